@@ -1,0 +1,281 @@
+//! `mcp.toml` as types: parsed once, every fault found at once, each with its place.
+
+pub mod edit;
+mod fault;
+mod load;
+pub mod names;
+mod reader;
+pub mod schema;
+mod sections;
+mod settings;
+pub mod typescript;
+pub mod uri_template;
+
+pub use fault::{Fault, Position, Severity};
+pub use load::{Loaded, load, parse};
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+/// The manifest's file name, at the root of every project.
+pub const FILE: &str = "mcp.toml";
+
+/// One server: everything that `mcp.toml` declares, valid, with every default applied.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    pub server: Server,
+    pub limits: Limits,
+    pub cache: Cache,
+    pub access: Access,
+    pub tools: Vec<Tool>,
+    pub resources: Vec<Resource>,
+    pub prompts: Vec<Prompt>,
+    /// Plain settings, by name, in the order of the file.
+    pub env: Vec<(String, String)>,
+    pub secrets: Vec<Secret>,
+    pub targets: Targets,
+}
+
+/// `[server]`: who the server says it is.
+#[derive(Debug, Clone, Default)]
+pub struct Server {
+    pub name: String,
+    pub version: String,
+    pub title: Option<String>,
+    pub description: String,
+    pub instructions: Option<String>,
+    pub website_url: Option<String>,
+    pub icons: Vec<Value>,
+}
+
+/// `[limits]`: what one request may cost.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// For every tool, resource and prompt that sets no `timeout` of its own.
+    pub timeout: Duration,
+    /// Bytes of a request body; a larger one is answered 413.
+    pub max_body: u64,
+    /// Values (array elements and object members) in a tool's arguments.
+    pub max_input_elements: u64,
+}
+
+/// `[cache]`: how long a client may keep the lists.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    pub ttl: Duration,
+    /// `public` or `private`, the MCP specification's `cacheScope`.
+    pub scope: String,
+}
+
+/// `[access]`: who may call.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Browser origins (`https://app.example`), or `*`.
+    pub origins: Vec<String>,
+    /// Host names the server answers for besides the cloud's own.
+    pub hosts: Vec<String>,
+}
+
+/// `[tools.NAME]`.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    pub name: String,
+    pub title: Option<String>,
+    pub description: String,
+    pub annotations: Map<String, Value>,
+    pub timeout: Option<Duration>,
+    /// JSON Schema with the root type `object`.
+    pub input: Value,
+    pub output: Option<Value>,
+    pub icons: Vec<Value>,
+    pub at: Position,
+}
+
+/// `[resources.NAME]`: a fixed URI or a template of RFC 6570.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    pub name: String,
+    pub uri: String,
+    /// The template's variables; `None` for a fixed URI.
+    pub variables: Option<Vec<uri_template::Variable>>,
+    pub title: Option<String>,
+    pub description: String,
+    pub mime_type: Option<String>,
+    pub icons: Vec<Value>,
+    pub at: Position,
+}
+
+/// `[prompts.NAME]`.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    pub name: String,
+    pub title: Option<String>,
+    pub description: String,
+    /// JSON Schema of the arguments, all strings; `None` for a prompt without any.
+    pub input: Option<Value>,
+    pub icons: Vec<Value>,
+    pub at: Position,
+}
+
+/// A name in `[secrets]`; its value is never in a file of ours.
+#[derive(Debug, Clone)]
+pub struct Secret {
+    pub name: String,
+    pub description: String,
+}
+
+/// `[targets.*]`: the clouds the manifest names.
+#[derive(Debug, Clone, Default)]
+pub struct Targets {
+    pub lambda: Option<Lambda>,
+    pub vercel: Option<Vercel>,
+    pub cloudflare: Option<Cloudflare>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Lambda {
+    pub regions: Vec<String>,
+    /// Megabytes.
+    pub memory: u64,
+    /// `arm64` or `x86_64`.
+    pub architecture: String,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Vercel {
+    /// Empty: Vercel's default region.
+    pub regions: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Cloudflare {}
+
+/// The three kinds of declaration that have a handler file each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Tool,
+    Resource,
+    Prompt,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 3] = [Kind::Tool, Kind::Resource, Kind::Prompt];
+
+    /// `tool`: in messages, in command names and as the helper a handler calls.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Kind::Tool => "tool",
+            Kind::Resource => "resource",
+            Kind::Prompt => "prompt",
+        }
+    }
+
+    /// `tools`: the manifest's table and the folder of the handlers.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Kind::Tool => "tools",
+            Kind::Resource => "resources",
+            Kind::Prompt => "prompts",
+        }
+    }
+
+    /// The handler's path in the project.
+    pub fn handler(self, name: &str) -> String {
+        format!("src/{}/{name}.ts", self.plural())
+    }
+}
+
+impl Manifest {
+    /// Name and place of every declaration of one kind, in the order of the file.
+    pub fn declared(&self, kind: Kind) -> Vec<(&str, Position)> {
+        match kind {
+            Kind::Tool => self.tools.iter().map(|t| (t.name.as_str(), t.at)).collect(),
+            Kind::Resource => self.resources.iter().map(|r| (r.name.as_str(), r.at)).collect(),
+            Kind::Prompt => self.prompts.iter().map(|p| (p.name.as_str(), p.at)).collect(),
+        }
+    }
+
+    /// The longest a request may take: what a platform's own timeout must exceed.
+    pub fn longest_timeout(&self) -> Duration {
+        self.tools.iter().filter_map(|tool| tool.timeout).fold(self.limits.timeout, Duration::max)
+    }
+
+    /// `tools/list` entries as the rendered server sends them, in its order.
+    pub fn tool_entries(&self) -> Vec<Value> {
+        self.tools
+            .iter()
+            .map(|tool| {
+                let mut entry = described(&tool.name, &tool.title, &tool.description, &tool.icons);
+                entry.insert("inputSchema".into(), tool.input.clone());
+                if let Some(output) = &tool.output {
+                    entry.insert("outputSchema".into(), output.clone());
+                }
+                if !tool.annotations.is_empty() {
+                    entry.insert("annotations".into(), tool.annotations.clone().into());
+                }
+                entry.into()
+            })
+            .collect()
+    }
+
+    /// `resources/list` (fixed) or `resources/templates/list` (templates) entries.
+    pub fn resource_entries(&self, templates: bool) -> Vec<Value> {
+        let key = if templates { "uriTemplate" } else { "uri" };
+        self.resources
+            .iter()
+            .filter(|resource| resource.variables.is_some() == templates)
+            .map(|resource| {
+                let mut entry = described(&resource.name, &resource.title, &resource.description, &resource.icons);
+                entry.insert(key.into(), resource.uri.clone().into());
+                if let Some(mime_type) = &resource.mime_type {
+                    entry.insert("mimeType".into(), mime_type.clone().into());
+                }
+                entry.into()
+            })
+            .collect()
+    }
+
+    /// `prompts/list` entries; the arguments are derived from the schema as the SDK does it.
+    pub fn prompt_entries(&self) -> Vec<Value> {
+        self.prompts
+            .iter()
+            .map(|prompt| {
+                let mut entry = described(&prompt.name, &prompt.title, &prompt.description, &prompt.icons);
+                if let Some(schema) = &prompt.input {
+                    entry.insert("arguments".into(), prompt_arguments(schema));
+                }
+                entry.into()
+            })
+            .collect()
+    }
+}
+
+fn described(name: &str, title: &Option<String>, description: &str, icons: &[Value]) -> Map<String, Value> {
+    let mut entry = Map::new();
+    entry.insert("name".into(), name.into());
+    if let Some(title) = title {
+        entry.insert("title".into(), title.clone().into());
+    }
+    entry.insert("description".into(), description.into());
+    if !icons.is_empty() {
+        entry.insert("icons".into(), icons.to_vec().into());
+    }
+    entry
+}
+
+fn prompt_arguments(schema: &Value) -> Value {
+    let required: Vec<&Value> = schema["required"].as_array().into_iter().flatten().collect();
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    properties
+        .map(|(name, property)| {
+            let mut argument = Map::new();
+            argument.insert("name".into(), name.clone().into());
+            if let Some(description) = property.get("description") {
+                argument.insert("description".into(), description.clone());
+            }
+            argument.insert("required".into(), json!(required.iter().any(|r| *r == name)));
+            Value::Object(argument)
+        })
+        .collect()
+}

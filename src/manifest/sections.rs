@@ -1,0 +1,341 @@
+//! The sections that describe the server: `[server]`, `[limits]`, `[cache]`, `[tools]`, `[resources]`, `[prompts]`.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use toml_edit::Item;
+
+use super::reader::{Fields, Reader, span_at, to_json};
+use super::schema::{self, Role};
+use super::settings;
+use super::{Cache, Kind, Limits, Manifest, Prompt, Resource, Server, Tool, names, uri_template};
+use crate::targets;
+
+type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+
+/// The whole document; `None` only when its root is no table.
+pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<Manifest> {
+    let fields = reader.table(root, "", None)?;
+    let manifest = Manifest {
+        server: server(&fields),
+        limits: limits(&fields),
+        cache: cache(&fields),
+        access: settings::access(&fields),
+        tools: declarations(&fields, Kind::Tool, |name, fields| tool(name, fields, read)),
+        resources: declarations(&fields, Kind::Resource, resource),
+        prompts: declarations(&fields, Kind::Prompt, |name, fields| prompt(name, fields, read)),
+        env: settings::env(&fields),
+        secrets: settings::secrets(&fields),
+        targets: settings::targets(&fields),
+    };
+    duplicates(&fields, &manifest);
+    platform_limits(&fields, &manifest);
+    fields.finish();
+    Some(manifest)
+}
+
+fn server(root: &Fields<'_, '_>) -> Server {
+    let Some(fields) = root.fields("server") else {
+        if root.entries().iter().all(|(key, _)| *key != "server") {
+            root.reader().error(None, "the table `[server]` is missing", Some("add `[server]` with `name`, `version` and `description`".into()));
+        }
+        return Server::default();
+    };
+    let name = fields.required_string("name", "write the server's name, such as `weather`; it is also its name on each cloud");
+    if let Some(problem) = names::server(&name).filter(|_| !name.trim().is_empty()) {
+        fields.error("name", problem, names::server_like(&name).map(|like| format!("write `{like}`")));
+    }
+    let version = fields.required_string("version", "write a version, such as `0.1.0`");
+    if !version.is_empty() && semver::Version::parse(&version).is_err() {
+        fields.error("version", format!("`server.version` is `{}`, which is no version", names::shown(&version)), Some("write three numbers, such as `1.0.0`".into()));
+    }
+    let description = fields.required_string("description", "say in one sentence what the server offers; assistants read it");
+    let website_url = fields.string("website_url");
+    if website_url.as_ref().is_some_and(|url| !url.starts_with("https://")) {
+        fields.error("website_url", "`server.website_url` must begin with `https://`", None);
+    }
+    let server = Server {
+        name,
+        version,
+        title: fields.string("title"),
+        description,
+        instructions: fields.string("instructions"),
+        website_url,
+        icons: icons(&fields),
+    };
+    fields.finish();
+    server
+}
+
+fn limits(root: &Fields<'_, '_>) -> Limits {
+    let mut limits = Limits { timeout: Duration::from_secs(25), max_body: 1 << 20, max_input_elements: 50_000 };
+    if let Some(fields) = root.fields("limits") {
+        limits.timeout = fields.duration("timeout").unwrap_or(limits.timeout);
+        limits.max_body = fields.size("max_body").unwrap_or(limits.max_body);
+        limits.max_input_elements = fields.integer("max_input_elements", 1..=10_000_000).unwrap_or(limits.max_input_elements);
+        fields.finish();
+    }
+    limits
+}
+
+fn cache(root: &Fields<'_, '_>) -> Cache {
+    let mut cache = Cache { ttl: Duration::from_secs(300), scope: "public".into() };
+    if let Some(fields) = root.fields("cache") {
+        cache.ttl = fields.duration("ttl").unwrap_or(cache.ttl);
+        cache.scope = fields.choice("scope", &["public", "private"]).unwrap_or(cache.scope);
+        fields.finish();
+    }
+    cache
+}
+
+/// Every table of `[tools]`, `[resources]` or `[prompts]`.
+fn declarations<T>(root: &Fields<'_, '_>, kind: Kind, read: impl Fn(&str, &Fields<'_, '_>) -> T) -> Vec<T> {
+    let Some(all) = root.fields(kind.plural()) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, item) in all.entries() {
+        if let Some(problem) = names::declaration(kind, name) {
+            all.reader().error(all.key_span(name), problem, None);
+        }
+        if let Some(fields) = all.reader().table(item, &all.path_of(name), all.key_span(name)) {
+            found.push(read(name, &fields));
+            fields.finish();
+        }
+    }
+    found
+}
+
+const DESCRIPTION: &str = "an assistant chooses by the description: say what it does and when to use it";
+
+fn tool(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Tool {
+    if let Some(problem) = names::unpopular_tool_name(name) {
+        fields.reader().warning(fields.span(), problem, None);
+    }
+    let input = schema_of(fields, Kind::Tool, ("input", "input_schema"), Role::ToolInput, read);
+    Tool {
+        name: name.to_owned(),
+        title: fields.string("title"),
+        description: fields.required_string("description", DESCRIPTION),
+        annotations: annotations(fields),
+        timeout: fields.duration("timeout"),
+        input: input.unwrap_or_else(|| object_schema(Map::new(), Vec::new(), true)),
+        output: schema_of(fields, Kind::Tool, ("output", "output_schema"), Role::ToolOutput, read),
+        icons: icons(fields),
+        at: fields.reader().position(fields.span()),
+    }
+}
+
+/// The manifest's name of an annotation and the specification's.
+pub const ANNOTATIONS: [(&str, &str); 4] = [
+    ("read_only", "readOnlyHint"),
+    ("destructive", "destructiveHint"),
+    ("idempotent", "idempotentHint"),
+    ("open_world", "openWorldHint"),
+];
+
+fn annotations(fields: &Fields<'_, '_>) -> Map<String, Value> {
+    let mut annotations = Map::new();
+    let Some(table) = fields.fields("annotations") else { return annotations };
+    for (key, hint) in ANNOTATIONS {
+        if let Some(flag) = table.bool(key) {
+            annotations.insert(hint.into(), flag.into());
+        }
+    }
+    table.finish();
+    annotations
+}
+
+fn resource(name: &str, fields: &Fields<'_, '_>) -> Resource {
+    let uri = fields.required_string("uri", "write a URI such as `docs://guide`, or a template such as `docs://{page}`");
+    let variables = uri_template::variables(&uri).unwrap_or_else(|problem| {
+        fields.error("uri", problem, None);
+        None
+    });
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+    let scheme_ok = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    if !uri.is_empty() && (!scheme_ok || uri.chars().any(|c| c.is_whitespace() || c.is_control())) {
+        fields.error("uri", format!("`{}` is no URI: it needs a scheme and no spaces", names::shown(&uri)), Some(format!("write `{name}://…`")));
+    }
+    Resource {
+        name: name.to_owned(),
+        uri,
+        variables,
+        title: fields.string("title"),
+        description: fields.required_string("description", DESCRIPTION),
+        mime_type: fields.string("mime_type"),
+        icons: icons(fields),
+        at: fields.reader().position(fields.span()),
+    }
+}
+
+fn prompt(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Prompt {
+    Prompt {
+        name: name.to_owned(),
+        title: fields.string("title"),
+        description: fields.required_string("description", DESCRIPTION),
+        input: schema_of(fields, Kind::Prompt, ("input", "input_schema"), Role::PromptArguments, read),
+        icons: icons(fields),
+        at: fields.reader().position(fields.span()),
+    }
+}
+
+/// A schema given as `[….input]` (one key a property), as an inline JSON Schema or as the path of a JSON file.
+fn schema_of(fields: &Fields<'_, '_>, kind: Kind, (short, full): (&'static str, &'static str), role: Role, read: ReadFile<'_>) -> Option<Value> {
+    let (short_item, full_item) = (fields.item(short), fields.item(full));
+    if let (Some(_), Some(_)) = (short_item, full_item) {
+        let message = format!("`{}` and `{}` exclude each other", fields.path_of(short), full);
+        fields.error(full, message, Some(format!("keep one of them: `{short}` lists properties, `{full}` is a whole JSON Schema")));
+        return None;
+    }
+    if let Some(item) = short_item {
+        let schema = shorthand(fields, short, item, role)?;
+        report(fields, item, &schema, role, "/properties");
+        return Some(schema);
+    }
+    let item = full_item?;
+    let Some(path) = item.as_str() else {
+        let schema = to_json(fields.reader(), item)?;
+        report(fields, item, &schema, role, "");
+        return Some(schema);
+    };
+    match read(path).and_then(|text| serde_json::from_str::<Value>(&text).map_err(|error| format!("`{path}` is not valid JSON: {error}"))) {
+        Ok(schema) => {
+            for problem in schema::lint(&schema, role) {
+                let place = if problem.pointer.is_empty() { String::new() } else { format!(" at `{}`", problem.pointer) };
+                fields.reader().add(problem.severity, fields.value_span(full), format!("`{path}`{place}: {}", problem.message), problem.hint);
+            }
+            Some(schema)
+        }
+        Err(problem) => {
+            let hint = format!("the path is relative to the project folder; the {}'s schema may also stand in `{}`", kind.noun(), fields.path_of(short));
+            fields.error(full, problem, Some(hint));
+            None
+        }
+    }
+}
+
+/// `[tools.NAME.input]`: each key a property, its value JSON Schema and our one key `optional`.
+fn shorthand(fields: &Fields<'_, '_>, key: &'static str, item: &Item, role: Role) -> Option<Value> {
+    let path = fields.path_of(key);
+    let table = fields.reader().table(item, &path, fields.key_span(key))?;
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for (name, item) in table.entries() {
+        let span = table.key_span(name);
+        if item.as_table_like().is_none() {
+            let hint = format!("write `{name} = {{ type = \"string\" }}`; a whole JSON Schema belongs in `{key}_schema`");
+            fields.reader().error(span, format!("`{path}.{name}` must be a table with the property's JSON Schema, not {}", item.type_name()), Some(hint));
+            continue;
+        }
+        let Some(Value::Object(mut property)) = to_json(fields.reader(), item) else { continue };
+        let optional = match property.shift_remove("optional") {
+            None => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(_) => {
+                fields.reader().error(span_at(item, "/optional"), format!("`{path}.{name}.optional` must be true or false"), None);
+                true
+            }
+        };
+        if !optional && !property.contains_key("default") {
+            required.push(Value::from(name));
+        }
+        properties.insert(name.to_owned(), Value::Object(property));
+    }
+    Some(object_schema(properties, required, role == Role::ToolInput))
+}
+
+fn object_schema(properties: Map<String, Value>, required: Vec<Value>, closed: bool) -> Value {
+    let mut schema = Map::new();
+    schema.insert("type".into(), "object".into());
+    schema.insert("properties".into(), properties.into());
+    if !required.is_empty() {
+        schema.insert("required".into(), required.into());
+    }
+    // An argument that the tool does not know is a mistake of the model; it is told so instead of being ignored.
+    if closed {
+        schema.insert("additionalProperties".into(), false.into());
+    }
+    schema.into()
+}
+
+fn report(fields: &Fields<'_, '_>, item: &Item, schema: &Value, role: Role, prefix: &str) {
+    for problem in schema::lint(schema, role) {
+        let pointer = problem.pointer.strip_prefix(prefix).unwrap_or(&problem.pointer);
+        fields.reader().add(problem.severity, span_at(item, pointer).or_else(|| fields.span()), problem.message, problem.hint);
+    }
+}
+
+fn icons(fields: &Fields<'_, '_>) -> Vec<Value> {
+    let Some(Value::Array(icons)) = fields.json("icons") else { return Vec::new() };
+    for icon in &icons {
+        let src = icon["src"].as_str().unwrap_or_default();
+        if !src.starts_with("https://") && !src.starts_with("data:") {
+            fields.error("icons", "an icon's `src` must begin with `https://` or `data:`", None);
+        }
+    }
+    icons.into_iter().map(camel_case_icon).collect()
+}
+
+fn camel_case_icon(icon: Value) -> Value {
+    let Value::Object(icon) = icon else { return icon };
+    let renamed = icon.into_iter().map(|(key, value)| (if key == "mime_type" { "mimeType".to_owned() } else { key }, value));
+    Value::Object(renamed.collect())
+}
+
+/// Names and URIs that differ for TOML but not for a file system or a client.
+fn duplicates(root: &Fields<'_, '_>, manifest: &Manifest) {
+    for kind in Kind::ALL {
+        let mut seen: HashMap<String, &str> = HashMap::new();
+        for (name, at) in manifest.declared(kind) {
+            if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
+                let message = format!("the {} names `{first}` and `{name}` differ only in case: one file on many disks", kind.noun());
+                root.reader().error(offset(root, kind, name), message, Some(format!("rename the one at line {}", at.line)));
+            }
+        }
+    }
+    let mut uris: HashMap<&str, &str> = HashMap::new();
+    for resource in &manifest.resources {
+        if let Some(first) = uris.insert(&resource.uri, &resource.name) {
+            let message = format!("the resources `{first}` and `{}` have the same URI `{}`", resource.name, names::shown(&resource.uri));
+            root.reader().error(offset(root, Kind::Resource, &resource.name), message, None);
+        }
+    }
+}
+
+fn offset(root: &Fields<'_, '_>, kind: Kind, name: &str) -> Option<Range<usize>> {
+    let all = root.entries().into_iter().find(|(key, _)| *key == kind.plural())?.1;
+    span_at(all, &format!("/{name}"))
+}
+
+/// Timeouts and bodies above what a chosen cloud allows.
+fn platform_limits(root: &Fields<'_, '_>, manifest: &Manifest) {
+    let span = |pointer: &str| span_at_root(root, pointer);
+    for target in targets::chosen(&manifest.targets) {
+        let allowed = target.limits.timeout;
+        let too_long = |timeout: Duration| allowed.is_some_and(|allowed| timeout > allowed);
+        let complain = |pointer: &str, what: &str| {
+            let seconds = allowed.unwrap_or_default().as_secs();
+            let message = format!("{what} is longer than the {seconds} s that {} allows", target.title);
+            root.reader().error(span(pointer), message, Some(format!("shorten it, or take `[targets.{}]` out", target.name)));
+        };
+        if too_long(manifest.limits.timeout) {
+            complain("/limits/timeout", "`limits.timeout`");
+        }
+        for tool in &manifest.tools {
+            if tool.timeout.is_some_and(too_long) {
+                complain(&format!("/tools/{}/timeout", tool.name), &format!("the timeout of `{}`", tool.name));
+            }
+        }
+        if manifest.limits.max_body > target.limits.body {
+            let message = format!("`limits.max_body` is above the {} bytes that {} accepts", target.limits.body, target.title);
+            root.reader().error(span("/limits/max_body"), message, None);
+        }
+    }
+}
+
+fn span_at_root(root: &Fields<'_, '_>, pointer: &str) -> Option<Range<usize>> {
+    let (section, rest) = pointer[1..].split_once('/')?;
+    let item = root.entries().into_iter().find(|(key, _)| *key == section)?.1;
+    span_at(item, &format!("/{rest}"))
+}

@@ -1,0 +1,214 @@
+//! Whose file is it: compares what should be there with the disk, decides file by file, and applies all or nothing.
+
+mod apply;
+mod lock;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use sha2::{Digest, Sha256};
+
+pub use apply::{Applied, Conflicts};
+pub use lock::FILE as LOCK_FILE;
+use lock::Lock;
+
+/// Who may change a file after its birth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Ours: follows the manifest; an edit by hand is a conflict.
+    Generated,
+    /// The user's: created when missing, never touched again.
+    User,
+}
+
+/// Files by path relative to the project folder, `/` between its parts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileSet(pub BTreeMap<String, (Owner, String)>);
+
+impl FileSet {
+    pub fn insert(&mut self, path: impl Into<String>, owner: Owner, text: String) {
+        self.0.insert(path.into(), (owner, text));
+    }
+}
+
+/// What becomes of one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Create,
+    Update,
+    /// Generated and up to date.
+    Same,
+    /// The user's; left as it is.
+    Keep,
+    /// Generated earlier, no longer wanted, unedited.
+    Delete,
+    /// Generated, but edited by hand.
+    Conflict,
+}
+
+/// The whole ownership policy. `known`: every hash under which we wrote this file.
+pub fn decide(owner: Owner, disk: Option<&str>, want: Option<&str>, known: &[String]) -> Action {
+    let ours = |hash: &str| known.iter().any(|known| known == hash);
+    match (owner, disk, want) {
+        (_, None, Some(_)) => Action::Create,
+        (_, None, None) => Action::Keep,
+        (Owner::Generated, Some(disk), want) if Some(disk) == want => Action::Same,
+        (_, Some(disk), Some(_)) if ours(disk) => Action::Update,
+        (Owner::Generated, Some(disk), None) if ours(disk) => Action::Delete,
+        (Owner::Generated, Some(_), _) => Action::Conflict,
+        (Owner::User, Some(_), _) => Action::Keep,
+    }
+}
+
+/// One file and what becomes of it; `text` is what should be there.
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub path: String,
+    pub owner: Owner,
+    pub action: Action,
+    text: Option<String>,
+}
+
+/// Everything that one command would do to a project folder.
+pub struct Plan {
+    root: PathBuf,
+    pub changes: Vec<Change>,
+    /// The new text of `mcp.toml`, written last: it is the commit point.
+    manifest: Option<String>,
+    before: Lock,
+    /// The lock file was unreadable or absent.
+    lock_stale: bool,
+}
+
+impl Plan {
+    /// Compares `want` with the folder `root`; `manifest` is the new text of `mcp.toml` when it changes too.
+    pub fn new(root: &Path, want: FileSet, manifest: Option<String>) -> Result<Self> {
+        let before = Lock::read(root)?;
+        let mut changes = Vec::new();
+        for (path, (owner, text)) in &want.0 {
+            let disk = hash_on_disk(&root.join(path))?;
+            let hash = hash(text);
+            let known = before.known(path);
+            let action = decide(*owner, disk.as_deref(), Some(&hash), known);
+            changes.push(Change { path: path.clone(), owner: *owner, action, text: Some(text.clone()) });
+        }
+        for path in before.paths().filter(|path| !want.0.contains_key(*path)) {
+            let disk = hash_on_disk(&root.join(path))?;
+            let action = decide(Owner::Generated, disk.as_deref(), None, before.known(path));
+            changes.push(Change { path: path.to_owned(), owner: Owner::Generated, action, text: None });
+        }
+        let mut plan = Plan { root: root.to_owned(), changes, manifest, before, lock_stale: false };
+        plan.lock_stale = plan.before != plan.lock_after();
+        Ok(plan)
+    }
+
+    /// Files that are generated but not as the manifest says (what `render --check` reports).
+    pub fn drift(&self) -> Vec<&Change> {
+        let drifted = |change: &&Change| !matches!(change.action, Action::Same | Action::Keep);
+        self.changes.iter().filter(drifted).collect()
+    }
+
+    pub fn conflicts(&self) -> Vec<&Change> {
+        self.changes.iter().filter(|change| change.action == Action::Conflict).collect()
+    }
+
+    /// Whether applying would write anything at all, the lock file included.
+    pub fn is_noop(&self) -> bool {
+        self.drift().is_empty() && self.manifest.is_none() && !self.lock_stale
+    }
+
+    /// The lock as it stands once everything is applied: generated files only.
+    fn lock_after(&self) -> Lock {
+        let generated = self.changes.iter().filter(|change| change.owner == Owner::Generated);
+        Lock::of(generated.filter_map(|change| Some((change.path.clone(), vec![hash(change.text.as_ref()?)]))))
+    }
+
+    /// The lock while files are being written: each may be the old or the new one, whoever owns it.
+    fn lock_during(&self) -> Lock {
+        Lock::of(self.changes.iter().filter(|change| change.action != Action::Keep).map(|change| {
+            let mut hashes = self.before.known(&change.path).to_vec();
+            let new = change.text.as_ref().map(|text| hash(text));
+            hashes.extend(new.filter(|new| !self.before.known(&change.path).contains(new)));
+            (change.path.clone(), hashes)
+        }))
+    }
+}
+
+/// SHA-256 of a text, the same whether git checked it out with LF or CRLF.
+fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.replace("\r\n", "\n"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hash_on_disk(path: &Path) -> Result<Option<String>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(hash(&String::from_utf8_lossy(&bytes)))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    }
+}
+
+/// Whether `dir` holds nothing but what an interrupted `init` left there.
+pub fn is_interrupted_init(dir: &Path) -> Result<bool> {
+    if dir.join(crate::manifest::FILE).exists() {
+        return Ok(false);
+    }
+    let lock = Lock::read(dir)?;
+    let mut left = Vec::new();
+    files_below(dir, "", &mut left)?;
+    for path in left.iter().filter(|path| *path != LOCK_FILE && !path.ends_with(apply::TEMPORARY)) {
+        let disk = hash_on_disk(&dir.join(path))?;
+        if !lock.known(path).iter().any(|known| Some(known) == disk.as_ref()) {
+            return Ok(false);
+        }
+    }
+    Ok(!left.is_empty())
+}
+
+fn files_below(dir: &Path, prefix: &str, found: &mut Vec<String>) -> Result<()> {
+    for entry in std::fs::read_dir(dir).with_context(|| format!("cannot read `{}`", dir.display()))? {
+        let entry = entry?;
+        let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            files_below(&entry.path(), &format!("{path}/"), found)?;
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ownership_truth_table() {
+        use Action::*;
+        use Owner::*;
+        let known = ["old".to_owned()];
+        let table = [
+            (Generated, None, Some("new"), Create),
+            (Generated, Some("new"), Some("new"), Same),
+            (Generated, Some("old"), Some("new"), Update),
+            (Generated, Some("edited"), Some("new"), Conflict),
+            (Generated, Some("old"), None, Delete),
+            (Generated, Some("edited"), None, Conflict),
+            (Generated, None, None, Keep),
+            (User, None, Some("new"), Create),
+            (User, Some("edited"), Some("new"), Keep),
+            // Only an interrupted run leaves a user file's hash in the lock: nobody has touched it since.
+            (User, Some("old"), Some("new"), Update),
+        ];
+        for (owner, disk, want, action) in table {
+            assert_eq!(decide(owner, disk, want, &known), action, "{owner:?} {disk:?} {want:?}");
+        }
+    }
+
+    #[test]
+    fn line_endings_are_no_edit() {
+        assert_eq!(hash("a\r\nb\r\n"), hash("a\nb\n"));
+        assert_ne!(hash("a\n"), hash("b\n"));
+    }
+}

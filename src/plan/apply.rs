@@ -1,0 +1,261 @@
+//! The only code that writes into a project: all of a plan or nothing of it.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{Action, LOCK_FILE, Owner, Plan};
+use crate::manifest;
+use crate::process;
+
+/// Ends the name of a file that is being written; the next run overwrites or ignores a leftover.
+pub const TEMPORARY: &str = ".mcp-deploy-tmp";
+
+/// What was done, by path.
+#[derive(Debug, Default)]
+pub struct Applied {
+    pub created: Vec<String>,
+    pub updated: Vec<String>,
+    pub deleted: Vec<String>,
+    /// Files that exist and are the user's.
+    pub kept: Vec<String>,
+    /// Where `--force` put the user's edited versions.
+    pub originals: Vec<String>,
+}
+
+/// Generated files that were edited by hand; nothing was written.
+#[derive(Debug)]
+pub struct Conflicts(pub Vec<String>);
+
+impl std::error::Error for Conflicts {}
+
+impl fmt::Display for Conflicts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (s, were) = if self.0.len() == 1 { ("", "was") } else { ("s", "were") };
+        write!(f, "{} generated file{s} {were} edited by hand, so nothing was written:", self.0.len())?;
+        for path in &self.0 {
+            write!(f, "\n  {path}")?;
+        }
+        write!(f, "\nhint: move the edit into a handler or `mcp.toml`; `mcp-deploy render --force` takes the generated version and keeps yours as `NAME.orig`")
+    }
+}
+
+impl Plan {
+    /// Writes the plan. An error or Ctrl-C in the middle puts everything back; being killed in the middle
+    /// leaves a lock file that knows both versions of every file, so that the next run finishes the work.
+    pub fn apply(&self, force: bool) -> Result<Applied> {
+        let conflicts = self.conflicts();
+        if !force && !conflicts.is_empty() {
+            bail!(Conflicts(conflicts.iter().map(|change| change.path.clone()).collect()));
+        }
+        let mut undo = Undo::default();
+        let result = self.write_all(&mut undo);
+        if result.is_err() {
+            undo.roll_back();
+        }
+        result
+    }
+
+    fn write_all(&self, undo: &mut Undo) -> Result<Applied> {
+        let mut applied = Applied::default();
+        if self.is_noop() {
+            return Ok(applied);
+        }
+        undo.create_dirs(&self.root)?;
+        undo.write(&self.root.join(LOCK_FILE), &self.lock_during().text())?;
+        for change in &self.changes {
+            let path = self.root.join(&change.path);
+            if change.action == Action::Conflict {
+                let original = undo.set_aside(&path)?;
+                applied.originals.push(relative(&self.root, &original));
+            }
+            match (change.action, &change.text) {
+                (Action::Create, Some(text)) => {
+                    undo.write(&path, text)?;
+                    applied.created.push(change.path.clone());
+                }
+                (Action::Update | Action::Conflict, Some(text)) => {
+                    undo.write(&path, text)?;
+                    applied.updated.push(change.path.clone());
+                }
+                (Action::Delete, _) => {
+                    undo.delete(&path)?;
+                    applied.deleted.push(change.path.clone());
+                }
+                (Action::Keep, Some(_)) if change.owner == Owner::User => applied.kept.push(change.path.clone()),
+                _ => {}
+            }
+        }
+        if let Some(text) = &self.manifest {
+            undo.write(&self.root.join(manifest::FILE), text)?;
+        }
+        undo.write(&self.root.join(LOCK_FILE), &self.lock_after().text())?;
+        Ok(applied)
+    }
+}
+
+fn relative(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// What to put back when a later step fails, newest last.
+#[derive(Default)]
+struct Undo(Vec<Step>);
+
+enum Step {
+    /// The file was not there.
+    Remove(PathBuf),
+    RemoveDir(PathBuf),
+    Restore(PathBuf, Vec<u8>),
+}
+
+impl Undo {
+    fn create_dirs(&mut self, dir: &Path) -> Result<()> {
+        let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+        for dir in missing.into_iter().rev() {
+            fault_point();
+            fs::create_dir(dir).with_context(|| format!("cannot create the folder `{}`", dir.display()))?;
+            self.0.push(Step::RemoveDir(dir.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Replaces the file in one step: readers see the old or the new text, never a part.
+    fn write(&mut self, path: &Path, text: &str) -> Result<()> {
+        if process::interrupted() {
+            bail!("interrupted: everything was put back");
+        }
+        let failed = || format!("cannot write `{}`", path.display());
+        if let Some(parent) = path.parent() {
+            self.create_dirs(parent)?;
+        }
+        let old = match fs::read(path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(failed),
+        };
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let temporary = path.with_file_name(format!(".{name}{TEMPORARY}"));
+        fault_point();
+        self.0.push(Step::Remove(temporary.clone()));
+        fs::write(&temporary, text).with_context(failed)?;
+        if old.is_some() {
+            let permissions = fs::metadata(path).with_context(failed)?.permissions();
+            fs::set_permissions(&temporary, permissions).with_context(failed)?;
+        }
+        fault_point();
+        fs::rename(&temporary, path).with_context(failed)?;
+        self.0.push(match old {
+            Some(bytes) => Step::Restore(path.to_owned(), bytes),
+            None => Step::Remove(path.to_owned()),
+        });
+        Ok(())
+    }
+
+    fn delete(&mut self, path: &Path) -> Result<()> {
+        let failed = || format!("cannot delete `{}`", path.display());
+        let bytes = fs::read(path).with_context(failed)?;
+        fault_point();
+        fs::remove_file(path).with_context(failed)?;
+        self.0.push(Step::Restore(path.to_owned(), bytes));
+        Ok(())
+    }
+
+    /// Keeps the user's version as `NAME.orig`, or the first free `NAME.orig.N`.
+    fn set_aside(&mut self, path: &Path) -> Result<PathBuf> {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let candidates = std::iter::once(format!("{name}.orig")).chain((2..).map(|n| format!("{name}.orig.{n}")));
+        let original = candidates.map(|name| path.with_file_name(name)).find(|path| !path.exists());
+        let original = original.context("no free name for the original")?;
+        fault_point();
+        fs::copy(path, &original).with_context(|| format!("cannot write `{}`", original.display()))?;
+        self.0.push(Step::Remove(original.clone()));
+        Ok(original)
+    }
+
+    /// Best effort by design: it runs because something failed already, and that error is the one to report.
+    fn roll_back(self) {
+        for step in self.0.into_iter().rev() {
+            let _ = match step {
+                Step::Remove(path) => fs::remove_file(path),
+                Step::RemoveDir(path) => fs::remove_dir(path),
+                Step::Restore(path, bytes) => fs::write(path, bytes),
+            };
+        }
+    }
+}
+
+/// Lets a test kill the program before its n-th change to the disk (debug builds only).
+fn fault_point() {
+    #[cfg(debug_assertions)]
+    {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static CHANGES: AtomicUsize = AtomicUsize::new(0);
+        let kill_at = std::env::var("MCP_DEPLOY_KILL_AT").ok().and_then(|text| text.parse().ok());
+        if kill_at == Some(CHANGES.fetch_add(1, Ordering::Relaxed)) {
+            std::process::abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::FileSet;
+    use super::*;
+
+    fn want(files: &[(&str, Owner, &str)]) -> FileSet {
+        let mut set = FileSet::default();
+        for (path, owner, text) in files {
+            set.insert(*path, *owner, (*text).to_owned());
+        }
+        set
+    }
+
+    fn apply(root: &Path, files: &[(&str, Owner, &str)], force: bool) -> Result<Applied> {
+        Plan::new(root, want(files), None)?.apply(force)
+    }
+
+    #[test]
+    fn follows_the_manifest_and_leaves_the_users_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        apply(root, &[("gen/a", Owner::Generated, "1"), ("gen/b", Owner::Generated, "1"), ("mine", Owner::User, "1")], false).unwrap();
+        fs::write(root.join("mine"), "edited").unwrap();
+        let second = apply(root, &[("gen/a", Owner::Generated, "2"), ("mine", Owner::User, "2")], false).unwrap();
+        assert_eq!((second.updated, second.deleted, second.kept), (vec!["gen/a".into()], vec!["gen/b".into()], vec!["mine".into()]));
+        assert_eq!(fs::read_to_string(root.join("mine")).unwrap(), "edited");
+        assert!(!root.join("gen/b").exists());
+        assert!(Plan::new(root, want(&[("gen/a", Owner::Generated, "2"), ("mine", Owner::User, "2")]), None).unwrap().is_noop());
+    }
+
+    #[test]
+    fn a_conflict_writes_nothing_until_forced() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        apply(root, &[("a", Owner::Generated, "1"), ("b", Owner::Generated, "1")], false).unwrap();
+        fs::write(root.join("b"), "edited").unwrap();
+        let next = [("a", Owner::Generated, "2"), ("b", Owner::Generated, "2")];
+        let error = apply(root, &next, false).unwrap_err().to_string();
+        assert!(error.contains("1 generated file was edited by hand, so nothing was written:\n  b\n"), "{error}");
+        assert_eq!(fs::read_to_string(root.join("a")).unwrap(), "1");
+        let forced = apply(root, &next, true).unwrap();
+        assert_eq!(forced.originals, ["b.orig"]);
+        assert_eq!(fs::read_to_string(root.join("b.orig")).unwrap(), "edited");
+        assert_eq!(fs::read_to_string(root.join("b")).unwrap(), "2");
+        fs::write(root.join("b"), "edited again").unwrap();
+        assert_eq!(apply(root, &next, true).unwrap().originals, ["b.orig.2"]);
+    }
+
+    #[test]
+    fn a_failure_puts_everything_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("new");
+        // `x` is a file, so `x/y` cannot be created; it comes after `a` and `x`.
+        let files = [("a", Owner::Generated, "1"), ("x", Owner::Generated, "1"), ("x/y", Owner::Generated, "1")];
+        assert!(apply(&root, &files, false).is_err());
+        assert!(!root.exists());
+    }
+}

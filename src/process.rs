@@ -1,0 +1,1 @@
+pub fn interrupted() -> bool { false }
