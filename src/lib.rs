@@ -1,8 +1,54 @@
 //! One tool manifest, three clouds: renders, builds, runs and proves MCP servers.
+
+pub mod cli;
+mod commands;
 pub mod manifest;
+mod packages;
+mod pipeline;
 pub mod plan;
+pub mod probe;
 pub mod process;
+mod project;
+mod prompt;
+pub mod runtime_api;
 pub mod targets;
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub mod template;
+pub mod toolchain;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use commands::End;
+use commands::AlreadyShown;
+
+/// Runs the command line and chooses the exit code: 0 done, 1 an error, 2 wrong usage, 3 not verified, else a failed tool's own.
+pub fn main() -> ExitCode {
+    process::install_interrupt_handler();
+    let cli = cli::Cli::parse();
+    match commands::run(cli.command, cli.dir.as_deref()) {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::No) => ExitCode::from(1),
+        Ok(End::Unverified) => ExitCode::from(3),
+        Err(error) => {
+            if !error.is::<AlreadyShown>() {
+                ui::error(&error);
+            }
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if let Some(AlreadyShown(cause)) = error.downcast_ref::<AlreadyShown>() {
+        return exit_code(cause);
+    }
+    if error.is::<prompt::Usage>() {
+        return 2;
+    }
+    if error.is::<prompt::Interrupted>() {
+        return 130;
+    }
+    process::exit_code(error)
 }

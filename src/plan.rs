@@ -2,16 +2,19 @@
 
 mod apply;
 mod lock;
+mod scratch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub use apply::{Applied, Conflicts};
 pub use lock::FILE as LOCK_FILE;
 use lock::Lock;
+pub use scratch::{Temporary, copy_function, while_running, write_scratch};
 
 /// Who may change a file after its birth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +36,8 @@ impl FileSet {
 }
 
 /// What becomes of one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Action {
     Create,
     Update,
@@ -111,6 +115,10 @@ impl Plan {
 
     pub fn conflicts(&self) -> Vec<&Change> {
         self.changes.iter().filter(|change| change.action == Action::Conflict).collect()
+    }
+
+    pub fn writes_manifest(&self) -> bool {
+        self.manifest.is_some()
     }
 
     /// Whether applying would write anything at all, the lock file included.

@@ -4,6 +4,7 @@ pub mod edit;
 mod fault;
 mod load;
 pub mod names;
+pub mod param;
 mod reader;
 pub mod schema;
 mod sections;
@@ -13,6 +14,7 @@ pub mod uri_template;
 
 pub use fault::{Fault, Position, Severity};
 pub use load::{Loaded, load, parse};
+pub use reader::nearest;
 
 use std::time::Duration;
 

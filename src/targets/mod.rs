@@ -1,8 +1,19 @@
 //! The clouds, one row each: what differs between them is data and a few pure functions.
 
+mod cloudflare;
+mod lambda;
+mod vercel;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::manifest::Targets;
+use anyhow::Result;
+
+use crate::cli::TargetArg;
+use crate::manifest::{Manifest, Targets};
+use crate::process::Cmd;
+use crate::runtime_api::RuntimeApi;
+use crate::toolchain::Toolchain;
 
 /// One cloud.
 pub struct Target {
@@ -11,8 +22,16 @@ pub struct Target {
     /// `AWS Lambda`: for people.
     pub title: &'static str,
     pub limits: Limits,
+    /// Packages that `package.json` must bring for it, with the version that was run.
+    pub packages: &'static [(&'static str, &'static str)],
     /// Whether the manifest names this cloud.
     pub chosen: fn(&Targets) -> bool,
+    /// What the cloud's own CLI has to do before anything can run.
+    pub build: fn(&Build<'_>) -> Vec<Step>,
+    /// The command that runs what was built, as the cloud would.
+    pub start: fn(&Build<'_>, &Start<'_>) -> Result<Local>,
+    /// The files that would be deployed, as far as they are ours to weigh.
+    pub artifact: fn(&Path) -> PathBuf,
 }
 
 /// What the platform itself allows one request.
@@ -23,13 +42,62 @@ pub struct Limits {
     pub body: u64,
 }
 
-pub const ALL: [Target; 3] = [
-    Target { name: "lambda", title: "AWS Lambda", limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20 }, chosen: |t| t.lambda.is_some() },
-    Target { name: "vercel", title: "Vercel", limits: Limits { timeout: Some(Duration::from_secs(800)), body: 4_500_000 }, chosen: |t| t.vercel.is_some() },
-    Target { name: "cloudflare", title: "Cloudflare Workers", limits: Limits { timeout: None, body: 100 << 20 }, chosen: |t| t.cloudflare.is_some() },
-];
+/// A project and the tools that build it.
+pub struct Build<'a> {
+    pub root: &'a Path,
+    pub manifest: &'a Manifest,
+    pub tools: &'a Toolchain,
+}
+
+/// One command of a build.
+pub struct Step {
+    pub title: &'static str,
+    pub cmd: Cmd,
+    pub limit: Duration,
+    /// A file that exists only while the command runs, unless the project has its own: path and text.
+    pub while_running: Option<(PathBuf, &'static str)>,
+}
+
+impl Step {
+    fn new(title: &'static str, cmd: Cmd) -> Self {
+        Step { title, cmd, limit: Duration::from_secs(600), while_running: None }
+    }
+}
+
+/// Where and with what a local run starts.
+pub struct Start<'a> {
+    pub port: u16,
+    /// A folder of this run alone, removed afterwards.
+    pub scratch: &'a Path,
+    /// Settings and secrets from the project's `.env`, by name.
+    pub env: &'a [(String, String)],
+}
+
+/// A local run that is about to start.
+pub struct Local {
+    pub cmd: Cmd,
+    /// `http://127.0.0.1:PORT`
+    pub base: String,
+    /// What runs it: shown to the user and part of the report.
+    pub runtime: String,
+    /// Must live as long as the server.
+    pub runtime_api: Option<RuntimeApi>,
+}
+
+pub static ALL: [Target; 3] = [lambda::TARGET, vercel::TARGET, cloudflare::TARGET];
 
 /// The clouds that the manifest names, in the order of [`ALL`].
 pub fn chosen(targets: &Targets) -> impl Iterator<Item = &'static Target> {
     ALL.iter().filter(|target| (target.chosen)(targets))
+}
+
+/// The row of a `--target` value; `None` for `all`.
+pub fn by_arg(arg: TargetArg) -> Option<&'static Target> {
+    let name = match arg {
+        TargetArg::Lambda => "lambda",
+        TargetArg::Vercel => "vercel",
+        TargetArg::Cloudflare => "cloudflare",
+        TargetArg::All => return None,
+    };
+    ALL.iter().find(|target| target.name == name)
 }

@@ -1,0 +1,81 @@
+//! `check`: every fault of manifest, handlers and types, each with its place.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::End;
+use crate::cli::Check;
+use crate::manifest::{self, Fault};
+use crate::packages;
+use crate::project::{self, Project, errors, handler_faults};
+use crate::ui;
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    ok: bool,
+    faults: &'a [Fault],
+    /// `passed`, `failed` or `not run`.
+    types: &'static str,
+}
+
+pub fn run(args: Check, dir: Option<&Path>) -> Result<End> {
+    let root = project::find(dir)?;
+    let loaded = manifest::load(&root)?;
+    let mut faults = loaded.faults;
+    let mut types = "not run";
+    if let Some(manifest) = loaded.manifest {
+        faults.extend(handler_faults(&root, &manifest));
+        faults.extend(packages::faults(&root, &manifest));
+        let project = Project { root, text: loaded.text, manifest, warnings: Vec::new() };
+        faults.extend(drift(&project)?);
+        if !args.no_types && errors(&faults) == 0 {
+            types = "passed";
+            let found = packages::type_faults(&project)?;
+            if !found.is_empty() {
+                types = "failed";
+                faults.extend(found);
+            }
+        }
+    }
+    let count = errors(&faults);
+    if args.json {
+        ui::json(&Answer { ok: count == 0, faults: &faults, types })?;
+    } else {
+        project::print(&faults);
+        let warnings = faults.len() - count;
+        let types = if types == "not run" { "; types were not checked" } else { "" };
+        ui::say(format_args!("{}{types}", summary(count, warnings)));
+    }
+    Ok(if count == 0 { End::Done } else { End::No })
+}
+
+fn summary(errors: usize, warnings: usize) -> String {
+    let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    match (errors, warnings) {
+        (0, 0) => "no faults".into(),
+        (errors, 0) => plural(errors, "error"),
+        (0, warnings) => plural(warnings, "warning"),
+        (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
+    }
+}
+
+/// Generated files that are not as the manifest says: the types would be those of another manifest.
+fn drift(project: &Project) -> Result<Vec<Fault>> {
+    let plan = project.plan()?;
+    let generated = plan.drift().into_iter().filter(|change| change.owner == crate::plan::Owner::Generated);
+    Ok(generated
+        .map(|change| Fault {
+            severity: manifest::Severity::Error,
+            file: change.path.clone(),
+            at: manifest::Position { line: 1, column: 1 },
+            message: match change.action {
+                crate::plan::Action::Conflict => "this generated file was edited by hand".into(),
+                crate::plan::Action::Create => "this generated file is missing".into(),
+                _ => "this generated file is not as mcp.toml says".to_owned(),
+            },
+            hint: Some("run `mcp-deploy render`".into()),
+        })
+        .collect())
+}

@@ -1,0 +1,93 @@
+//! `doctor`: one table of what each cloud needs, what was found and where; `--fix` installs it privately.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::{End, chosen};
+use crate::cli::Doctor;
+use crate::pipeline;
+use crate::targets::{self, Target};
+use crate::toolchain::{self, Need, Origin, Requirement, Search, Status, ToolId};
+use crate::ui::{self, Mark};
+
+#[derive(Serialize)]
+struct Row<'a> {
+    tool: &'a str,
+    /// `ready`, `too old`, `missing`, `broken`.
+    status: &'static str,
+    optional: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    minimum: &'a str,
+    /// The version that was run with this release, and that `--fix` installs.
+    pinned: &'a str,
+    needed_by: &'a [&'a str],
+    why: &'a str,
+}
+
+pub fn run(args: Doctor) -> Result<End> {
+    let every: Vec<&'static Target> = targets::ALL.iter().collect();
+    let wanted = if args.target.is_empty() { every.clone() } else { chosen(&args.target, &every)? };
+    let search = Search::from_env()?;
+    let ids: Vec<ToolId> = toolchain::REQUIREMENTS.iter().filter(|tool| wanted.iter().any(|target| tool.needed_by.contains(&target.name))).map(|tool| tool.id).collect();
+    let mut rows = toolchain::survey(&ids, &search);
+    if args.fix {
+        for (tool, status) in &rows {
+            let asked = tool.need == Need::Run || (tool.id == ToolId::LambdaAdapter && args.with_adapter);
+            if asked && tool.is_provisioned() && !matches!(status, Status::Ready(_)) {
+                pipeline::install(tool, &search)?;
+            }
+        }
+        rows = toolchain::survey(&ids, &search);
+    }
+    let complete = rows.iter().all(|(tool, status)| matches!(status, Status::Ready(_)) || tool.need != Need::Run);
+    if args.json {
+        ui::json(&rows.iter().map(|(tool, status)| row(tool, status)).collect::<Vec<_>>())?;
+    } else {
+        rows.iter().for_each(|(tool, status)| print(tool, status));
+        match complete {
+            true => ui::say("\neverything that is needed was found"),
+            false => ui::say("\nhint: `mcp-deploy doctor --fix` installs what is missing into a private cache"),
+        }
+    }
+    Ok(if complete { End::Done } else { End::No })
+}
+
+fn row<'a>(tool: &'a Requirement, status: &Status) -> Row<'a> {
+    let (word, found) = match status {
+        Status::Ready(found) => ("ready", Some(found)),
+        Status::TooOld(found) => ("too old", Some(found)),
+        Status::Missing => ("missing", None),
+        Status::Broken { .. } => ("broken", None),
+    };
+    Row {
+        tool: tool.name,
+        status: word,
+        optional: tool.need != Need::Run,
+        version: found.and_then(|found| found.version.as_ref()).map(ToString::to_string),
+        path: found.map(|found| found.path.display().to_string()),
+        minimum: tool.minimum,
+        pinned: tool.version,
+        needed_by: tool.needed_by,
+        why: tool.why,
+    }
+}
+
+fn print(tool: &Requirement, status: &Status) {
+    let needed = format!("{} or newer for {}: {}", tool.minimum, tool.needed_by.join(", "), tool.why);
+    let version = |found: &toolchain::Found| found.version.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (mark, found) = match status {
+        Status::Ready(found) => {
+            let place = if found.origin == Origin::Cache { "private cache" } else { "PATH" };
+            (Mark::Good, format!("{} in {place}: {}", version(found), found.path.display()))
+        }
+        Status::TooOld(found) => (Mark::Bad, format!("{} is too old: {}", version(found), found.path.display())),
+        Status::Missing => (Mark::Bad, "not found".to_owned()),
+        Status::Broken { path, error } => (Mark::Bad, format!("does not run: {}: {error}", path.display())),
+    };
+    let mark = if mark == Mark::Bad && tool.need != Need::Run { Mark::Skipped } else { mark };
+    ui::mark(mark, format_args!("{:<15} {found}", tool.name));
+    ui::say(format_args!("     {:<15} {}{needed}", "", if tool.need == Need::Run { "" } else { "optional, " }));
+}

@@ -1,0 +1,137 @@
+//! `init`: a new project, all of it or nothing.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{End, chosen, preview};
+use crate::cli::{Example, Init};
+use crate::manifest::{self, names};
+use crate::plan::{self, Plan};
+use crate::prompt::{self, Mode, Usage};
+use crate::targets::{self, Target};
+use crate::template::{self, Birth};
+use crate::ui;
+
+pub fn run(args: Init, dir: Option<&Path>) -> Result<End> {
+    let mode = Mode::of(args.yes);
+    let path = args.path.as_deref();
+    if let Some(path) = path {
+        refuse_occupied(&base(dir).join(path))?;
+    }
+    let name = name(&args, mode, dir)?;
+    let root = base(dir).join(path.unwrap_or(Path::new(&name)));
+    refuse_occupied(&root)?;
+    let description = match &args.description {
+        Some(description) => description.clone(),
+        None => prompt::text(mode, "--description", "What does it offer, in one sentence?", Some(&format!("Tools of {name}")), empty)?,
+    };
+    if description.trim().is_empty() {
+        bail!(Usage("`--description` is empty".into()));
+    }
+    let every: Vec<&'static Target> = targets::ALL.iter().collect();
+    let targets = match args.target.as_slice() {
+        [] => ask_targets(mode)?,
+        named => chosen(named, &every)?,
+    };
+    let example = match args.example {
+        Some(example) => example,
+        None => ask_example(mode)?,
+    };
+    let plan = plan(&root, &Birth::new(name.clone(), description, &targets), example)?;
+    if args.dry_run {
+        preview(&plan);
+        return Ok(End::Done);
+    }
+    let applied = plan.apply(false)?;
+    let count = applied.created.len() + applied.updated.len() + 2;
+    ui::say(format_args!("created `{name}` in {} ({count} files)", root.display()));
+    next_steps(&root);
+    Ok(End::Done)
+}
+
+/// The files of a new project at `root`.
+pub fn plan(root: &Path, birth: &Birth, example: Example) -> Result<Plan> {
+    let (text, examples) = template::example(example.folder(), birth)?;
+    let (manifest, faults) = manifest::parse(&text, &|name| Err(format!("cannot read `{name}`")));
+    let Some(manifest) = manifest else {
+        bail!("the example's manifest is not sound: {}", faults.iter().map(|fault| fault.to_string()).collect::<Vec<_>>().join("; "));
+    };
+    let mut files = template::project(&manifest)?;
+    files.0.extend(template::birth(&manifest)?.0);
+    // An example's handlers take the place of the starters.
+    files.0.extend(examples.0);
+    Plan::new(root, files, Some(text))
+}
+
+impl Example {
+    fn folder(self) -> &'static str {
+        match self {
+            Example::Empty => "empty",
+            Example::Weather => "weather",
+        }
+    }
+}
+
+fn base(dir: Option<&Path>) -> PathBuf {
+    dir.map(Path::to_owned).unwrap_or_default()
+}
+
+fn name(args: &Init, mode: Mode, dir: Option<&Path>) -> Result<String> {
+    if let Some(name) = &args.name {
+        if let Some(problem) = names::server(name) {
+            let hint = names::server_like(name).map(|like| format!("\nhint: write `{like}`")).unwrap_or_default();
+            bail!(Usage(format!("{problem}{hint}")));
+        }
+        return Ok(name.clone());
+    }
+    let folder = match &args.path {
+        Some(path) => Some(base(dir).join(path)),
+        None => None,
+    };
+    let folder = folder.map(|path| std::path::absolute(&path).unwrap_or(path));
+    let like = folder.and_then(|path| names::server_like(&path.components().next_back()?.as_os_str().to_string_lossy()));
+    prompt::text(mode, "--name", "Name of the server?", Some(like.as_deref().unwrap_or("my-server")), names::server)
+}
+
+fn empty(text: &str) -> Option<String> {
+    text.trim().is_empty().then(|| "say something; assistants read it".to_owned())
+}
+
+fn ask_targets(mode: Mode) -> Result<Vec<&'static Target>> {
+    let titles: Vec<String> = targets::ALL.iter().map(|target| target.title.to_owned()).collect();
+    let picked = prompt::several(mode, "--target", "For which clouds?", &titles)?;
+    Ok(picked.into_iter().filter_map(|index| targets::ALL.get(index)).collect())
+}
+
+fn ask_example(mode: Mode) -> Result<Example> {
+    let choices = ["weather: a tool, a resource template and a prompt", "empty: no tool yet"].map(str::to_owned);
+    let picked = prompt::choice(mode, "--example", "Start from?", &choices, 0)?;
+    Ok([Example::Weather, Example::Empty][picked])
+}
+
+/// A folder with anything in it but an interrupted `init` is not ours to fill.
+fn refuse_occupied(root: &Path) -> Result<()> {
+    let shown = root.display();
+    if root.exists() && !root.is_dir() {
+        bail!("`{shown}` is a file, so it cannot become the project folder");
+    }
+    if !root.exists() {
+        return Ok(());
+    }
+    let mut entries = std::fs::read_dir(root).with_context(|| format!("cannot read `{shown}`"))?;
+    if entries.next().is_none() || plan::is_interrupted_init(root)? {
+        return Ok(());
+    }
+    let what = if root.join(manifest::FILE).exists() { "already holds a project" } else { "is not empty" };
+    bail!("`{shown}` {what}; nothing was written\nhint: name a new folder: `mcp-deploy init NAME`")
+}
+
+fn next_steps(root: &Path) {
+    let here = root.as_os_str().is_empty() || root == Path::new(".");
+    if !here {
+        ui::say(format_args!("\nnext: cd {}", root.display()));
+    }
+    ui::say("  mcp-deploy add-tool NAME                   another tool, typed");
+    ui::say("  mcp-deploy ship --target all --local       build for every cloud, run and verify it here");
+}

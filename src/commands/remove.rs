@@ -1,0 +1,34 @@
+//! `remove-tool` and its like: takes the table out of the manifest, leaves the user's handler.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::{End, preview, report};
+use crate::cli::Remove;
+use crate::manifest::{Kind, edit};
+use crate::project::Project;
+use crate::ui;
+
+pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
+    let project = Project::open(dir)?;
+    let declared = project.manifest.declared(kind);
+    let (noun, name) = (kind.noun(), &args.name);
+    if !declared.iter().any(|(known, _)| known == name) {
+        let hint = crate::manifest::nearest(name, declared.iter().map(|(known, _)| *known));
+        bail!("there is no {noun} `{name}` in mcp.toml; nothing was changed{}", hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default());
+    }
+    let text = edit::remove(&project.text, kind, name)?;
+    let (_, plan) = project.plan_with(text)?;
+    if args.dry_run {
+        preview(&plan);
+        return Ok(End::Done);
+    }
+    report(&plan.apply(false)?);
+    ui::say(format_args!("took the {noun} `{name}` out of mcp.toml"));
+    let handler = kind.handler(name);
+    if project.root.join(&handler).exists() {
+        ui::say(format_args!("`{handler}` is yours and stays; delete it when you no longer need it"));
+    }
+    Ok(End::Done)
+}

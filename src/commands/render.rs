@@ -1,0 +1,74 @@
+//! `render`: brings the generated files up to date, or says with `--check` that they are not.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::{End, preview, report};
+use crate::cli::Render;
+use crate::plan::{Action, Change};
+use crate::project::{self, Project};
+use crate::ui;
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    up_to_date: bool,
+    files: Vec<Entry<'a>>,
+}
+
+/// One file that is not, or was not, as the manifest says.
+#[derive(Serialize)]
+struct Entry<'a> {
+    path: &'a str,
+    action: Action,
+}
+
+impl<'a> From<&'a Change> for Entry<'a> {
+    fn from(change: &'a Change) -> Self {
+        Entry { path: &change.path, action: change.action }
+    }
+}
+
+pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
+    let project = Project::open(dir)?;
+    project::print(&project.warnings);
+    let plan = project.plan()?;
+    let drift = plan.drift();
+    if args.json {
+        let up_to_date = drift.is_empty();
+        let answer = Answer { up_to_date, files: drift.iter().map(|change| Entry::from(*change)).collect() };
+        if !args.check && !args.dry_run {
+            plan.apply(args.force)?;
+        }
+        ui::json(&answer)?;
+        return Ok(if args.check && !up_to_date { End::No } else { End::Done });
+    }
+    if args.check {
+        for change in &drift {
+            let what = match change.action {
+                Action::Create => "is missing",
+                Action::Conflict => "was edited by hand",
+                Action::Delete => "is no longer wanted",
+                _ => "is not as mcp.toml says",
+            };
+            ui::say(format_args!("{} {what}", change.path));
+        }
+        if drift.is_empty() {
+            ui::say("everything is as mcp.toml says");
+            return Ok(End::Done);
+        }
+        ui::say("hint: run `mcp-deploy render` and commit the result");
+        return Ok(End::No);
+    }
+    if args.dry_run {
+        preview(&plan);
+        return Ok(End::Done);
+    }
+    let applied = plan.apply(args.force)?;
+    report(&applied);
+    if applied.created.is_empty() && applied.updated.is_empty() && applied.deleted.is_empty() {
+        ui::say("everything is as mcp.toml says; nothing was written");
+    }
+    Ok(End::Done)
+}

@@ -1,0 +1,69 @@
+//! `verify`: probes a URL, or what was built on this machine.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::{End, chosen};
+use crate::cli::Verify;
+use crate::manifest;
+use crate::pipeline;
+use crate::probe::{self, Check, Options, Report};
+use crate::project::Project;
+use crate::prompt::{Mode, Usage};
+use crate::targets::{self, Build};
+use crate::ui;
+
+pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
+    let json = args.json;
+    let mut on_check = |check: &Check| {
+        if !json {
+            pipeline::print_check(check);
+        }
+    };
+    let report = match (&args.url, args.target) {
+        (Some(url), _) => remote(url, &args, dir, &mut on_check)?,
+        (None, Some(target)) => {
+            let project = Project::open(dir)?;
+            let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
+            let targets = chosen(&[target], &every)?;
+            let [target] = targets.as_slice() else {
+                return Err(Usage("`--target` must name one cloud".into()).into());
+            };
+            let tools = pipeline::tools(&targets, Mode::of(false))?;
+            let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
+            let run = pipeline::run_locally(target, &build, &args.calls.call, &mut on_check)?;
+            ui::say(format_args!("\nran on {}", run.runtime));
+            run.report
+        }
+        (None, None) => return Err(Usage("`URL` is missing".into()).into()),
+    };
+    if json {
+        ui::json(&report)?;
+    } else {
+        ui::say(format_args!("{}: {}", report.url, pipeline::counted(&report)));
+    }
+    Ok(if report.ok() { End::Done } else { End::Unverified })
+}
+
+/// A URL; compared with the manifest when the command is run inside a project.
+fn remote(url: &str, args: &Verify, dir: Option<&Path>, on_check: &mut dyn FnMut(&Check)) -> Result<Report> {
+    let here = crate::project::find(dir);
+    let project = match (&here, dir) {
+        (Ok(_), _) | (Err(_), Some(_)) => Some(Project::open(dir)?),
+        (Err(_), None) => None,
+    };
+    let manifest = project.as_ref().map(|project| &project.manifest);
+    if manifest.is_none() {
+        ui::say(format_args!("no `{}` here, so the answers are compared with nothing", manifest::FILE));
+    }
+    let options = Options {
+        url: url.to_owned(),
+        local: probe::is_local(url),
+        calls: args.calls.call.clone(),
+        headers: Vec::new(),
+        timeout: manifest.map_or(std::time::Duration::from_secs(30), |manifest| manifest.longest_timeout() + std::time::Duration::from_secs(10)),
+        max_body_bytes: manifest.map_or(1 << 20, |manifest| manifest.limits.max_body),
+    };
+    Ok(probe::run(&options, manifest.map(pipeline::contract).as_ref(), on_check))
+}

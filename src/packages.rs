@@ -1,0 +1,100 @@
+//! The project's npm packages: present, pinned as they were run, and the type check that needs them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::manifest::{Fault, Manifest, Position, Severity};
+use crate::process::{self, Cmd, Io, ToolFailed};
+use crate::project::Project;
+use crate::targets::{self, Target};
+use crate::toolchain::{ToolId, Toolchain};
+
+/// What every project needs, with the version that was run.
+const ALWAYS: [(&str, &str); 1] = [("@modelcontextprotocol/server", "2.4.0")];
+const FILE: &str = "package.json";
+
+/// Packages that the generated code imports or the clouds' builds run, and `package.json` lacks.
+pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
+    let fault = |severity, message, hint| Fault { severity, file: FILE.into(), at: Position { line: 1, column: 1 }, message, hint };
+    let text = match std::fs::read_to_string(root.join(FILE)) {
+        Ok(text) => text,
+        Err(error) => return vec![fault(Severity::Error, format!("cannot read `{FILE}`: {error}"), Some("run `mcp-deploy render`, which creates it".to_owned()))],
+    };
+    let parsed: Value = match serde_json::from_str(&text) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let at = Position { line: error.line(), column: error.column() };
+            return vec![Fault { at, ..fault(Severity::Error, format!("not valid JSON: {error}"), None) }];
+        }
+    };
+    let needs = ALWAYS.iter().map(|need| (need, None)).chain(targets::chosen(&manifest.targets).flat_map(|target| target.packages.iter().map(move |need| (need, Some(target)))));
+    needs.filter_map(|(need, target)| missing(&parsed, need, target)).map(|(severity, message, hint)| fault(severity, message, Some(hint))).collect()
+}
+
+fn missing(package: &Value, (name, version): &(&str, &str), target: Option<&Target>) -> Option<(Severity, String, String)> {
+    let hint = format!("run `npm install --save-exact {name}@{version}`");
+    let needed_by = target.map_or("the generated server".to_owned(), |target| format!("the build for {}", target.title));
+    match package["dependencies"][*name].as_str() {
+        None => Some((Severity::Error, format!("`dependencies` lacks `{name}`, which {needed_by} needs"), hint)),
+        Some(found) if found != *version => {
+            let message = format!("`{name}` is `{found}`; this mcp-deploy was proven with {version}");
+            Some((Severity::Warning, message, hint))
+        }
+        Some(_) => None,
+    }
+}
+
+/// `npm install`, when `package.json` is newer than what is installed; `None` when nothing is to do.
+pub fn install_command(root: &Path, tools: &Toolchain) -> Option<Cmd> {
+    let modified = |path: &str| std::fs::metadata(root.join(path)).and_then(|meta| meta.modified()).ok();
+    let installed = modified("node_modules/.package-lock.json");
+    let fresh = installed.is_some_and(|installed| modified(FILE).is_some_and(|package| package <= installed));
+    (!fresh).then(|| tools.cmd(ToolId::Npm).args(["install", "--no-audit", "--no-fund"]).current_dir(root))
+}
+
+/// `tsc`, strict and without output, from the project's own TypeScript.
+pub fn type_check_command(root: &Path, tools: &Toolchain) -> Cmd {
+    tools.cmd(ToolId::Npm).args(["exec", "--no", "--", "tsc", "--noEmit", "--pretty", "false"]).current_dir(root)
+}
+
+pub const INSTALL_LIMIT: Duration = Duration::from_secs(600);
+pub const TYPES_LIMIT: Duration = Duration::from_secs(300);
+
+/// What `tsc` finds, each with its file and place.
+pub fn type_faults(project: &Project, tools: &Toolchain) -> Result<Vec<Fault>> {
+    match process::run(&type_check_command(&project.root, tools), Io::Answer, Some(TYPES_LIMIT)) {
+        Ok(_) => Ok(Vec::new()),
+        Err(error) => match error.downcast_ref::<ToolFailed>() {
+            Some(failed) => {
+                let faults: Vec<Fault> = failed.stdout.lines().filter_map(type_fault).collect();
+                if faults.is_empty() { Err(error) } else { Ok(faults) }
+            }
+            None => Err(error),
+        },
+    }
+}
+
+/// `src/tools/a.ts(3,5): error TS2322: Type …`; indented lines that follow explain, and are left out.
+fn type_fault(line: &str) -> Option<Fault> {
+    let (place, message) = line.split_once("): error ")?;
+    let (file, at) = place.rsplit_once('(')?;
+    let (line, column) = at.split_once(',')?;
+    let at = Position { line: line.parse().ok()?, column: column.parse().ok()? };
+    Some(Fault { severity: Severity::Error, file: file.to_owned(), at, message: message.to_owned(), hint: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_compilers_lines() {
+        let fault = type_fault("src/tools/a(1).ts(3,5): error TS2322: Type 'string' is not assignable.").unwrap();
+        assert_eq!((fault.file.as_str(), fault.at), ("src/tools/a(1).ts", Position { line: 3, column: 5 }));
+        assert_eq!(fault.message, "TS2322: Type 'string' is not assignable.");
+        assert!(type_fault("  Type 'x' is not assignable to type 'y'.").is_none());
+    }
+}

@@ -1,0 +1,208 @@
+//! The way from a project to a verified local server: tools, packages, types, build, start, probe, stop.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use crate::manifest::Manifest;
+use crate::packages;
+use crate::plan;
+use crate::probe::{self, Call, Check, Contract, Outcome, Report};
+use crate::process::{self, Io, Server};
+use crate::project::{self, Faulty, Project};
+use crate::prompt::{self, Mode};
+use crate::targets::{Build, Start, Target};
+use crate::toolchain::{self, MissingTools, Need, Search, Toolchain};
+use crate::ui::{self, Mark};
+
+/// A server that ran on this machine and was probed.
+#[derive(Serialize)]
+pub struct LocalRun {
+    pub target: &'static str,
+    /// What ran it, in words.
+    pub runtime: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<Size>,
+    pub report: Report,
+}
+
+/// Bytes of what would be uploaded.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Size {
+    pub raw: u64,
+}
+
+/// The tools of these clouds; missing ones are installed into the private cache after one question.
+pub fn tools(targets: &[&'static Target], mode: Mode) -> Result<Toolchain> {
+    let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
+    let search = Search::from_env()?;
+    let missing = match Toolchain::resolve(&names, &search) {
+        Ok(tools) => return Ok(tools),
+        Err(missing) => missing,
+    };
+    let (ours, theirs): (Vec<_>, Vec<_>) = missing.0.into_iter().partition(|(tool, _)| tool.is_provisioned());
+    if !theirs.is_empty() {
+        return Err(MissingTools(theirs).into());
+    }
+    let listed = ours.iter().map(|(tool, _)| format!("{} {}", tool.name, tool.version)).collect::<Vec<_>>().join(", ");
+    if !prompt::confirm(mode, &format!("Install {listed} into mcp-deploy's private cache?"))? {
+        return Err(anyhow::Error::new(MissingTools(ours)).context("hint: run `mcp-deploy doctor --fix`, or add `--yes`"));
+    }
+    for (tool, _) in &ours {
+        install(tool, &search)?;
+    }
+    Toolchain::resolve(&names, &search).map_err(Into::into)
+}
+
+/// Installs one tool into the private cache, with a line for it.
+pub fn install(tool: &'static toolchain::Requirement, search: &Search) -> Result<()> {
+    debug_assert!(tool.need != Need::Install);
+    let step = ui::step(format!("install {} {} into the private cache", tool.name, tool.version));
+    let installed = toolchain::provision(tool.id, search, &mut |doing| step.doing(doing));
+    step.end(if installed.is_ok() { Mark::Good } else { Mark::Bad }, "");
+    installed.map(|_| ())
+}
+
+/// Packages installed, handlers and types in order; faults are printed and end the command.
+pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
+    let mut faults = project::handler_faults(&project.root, &project.manifest);
+    faults.extend(packages::faults(&project.root, &project.manifest));
+    stop_at(&faults)?;
+    if let Some(cmd) = packages::install_command(&project.root, tools) {
+        step("install the project's packages", || process::run(&cmd, Io::Quiet, Some(packages::INSTALL_LIMIT)))?;
+    }
+    let faults = step("check types", || {
+        let faults = packages::type_faults(project, tools)?;
+        Ok(faults)
+    })?;
+    stop_at(&faults)
+}
+
+fn stop_at(faults: &[crate::manifest::Fault]) -> Result<()> {
+    project::print(faults);
+    match project::errors(faults) {
+        0 => Ok(()),
+        count => Err(Faulty(count).into()),
+    }
+}
+
+/// One line for one piece of work.
+fn step<T>(title: impl Into<String>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let step = ui::step(title);
+    let done = work();
+    step.end(if done.is_ok() { Mark::Good } else { Mark::Bad }, "");
+    done
+}
+
+/// Runs the cloud's own CLI.
+pub fn build(target: &Target, build: &Build<'_>) -> Result<()> {
+    for part in (target.build)(build) {
+        step(format!("{}: {} (`{}`)", target.name, part.title, part.cmd), || {
+            let _file = part.while_running.as_ref().map(|(path, text)| plan::while_running(path, text)).transpose()?;
+            process::run(&part.cmd, Io::Quiet, Some(part.limit))
+        })?;
+    }
+    Ok(())
+}
+
+/// Starts what was built, probes it and stops it.
+pub fn run_locally(target: &'static Target, build: &Build<'_>, calls: &[Call], on_check: &mut dyn FnMut(&Check)) -> Result<LocalRun> {
+    let artifact = (target.artifact)(build.root);
+    if !artifact.exists() {
+        anyhow::bail!("nothing was built for {}: `{}` is missing\nhint: run `mcp-deploy ship --target {} --local`", target.title, artifact.display(), target.name);
+    }
+    let scratch = tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
+    let env = local_environment(build.root, build.manifest)?;
+    let port = process::free_port().context("no free port on 127.0.0.1")?;
+    let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env })?;
+    let mut server = Server::spawn(&local.cmd)?;
+    let health = format!("{}/health", local.base);
+    server.wait_ready(&mut || probe::healthy(&health), READY)?;
+    let options = probe::Options {
+        url: format!("{}/mcp", local.base),
+        local: true,
+        calls: calls.to_vec(),
+        headers: Vec::new(),
+        timeout: build.manifest.longest_timeout() + Duration::from_secs(10),
+        max_body_bytes: build.manifest.limits.max_body,
+    };
+    let report = probe::run(&options, Some(&contract(build.manifest)), on_check);
+    if let Some(status) = server.exited() {
+        anyhow::bail!("the server ended while it was probed ({status}); its last lines:\n{}", server.log());
+    }
+    server.stop();
+    let bundle = weigh(&artifact).ok().map(|raw| Size { raw });
+    Ok(LocalRun { target: target.name, runtime: local.runtime, bundle, report })
+}
+
+/// A cloud's local runtime has to compile and start; on a busy machine that takes its time.
+const READY: Duration = Duration::from_secs(90);
+
+fn weigh(path: &Path) -> std::io::Result<u64> {
+    if !path.is_dir() {
+        return Ok(std::fs::metadata(path)?.len());
+    }
+    std::fs::read_dir(path)?.map(|entry| weigh(&entry?.path())).sum()
+}
+
+/// What the manifest promises a client.
+pub fn contract(manifest: &Manifest) -> Contract {
+    Contract {
+        name: manifest.server.name.clone(),
+        version: manifest.server.version.clone(),
+        tools: manifest.tool_entries(),
+        resources: manifest.resource_entries(false),
+        resource_templates: manifest.resource_entries(true),
+        prompts: manifest.prompt_entries(),
+        origins_configured: !manifest.access.origins.is_empty(),
+    }
+}
+
+/// The settings and secrets of the manifest that the project's `.env` gives a value.
+fn local_environment(root: &Path, manifest: &Manifest) -> Result<Vec<(String, String)>> {
+    let path = root.join(".env");
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = dotenvy::from_path_iter(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let declared = |name: &str| manifest.env.iter().any(|(env, _)| env == name) || manifest.secrets.iter().any(|secret| secret.name == name);
+    let mut found = Vec::new();
+    for entry in entries {
+        // The error would quote the line, and with it perhaps a secret.
+        let (name, value) = entry.map_err(|_| anyhow::anyhow!("`{}` has a line that is not `NAME=value`", path.display()))?;
+        if declared(&name) {
+            found.push((name, value));
+        }
+    }
+    Ok(found)
+}
+
+/// One line a check, the reason under a failed one.
+pub fn print_check(check: &Check) {
+    let mark = match check.outcome {
+        Outcome::Passed => Mark::Good,
+        Outcome::Failed => Mark::Bad,
+        Outcome::Skipped => Mark::Skipped,
+    };
+    match (&check.outcome, &check.detail) {
+        (Outcome::Passed, _) | (_, None) => ui::mark(mark, &check.title),
+        (_, Some(detail)) => ui::mark(mark, format_args!("{}: {detail}", check.title)),
+    }
+    if let Some(hint) = &check.hint {
+        ui::say(format_args!("     hint: {hint}"));
+    }
+}
+
+/// `38 passed, 1 failed, 2 skipped`.
+pub fn counted(report: &Report) -> String {
+    let counts = &report.counts;
+    let mut parts = vec![format!("{} passed", counts.passed)];
+    for (count, word) in [(counts.failed, "failed"), (counts.skipped, "skipped")] {
+        if count > 0 {
+            parts.push(format!("{count} {word}"));
+        }
+    }
+    parts.join(", ")
+}

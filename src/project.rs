@@ -1,0 +1,92 @@
+//! A project folder on the disk: where it is, what its manifest says, what its handlers lack.
+
+mod handlers;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::manifest::{self, Fault, Loaded, Manifest, Severity};
+use crate::plan::{FileSet, Plan};
+use crate::template;
+use crate::ui;
+
+pub use handlers::faults as handler_faults;
+
+/// A manifest that has errors; they were printed already.
+#[derive(Debug)]
+pub struct Faulty(pub usize);
+
+impl std::error::Error for Faulty {}
+
+impl std::fmt::Display for Faulty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let s = if self.0 == 1 { "" } else { "s" };
+        write!(f, "the project has {} error{s}; nothing was written", self.0)
+    }
+}
+
+/// A project whose manifest is sound.
+pub struct Project {
+    pub root: PathBuf,
+    pub text: String,
+    pub manifest: Manifest,
+    pub warnings: Vec<Fault>,
+}
+
+/// The folder given with `--dir`, else the nearest one upwards that holds a manifest.
+pub fn find(dir: Option<&Path>) -> Result<PathBuf> {
+    if let Some(dir) = dir {
+        if dir.join(manifest::FILE).is_file() {
+            return Ok(dir.to_owned());
+        }
+        bail!("no `mcp.toml` in `{}`\nhint: run `mcp-deploy init` there, or name another folder with `--dir`", dir.display());
+    }
+    let here = std::env::current_dir().context("cannot tell the current folder")?;
+    let found = here.ancestors().find(|dir| dir.join(manifest::FILE).is_file());
+    found.map(Path::to_owned).with_context(|| {
+        format!("no `mcp.toml` in `{}` or any folder above it\nhint: run `mcp-deploy init`, or name the project with `--dir`", here.display())
+    })
+}
+
+impl Project {
+    /// Reads the project; a manifest with errors is reported in full and ends the command.
+    pub fn open(dir: Option<&Path>) -> Result<Self> {
+        let root = find(dir)?;
+        let Loaded { text, manifest, faults } = manifest::load(&root)?;
+        match manifest {
+            Some(manifest) => Ok(Project { root, text, manifest, warnings: faults }),
+            None => {
+                print(&faults);
+                bail!(Faulty(errors(&faults)))
+            }
+        }
+    }
+
+    /// What the manifest asks for, compared with the disk.
+    pub fn plan(&self) -> Result<Plan> {
+        Plan::new(&self.root, template::project(&self.manifest)?, None)
+    }
+
+    /// The same for a changed manifest text, which is then written too; the text must be sound.
+    pub fn plan_with(&self, text: String) -> Result<(Manifest, Plan)> {
+        let (manifest, faults) = manifest::parse(&text, &|name| {
+            std::fs::read_to_string(self.root.join(name)).map_err(|error| format!("cannot read `{name}`: {error}"))
+        });
+        let Some(manifest) = manifest else {
+            print(&faults);
+            bail!("the change would leave the manifest with {} errors, so nothing was written (the lines are those of the changed text)", errors(&faults));
+        };
+        let files: FileSet = template::project(&manifest)?;
+        let plan = Plan::new(&self.root, files, Some(text))?;
+        Ok((manifest, plan))
+    }
+}
+
+pub fn errors(faults: &[Fault]) -> usize {
+    faults.iter().filter(|fault| fault.severity == Severity::Error).count()
+}
+
+pub fn print(faults: &[Fault]) {
+    faults.iter().for_each(ui::say);
+}

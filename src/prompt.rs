@@ -1,0 +1,120 @@
+//! Fills in a missing argument: asks on a terminal, takes the default under `--yes`, else names the flag.
+
+use std::fmt::Display;
+
+use anyhow::{Result, bail};
+use dialoguer::console::Term;
+use dialoguer::theme::ColorfulTheme;
+use dialoguer::{Confirm, Input, MultiSelect, Select};
+
+use crate::ui;
+
+/// Wrong usage: exit code 2.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::error::Error for Usage {}
+
+impl Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How missing arguments are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// `--yes`
+    Defaults,
+    Ask,
+    /// No terminal and no `--yes`.
+    Refuse,
+}
+
+impl Mode {
+    pub fn of(yes: bool) -> Self {
+        match (yes, ui::interactive()) {
+            (true, _) => Mode::Defaults,
+            (false, true) => Mode::Ask,
+            (false, false) => Mode::Refuse,
+        }
+    }
+}
+
+fn missing(flag: &str) -> anyhow::Error {
+    Usage(format!("`{flag}` is missing, and there is no terminal to ask for it\nhint: add `{flag}`, or `--yes` to take the defaults")).into()
+}
+
+/// A line of text that `valid` accepts (it says why not).
+pub fn text(mode: Mode, flag: &str, question: &str, default: Option<&str>, valid: impl Fn(&str) -> Option<String>) -> Result<String> {
+    match (mode, default) {
+        (Mode::Defaults, Some(default)) => Ok(default.to_owned()),
+        (Mode::Ask, default) => guarded(|| {
+            let theme = ColorfulTheme::default();
+            let mut input = Input::<String>::with_theme(&theme).with_prompt(question).validate_with(|text: &String| valid(text).map_or(Ok(()), Err));
+            if let Some(default) = default {
+                input = input.default(default.to_owned());
+            }
+            input.interact_text()
+        }),
+        (Mode::Refuse, _) => Err(missing(flag)),
+        (Mode::Defaults, None) => bail!(Usage(format!("`{flag}` is missing and has no default"))),
+    }
+}
+
+/// One of `choices`, by its index.
+pub fn choice(mode: Mode, flag: &str, question: &str, choices: &[String], default: usize) -> Result<usize> {
+    match mode {
+        Mode::Defaults => Ok(default),
+        Mode::Refuse => Err(missing(flag)),
+        Mode::Ask => guarded(|| Select::with_theme(&ColorfulTheme::default()).with_prompt(question).items(choices).default(default).interact()),
+    }
+}
+
+/// At least one of `choices`, by index; all are the default.
+pub fn several(mode: Mode, flag: &str, question: &str, choices: &[String]) -> Result<Vec<usize>> {
+    match mode {
+        Mode::Defaults => Ok((0..choices.len()).collect()),
+        Mode::Refuse => Err(missing(flag)),
+        Mode::Ask => loop {
+            let theme = ColorfulTheme::default();
+            let select = || MultiSelect::with_theme(&theme).with_prompt(question).items(choices).defaults(&vec![true; choices.len()]).interact();
+            let chosen = guarded(select)?;
+            if !chosen.is_empty() {
+                return Ok(chosen);
+            }
+            ui::say("choose at least one (space marks, enter confirms)");
+        },
+    }
+}
+
+/// Yes or no; without a terminal the answer is no.
+pub fn confirm(mode: Mode, question: &str) -> Result<bool> {
+    match mode {
+        Mode::Defaults => Ok(true),
+        Mode::Refuse => Ok(false),
+        Mode::Ask => guarded(|| Confirm::with_theme(&ColorfulTheme::default()).with_prompt(question).default(true).interact()),
+    }
+}
+
+/// Ctrl-C at a prompt leaves the cursor hidden: show it, whatever happened.
+fn guarded<T>(ask: impl FnOnce() -> dialoguer::Result<T>) -> Result<T> {
+    let answer = ask();
+    let _ = Term::stderr().show_cursor();
+    answer.map_err(|dialoguer::Error::IO(error)| match error.kind() {
+        std::io::ErrorKind::Interrupted => Interrupted.into(),
+        _ => anyhow::Error::new(error).context("cannot ask on this terminal"),
+    })
+}
+
+/// Ctrl-C before anything was done: exit code 130.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl std::error::Error for Interrupted {}
+
+impl Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted; nothing was written")
+    }
+}

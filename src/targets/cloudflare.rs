@@ -1,0 +1,44 @@
+//! Cloudflare Workers: `wrangler` builds, and runs the Worker in workerd.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::{Build, Limits, Local, Start, Step, Target};
+use crate::toolchain::ToolId;
+
+pub const TARGET: Target = Target {
+    name: "cloudflare",
+    title: "Cloudflare Workers",
+    limits: Limits { timeout: None, body: 100 << 20 },
+    packages: &[],
+    chosen: |targets| targets.cloudflare.is_some(),
+    build,
+    start,
+    artifact,
+};
+
+fn build(build: &Build<'_>) -> Vec<Step> {
+    let cmd = build.tools.cmd(ToolId::Wrangler).args(["deploy", "--dry-run", "--outdir", OUTPUT, "--env="]).current_dir(build.root);
+    vec![Step::new("build", cmd.env_noise("CI", "1"))]
+}
+
+const OUTPUT: &str = ".wrangler/dist";
+
+fn artifact(root: &Path) -> PathBuf {
+    root.join(OUTPUT).join("cloudflare.js")
+}
+
+fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
+    let port = start.port.to_string();
+    let cmd = build.tools.cmd(ToolId::Wrangler).args(["dev", "--ip", "127.0.0.1", "--port", &port, "--inspector-port", "0"]);
+    // With a custom domain configured wrangler would otherwise rewrite Host and Origin, and the server's checks would see neither.
+    let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.scratch.join("state"));
+    Ok(Local {
+        // Settings and secrets reach the Worker through `.env`, which wrangler reads itself.
+        cmd: cmd.current_dir(build.root).env_noise("CI", "1"),
+        base: format!("http://127.0.0.1:{port}"),
+        runtime: "workerd, through `wrangler dev`".into(),
+        runtime_api: None,
+    })
+}

@@ -1,0 +1,91 @@
+//! AWS Lambda: `sam` builds; the bundle runs behind the Lambda Web Adapter.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::{Build, Limits, Local, Start, Step, Target};
+use crate::process::Cmd;
+use crate::runtime_api::RuntimeApi;
+use crate::toolchain::ToolId;
+
+pub const TARGET: Target = Target {
+    name: "lambda",
+    title: "AWS Lambda",
+    limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20 },
+    packages: &[("esbuild", "0.28.2")],
+    chosen: |targets| targets.lambda.is_some(),
+    build,
+    start,
+    artifact,
+};
+
+/// The file that the adapter executes, as in `template.yaml`.
+const HANDLER: &str = "lambda.mjs";
+
+fn build(build: &Build<'_>) -> Vec<Step> {
+    let sam = |args: &[&str]| {
+        let region = build.manifest.targets.lambda.as_ref().and_then(|lambda| lambda.regions.first());
+        let cmd = build.tools.cmd(ToolId::Sam).args(args).current_dir(build.root);
+        region.iter().fold(cmd, |cmd, region| cmd.env_noise("AWS_REGION", region))
+    };
+    // They find different things: the first what SAM itself refuses, the second what CloudFormation would.
+    vec![
+        Step::new("validate the template", sam(&["validate"])),
+        Step::new("lint the template", sam(&["validate", "--lint"])),
+        Step::new("build", sam(&["build"])),
+    ]
+}
+
+fn artifact(root: &Path) -> PathBuf {
+    root.join(".aws-sam/build/McpFunction").join(HANDLER)
+}
+
+fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
+    let bundle = artifact(build.root);
+    let task_root = bundle.parent().context("the bundle has no folder")?;
+    match build.tools.found(ToolId::LambdaAdapter) {
+        Some(_) => behind_the_adapter(build, start, task_root),
+        None => Ok(as_the_adapter_does(build, start, &bundle)),
+    }
+}
+
+/// What `template.yaml` sets for the adapter.
+const ADAPTER: [(&str, &str); 3] = [
+    ("AWS_LWA_INVOKE_MODE", "response_stream"),
+    ("AWS_LWA_READINESS_CHECK_PATH", "/health"),
+    ("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", "200"),
+];
+
+fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, task_root: &Path) -> Result<Local> {
+    let port = crate::process::free_port().context("no free port for the server behind the adapter")?;
+    let runtime_api = RuntimeApi::start(start.port, &build.manifest.server.name)?;
+    let memory = build.manifest.targets.lambda.as_ref().map_or(1024, |lambda| lambda.memory);
+    let memory = u32::try_from(memory).unwrap_or(u32::MAX);
+    let timeout = Duration::from_secs(900);
+    let mut cmd = build.tools.cmd(ToolId::LambdaAdapter).arg(task_root.join(HANDLER)).current_dir(task_root);
+    cmd = cmd.env_noise("AWS_LWA_PORT", port.to_string()).env_noise("NODE_ENV", "production");
+    cmd = ADAPTER.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
+    for (name, value) in runtime_api.environment(task_root, HANDLER, memory, timeout) {
+        cmd = cmd.env_noise(name, value);
+    }
+    let cmd = secrets(cmd, start);
+    Ok(Local { cmd, base: runtime_api.url(), runtime: "Node.js behind the Lambda Web Adapter".into(), runtime_api: Some(runtime_api) })
+}
+
+/// The adapter gives the server a port and waits for its readiness path; the caller does the latter.
+fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, bundle: &Path) -> Local {
+    let cmd = build.tools.cmd(ToolId::Node).arg(bundle).current_dir(build.root);
+    let cmd = cmd.env("AWS_LWA_PORT", start.port.to_string()).env_noise("NODE_ENV", "production");
+    Local {
+        cmd: secrets(cmd, start),
+        base: format!("http://127.0.0.1:{}", start.port),
+        runtime: "Node.js, started as the Lambda Web Adapter starts it (the adapter itself is not installed)".into(),
+        runtime_api: None,
+    }
+}
+
+fn secrets(cmd: Cmd, start: &Start<'_>) -> Cmd {
+    start.env.iter().fold(cmd, |cmd, (name, value)| cmd.env_secret(name, value))
+}

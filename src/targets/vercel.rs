@@ -1,0 +1,50 @@
+//! Vercel: `vercel build` without an account; its output runs in a launcher of ours.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::{Build, Limits, Local, Start, Step, Target};
+use crate::plan;
+use crate::template;
+use crate::toolchain::ToolId;
+
+pub const TARGET: Target = Target {
+    name: "vercel",
+    title: "Vercel",
+    limits: Limits { timeout: Some(Duration::from_secs(800)), body: 4_500_000 },
+    packages: &[("mcp-handler", "2.4.0")],
+    chosen: |targets| targets.vercel.is_some(),
+    build,
+    start,
+    artifact,
+};
+
+fn build(build: &Build<'_>) -> Vec<Step> {
+    let cmd = build.tools.cmd(ToolId::Vercel).args(["build", "--prod", "--yes"]).current_dir(build.root);
+    // Without a linked project the CLI asks the network for its settings; an empty set of them is what a new project has.
+    let settings = (build.root.join(".vercel/project.json"), "{\"settings\":{}}\n");
+    vec![Step { while_running: Some(settings), ..Step::new("build", cmd) }]
+}
+
+fn artifact(root: &Path) -> PathBuf {
+    root.join(".vercel/output/functions/index.func")
+}
+
+fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
+    let function = start.scratch.join("function");
+    plan::copy_function(&artifact(build.root), build.root, &function)?;
+    let launcher = start.scratch.join("vercel-launcher.mjs");
+    plan::write_scratch(&launcher, &template::local("vercel-launcher.mjs")?)?;
+    let cmd = build.tools.cmd(ToolId::Node).arg(&launcher).arg(&function).arg(start.port.to_string()).current_dir(start.scratch);
+    let cmd = start.env.iter().fold(cmd, |cmd, (name, value)| cmd.env_secret(name, value));
+    let config = std::fs::read_to_string(function.join(".vc-config.json")).context("the build has no `.vc-config.json`")?;
+    let config: serde_json::Value = serde_json::from_str(&config).context("cannot read the build's `.vc-config.json`")?;
+    Ok(Local {
+        cmd,
+        base: format!("http://127.0.0.1:{}", start.port),
+        runtime: format!("the built function ({}) in a launcher", config["runtime"].as_str().unwrap_or("nodejs")),
+        runtime_api: None,
+    })
+}

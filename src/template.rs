@@ -1,0 +1,155 @@
+//! The embedded templates: a manifest in, files out, no I/O.
+
+mod context;
+
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, Result};
+use handlebars::{Context as Data, Handlebars, Helper, HelperResult, Output, RenderContext, RenderErrorReason, no_escape};
+use include_dir::{Dir, include_dir};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::manifest::{Kind, Manifest, edit};
+use crate::plan::{FileSet, Owner};
+use crate::targets;
+
+pub use context::{Birth, samples};
+
+static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
+
+/// Every template's name ends so, which keeps cargo from treating any as a file of its own.
+const SUFFIX: &str = ".hbs";
+
+/// Everything that follows from the manifest: generated files, and of the user's files those without which
+/// nothing builds (created when missing): `package.json`, `tsconfig.json`, one handler a declaration.
+pub fn project(manifest: &Manifest) -> Result<FileSet> {
+    let data = context::project(manifest);
+    let mut files = FileSet::default();
+    folder("generated", Owner::Generated, &data, &mut files)?;
+    for target in targets::chosen(&manifest.targets) {
+        folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
+    }
+    folder("project", Owner::User, &data, &mut files)?;
+    for kind in Kind::ALL {
+        let starters = context::starters(manifest, kind);
+        for starter in starters {
+            folder(kind.noun(), Owner::User, &starter, &mut files)?;
+        }
+    }
+    Ok(files)
+}
+
+/// The files that only `init` writes: what a new project has beside [`project`].
+pub fn birth(manifest: &Manifest) -> Result<FileSet> {
+    let mut files = FileSet::default();
+    folder("init", Owner::User, &context::project(manifest), &mut files)?;
+    Ok(files)
+}
+
+/// An example: the text of its `mcp.toml` and the user files that come with it.
+pub fn example(name: &str, birth: &Birth) -> Result<(String, FileSet)> {
+    let mut files = FileSet::default();
+    folder(&format!("examples/{name}"), Owner::User, birth, &mut files)?;
+    let (_, manifest) = files.0.remove(crate::manifest::FILE).with_context(|| format!("the example `{name}` has no manifest"))?;
+    Ok((manifest, files))
+}
+
+/// A script of ours that runs what another cloud's CLI built (`templates/local`).
+pub fn local(name: &str) -> Result<String> {
+    render(&format!("local/{name}{SUFFIX}"), &Value::Null)
+}
+
+/// Renders every template below `templates/NAME`; the path below it is the destination, `NAME` in it the data's name.
+fn folder(name: &str, owner: Owner, data: &impl Serialize, files: &mut FileSet) -> Result<()> {
+    let data = serde_json::to_value(data)?;
+    let Some(dir) = TEMPLATES.get_dir(name) else { return Ok(()) };
+    let mut paths = Vec::new();
+    walk(dir, &mut paths);
+    for path in paths {
+        let destination = path.strip_prefix(name).and_then(|path| path.strip_prefix('/')).unwrap_or(&path);
+        let destination = destination.strip_suffix(SUFFIX).unwrap_or(destination);
+        let named = data["name"].as_str().map(|name| destination.replace("NAME", name));
+        files.insert(named.unwrap_or_else(|| destination.to_owned()), owner, render(&path, &data)?);
+    }
+    Ok(())
+}
+
+fn walk(dir: &Dir<'_>, paths: &mut Vec<String>) {
+    paths.extend(dir.files().filter_map(|file| file.path().to_str().map(str::to_owned)));
+    dir.dirs().for_each(|dir| walk(dir, paths));
+}
+
+fn render(path: &str, data: &Value) -> Result<String> {
+    static ENGINE: OnceLock<Handlebars<'static>> = OnceLock::new();
+    let engine = ENGINE.get_or_init(engine);
+    let file = TEMPLATES.get_file(path).with_context(|| format!("no template `{path}`"))?;
+    let text = file.contents_utf8().with_context(|| format!("the template `{path}` is not UTF-8"))?;
+    engine.render_template(text, data).with_context(|| format!("cannot render the template `{path}`"))
+}
+
+fn engine() -> Handlebars<'static> {
+    let mut engine = Handlebars::new();
+    engine.set_strict_mode(true);
+    engine.register_escape_fn(no_escape);
+    engine.register_helper("json", helper(|value| value.to_string()));
+    engine.register_helper("yaml", helper(yaml));
+    engine.register_helper("toml", helper(|value| edit::string(value.as_str().unwrap_or_default())));
+    engine
+}
+
+fn helper(format: fn(&Value) -> String) -> Box<dyn handlebars::HelperDef + Send + Sync> {
+    Box::new(move |helper: &Helper<'_>, _: &Handlebars<'_>, _: &Data, _: &mut RenderContext<'_, '_>, out: &mut dyn Output| -> HelperResult {
+        let value = helper.param(0).ok_or(RenderErrorReason::ParamNotFoundForIndex("helper", 0))?;
+        if value.is_value_missing() {
+            return Err(RenderErrorReason::MissingVariable(value.relative_path().cloned()).into());
+        }
+        out.write(&format(value.value()))?;
+        Ok(())
+    })
+}
+
+/// A double-quoted YAML scalar: a JSON string with everything escaped that a YAML reader might take for a line end or refuse.
+fn yaml(value: &Value) -> String {
+    let mut out = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => out.push_str(&format!("\\u{:04x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_ends_in_hbs() {
+        let mut paths = Vec::new();
+        walk(&TEMPLATES, &mut paths);
+        assert!(!paths.is_empty());
+        assert_eq!(paths.iter().find(|path| !path.ends_with(SUFFIX)), None);
+    }
+
+    #[test]
+    fn every_target_has_templates() {
+        for target in &targets::ALL {
+            assert!(TEMPLATES.get_dir(format!("targets/{}", target.name)).is_some(), "{}", target.name);
+        }
+    }
+
+    #[test]
+    fn a_missing_field_is_an_error() {
+        let engine = engine();
+        for template in ["{{missing}}", "{{json missing}}", "{{yaml a.b}}"] {
+            assert!(engine.render_template(template, &serde_json::json!({})).is_err(), "{template}");
+        }
+    }
+
+    #[test]
+    fn yaml_scalars() {
+        assert_eq!(yaml(&Value::from("a\"b\n\u{2028}é")), "\"a\\\"b\\n\\u2028é\"");
+    }
+}

@@ -1,0 +1,135 @@
+//! What the templates see: the manifest as each of them needs it.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::manifest::{Kind, Manifest, Tool, typescript};
+
+/// What `init` knows about a project that is about to be born.
+#[derive(Debug, Clone, Serialize)]
+pub struct Birth {
+    pub name: String,
+    pub title: String,
+    pub description: String,
+    pub targets: TargetFlags,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct TargetFlags {
+    pub lambda: bool,
+    pub vercel: bool,
+    pub cloudflare: bool,
+}
+
+/// The context of `templates/{generated,project,init,targets}`.
+pub fn project(manifest: &Manifest) -> Value {
+    let targets = &manifest.targets;
+    json!({
+        "server": {
+            "name": manifest.server.name,
+            "version": manifest.server.version,
+            "title": manifest.server.title.as_ref().unwrap_or(&manifest.server.name),
+            "description": manifest.server.description,
+        },
+        "description_1024": truncated(&manifest.server.description, 1024),
+        "manifest_json": data(manifest),
+        "types": types(manifest),
+        "tools": handlers(manifest, Kind::Tool),
+        "resources": handlers(manifest, Kind::Resource),
+        "prompts": handlers(manifest, Kind::Prompt),
+        "targets": TargetFlags {
+            lambda: targets.lambda.is_some(),
+            vercel: targets.vercel.is_some(),
+            cloudflare: targets.cloudflare.is_some(),
+        },
+        "lambda": targets.lambda.as_ref().map(|lambda| json!({
+            "architecture": lambda.architecture,
+            "memory": lambda.memory,
+            "timeout_seconds": function_timeout(manifest, 900),
+            "regions": lambda.regions,
+            "layer_name": if lambda.architecture == "arm64" { "LambdaAdapterLayerArm64" } else { "LambdaAdapterLayerX86" },
+            "layer_version": 30,
+            "log_retention_days": 30,
+        })),
+        "vercel": targets.vercel.as_ref().map(|vercel| json!({
+            "max_duration": function_timeout(manifest, 800),
+            "regions": vercel.regions,
+        })),
+        "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
+        "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
+    })
+}
+
+/// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
+fn function_timeout(manifest: &Manifest, limit: u64) -> u64 {
+    (manifest.longest_timeout().as_secs_f64().ceil() as u64 + 10).min(limit)
+}
+
+/// At most `bytes` of UTF-8, cut between characters.
+fn truncated(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+fn handlers(manifest: &Manifest, kind: Kind) -> Vec<Value> {
+    let declared = manifest.declared(kind).into_iter().enumerate();
+    declared
+        .map(|(index, (name, _))| json!({ "name": name, "ident": index.to_string(), "import_path": format!("../{}/{name}.ts", kind.plural()) }))
+        .collect()
+}
+
+/// The data of `src/generated/manifest.ts`.
+fn data(manifest: &Manifest) -> String {
+    let server = &manifest.server;
+    let mut info = Map::new();
+    info.insert("name".into(), server.name.clone().into());
+    info.insert("version".into(), server.version.clone().into());
+    for (key, value) in [
+        ("title", &server.title),
+        ("description", &Some(server.description.clone())),
+        ("websiteUrl", &server.website_url),
+        ("instructions", &server.instructions),
+    ] {
+        if let Some(value) = value {
+            info.insert(key.into(), value.clone().into());
+        }
+    }
+    if !server.icons.is_empty() {
+        info.insert("icons".into(), server.icons.clone().into());
+    }
+    let tools: Vec<Value> = manifest.tools.iter().zip(manifest.tool_entries()).map(|(tool, entry)| with_timeout(manifest, tool, entry)).collect();
+    let prompts: Vec<Value> = manifest.prompts.iter().zip(manifest.prompt_entries()).map(|(prompt, mut entry)| {
+        if let (Some(entry), Some(schema)) = (entry.as_object_mut(), &prompt.input) {
+            entry.remove("arguments");
+            entry.insert("argsSchema".into(), schema.clone());
+        }
+        entry
+    }).collect();
+    let resources: Vec<Value> = [false, true].into_iter().flat_map(|templates| manifest.resource_entries(templates)).collect();
+    let all = json!({
+        "server": info,
+        "tools": tools,
+        "resources": resources,
+        "prompts": prompts,
+        "env": manifest.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect::<Map<_, _>>(),
+        "secrets": manifest.secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>(),
+        "access": { "origins": manifest.access.origins, "hosts": manifest.access.hosts },
+        "limits": {
+            "timeoutMs": milliseconds(manifest.limits.timeout),
+            "maxBodyBytes": manifest.limits.max_body,
+            "maxInputElements": manifest.limits.max_input_elements,
+        },
+        "cache": { "ttlMs": milliseconds(manifest.cache.ttl), "scope": manifest.cache.scope },
+    });
+    serde_json::to_string_pretty(&all).unwrap_or_default()
+}
+
+fn with_timeout(manifest: &Manifest, tool: &Tool, mut entry: Value) -> Value {
+    if let Some(entry) = entry.as_object_mut() {
+        entry.insert("timeoutMs".into(), milliseconds(tool.timeout.unwrap_or(manifest.limits.timeout)).into());
+    }
+    entry
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,121 @@
+//! Everything a person reads goes to stderr, the answer to stdout; spinners on a terminal, plain lines elsewhere.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::fmt::Display;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use dialoguer::console::{Style, style};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// One line to the person.
+pub fn say(line: impl Display) {
+    eprintln!("{line}");
+}
+
+/// Something that works, but not as the person might expect.
+pub fn warn(line: impl Display) {
+    eprintln!("{} {line}", style("warning:").for_stderr().yellow().bold());
+}
+
+/// The answer of the command, for a person or a program.
+pub fn answer(line: impl Display) {
+    let mut out = std::io::stdout().lock();
+    // A closed pipe (`| head`) is the reader's decision, not an error.
+    let _ = writeln!(out, "{line}");
+}
+
+/// The answer of the command under `--json`: one document.
+pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
+    answer(serde_json::to_string_pretty(document)?);
+    Ok(())
+}
+
+/// The one error of a failed command, causes and hints included.
+pub fn error(error: &anyhow::Error) {
+    let mark = style("error:").for_stderr().red().bold();
+    let mut causes = error.chain();
+    if let Some(first) = causes.next() {
+        eprintln!("{mark} {first}");
+    }
+    for cause in causes {
+        eprintln!("  {}", cause.to_string().replace('\n', "\n  "));
+    }
+}
+
+/// Whether a person is there to be asked.
+pub fn interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// How a step or a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    Good,
+    Bad,
+    Skipped,
+}
+
+impl Mark {
+    fn shown(self) -> impl Display {
+        let (symbol, colour) = match self {
+            Mark::Good => ("ok  ", Style::new().green()),
+            Mark::Bad => ("FAIL", Style::new().red().bold()),
+            Mark::Skipped => ("skip", Style::new().yellow()),
+        };
+        colour.for_stderr().apply_to(symbol)
+    }
+}
+
+/// One finished line: `ok   title`.
+pub fn mark(mark: Mark, title: impl Display) {
+    eprintln!("{} {title}", mark.shown());
+}
+
+/// Work in progress; it must be ended with [`Step::end`].
+pub struct Step {
+    title: String,
+    bar: Option<ProgressBar>,
+    started: Instant,
+}
+
+pub fn step(title: impl Into<String>) -> Step {
+    let title = title.into();
+    let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = ProgressBar::new_spinner().with_message(title.clone());
+        if let Ok(look) = ProgressStyle::with_template("{spinner:.cyan}    {wide_msg} {elapsed:.dim}") {
+            bar.set_style(look);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    });
+    Step { title, bar, started: Instant::now() }
+}
+
+impl Step {
+    /// What the step is doing right now; shown on a terminal only.
+    pub fn doing(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}: {what}", self.title));
+        }
+    }
+
+    pub fn end(mut self, how: Mark, detail: &str) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+        mark(how, format_args!("{}{detail} {}", self.title, style(format!("({seconds:.1} s)")).for_stderr().dim()));
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        // A step that an error ended early: the error itself is printed by the caller.
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
