@@ -1,0 +1,193 @@
+//! Runs other programs: shown as one pasteable line, drained while they run, stopped with everything they started.
+//! The only module that starts a child; it prints nothing and returns what happened.
+
+mod command;
+mod failure;
+mod output;
+mod running;
+mod server;
+
+use std::collections::HashSet;
+use std::io::{self, IsTerminal, Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Command, Stdio};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+pub use command::Cmd;
+pub use failure::{Interrupted, ToolFailed, exit_code};
+pub use output::plain;
+pub use running::{install_interrupt_handler, interrupted};
+pub use server::Server;
+
+use output::{Capture, Sink};
+use running::{Role, Running};
+
+/// What happens to a child's input and output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Io {
+    /// Nothing is shown; both pipes are drained while it runs, and kept for the error.
+    Quiet,
+    /// The child owns the terminal. Its stdout goes to our stderr, because our stdout is the answer.
+    Live,
+    /// Stdout is the answer and is kept whole; stderr is drained and kept for the error.
+    Answer,
+}
+
+/// A child that ended with exit code 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    /// Only under [`Io::Answer`].
+    pub stdout: String,
+    /// What it wrote, both pipes in the order they were read, without colours and secrets; only the end when it is long.
+    pub log: String,
+}
+
+/// How long a child may take to obey SIGTERM before it gets SIGKILL.
+const GRACE: Duration = Duration::from_secs(3);
+/// How long to wait for the end of a pipe that an escaped descendant still holds open.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// Runs `cmd` to its end. A non-zero exit, a signal or an overrun `limit` is a [`ToolFailed`].
+pub fn run(cmd: &Cmd, io: Io, limit: Option<Duration>) -> anyhow::Result<Outcome> {
+    if interrupted() {
+        return Err(Interrupted.into());
+    }
+    let started = Instant::now();
+    let (mut running, capture) = start(cmd, io)?;
+    let ended = running.wait(limit.map(|limit| started + limit));
+    let ended = ended.with_context(|| format!("cannot wait for `{}`", cmd.name()))?;
+    let overrun = ended.is_none();
+    let status = match ended {
+        Some(status) => status,
+        None => running.stop(GRACE),
+    };
+    capture.settle(SETTLE);
+
+    let (log, stdout) = (capture.log(), capture.answer());
+    if status.success() && !overrun {
+        return Ok(Outcome {
+            code: status.code(),
+            stdout,
+            log,
+        });
+    }
+    let limit = limit.filter(|_| overrun);
+    let said = if log.trim().is_empty() {
+        capture.presentable(&stdout)
+    } else {
+        log
+    };
+    Err(ToolFailed {
+        stdout,
+        ..ToolFailed::new(cmd, status, limit, &said)
+    }
+    .into())
+}
+
+/// A TCP port of the loopback interface that nobody listens on. Never hands out the same one twice.
+pub fn free_port() -> io::Result<u16> {
+    static GIVEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    // Refused candidates stay bound until the search ends, so that the kernel cannot offer them again.
+    let mut refused = Vec::new();
+    loop {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        if given.insert(port) {
+            return Ok(port);
+        }
+        refused.push(listener);
+    }
+}
+
+fn start(cmd: &Cmd, io: Io) -> anyhow::Result<(Running, Capture)> {
+    let mut command = cmd.to_std();
+    wire(&mut command, cmd, io).with_context(|| format!("cannot prepare `{}`", cmd.name()))?;
+    let terminal = io == Io::Live && io::stdin().is_terminal();
+    // On a terminal only the foreground group may read it, so a live child shares ours and gets Ctrl-C by itself.
+    let role = if terminal {
+        Role::Foreground
+    } else {
+        Role::Job
+    };
+    launch(
+        cmd,
+        command,
+        role,
+        if io == Io::Answer {
+            Sink::Answer
+        } else {
+            Sink::Log
+        },
+    )
+}
+
+fn wire(command: &mut Command, cmd: &Cmd, io: Io) -> io::Result<()> {
+    match io {
+        Io::Quiet | Io::Answer => {
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+        }
+        Io::Live => {
+            command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
+            command.stdout(our_stderr()?);
+        }
+    }
+    if cmd.input().is_some() {
+        command.stdin(Stdio::piped());
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn our_stderr() -> io::Result<Stdio> {
+    use std::os::fd::AsFd;
+    Ok(io::stderr().as_fd().try_clone_to_owned()?.into())
+}
+
+fn launch(
+    cmd: &Cmd,
+    mut command: Command,
+    role: Role,
+    stdout: Sink,
+) -> anyhow::Result<(Running, Capture)> {
+    let mut running = Running::spawn(&mut command, role).with_context(|| cannot_run(cmd))?;
+    let capture = Capture::new(cmd.secrets());
+    let (input, out, err) = running.pipes();
+    if let (Some(mut pipe), Some(bytes)) = (input, cmd.input()) {
+        let bytes = bytes.to_vec();
+        // A child that ends without reading closes the pipe; its exit code tells the story then.
+        std::thread::spawn(move || pipe.write_all(&bytes).is_ok());
+    }
+    if let Some(pipe) = out {
+        capture.drain(Box::new(pipe) as Box<dyn Read + Send>, stdout);
+    }
+    if let Some(pipe) = err {
+        capture.drain(Box::new(pipe), Sink::Log);
+    }
+    Ok((running, capture))
+}
+
+fn cannot_run(cmd: &Cmd) -> String {
+    match cmd.dir() {
+        Some(dir) if !dir.is_dir() => format!(
+            "cannot run `{}`: there is no folder `{}`",
+            cmd.name(),
+            dir.display()
+        ),
+        _ => format!(
+            "cannot run `{}` (`{}`)",
+            cmd.name(),
+            cmd.program().display()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! Pipes drained by threads into bounded memory, and their text made fit to show.
+
+use std::io::Read;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Where a pipe's bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sink {
+    Log,
+    Answer,
+}
+
+/// Everything a child wrote, as far as it is kept.
+#[derive(Clone)]
+pub(super) struct Capture {
+    shared: Arc<Shared>,
+    secrets: Arc<[String]>,
+}
+
+#[derive(Default)]
+struct Shared {
+    kept: Mutex<Kept>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Kept {
+    log: Vec<u8>,
+    cut: bool,
+    answer: Vec<u8>,
+    open: usize,
+    seen: u64,
+}
+
+/// How much of a log is kept.
+pub(super) const KEEP: usize = 256 * 1024;
+/// A line longer than this is passed on in pieces.
+const LINE: usize = 8 * 1024;
+
+impl Capture {
+    pub fn new(secrets: Vec<String>) -> Self {
+        Capture {
+            shared: Arc::default(),
+            secrets: secrets.into(),
+        }
+    }
+
+    /// Drains `pipe` to its end in a thread of its own.
+    pub fn drain(&self, pipe: Box<dyn Read + Send>, sink: Sink) {
+        self.kept().open += 1;
+        let capture = self.clone();
+        std::thread::spawn(move || {
+            capture.read(pipe, sink);
+            capture.kept().open -= 1;
+            capture.shared.changed.notify_all();
+        });
+    }
+
+    /// Waits until every pipe is closed, or until none has said anything for `quiet`.
+    pub fn settle(&self, quiet: Duration) {
+        let mut kept = self.kept();
+        while kept.open > 0 {
+            let seen = kept.seen;
+            let (next, wait) = self
+                .shared
+                .changed
+                .wait_timeout(kept, quiet)
+                .unwrap_or_else(PoisonError::into_inner);
+            kept = next;
+            if wait.timed_out() && kept.seen == seen {
+                return;
+            }
+        }
+    }
+
+    pub fn log(&self) -> String {
+        let kept = self.kept();
+        let start = kept.log.len().saturating_sub(KEEP);
+        let mut bytes = &kept.log[start..];
+        if kept.cut || start > 0 {
+            // The first line is probably half a line, half a character or half a colour.
+            let whole = bytes
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1);
+            bytes = &bytes[whole..];
+        }
+        self.presentable(&String::from_utf8_lossy(bytes))
+    }
+
+    /// Without colours and secrets.
+    pub fn presentable(&self, text: &str) -> String {
+        self.secrets.iter().fold(plain(text), |text, secret| {
+            text.replace(secret.as_str(), "***")
+        })
+    }
+
+    pub fn answer(&self) -> String {
+        String::from_utf8_lossy(&self.kept().answer).into_owned()
+    }
+
+    /// Whole lines into the log, so that two pipes interleave readably.
+    fn read(&self, mut pipe: Box<dyn Read + Send>, sink: Sink) {
+        let mut buffer = [0; 16 * 1024];
+        let mut partial = Vec::new();
+        loop {
+            let read = match pipe.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => &buffer[..read],
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(_) => break,
+            };
+            if sink == Sink::Answer {
+                self.keep(sink, read);
+                continue;
+            }
+            partial.extend_from_slice(read);
+            let whole = match partial.iter().rposition(|byte| *byte == b'\n') {
+                Some(at) => at + 1,
+                None if partial.len() > LINE => partial.len(),
+                None => 0,
+            };
+            self.keep(sink, &partial[..whole]);
+            partial.drain(..whole);
+        }
+        self.keep(sink, &partial);
+    }
+
+    fn keep(&self, sink: Sink, bytes: &[u8]) {
+        let mut kept = self.kept();
+        kept.seen += bytes.len() as u64;
+        match sink {
+            Sink::Answer => kept.answer.extend_from_slice(bytes),
+            Sink::Log => kept.log.extend_from_slice(bytes),
+        }
+        if kept.log.len() > 2 * KEEP {
+            let surplus = kept.log.len() - KEEP;
+            kept.log.drain(..surplus);
+            kept.cut = true;
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.shared
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The text as it would stay on a screen: no escape sequences, no control characters, a redrawn line only once.
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut line = 0;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => skip_escape(&mut chars),
+            '\n' => {
+                out.push('\n');
+                line = out.len();
+            }
+            '\r' if matches!(chars.peek(), Some('\n') | None) => {}
+            '\r' => out.truncate(line),
+            '\t' => out.push('\t'),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match chars.next() {
+        Some('[') => {
+            chars.find(|c| ('@'..='~').contains(c));
+        }
+        // Titles and links end with BEL or ESC \.
+        Some(']' | 'P' | '_' | '^') => {
+            let mut last = ' ';
+            chars.find(|c| {
+                let end = *c == '\u{7}' || (last == '\u{1b}' && *c == '\\');
+                last = *c;
+                end
+            });
+        }
+        Some('(' | ')' | '#') => {
+            chars.next();
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_and_redraws_are_gone() {
+        let table = [
+            ("\u{1b}[1;31merror\u{1b}[0m: x", "error: x"),
+            (
+                "\u{1b}]8;;https://a.dev\u{1b}\\link\u{1b}]8;;\u{7}!",
+                "link!",
+            ),
+            ("a\r\nb\r\n", "a\nb\n"),
+            ("10%\r50%\r100%\n", "100%\n"),
+            ("\u{1b}[2K\u{1b}[1Gdone\u{1b}[?25h", "done"),
+            ("\u{1b}(Bx\u{7}\ty", "x\ty"),
+            ("ends \u{1b}", "ends "),
+        ];
+        for (raw, shown) in table {
+            assert_eq!(plain(raw), shown, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_log_is_kept() {
+        let capture = Capture::new(Vec::new());
+        let text: String = (0..200_000).map(|n| format!("line {n}\n")).collect();
+        capture.drain(Box::new(std::io::Cursor::new(text)), Sink::Log);
+        capture.settle(Duration::from_secs(5));
+        let log = capture.log();
+        assert!(log.len() <= KEEP && log.len() > KEEP - 20);
+        assert!(log.starts_with("line ") && log.ends_with("line 199999\n"));
+        assert!(capture.kept().log.capacity() < 8 * KEEP);
+    }
+
+    #[test]
+    fn secrets_are_blotted_out() {
+        let capture = Capture::new(vec!["hunter2-long".into(), "hunter2".into()]);
+        capture.drain(
+            Box::new(std::io::Cursor::new("a=hunter2-long b=hunt\u{1b}[1mer2\n")),
+            Sink::Log,
+        );
+        capture.settle(Duration::from_secs(5));
+        assert_eq!(capture.log(), "a=*** b=***\n");
+    }
+}

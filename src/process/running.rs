@@ -1,0 +1,220 @@
+//! Children that are alive, the signals that reach them, and their end: nothing they started outlives them.
+
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, test_kill_process_group,
+    waitid,
+};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// How a child hears of an interruption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// In our group, so the terminal's Ctrl-C reaches it by itself.
+    Foreground,
+    /// In its own group, to which the same signal is passed on; we wait for it.
+    Job,
+    /// In its own group, which is asked to end.
+    Server,
+}
+
+/// A child that has not been reaped yet.
+pub(super) struct Running {
+    child: Child,
+    entry: Entry,
+    status: Option<ExitStatus>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    pid: Pid,
+    role: Role,
+}
+
+static ALIVE: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+static LAST: AtomicI32 = AtomicI32::new(SIGINT);
+
+/// Has the user asked us to stop?
+pub fn interrupted() -> bool {
+    SIGNALS.load(Ordering::Relaxed) > 0
+}
+
+pub(super) fn last_signal() -> i32 {
+    LAST.load(Ordering::Relaxed)
+}
+
+/// From now on the first Ctrl-C (or SIGTERM, SIGHUP) is passed on and noted, and the second kills everything at once.
+pub fn install_interrupt_handler() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // What our parent told us to ignore (nohup, a shell's `&`) stays ignored.
+        let wanted = [SIGINT, SIGTERM, SIGHUP]
+            .into_iter()
+            .filter(|signal| !ignored(*signal));
+        if let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) {
+            std::thread::spawn(move || signals.forever().for_each(on_signal));
+        }
+    });
+}
+
+impl Running {
+    pub fn spawn(command: &mut Command, role: Role) -> io::Result<Self> {
+        if role != Role::Foreground {
+            command.process_group(0);
+        }
+        // Locked until it is listed: a signal in between would miss it.
+        let mut alive = alive();
+        let child = command.spawn()?;
+        let pid = Pid::from_child(&child);
+        let entry = Entry { pid, role };
+        alive.push(entry);
+        Ok(Running {
+            child,
+            entry,
+            status: None,
+        })
+    }
+
+    pub fn pipes(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+        (
+            self.child.stdin.take(),
+            self.child.stdout.take(),
+            self.child.stderr.take(),
+        )
+    }
+
+    /// Its status, when it has ended; whatever is left of its group is killed then.
+    pub fn poll(&mut self) -> io::Result<Option<ExitStatus>> {
+        if self.status.is_some() || !self.has_ended()? {
+            return Ok(self.status);
+        }
+        // In this order: until it is reaped its id belongs to nobody else, so the signal cannot hit a stranger.
+        let mut alive = alive();
+        self.entry.kill_all();
+        alive.retain(|entry| *entry != self.entry);
+        self.status = Some(self.child.wait()?);
+        Ok(self.status)
+    }
+
+    /// Waits for its end; nothing when the deadline comes first.
+    pub fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Option<ExitStatus>> {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Some(status) = self.poll()? {
+                return Ok(Some(status));
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(None);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// SIGTERM to the group, up to `grace` for it to obey, SIGKILL to what is left.
+    pub fn stop(&mut self, grace: Duration) -> ExitStatus {
+        if self.status.is_none() {
+            self.entry.send(Signal::TERM);
+        }
+        match self.wait(Some(Instant::now() + grace)) {
+            Ok(Some(status)) => status,
+            _ => self.kill(),
+        }
+    }
+
+    fn kill(&mut self) -> ExitStatus {
+        let mut alive = alive();
+        self.entry.kill_all();
+        if self.entry.role == Role::Foreground {
+            self.entry.send(Signal::KILL);
+        }
+        alive.retain(|entry| *entry != self.entry);
+        let status = self
+            .child
+            .wait()
+            .unwrap_or_else(|_| ExitStatus::from_raw(SIGKILL));
+        *self.status.insert(status)
+    }
+
+    fn has_ended(&self) -> io::Result<bool> {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        loop {
+            match waitid(WaitId::Pid(self.entry.pid), look) {
+                Ok(state) => return Ok(state.is_some()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.status.is_none() {
+            self.kill();
+        }
+    }
+}
+
+const SIGKILL: i32 = 9;
+
+impl Entry {
+    /// To the group where there is one of its own. A child that is gone already is no error.
+    fn send(self, signal: Signal) {
+        let sent = match self.role {
+            Role::Foreground => kill_process(self.pid, signal),
+            Role::Job | Role::Server => kill_process_group(self.pid, signal),
+        };
+        let _gone = sent;
+    }
+
+    /// SIGKILL to all that is left of a group of its own.
+    fn kill_all(self) {
+        if self.role != Role::Foreground && test_kill_process_group(self.pid).is_ok() {
+            self.send(Signal::KILL);
+        }
+    }
+
+    fn interrupt(self, signal: i32) {
+        match self.role {
+            Role::Server => self.send(Signal::TERM),
+            Role::Foreground if signal == SIGINT => {}
+            Role::Foreground | Role::Job => {
+                self.send(Signal::from_named_raw(signal).unwrap_or(Signal::TERM))
+            }
+        }
+    }
+}
+
+fn on_signal(signal: i32) {
+    let alive = alive();
+    LAST.store(signal, Ordering::Relaxed);
+    if SIGNALS.fetch_add(1, Ordering::Relaxed) == 0 {
+        alive.iter().for_each(|entry| entry.interrupt(signal));
+        return;
+    }
+    alive.iter().for_each(|entry| entry.send(Signal::KILL));
+    // Still locked, so nothing new can start.
+    std::process::exit(128 + signal);
+}
+
+fn alive() -> MutexGuard<'static, Vec<Entry>> {
+    ALIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Linux tells; elsewhere nothing counts as ignored.
+fn ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    mask & (1 << (signal - 1)) != 0
+}

@@ -1,0 +1,102 @@
+//! A background child, such as a cloud's local runtime: watched until it is ready, stopped with its whole group.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::output::{Capture, Sink};
+use super::running::{Role, Running};
+use super::{Cmd, GRACE, Interrupted, SETTLE, ToolFailed, interrupted, launch};
+
+/// Lives until [`Server::stop`] or until it is dropped.
+pub struct Server {
+    cmd: Cmd,
+    running: Running,
+    capture: Capture,
+}
+
+impl Server {
+    pub fn spawn(cmd: &Cmd) -> anyhow::Result<Self> {
+        if interrupted() {
+            return Err(Interrupted.into());
+        }
+        let mut command = cmd.to_std();
+        let input = if cmd.input().is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
+        command
+            .stdin(input)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let (running, capture) = launch(cmd, command, Role::Server, Sink::Log)?;
+        Ok(Server {
+            cmd: cmd.clone(),
+            running,
+            capture,
+        })
+    }
+
+    /// What it wrote so far, as far as it is kept.
+    pub fn log(&self) -> String {
+        self.capture.log()
+    }
+
+    /// Its status, when it has ended by itself.
+    pub fn exited(&mut self) -> Option<ExitStatus> {
+        // It cannot be waited for only when somebody else did, and then it is gone as well.
+        self.running
+            .poll()
+            .unwrap_or_else(|_| Some(self.running.stop(Duration::ZERO)))
+    }
+
+    /// Asks `probe` until it says yes. Fails at once when the child ends or the user interrupts.
+    pub fn wait_ready(
+        &mut self,
+        probe: &mut dyn FnMut() -> bool,
+        limit: Duration,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.exited() {
+                return Err(self.ended_early(status));
+            }
+            if probe() {
+                return Ok(());
+            }
+            if interrupted() {
+                return Err(Interrupted.into());
+            }
+            if Instant::now() >= deadline {
+                let status = self.running.stop(GRACE);
+                self.capture.settle(SETTLE);
+                let failed = ToolFailed::new(&self.cmd, status, Some(limit), &self.log());
+                return Err(failed)
+                    .with_context(|| format!("`{}` did not become ready", self.cmd.name()));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn stop(mut self) {
+        self.running.stop(GRACE);
+    }
+
+    fn ended_early(&self, status: ExitStatus) -> anyhow::Error {
+        if interrupted() {
+            return Interrupted.into();
+        }
+        self.capture.settle(SETTLE);
+        let failed = ToolFailed::new(&self.cmd, status, None, &self.log());
+        anyhow::Error::new(failed)
+            .context(format!("`{}` ended before it was ready", self.cmd.name()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.running.stop(GRACE);
+    }
+}

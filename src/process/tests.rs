@@ -1,0 +1,228 @@
+use std::path::Path;
+
+use super::*;
+
+fn sh(script: &str) -> Cmd {
+    Cmd::new("sh").args(["-c", script])
+}
+
+fn failed(result: anyhow::Result<Outcome>) -> ToolFailed {
+    result.unwrap_err().downcast::<ToolFailed>().unwrap()
+}
+
+/// Is a process with this id there, and not just a zombie nobody reaped yet?
+fn alive(pid: &str) -> bool {
+    let out = Command::new("ps")
+        .args(["-o", "stat=", "-p", pid])
+        .output()
+        .unwrap();
+    !String::from_utf8_lossy(&out.stdout).trim().is_empty() && !out.stdout.starts_with(b"Z")
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "never happened: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path)
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn both_pipes_are_drained_while_it_runs() {
+    let script = "i=0; while [ $i -lt 1500 ]; do printf '%01023d\\n' $i; printf '%01023d\\n' $i >&2; i=$((i+1)); done";
+    let done = run(&sh(script), Io::Quiet, Some(Duration::from_secs(60))).unwrap();
+    assert_eq!(done.code, Some(0));
+    assert!(done.stdout.is_empty());
+    assert!(done.log.len() <= output::KEEP && done.log.len() > output::KEEP / 2);
+    assert!(done.log.lines().all(|line| line.len() == 1023));
+
+    let done = run(&sh(script), Io::Answer, Some(Duration::from_secs(60))).unwrap();
+    assert_eq!(done.stdout.len(), 1500 * 1024);
+    assert!(done.log.ends_with("1499\n"));
+}
+
+#[test]
+fn the_answer_and_the_log_are_kept_apart() {
+    let done = run(&sh("echo answer; echo note >&2"), Io::Answer, None).unwrap();
+    assert_eq!(
+        (done.stdout.as_str(), done.log.as_str()),
+        ("answer\n", "note\n")
+    );
+}
+
+#[test]
+fn a_failure_tells_code_and_last_lines() {
+    let failure = failed(run(
+        &sh("echo one; printf '\\033[31mtwo\\033[0m' >&2; exit 7"),
+        Io::Quiet,
+        None,
+    ));
+    assert_eq!(
+        (failure.code, failure.signal, failure.exit_code()),
+        (Some(7), None, 7)
+    );
+    let mut lines: Vec<&str> = failure.tail.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["one", "two"]);
+
+    let failure = failed(run(&sh("echo '{\"error\":1}'; exit 1"), Io::Answer, None));
+    assert_eq!(failure.stdout, "{\"error\":1}\n");
+    assert_eq!(failure.tail, "{\"error\":1}");
+}
+
+#[test]
+fn a_signal_is_told_apart_from_a_code() {
+    let failure = failed(run(&sh("kill -KILL $$"), Io::Quiet, None));
+    assert_eq!(
+        (failure.code, failure.signal, failure.exit_code()),
+        (None, Some(9), 137)
+    );
+}
+
+#[test]
+fn secrets_stay_out_of_the_failure() {
+    let cmd = sh("echo token is $TOKEN; exit 1").env_secret("TOKEN", "s3cr3t-value");
+    let failure = failed(run(&cmd, Io::Quiet, None));
+    assert_eq!(failure.tail, "token is ***");
+    assert!(!format!("{failure:?} {failure}").contains("s3cr3t"));
+}
+
+#[test]
+fn a_limit_ends_the_whole_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let pid = dir.path().join("pid");
+    let cmd = sh("echo begun; sleep 300 & echo $! > pid; wait").current_dir(dir.path());
+    let started = Instant::now();
+    let failure = failed(run(&cmd, Io::Quiet, Some(Duration::from_millis(700))));
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(failure.limit, Some(Duration::from_millis(700)));
+    assert_eq!((failure.exit_code(), failure.tail.as_str()), (124, "begun"));
+    wait_until("the grandchild ends", || !alive(&read(&pid)));
+}
+
+#[test]
+fn a_deaf_child_is_killed() {
+    let started = Instant::now();
+    let cmd = sh("trap '' TERM; while :; do sleep 1; done");
+    failed(run(&cmd, Io::Quiet, Some(Duration::from_millis(200))));
+    assert!(started.elapsed() < GRACE + Duration::from_secs(5));
+}
+
+#[test]
+fn what_it_leaves_behind_is_killed_and_holds_nobody_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let pid = dir.path().join("pid");
+    let started = Instant::now();
+    // The grandchild keeps both pipes open.
+    let done = run(
+        &sh("sleep 300 & echo $! > pid; echo done").current_dir(dir.path()),
+        Io::Answer,
+        None,
+    )
+    .unwrap();
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(done.stdout, "done\n");
+    wait_until("the grandchild ends", || !alive(&read(&pid)));
+}
+
+#[test]
+fn stdin_is_empty_or_what_was_given() {
+    assert_eq!(run(&Cmd::new("cat"), Io::Answer, None).unwrap().stdout, "");
+    let big = "x".repeat(300_000);
+    assert_eq!(
+        run(&Cmd::new("cat").stdin(big.clone()), Io::Answer, None)
+            .unwrap()
+            .stdout,
+        big
+    );
+    // One that never reads it is no error.
+    run(&Cmd::new("true").stdin(big), Io::Quiet, None).unwrap();
+}
+
+#[test]
+fn what_cannot_be_run_is_named() {
+    let error = format!(
+        "{:#}",
+        run(&Cmd::new("/nowhere/sam"), Io::Quiet, None).unwrap_err()
+    );
+    assert!(
+        error.starts_with("cannot run `sam` (`/nowhere/sam`): "),
+        "{error}"
+    );
+    let error = format!(
+        "{:#}",
+        run(&Cmd::new("sh").current_dir("/nowhere"), Io::Quiet, None).unwrap_err()
+    );
+    assert!(
+        error.starts_with("cannot run `sh`: there is no folder `/nowhere`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_server_is_stopped_with_its_grandchildren() {
+    for by_drop in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let pid = dir.path().join("pid");
+        let cmd = sh("echo up; sh -c 'sleep 300 & echo $! > pid.new; mv pid.new pid; wait'")
+            .current_dir(dir.path());
+        let mut server = Server::spawn(&cmd).unwrap();
+        server
+            .wait_ready(&mut || pid.is_file(), Duration::from_secs(20))
+            .unwrap();
+        assert!(server.exited().is_none());
+        wait_until("the log is read", || server.log() == "up\n");
+        let grandchild = read(&pid);
+        assert!(alive(&grandchild));
+        if by_drop {
+            drop(server)
+        } else {
+            server.stop()
+        }
+        wait_until("the grandchild ends", || !alive(&grandchild));
+    }
+}
+
+#[test]
+fn a_server_that_dies_fails_at_once_with_its_last_words() {
+    let mut server = Server::spawn(&sh("echo port is taken >&2; exit 4")).unwrap();
+    let started = Instant::now();
+    let error = server
+        .wait_ready(&mut || false, Duration::from_secs(60))
+        .unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(error.to_string(), "`sh` ended before it was ready");
+    let failure = error.downcast_ref::<ToolFailed>().unwrap();
+    assert_eq!(
+        (failure.code, failure.tail.as_str()),
+        (Some(4), "port is taken")
+    );
+    assert_eq!(server.exited().and_then(|status| status.code()), Some(4));
+}
+
+#[test]
+fn a_server_that_never_gets_ready_is_stopped() {
+    let mut server = Server::spawn(&sh("echo thinking; sleep 300")).unwrap();
+    let error = server
+        .wait_ready(&mut || false, Duration::from_millis(300))
+        .unwrap_err();
+    assert_eq!(error.downcast_ref::<ToolFailed>().unwrap().tail, "thinking");
+    assert!(server.exited().is_some());
+}
+
+#[test]
+fn free_ports_differ() {
+    let ports: HashSet<u16> = (0..50).map(|_| free_port().unwrap()).collect();
+    assert_eq!(ports.len(), 50);
+    assert!(!ports.contains(&0));
+}

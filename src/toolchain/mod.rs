@@ -1,0 +1,231 @@
+//! What each cloud's tools are, where they are found, and how they are installed privately when they are not.
+//! Writes only below the cache folder; never into a project, never globally.
+
+mod find;
+mod install;
+mod table;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use semver::Version;
+
+use crate::process::Cmd;
+
+pub use find::{Search, survey};
+pub use install::provision;
+pub use table::{Need, REQUIREMENTS, Requirement, Source, ToolId};
+
+/// A tool that can be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub path: PathBuf,
+    /// Unknown for a tool that cannot tell.
+    pub version: Option<Version>,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Path,
+    Cache,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    Ready(Found),
+    TooOld(Found),
+    Missing,
+    /// It is there, but does not run, or does not say its version.
+    Broken {
+        path: PathBuf,
+        error: String,
+    },
+}
+
+/// The tools for some targets, all of them found.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    found: BTreeMap<ToolId, Found>,
+    path: OsString,
+}
+
+/// What has to be installed before the targets can be built.
+#[derive(Debug, Clone)]
+pub struct MissingTools(pub Vec<(&'static Requirement, Status)>);
+
+/// No child reports usage, looks for its own updates, or asks about them.
+const QUIET: &[(&str, &str)] = &[
+    ("WRANGLER_SEND_METRICS", "false"),
+    ("WRANGLER_NO_SKILLS_UPDATE_PROMPTS", "true"),
+    ("CLOUDFLARE_CF_FETCH_ENABLED", "false"),
+    ("VERCEL_TELEMETRY_DISABLED", "1"),
+    ("NEXT_TELEMETRY_DISABLED", "1"),
+    ("SAM_CLI_TELEMETRY", "0"),
+    ("NO_UPDATE_NOTIFIER", "1"),
+    ("npm_config_fund", "false"),
+    ("npm_config_audit", "false"),
+    ("npm_config_update_notifier", "false"),
+    ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+];
+
+impl Status {
+    pub fn ready(self) -> Option<Found> {
+        match self {
+            Status::Ready(found) => Some(found),
+            _ => None,
+        }
+    }
+}
+
+impl Toolchain {
+    /// Everything that the commands of `targets` run.
+    pub fn resolve(targets: &[&str], search: &Search) -> Result<Self, MissingTools> {
+        let wanted = |tool: &&Requirement| {
+            tool.need != Need::Install && tool.needed_by.iter().any(|name| targets.contains(name))
+        };
+        let ids: Vec<ToolId> = REQUIREMENTS
+            .iter()
+            .filter(wanted)
+            .map(|tool| tool.id)
+            .collect();
+        let mut found = BTreeMap::new();
+        let mut missing = Vec::new();
+        for (tool, status) in survey(&ids, search) {
+            match status {
+                Status::Ready(ready) => {
+                    found.insert(tool.id, ready);
+                }
+                status if tool.need == Need::Run => missing.push((tool, status)),
+                _ => {}
+            }
+        }
+        if missing.is_empty() {
+            Ok(Toolchain {
+                path: child_path(&found, search),
+                found,
+            })
+        } else {
+            Err(MissingTools(missing))
+        }
+    }
+
+    pub fn found(&self, id: ToolId) -> Option<&Found> {
+        self.found.get(&id)
+    }
+
+    /// The command that starts a tool of the resolved targets. One that is only nice to have, and was not found, is left to PATH.
+    pub fn cmd(&self, id: ToolId) -> Cmd {
+        let tool = id.requirement();
+        let node = self.found.get(&ToolId::Node);
+        let cmd = match self.found.get(&id) {
+            Some(found) => command(tool, &found.path, node.map(|node| node.path.as_path())),
+            None => Cmd::new(tool.name),
+        };
+        surroundings(cmd, &self.path, tool)
+    }
+}
+
+impl fmt::Display for MissingTools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tools are missing:")?;
+        for (tool, status) in &self.0 {
+            let Requirement {
+                name, minimum, why, ..
+            } = tool;
+            match status {
+                Status::TooOld(Found {
+                    path,
+                    version: Some(version),
+                    ..
+                }) => {
+                    write!(
+                        f,
+                        "\n  `{name}` {version} (`{}`) is older than {minimum}",
+                        path.display()
+                    )?;
+                }
+                Status::Broken { path, error } => write!(
+                    f,
+                    "\n  `{name}` (`{}`) does not run: {error}",
+                    path.display()
+                )?,
+                _ => write!(f, "\n  `{name}` {minimum} or newer was not found")?,
+            }
+            write!(f, "; {why}")?;
+            if let Source::Host { how } = tool.source {
+                write!(f, " ({how})")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for MissingTools {}
+
+/// The program itself; a JavaScript one is run by the chosen Node, whatever its first line says.
+fn command(tool: &Requirement, path: &Path, node: Option<&Path>) -> Cmd {
+    let cmd = match (node, find::is_javascript(path)) {
+        (Some(node), true) => Cmd::script(node, find::real(path)),
+        _ => Cmd::new(path),
+    };
+    cmd.shown_as(tool.name)
+}
+
+fn surroundings(cmd: Cmd, path: &OsString, tool: &Requirement) -> Cmd {
+    let cmd = QUIET
+        .iter()
+        .fold(cmd, |cmd, (key, value)| cmd.env_noise(key, value));
+    tool.unset
+        .iter()
+        .fold(cmd, |cmd, key| cmd.env_remove(key))
+        .env_noise("PATH", path)
+}
+
+/// PATH as it is when it leads to the chosen tools already, so that a project's own order (pyenv, asdf) is not disturbed. Else the cached
+/// Node goes first, for npm and the scripts it runs, and the cached esbuild last, where `sam build` looks when the project has none.
+fn child_path(found: &BTreeMap<ToolId, Found>, search: &Search) -> OsString {
+    let cached = |id| {
+        found
+            .get(&id)
+            .filter(|found| found.origin == Origin::Cache)
+            .and_then(|found| found.path.parent())
+    };
+    let first = cached(ToolId::Node).map(Path::to_path_buf);
+    let last = cached(ToolId::Esbuild).map(Path::to_path_buf);
+    let dirs = first
+        .into_iter()
+        .chain(std::env::split_paths(&search.path))
+        .chain(last);
+    std::env::join_paths(dirs).unwrap_or_else(|_| search.path.clone())
+}
+
+/// The private cache: `$MCP_DEPLOY_CACHE`, else the platform's folder for such things.
+fn default_cache() -> anyhow::Result<PathBuf> {
+    let set = |key: &str| {
+        std::env::var_os(key)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    if let Some(cache) = set("MCP_DEPLOY_CACHE") {
+        return std::path::absolute(&cache)
+            .with_context(|| format!("cannot use `{}` as the cache", cache.display()));
+    }
+    let shared =
+        set("XDG_CACHE_HOME").filter(|dir| dir.is_absolute() && !cfg!(target_os = "macos"));
+    let below_home = if cfg!(target_os = "macos") {
+        "Library/Caches"
+    } else {
+        ".cache"
+    };
+    let base = shared.or_else(|| std::env::home_dir().map(|home| home.join(below_home)));
+    Ok(base
+        .context("there is no home folder to keep tools in; set `MCP_DEPLOY_CACHE` to a folder")?
+        .join("mcp-deploy"))
+}
+
+#[cfg(test)]
+mod tests;
