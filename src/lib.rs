@@ -1,4 +1,5 @@
 //! One tool manifest, three clouds: renders, builds, runs and proves MCP servers.
+pub mod probe;
 pub fn main() -> std::process::ExitCode {
     std::process::ExitCode::SUCCESS
 }
