@@ -1,0 +1,375 @@
+//! The MCP client: sends requests of either era, reads JSON and event streams, and gives up in time.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use ureq::Agent;
+use ureq::http::{Request as HttpRequest, Uri};
+
+use super::http::{self, Reply, Request, header_value};
+use super::sse::Events;
+use super::{Era, Fault, Options, diagnose, schema};
+
+const MAX_ANSWER: usize = 64 << 20;
+/// A server that is down for so many requests in a row is not asked again: each would cost a whole timeout.
+const PATIENCE: u32 = 3;
+const LONGEST_WAIT: u64 = 60;
+
+pub struct Client {
+    uri: Uri,
+    agent: Agent,
+    headers: Vec<(String, String)>,
+    pub timeout: Duration,
+    next_id: Cell<u64>,
+    session: RefCell<Option<String>>,
+    lost: Cell<u32>,
+    waits: Cell<u32>,
+}
+
+/// A JSON-RPC error is an answer, not a fault.
+#[derive(Debug)]
+pub struct RpcError {
+    pub status: u16,
+    pub code: i64,
+    pub message: String,
+}
+
+impl RpcError {
+    pub fn shown(&self) -> String {
+        format!(
+            "{} {} (HTTP {})",
+            self.code,
+            http::quoted(&self.message),
+            self.status
+        )
+    }
+}
+
+impl Client {
+    pub fn new(options: &Options) -> Result<Client, Fault> {
+        let uri = http::parse(&options.url)?;
+        for (name, value) in &options.headers {
+            let sendable = HttpRequest::get("/").header(name, value).body(()).is_ok();
+            if !sendable {
+                return Err(Fault::unreached(format!("the header `{name}` cannot be sent"))
+                    .hint("a header has a name of letters, digits and `-`, and a value without line breaks"));
+            }
+        }
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!("mcp-deploy/", env!("CARGO_PKG_VERSION")));
+        if uri.host().is_some_and(http::is_loopback) {
+            config = config.proxy(None).max_idle_connections(0);
+        }
+        Ok(Client {
+            uri,
+            agent: config.build().into(),
+            headers: options.headers.clone(),
+            timeout: options.timeout,
+            next_id: Cell::new(1),
+            session: RefCell::new(None),
+            lost: Cell::new(0),
+            waits: Cell::new(0),
+        })
+    }
+
+    pub fn shown(&self) -> String {
+        http::display(&self.uri.to_string())
+    }
+
+    pub fn sibling(&self, name: &str) -> String {
+        http::sibling(&self.uri, name)
+    }
+
+    /// A request without a body to some URL.
+    pub fn bare(&self, method: &'static str, url: &str) -> Request {
+        let headers = self.headers.clone();
+        Request {
+            method,
+            url: url.to_owned(),
+            headers,
+            body: None,
+            id: None,
+            timeout: self.timeout,
+        }
+    }
+
+    pub fn endpoint(&self, method: &'static str) -> Request {
+        self.bare(method, &self.uri.to_string())
+    }
+
+    /// A correct request of an era, its envelope and headers included.
+    pub fn request(&self, era: Era, method: &str, params: Value) -> Request {
+        let id = self.next_id.replace(self.next_id.get() + 1);
+        let mut message = self.message(era, method, params);
+        message["id"] = json!(id);
+        let mut request = self.post(era, method, &message);
+        request.id = Some(id);
+        request
+    }
+
+    pub fn notification(&self, era: Era, method: &str) -> Request {
+        self.post(era, method, &self.message(era, method, json!({})))
+    }
+
+    fn message(&self, era: Era, method: &str, mut params: Value) -> Value {
+        if era == Era::Modern {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": era.version(),
+                "io.modelcontextprotocol/clientInfo": client_info(),
+                "io.modelcontextprotocol/clientCapabilities": {},
+            });
+        }
+        let mut message = json!({ "jsonrpc": "2.0", "method": method });
+        if params.as_object().is_some_and(|params| !params.is_empty()) {
+            message["params"] = params;
+        }
+        message
+    }
+
+    fn post(&self, era: Era, method: &str, message: &Value) -> Request {
+        let mut request = self.endpoint("POST").body(message.to_string());
+        let mut headers = vec![
+            ("content-type".to_owned(), "application/json".to_owned()),
+            (
+                "accept".to_owned(),
+                "application/json, text/event-stream".to_owned(),
+            ),
+        ];
+        if method != "initialize" {
+            headers.push(("mcp-protocol-version".to_owned(), era.version().to_owned()));
+        }
+        match era {
+            Era::Modern => {
+                headers.push(("mcp-method".to_owned(), method.to_owned()));
+                let name = message
+                    .pointer("/params/name")
+                    .or_else(|| message.pointer("/params/uri"));
+                if let Some(name) = name.and_then(Value::as_str) {
+                    headers.push(("mcp-name".to_owned(), header_value(name)));
+                }
+            }
+            Era::Legacy => {
+                headers.extend(
+                    self.session
+                        .borrow()
+                        .clone()
+                        .map(|id| ("mcp-session-id".to_owned(), id)),
+                );
+            }
+        }
+        for (name, value) in headers {
+            request = request.with(&name, &value);
+        }
+        // The user's own headers win.
+        for (name, value) in &self.headers {
+            request = request.with(name, value);
+        }
+        request
+    }
+
+    /// `tools/call`, with the headers that the tool's schema asks to be mirrored.
+    pub fn tool_call(
+        &self,
+        era: Era,
+        name: &str,
+        arguments: &Value,
+        tool: Option<&Value>,
+    ) -> Request {
+        let mut request = self.request(
+            era,
+            "tools/call",
+            json!({ "name": name, "arguments": arguments }),
+        );
+        if era == Era::Modern {
+            for (header, value) in schema::mirrored(tool.unwrap_or(&Value::Null), arguments) {
+                request = request.with(&format!("mcp-param-{header}"), &header_value(&value));
+            }
+        }
+        request
+    }
+
+    /// Asks and expects a JSON-RPC answer: a result or an error.
+    pub fn call(
+        &self,
+        era: Era,
+        method: &str,
+        params: Value,
+    ) -> Result<Result<Value, RpcError>, Fault> {
+        self.answer(self.request(era, method, params))
+    }
+
+    pub fn answer(&self, request: Request) -> Result<Result<Value, RpcError>, Fault> {
+        let reply = self.send(&request)?;
+        if let Some(session) = reply.header("mcp-session-id") {
+            *self.session.borrow_mut() = Some(session.to_owned());
+        }
+        let Some(mut json) = reply.json.clone() else {
+            return Err(diagnose::unexpected(&reply));
+        };
+        if let Some(code) = reply.rpc_code() {
+            let message = json["error"]["message"].as_str().unwrap_or("").to_owned();
+            return Ok(Err(RpcError {
+                status: reply.status,
+                code,
+                message,
+            }));
+        }
+        if reply.status != 200 || json.get("result").is_none() {
+            return Err(diagnose::unexpected(&reply));
+        }
+        if json["jsonrpc"] != "2.0" || json["id"].as_u64() != request.id {
+            return Err(Fault::wrong(
+                "the answer has another `id` than the request, or is not `jsonrpc` 2.0",
+            ));
+        }
+        Ok(Ok(json["result"].take()))
+    }
+
+    /// Sends as it is; a rate limit is waited for, a few times and not long.
+    pub fn send(&self, request: &Request) -> Result<Reply, Fault> {
+        if self.lost.get() >= PATIENCE {
+            return Err(Fault::skip(format!(
+                "the server gave no answer {PATIENCE} times in a row"
+            )));
+        }
+        loop {
+            let reply = self
+                .once(request)
+                .inspect_err(|_| self.lost.set(self.lost.get() + 1))?;
+            self.lost.set(0);
+            let seconds = reply
+                .header("retry-after")
+                .and_then(|value| value.trim().parse::<u64>().ok());
+            match seconds {
+                Some(seconds)
+                    if reply.status == 429 && seconds <= LONGEST_WAIT && self.waits.get() < 3 =>
+                {
+                    self.waits.set(self.waits.get() + 1);
+                    std::thread::sleep(Duration::from_secs(seconds));
+                }
+                _ => return Ok(reply),
+            }
+        }
+    }
+
+    /// The server gets another chance, after the requests that may have hurt it.
+    pub fn forgive(&self) {
+        self.lost.set(0);
+    }
+
+    fn once(&self, request: &Request) -> Result<Reply, Fault> {
+        let deadline = Instant::now() + request.timeout;
+        let mut builder = HttpRequest::builder()
+            .method(request.method)
+            .uri(&request.url);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        // What fails here was made of checked parts; `Display` of it could hold a header.
+        let sent = match &request.body {
+            Some(body) => {
+                let built = builder.body(body.as_slice()).map_err(|_| unsendable())?;
+                self.agent.run(
+                    self.agent
+                        .configure_request(built)
+                        .timeout_global(Some(request.timeout))
+                        .build(),
+                )
+            }
+            None => {
+                let built = builder.body(()).map_err(|_| unsendable())?;
+                self.agent.run(
+                    self.agent
+                        .configure_request(built)
+                        .timeout_global(Some(request.timeout))
+                        .build(),
+                )
+            }
+        };
+        let response =
+            sent.map_err(|error| diagnose::transport(&error, &self.uri, request.timeout))?;
+        let (parts, body) = response.into_parts();
+        let mut reply = Reply {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: String::new(),
+            json: None,
+            cut: None,
+        };
+        let stream = reply.is("text/event-stream");
+        // A stream nobody asked for is not read: it may never end.
+        if !stream || request.id.is_some() {
+            read(&mut reply, body.into_reader(), stream, request.id, deadline)?;
+        }
+        if !stream {
+            reply.json = serde_json::from_str(&reply.body)
+                .ok()
+                .filter(Value::is_object);
+        }
+        Ok(reply)
+    }
+}
+
+fn read(
+    reply: &mut Reply,
+    mut body: impl std::io::Read,
+    stream: bool,
+    id: Option<u64>,
+    deadline: Instant,
+) -> Result<(), Fault> {
+    let mut bytes = Vec::new();
+    let mut events = Events::default();
+    let mut piece = vec![0; 16 << 10];
+    reply.cut = loop {
+        if Instant::now() >= deadline {
+            break Some("it did not end in time".to_owned());
+        }
+        let length = match body.read(&mut piece) {
+            Ok(0) => break None,
+            Ok(length) => length,
+            Err(_) if Instant::now() >= deadline => {
+                break Some("it did not end in time".to_owned());
+            }
+            Err(error) => break Some(format!("the connection broke: {error}")),
+        };
+        bytes.extend_from_slice(&piece[..length]);
+        if bytes.len() > MAX_ANSWER {
+            return Err(Fault::wrong(format!(
+                "the answer is longer than {} MiB",
+                MAX_ANSWER >> 20
+            )));
+        }
+        if stream {
+            reply.json = events
+                .push(&piece[..length])
+                .iter()
+                .find_map(|event| answer_to(event, id));
+            if reply.json.is_some() {
+                break None;
+            }
+        }
+    };
+    reply.body = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(())
+}
+
+/// Notifications, and the answers to others, are not for us; an error may come without an id.
+fn answer_to(event: &str, id: Option<u64>) -> Option<Value> {
+    let message: Value = serde_json::from_str(event).ok()?;
+    let ours = message.get("id").and_then(Value::as_u64) == id;
+    let answers = message.get("result").is_some() || message.get("error").is_some();
+    let nameless = message.get("error").is_some() && message.get("id").is_none_or(Value::is_null);
+    (answers && ours || nameless).then_some(message)
+}
+
+pub fn client_info() -> Value {
+    json!({ "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") })
+}
+
+fn unsendable() -> Fault {
+    Fault::wrong("the request cannot be built")
+}

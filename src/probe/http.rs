@@ -1,0 +1,238 @@
+//! Plain HTTP: what goes out and what came back, whatever the status; nothing here knows MCP.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::{HeaderMap, Uri};
+
+use super::Fault;
+
+/// One request, still open to being spoiled on purpose.
+#[derive(Clone)]
+pub struct Request {
+    pub method: &'static str,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Vec<u8>>,
+    /// The JSON-RPC id whose answer ends an event stream.
+    pub id: Option<u64>,
+    pub timeout: Duration,
+}
+
+impl Request {
+    pub fn with(mut self, name: &str, value: &str) -> Request {
+        self = self.without(name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn without(mut self, name: &str) -> Request {
+        self.headers
+            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self
+    }
+
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Request {
+        self.body = Some(body.into());
+        self
+    }
+}
+
+/// What came back, as far as it could be read.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+    /// The JSON body, or the event that answers the request.
+    pub json: Option<Value>,
+    /// Why the body ended early.
+    pub cut: Option<String>,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    pub fn is(&self, content_type: &str) -> bool {
+        self.header("content-type")
+            .is_some_and(|value| value.to_ascii_lowercase().starts_with(content_type))
+    }
+
+    /// The code of the JSON-RPC error, if it is one.
+    pub fn rpc_code(&self) -> Option<i64> {
+        self.json.as_ref()?.pointer("/error/code")?.as_i64()
+    }
+
+    /// One short line: the status, and what speaks for itself in the body.
+    pub fn summary(&self) -> String {
+        let status = self.status;
+        let json = self.json.as_ref();
+        if let Some(error) = json
+            .and_then(|json| json.get("error"))
+            .filter(|error| error.is_object())
+        {
+            let message = error["message"].as_str().unwrap_or("");
+            return format!("{status}, {} {}", error["code"], quoted(message))
+                .trim_end()
+                .to_owned();
+        }
+        match (self.body.trim(), &self.cut) {
+            (_, Some(cut)) => format!("{status}, then {cut}"),
+            _ if self.is("text/html") => format!("{status} with an HTML page"),
+            ("", None) => status.to_string(),
+            (body, None) => format!("{status} {}", quoted(body)),
+        }
+    }
+}
+
+/// Checks the URL early, so that later errors are about the server.
+pub fn parse(url: &str) -> Result<Uri, Fault> {
+    let fault = |why: &str| {
+        Fault::unreached(format!(
+            "`{}` is not the URL of a server: {why}",
+            display(url)
+        ))
+        .hint("give the whole URL, for example `https://weather.example.com/mcp`")
+    };
+    let uri: Uri = url
+        .parse()
+        .map_err(|_| fault("it cannot be read as a URL"))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(fault("it does not begin with `https://` or `http://`"));
+    }
+    if uri.host().is_none_or(str::is_empty) {
+        return Err(fault("it has no host"));
+    }
+    Ok(uri)
+}
+
+/// The URL without what may be secret: user information and query.
+pub fn display(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or("");
+    match bare.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit('@').next().unwrap_or("");
+            format!("{scheme}://{host}{path}")
+        }
+        None => bare.to_owned(),
+    }
+}
+
+/// The URL of a page next to the endpoint: `…/mcp` → `…/health`. The query stays, since it may open a gate.
+pub fn sibling(uri: &Uri, name: &str) -> String {
+    let scheme = uri.scheme_str().unwrap_or("https");
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let path = uri.path().trim_end_matches('/');
+    let folder = path.rfind('/').map_or("", |end| &path[..end]);
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    format!("{scheme}://{authority}{folder}/{name}{query}")
+}
+
+pub fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host == "[::1]" || host == "::1" || host.starts_with("127.")
+}
+
+/// In backticks, on one line and short.
+pub fn quoted(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() {
+        String::new()
+    } else {
+        format!("`{}`", shorten(&line, 120))
+    }
+}
+
+pub fn shorten(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A value for an MCP header: as it is, or in the base64 form where HTTP could not carry it.
+pub fn header_value(text: &str) -> String {
+    let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if plain && text.trim() == text && !text.starts_with("=?base64?") {
+        return text.to_owned();
+    }
+    format!("=?base64?{}?=", base64(text.as_bytes()))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |chunk: &[u8]| {
+        let bits = (0..3).fold(0u32, |bits, at| {
+            bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0))
+        });
+        (0..4)
+            .map(|at| match at <= chunk.len() {
+                true => char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]),
+                false => '=',
+            })
+            .collect::<String>()
+    };
+    bytes.chunks(3).map(group).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_form_only_where_it_is_needed() {
+        for (text, value) in [
+            ("get_weather", "get_weather"),
+            ("Oslo sentrum", "Oslo sentrum"),
+            ("Zürich", "=?base64?WsO8cmljaA==?="),
+            (" x", "=?base64?IHg=?="),
+            ("a\nb", "=?base64?YQpi?="),
+            ("=?base64?eA==?=", "=?base64?PT9iYXNlNjQ/ZUE9PT89?="),
+        ] {
+            assert_eq!(header_value(text), value);
+        }
+    }
+
+    #[test]
+    fn the_health_page_is_next_to_the_endpoint() {
+        for (url, health) in [
+            ("http://127.0.0.1:3000/mcp", "http://127.0.0.1:3000/health"),
+            (
+                "https://a.example/prod/mcp/",
+                "https://a.example/prod/health",
+            ),
+            ("https://a.example", "https://a.example/health"),
+            (
+                "https://a.example/mcp?key=x",
+                "https://a.example/health?key=x",
+            ),
+        ] {
+            assert_eq!(sibling(&parse(url).unwrap(), "health"), health);
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_a_url_holds_no_secret() {
+        assert_eq!(
+            display("https://me:pass@a.example/mcp?bypass=s3cret#x"),
+            "https://a.example/mcp"
+        );
+        assert_eq!(display("https://a.example?x"), "https://a.example");
+    }
+
+    #[test]
+    fn a_url_that_is_none_says_why() {
+        for (url, why) in [
+            ("a.example/mcp", "does not begin"),
+            ("ftp://a/mcp", "does not begin"),
+            ("http://", "URL"),
+        ] {
+            assert!(parse(url).unwrap_err().detail.contains(why), "{url}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The prober: calls a running server in both protocol eras, sends it hostile requests and compares it with the manifest.
+//! It only asks and reports; printing is the caller's.
+
+mod calls;
+mod client;
+mod contract;
+mod diagnose;
+mod eras;
+mod hostile;
+mod http;
+mod reach;
+mod schema;
+mod sse;
+
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use client::Client;
+
+/// What to probe, and how.
+#[derive(Clone)]
+pub struct Options {
+    /// The MCP endpoint, `…/mcp`; the health page is expected next to it.
+    pub url: String,
+    /// The server runs on this machine, so a foreign `Host` can reach it.
+    pub local: bool,
+    pub calls: Vec<Call>,
+    /// Sent with every request, for example `authorization`; never shown.
+    pub headers: Vec<(String, String)>,
+    /// For one request, its answer included.
+    pub timeout: Duration,
+    /// The server's own limit: one request is a byte longer.
+    pub max_body_bytes: u64,
+}
+
+/// One tool call the user asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    pub name: String,
+    pub arguments: Value,
+}
+
+impl FromStr for Call {
+    type Err = anyhow::Error;
+
+    /// `NAME {json}`; without the JSON the arguments are empty.
+    fn from_str(text: &str) -> anyhow::Result<Call> {
+        const HINT: &str = r#"write `NAME {json}`, for example `get_weather {"location":"Oslo"}`"#;
+        let text = text.trim();
+        let (name, json) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        if name.is_empty() || name.contains(['{', '"']) {
+            bail!("the call `{text}` does not begin with the name of a tool\nhint: {HINT}");
+        }
+        let arguments = match json.trim() {
+            "" => Value::Object(Default::default()),
+            json => serde_json::from_str(json)
+                .with_context(|| format!("the arguments of `{name}` are not JSON\nhint: {HINT}"))?,
+        };
+        if !arguments.is_object() {
+            bail!("the arguments of `{name}` are JSON, but not an object\nhint: {HINT}");
+        }
+        Ok(Call {
+            name: name.to_owned(),
+            arguments,
+        })
+    }
+}
+
+/// What the manifest promises: the entries exactly as they stand in the list answers.
+#[derive(Clone, Debug, Default)]
+pub struct Contract {
+    pub name: String,
+    pub version: String,
+    pub tools: Vec<Value>,
+    pub resources: Vec<Value>,
+    pub resource_templates: Vec<Value>,
+    pub prompts: Vec<Value>,
+    /// The manifest lets some browser origins in.
+    pub origins_configured: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Passed,
+    Failed,
+    /// Not done, with the reason in the detail: never counted as passed.
+    Skipped,
+}
+
+/// One line of the report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    pub id: &'static str,
+    /// What the server should do.
+    pub title: String,
+    pub outcome: Outcome,
+    /// What was seen, and what was expected.
+    pub detail: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
+    pub elapsed: Duration,
+}
+
+/// The two families of protocol versions a server has to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Era {
+    Modern,
+    Legacy,
+}
+
+impl Era {
+    pub fn version(self) -> &'static str {
+        match self {
+            Era::Modern => "2026-07-28",
+            Era::Legacy => "2025-11-25",
+        }
+    }
+}
+
+/// What a tool answered to a call the user asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answer {
+    pub name: String,
+    pub arguments: Value,
+    pub era: Era,
+    pub result: Value,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub passed: usize,
+    pub failed: usize,
+    pub skipped: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Without user information and query, which may hold a secret.
+    pub url: String,
+    pub checks: Vec<Check>,
+    pub answers: Vec<Answer>,
+    pub counts: Counts,
+}
+
+impl Report {
+    /// Nothing failed, and something was proved.
+    pub fn ok(&self) -> bool {
+        self.counts.failed == 0 && self.counts.passed > 0
+    }
+}
+
+/// Probes one server; `on_check` sees every line as soon as it is known.
+pub fn run(
+    options: &Options,
+    contract: Option<&Contract>,
+    on_check: &mut dyn FnMut(&Check),
+) -> Report {
+    let client = Client::new(options);
+    let mut probe = Probe {
+        options,
+        contract,
+        on_check,
+        checks: Vec::new(),
+        answers: Vec::new(),
+    };
+    match &client {
+        Ok(client) => story(&mut probe, client),
+        Err(fault) => {
+            probe.check("reachable", reach::TITLE, || Err(fault.clone()));
+            probe.check("rest", "everything else", || {
+                Err(Fault::skip("there is no server to ask"))
+            });
+        }
+    }
+    let count = |outcome| {
+        probe
+            .checks
+            .iter()
+            .filter(|check| check.outcome == outcome)
+            .count()
+    };
+    let counts = Counts {
+        passed: count(Outcome::Passed),
+        failed: count(Outcome::Failed),
+        skipped: count(Outcome::Skipped),
+    };
+    let url = client.map_or_else(|_| http::display(&options.url), |client| client.shown());
+    Report {
+        url,
+        counts,
+        checks: probe.checks,
+        answers: probe.answers,
+    }
+}
+
+fn story(probe: &mut Probe, client: &Client) {
+    if !reach::health(probe, client) {
+        return probe.check("rest", "everything else", || {
+            Err(Fault::skip("the server was not reached"))
+        });
+    }
+    let modern = eras::modern(probe, client);
+    let legacy = eras::legacy(probe, client);
+    eras::same(probe, modern.as_ref(), legacy.as_ref());
+    eras::list_changed(probe, modern.as_ref(), legacy.as_ref());
+    contract::compare(probe, modern.as_ref().or(legacy.as_ref()));
+    calls::run(probe, client, modern.as_ref(), legacy.as_ref());
+    hostile::run(probe, client, modern.as_ref(), legacy.as_ref());
+}
+
+/// Why a check did not pass.
+#[derive(Clone, Debug)]
+struct Fault {
+    detail: String,
+    hint: Option<String>,
+    kind: FaultKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum FaultKind {
+    Wrong,
+    /// Not done; the detail says why.
+    Skip,
+    /// No answer of the server itself: nothing else needs asking.
+    Unreached,
+}
+
+impl Fault {
+    fn wrong(detail: impl Into<String>) -> Fault {
+        Fault {
+            detail: detail.into(),
+            hint: None,
+            kind: FaultKind::Wrong,
+        }
+    }
+
+    fn skip(detail: impl Into<String>) -> Fault {
+        Fault {
+            detail: detail.into(),
+            hint: None,
+            kind: FaultKind::Skip,
+        }
+    }
+
+    fn unreached(detail: impl Into<String>) -> Fault {
+        Fault {
+            detail: detail.into(),
+            hint: None,
+            kind: FaultKind::Unreached,
+        }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Fault {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The report while it is being written.
+struct Probe<'a> {
+    options: &'a Options,
+    contract: Option<&'a Contract>,
+    on_check: &'a mut dyn FnMut(&Check),
+    checks: Vec<Check>,
+    answers: Vec<Answer>,
+}
+
+impl Probe<'_> {
+    /// Does one check and writes its line: what was seen, or the fault.
+    fn check(
+        &mut self,
+        id: &'static str,
+        title: impl Into<String>,
+        ask: impl FnOnce() -> Result<String, Fault>,
+    ) {
+        let start = Instant::now();
+        let verdict = ask();
+        let elapsed = start.elapsed();
+        let (outcome, detail, hint) = match verdict {
+            Ok(seen) => (Outcome::Passed, seen, None),
+            Err(fault) if fault.kind == FaultKind::Skip => {
+                (Outcome::Skipped, fault.detail, fault.hint)
+            }
+            Err(fault) => (Outcome::Failed, fault.detail, fault.hint),
+        };
+        let check = Check {
+            id,
+            title: title.into(),
+            outcome,
+            detail: (!detail.is_empty()).then(|| self.redact(detail)),
+            hint: hint.map(|hint| self.redact(hint)),
+            elapsed,
+        };
+        (self.on_check)(&check);
+        self.checks.push(check);
+    }
+
+    /// A server may echo what it was sent: no header value of the user ever enters the report's own words.
+    fn redact(&self, text: String) -> String {
+        let secrets = self.options.headers.iter().flat_map(|(_, value)| {
+            let token = value.split_once(' ').map(|(_, token)| token.trim());
+            [Some(value.trim()), token].into_iter().flatten()
+        });
+        secrets
+            .filter(|secret| secret.len() > 3)
+            .fold(text, |text, secret| text.replace(secret, "[hidden]"))
+    }
+}
+
+fn milliseconds<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+}

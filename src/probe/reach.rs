@@ -1,0 +1,60 @@
+//! Is there a server at all, and is it ours?
+
+use serde_json::Value;
+
+use super::client::Client;
+use super::{Contract, Fault, FaultKind, Probe, diagnose};
+
+pub const TITLE: &str = "answers on its health page";
+
+/// False where asking further makes no sense.
+pub fn health(probe: &mut Probe, client: &Client) -> bool {
+    let contract = probe.contract;
+    let mut reached = true;
+    probe.check("reachable", TITLE, || {
+        ask(client, contract).inspect_err(|fault| reached = fault.kind != FaultKind::Unreached)
+    });
+    reached
+}
+
+fn ask(client: &Client, contract: Option<&Contract>) -> Result<String, Fault> {
+    let reply = client.send(&client.bare("GET", &client.sibling("health")))?;
+    if let Some(gate) = diagnose::gate(&reply) {
+        return Err(gate);
+    }
+    match (reply.status, &reply.json, contract) {
+        (200, Some(page), None) => Ok(identity(page)),
+        (200, Some(page), Some(contract)) => is_ours(page, contract),
+        (404, _, None) => Err(Fault::skip(
+            "there is no `/health` next to the endpoint, which only our servers promise",
+        )),
+        (404, ..) => Err(Fault::wrong(format!(
+            "{} at `/health` next to the endpoint",
+            reply.summary()
+        ))
+        .hint("check the path of the URL: the endpoint is usually `/mcp`")),
+        (200, ..) => Err(
+            Fault::wrong(format!("expected JSON, got {}", reply.summary()))
+                .hint("another page answers here: check the URL"),
+        ),
+        _ => Err(diagnose::unexpected(&reply)),
+    }
+}
+
+fn is_ours(page: &Value, contract: &Contract) -> Result<String, Fault> {
+    let expected = format!("`{}` {}", contract.name, contract.version);
+    if page["name"] == *contract.name && page["version"] == *contract.version {
+        return Ok(expected);
+    }
+    Err(
+        Fault::wrong(format!("expected {expected}, got {}", identity(page)))
+            .hint("an older or another server answers here: deploy again, or check the URL"),
+    )
+}
+
+fn identity(page: &Value) -> String {
+    match (page["name"].as_str(), page["version"].as_str()) {
+        (Some(name), Some(version)) => format!("`{name}` {version}"),
+        _ => "no `name` and `version`".to_owned(),
+    }
+}
