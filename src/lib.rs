@@ -20,8 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use commands::End;
-use commands::AlreadyShown;
+use commands::{AlreadyShown, End};
 
 /// Runs the command line and chooses the exit code: 0 done, 1 an error, 2 wrong usage, 3 not verified, else a failed tool's own.
 pub fn main() -> ExitCode {

@@ -34,11 +34,20 @@ pub struct Size {
     pub raw: u64,
 }
 
+/// Node.js and npm alone, which every project needs.
+pub fn node_tools(mode: Mode) -> Result<Toolchain> {
+    resolve(&[], mode)
+}
+
 /// The tools of these clouds; missing ones are installed into the private cache after one question.
 pub fn tools(targets: &[&'static Target], mode: Mode) -> Result<Toolchain> {
     let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
+    resolve(&names, mode)
+}
+
+fn resolve(names: &[&str], mode: Mode) -> Result<Toolchain> {
     let search = Search::from_env()?;
-    let missing = match Toolchain::resolve(&names, &search) {
+    let missing = match Toolchain::resolve(names, &search) {
         Ok(tools) => return Ok(tools),
         Err(missing) => missing,
     };
@@ -53,7 +62,7 @@ pub fn tools(targets: &[&'static Target], mode: Mode) -> Result<Toolchain> {
     for (tool, _) in &ours {
         install(tool, &search)?;
     }
-    Toolchain::resolve(&names, &search).map_err(Into::into)
+    Toolchain::resolve(names, &search).map_err(Into::into)
 }
 
 /// Installs one tool into the private cache, with a line for it.
@@ -70,14 +79,20 @@ pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
     let mut faults = project::handler_faults(&project.root, &project.manifest);
     faults.extend(packages::faults(&project.root, &project.manifest));
     stop_at(&faults)?;
-    if let Some(cmd) = packages::install_command(&project.root, tools) {
-        step("install the project's packages", || process::run(&cmd, Io::Quiet, Some(packages::INSTALL_LIMIT)))?;
-    }
+    install_packages(project, tools)?;
     let faults = step("check types", || {
         let faults = packages::type_faults(project, tools)?;
         Ok(faults)
     })?;
     stop_at(&faults)
+}
+
+/// `npm install`, when it is due.
+pub fn install_packages(project: &Project, tools: &Toolchain) -> Result<()> {
+    if let Some(cmd) = packages::install_command(&project.root, tools) {
+        step(format!("install the project's packages (`{cmd}`)"), || process::run(&cmd, Io::Quiet, Some(packages::INSTALL_LIMIT)))?;
+    }
+    Ok(())
 }
 
 fn stop_at(faults: &[crate::manifest::Fault]) -> Result<()> {

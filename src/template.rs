@@ -1,6 +1,8 @@
 //! The embedded templates: a manifest in, files out, no I/O.
 
 mod context;
+mod sample;
+mod types;
 
 use std::sync::OnceLock;
 
@@ -14,7 +16,7 @@ use crate::manifest::{Kind, Manifest, edit};
 use crate::plan::{FileSet, Owner};
 use crate::targets;
 
-pub use context::{Birth, samples};
+pub use context::Birth;
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 

@@ -9,7 +9,9 @@ use super::End;
 use crate::cli::Check;
 use crate::manifest::{self, Fault};
 use crate::packages;
+use crate::pipeline;
 use crate::project::{self, Project, errors, handler_faults};
+use crate::prompt::Mode;
 use crate::ui;
 
 #[derive(Serialize)]
@@ -32,7 +34,9 @@ pub fn run(args: Check, dir: Option<&Path>) -> Result<End> {
         faults.extend(drift(&project)?);
         if !args.no_types && errors(&faults) == 0 {
             types = "passed";
-            let found = packages::type_faults(&project)?;
+            let tools = pipeline::node_tools(Mode::of(false))?;
+            pipeline::install_packages(&project, &tools)?;
+            let found = packages::type_faults(&project, &tools)?;
             if !found.is_empty() {
                 types = "failed";
                 faults.extend(found);

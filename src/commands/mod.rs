@@ -22,6 +22,8 @@ use crate::prompt::Usage;
 use crate::targets::{self, Target};
 use crate::ui;
 
+pub use ship::AlreadyShown;
+
 /// How a command that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {

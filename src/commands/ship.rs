@@ -12,7 +12,7 @@ use crate::pipeline::{self, LocalRun};
 use crate::probe::{Call, Outcome};
 use crate::project::{self, Project};
 use crate::prompt::Mode;
-use crate::targets::{self, Build, Start, Target};
+use crate::targets::{self, Build, Target};
 use crate::toolchain::{Search, Toolchain};
 use crate::ui::{self, Mark};
 

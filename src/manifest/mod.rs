@@ -2,6 +2,7 @@
 
 pub mod edit;
 mod fault;
+mod json_schema;
 mod load;
 pub mod names;
 pub mod param;
@@ -13,6 +14,7 @@ pub mod typescript;
 pub mod uri_template;
 
 pub use fault::{Fault, Position, Severity};
+pub use json_schema::json_schema;
 pub use load::{Loaded, load, parse};
 pub use reader::nearest;
 

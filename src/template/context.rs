@@ -1,24 +1,36 @@
 //! What the templates see: the manifest as each of them needs it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::manifest::{Kind, Manifest, Tool, typescript};
+use super::{sample, types};
+use crate::manifest::{Kind, Manifest, Tool};
+use crate::targets::{self, Target};
 
-/// What `init` knows about a project that is about to be born.
+/// What `init` knows about a project that is about to be born: the context of `templates/examples`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Birth {
-    pub name: String,
-    pub title: String,
-    pub description: String,
-    pub targets: TargetFlags,
+    server: BirthServer,
+    targets: BTreeMap<&'static str, bool>,
 }
 
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct TargetFlags {
-    pub lambda: bool,
-    pub vercel: bool,
-    pub cloudflare: bool,
+#[derive(Debug, Clone, Serialize)]
+struct BirthServer {
+    name: String,
+    description: String,
+}
+
+impl Birth {
+    pub fn new(name: String, description: String, targets: &[&'static Target]) -> Self {
+        Birth { server: BirthServer { name, description }, targets: flags(|target| targets.iter().any(|chosen| chosen.name == target.name)) }
+    }
+}
+
+/// `{ lambda: true, … }` for templates that differ by cloud.
+fn flags(chosen: impl Fn(&Target) -> bool) -> BTreeMap<&'static str, bool> {
+    targets::ALL.iter().map(|target| (target.name, chosen(target))).collect()
 }
 
 /// The context of `templates/{generated,project,init,targets}`.
@@ -33,15 +45,11 @@ pub fn project(manifest: &Manifest) -> Value {
         },
         "description_1024": truncated(&manifest.server.description, 1024),
         "manifest_json": data(manifest),
-        "types": types(manifest),
+        "types": types::declarations(manifest),
         "tools": handlers(manifest, Kind::Tool),
         "resources": handlers(manifest, Kind::Resource),
         "prompts": handlers(manifest, Kind::Prompt),
-        "targets": TargetFlags {
-            lambda: targets.lambda.is_some(),
-            vercel: targets.vercel.is_some(),
-            cloudflare: targets.cloudflare.is_some(),
-        },
+        "targets": flags(|target| (target.chosen)(targets)),
         "lambda": targets.lambda.as_ref().map(|lambda| json!({
             "architecture": lambda.architecture,
             "memory": lambda.memory,
@@ -132,4 +140,22 @@ fn with_timeout(manifest: &Manifest, tool: &Tool, mut entry: Value) -> Value {
 
 fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The contexts of `templates/{tool,resource,prompt}`: one starter a declaration.
+pub fn starters(manifest: &Manifest, kind: Kind) -> Vec<Value> {
+    let output = |name: &str| manifest.tools.iter().find(|tool| kind == Kind::Tool && tool.name == name)?.output.as_ref();
+    let declared = manifest.declared(kind).into_iter();
+    declared
+        .map(|(name, _)| {
+            let output = output(name);
+            let sample = output.and_then(sample::of);
+            json!({
+                "name": name,
+                "has_output": output.is_some(),
+                "sample_return": sample.map_or("null".to_owned(), |value| value.to_string()),
+                "has_sample": output.is_none() || output.and_then(sample::of).is_some(),
+            })
+        })
+        .collect()
 }

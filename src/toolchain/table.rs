@@ -64,6 +64,13 @@ pub enum Source {
     Host { how: &'static str },
 }
 
+impl Requirement {
+    /// Whether we can install it; npm and Python have to be there.
+    pub fn is_provisioned(&self) -> bool {
+        !matches!(self.source, Source::Host { .. })
+    }
+}
+
 impl ToolId {
     pub fn requirement(self) -> &'static Requirement {
         REQUIREMENTS

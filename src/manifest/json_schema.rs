@@ -1,0 +1,99 @@
+//! The JSON Schema of `mcp.toml`, for editors. The program itself checks more, and says it better.
+
+use serde_json::{Value, json};
+
+use super::sections::ANNOTATIONS;
+use crate::targets;
+
+pub fn json_schema() -> Value {
+    let duration = json!({ "type": "string", "pattern": "^[0-9]+ ?(ms|s|m|h)$", "description": "A number and a unit: 500ms, 25s, 2m, 1h." });
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    let icons = json!({
+        "type": "array",
+        "description": "Pictures for clients that show them.",
+        "items": closed(json!({ "src": text("https:// or data:"), "mime_type": text("Such as image/png."), "sizes": { "type": "array", "items": { "type": "string" } }, "theme": { "enum": ["light", "dark"] } }), &["src"]),
+    });
+    let properties = json!({
+        "type": "object",
+        "description": "One key a property, its value JSON Schema. `optional = true` makes it optional, and so does a default.",
+        "additionalProperties": { "type": "object", "properties": { "type": true, "description": { "type": "string" }, "default": true, "optional": { "type": "boolean" } } },
+    });
+    let whole = json!({ "description": "A whole JSON Schema, or the path of a JSON file with one.", "type": ["object", "string"] });
+    let annotations = ANNOTATIONS.iter().map(|(key, hint)| ((*key).to_owned(), json!({ "type": "boolean", "description": format!("The MCP annotation {hint}.") })));
+    let annotations = Value::Object(annotations.collect());
+    let described = |more: Value, required: &[&str]| {
+        let mut all = json!({ "title": text("A name for people."), "description": text("What it does and when to use it; assistants choose by this."), "icons": icons });
+        merge(&mut all, more);
+        json!({ "type": "object", "additionalProperties": closed(all, required) })
+    };
+    let target = |name: &str| match name {
+        "lambda" => closed(
+            json!({
+                "regions": { "type": "array", "items": { "type": "string" }, "description": "AWS regions; us-east-1 when none is named." },
+                "memory": { "type": "integer", "minimum": 128, "maximum": 10240, "description": "Megabytes; 1024 when not named." },
+                "architecture": { "enum": ["arm64", "x86_64"] },
+            }),
+            &[],
+        ),
+        "vercel" => closed(json!({ "regions": { "type": "array", "items": { "type": "string" }, "description": "Vercel regions, such as iad1." } }), &[]),
+        _ => closed(json!({}), &[]),
+    };
+    let targets = targets::ALL.iter().map(|row| (row.name.to_owned(), target(row.name)));
+    let targets = Value::Object(targets.collect());
+    let mut schema = closed(
+        json!({
+            "server": closed(json!({
+                "name": { "type": "string", "pattern": "^[a-z]([a-z0-9-]{0,52}[a-z0-9])?$", "description": "Also the server's name on each cloud." },
+                "version": text("Three numbers, such as 1.0.0."),
+                "title": text("A name for people."),
+                "description": text("What the server offers, in one sentence."),
+                "instructions": text("How an assistant should use the server's tools together."),
+                "website_url": { "type": "string", "pattern": "^https://" },
+                "icons": icons,
+            }), &["name", "version", "description"]),
+            "limits": closed(json!({
+                "timeout": duration,
+                "max_body": { "type": ["string", "integer"], "description": "Bytes of a request body: 512KiB, 1MiB or a number." },
+                "max_input_elements": { "type": "integer", "minimum": 1, "description": "Values in a tool's arguments." },
+            }), &[]),
+            "cache": closed(json!({ "ttl": duration, "scope": { "enum": ["public", "private"] } }), &[]),
+            "tools": described(json!({
+                "annotations": closed(annotations, &[]),
+                "timeout": duration, "input": properties, "input_schema": whole, "output": properties, "output_schema": whole,
+            }), &["description"]),
+            "resources": described(json!({ "uri": text("A URI, or a template such as docs://{name}."), "mime_type": text("Such as text/markdown.") }), &["uri", "description"]),
+            "prompts": described(json!({ "input": properties, "input_schema": whole }), &["description"]),
+            "env": { "type": "object", "description": "Plain settings; committed and readable.", "additionalProperties": { "type": "string" } },
+            "secrets": { "type": "object", "description": "Names and descriptions; never values.", "additionalProperties": { "type": "string" } },
+            "access": closed(json!({
+                "origins": { "type": "array", "items": { "type": "string" }, "description": "Browser origins that may call, such as https://app.example; none by default." },
+                "hosts": { "type": "array", "items": { "type": "string" }, "description": "Host names it answers for besides the cloud's own." },
+            }), &[]),
+            "targets": closed(targets, &[]),
+        }),
+        &["server"],
+    );
+    merge(&mut schema, json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mcp.toml" }));
+    schema
+}
+
+/// An object that has these properties and no others.
+fn closed(properties: Value, required: &[&str]) -> Value {
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+fn merge(into: &mut Value, from: Value) {
+    if let (Some(into), Value::Object(from)) = (into.as_object_mut(), from) {
+        into.extend(from);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_a_valid_schema() {
+        assert!(jsonschema::meta::is_valid(&json_schema()));
+    }
+}

@@ -1,0 +1,78 @@
+//! A value that a schema accepts: what the starter of a new handler returns.
+
+use serde_json::{Map, Value, json};
+
+/// `None` when no simple value passes the schema; the starter then says so instead of guessing.
+pub fn of(schema: &Value) -> Option<Value> {
+    let value = guess(schema, schema, 0)?;
+    jsonschema::draft202012::new(schema).ok()?.is_valid(&value).then_some(value)
+}
+
+fn guess(schema: &Value, root: &Value, depth: usize) -> Option<Value> {
+    if depth > 20 {
+        return None;
+    }
+    let next = |schema: &Value| guess(schema, root, depth + 1);
+    if schema == &Value::Bool(true) {
+        return Some(Value::Null);
+    }
+    let schema = schema.as_object()?;
+    for key in ["const", "default"] {
+        if let Some(value) = schema.get(key) {
+            return Some(value.clone());
+        }
+    }
+    for key in ["examples", "enum"] {
+        if let Some(value) = schema.get(key).and_then(|all| all.get(0)) {
+            return Some(value.clone());
+        }
+    }
+    if let Some(pointer) = schema.get("$ref").and_then(Value::as_str) {
+        return next(root.pointer(pointer.strip_prefix('#')?)?);
+    }
+    for key in ["oneOf", "anyOf"] {
+        if let Some(value) = schema.get(key).and_then(Value::as_array).and_then(|all| all.iter().find_map(next)) {
+            return Some(value);
+        }
+    }
+    let kind = match schema.get("type") {
+        Some(Value::Array(kinds)) => kinds.first().and_then(Value::as_str),
+        kind => kind.and_then(Value::as_str),
+    };
+    match kind {
+        Some("string") => {
+            let length = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0);
+            Some("x".repeat(usize::try_from(length.min(1000)).ok()?).into())
+        }
+        Some("integer" | "number") => {
+            let bound = |key| schema.get(key).cloned();
+            Some(bound("minimum").or_else(|| bound("maximum").filter(|max| max.as_f64() < Some(0.0))).unwrap_or(json!(0)))
+        }
+        Some("boolean") => Some(json!(false)),
+        Some("null") => Some(Value::Null),
+        Some("array") => {
+            let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0).min(100);
+            let item = schema.get("items").unwrap_or(&Value::Bool(true));
+            (0..least).map(|_| next(item)).collect::<Option<Vec<_>>>().map(Value::Array)
+        }
+        _ => {
+            let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+            let properties = required.map(|name| Some((name.to_owned(), next(schema.get("properties")?.get(name)?)?)));
+            properties.collect::<Option<Map<_, _>>>().map(Value::Object)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_pass_their_schema() {
+        let object = json!({ "type": "object", "properties": { "a": { "type": "string", "minLength": 2 }, "b": { "enum": ["x", "y"] } }, "required": ["a", "b"] });
+        assert_eq!(of(&object), Some(json!({ "a": "xx", "b": "x" })));
+        assert_eq!(of(&json!({ "type": "array", "items": { "type": "number", "minimum": 3 }, "minItems": 1 })), Some(json!([3])));
+        assert_eq!(of(&json!({ "type": "string", "pattern": "^[0-9]{4}$" })), None);
+        assert_eq!(of(&json!({ "$ref": "#" })), None);
+    }
+}
