@@ -71,7 +71,7 @@ impl Running {
         }
         // Locked until it is listed: a signal in between would miss it.
         let mut alive = alive();
-        let child = command.spawn()?;
+        let child = spawn_patiently(command)?;
         let pid = Pid::from_child(&child);
         let entry = Entry { pid, role };
         alive.push(entry);
@@ -191,6 +191,18 @@ impl Entry {
             }
         }
     }
+}
+
+/// A program written a moment ago is "busy" as long as some other child is between its fork and its exec.
+fn spawn_patiently(command: &mut Command) -> io::Result<Child> {
+    for _ in 0..50 {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {}
+            spawned => return spawned,
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    command.spawn()
 }
 
 fn on_signal(signal: i32) {

@@ -226,3 +226,64 @@ fn free_ports_differ() {
     assert_eq!(ports.len(), 50);
     assert!(!ports.contains(&0));
 }
+
+/// The interrupted program of the tests below: a server in the background and a job in the foreground.
+#[test]
+#[ignore = "runs in a process of its own"]
+fn interrupted_program() {
+    let dir = std::path::PathBuf::from(std::env::var_os("INTERRUPTED_DIR").unwrap());
+    install_interrupt_handler();
+    let server = Server::spawn(
+        &sh("sleep 300 & echo $! > server.new; mv server.new server; wait").current_dir(&dir),
+    );
+    let job = std::env::var("INTERRUPTED_JOB").unwrap();
+    let job = format!("{job}; echo $$ > job.new; mv job.new job; while :; do sleep 0.05; done");
+    let ended = run(&sh(&job).current_dir(&dir), Io::Quiet, None);
+    let code = ended.map_or_else(|error| exit_code(&error), |_| 0);
+    let next = run(&sh("true"), Io::Quiet, None).unwrap_err();
+    let said = format!("{code} {} {next} {}", interrupted(), exit_code(&next));
+    drop(server);
+    std::fs::write(dir.join("said"), said).unwrap();
+}
+
+/// Starts it, sends it SIGTERM until it ends, and returns what it said and its exit code.
+fn interrupt(job: &str, times: usize) -> (String, Option<i32>) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let dir = tempfile::tempdir().unwrap();
+    let (server, job_id) = (dir.path().join("server"), dir.path().join("job"));
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "process::tests::interrupted_program",
+            "--ignored",
+            "--quiet",
+        ])
+        .envs([
+            ("INTERRUPTED_DIR", dir.path().as_os_str()),
+            ("INTERRUPTED_JOB", job.as_ref()),
+        ])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("both run", || server.is_file() && job_id.is_file());
+    for _ in 0..times {
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let code = child.wait().unwrap().code();
+    for file in [server, job_id] {
+        wait_until("nothing is left", || !alive(&read(&file)));
+    }
+    (read(&dir.path().join("said")), code)
+}
+
+#[test]
+fn an_interruption_is_passed_on_and_waited_for() {
+    let said = interrupt("trap 'sleep 0.5; exit 42' TERM", 1);
+    assert_eq!(said, ("42 true interrupted 143".to_owned(), Some(0)));
+}
+
+#[test]
+fn a_second_interruption_kills_at_once() {
+    assert_eq!(interrupt("trap '' TERM", 2), (String::new(), Some(143)));
+}

@@ -59,6 +59,24 @@ const COMPILE_LIMIT: Duration = Duration::from_secs(60 * 60);
 /// The first start of a fresh tool is its slowest.
 const FIRST_START: Duration = Duration::from_secs(60);
 
+/// A user's own settings (global, omit=optional) must not reach it.
+const NPM_INSTALL: &[&str] = &[
+    "install",
+    "--prefix=.",
+    "--no-global",
+    "--ignore-scripts",
+    "--omit=dev",
+    "--include=optional",
+    "--no-package-lock",
+    "--no-audit",
+    "--no-fund",
+    "--no-progress",
+    "--loglevel=error",
+    // Two retries a minute apart help nobody who is offline.
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=5000",
+];
+
 /// The tools an installation runs.
 struct Helpers {
     installer: PathBuf,
@@ -185,27 +203,7 @@ fn with_npm(
         &helpers.installer,
         helpers.node_path(),
     )
-    .args([
-        "install",
-        "--ignore-scripts",
-        "--omit=dev",
-        "--include=optional",
-        "--no-package-lock",
-    ])
-    .args([
-        "--no-global",
-        "--no-audit",
-        "--no-fund",
-        "--no-progress",
-        "--loglevel=error",
-        "--prefix",
-    ])
-    .arg(fresh)
-    // Two retries a minute apart help nobody who is offline.
-    .args([
-        "--fetch-retry-mintimeout=1000",
-        "--fetch-retry-maxtimeout=5000",
-    ]);
+    .args(NPM_INSTALL);
     launch(npm, fresh, INSTALL_LIMIT, helpers, search)
 }
 
