@@ -1,0 +1,418 @@
+//! A stand-in for AWS Lambda on 127.0.0.1: a Function URL (`AuthType: NONE`, `RESPONSE_STREAM`) in front of a Lambda Runtime
+//! API, enough of both for the AWS Lambda Web Adapter to serve a built function as it would in the cloud.
+//!
+//! There is one sandbox, and it serves one request at a time: further ones wait, 128 at most, then 429. A request that finds
+//! no sandbox for 10 seconds, the time Lambda gives one to start, is answered with 502; so is one whose function reports an
+//! error, dies, or answers what HTTP cannot carry. An event over 6 MiB is answered with 413 and never reaches the function.
+//! A function that has begun to answer and fails has the client's connection cut, which is how a stream says so.
+//!
+//! At the function's timeout the client gets a 504, or a cut stream, and the sandbox is taken for dead: its connections are
+//! closed, upon which the adapter ends. It is for whoever started the adapter to start another; requests wait for it as
+//! they do for the first. A client that leaves does not stop the function: the rest of its answer is read and dropped.
+//!
+//! Not done: freezing between requests, SIGTERM, a second sandbox, IAM, CORS of the URL, `requestContext.time`, the limits on
+//! bandwidth and on the length of a stream. `x-forwarded-proto` and `-port` tell the truth (`http`, the local port).
+//! A function that answers buffered is understood, where a URL with `RESPONSE_STREAM` may pass its JSON on. The adapter sends
+//! what should be the trailers of a broken stream as a last piece of its body; here that cuts the stream.
+
+mod event;
+mod function_url;
+mod http;
+mod sandbox;
+#[cfg(test)]
+mod tests;
+
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context as _;
+use event::Prelude;
+use http::{Conn, pair};
+
+const REGION: &str = "us-east-1";
+const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
+/// Pieces of an answer that may wait for a slow client before the function has to.
+const PIECES: usize = 16;
+
+/// What is bounded, and how far.
+struct Limits {
+    queue: usize,
+    connections: usize,
+    /// How long a request waits for a sandbox that is not there: the time Lambda gives one to start.
+    init: Duration,
+    /// How long an open connection may say nothing.
+    idle: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    queue: 128,
+    connections: 256,
+    init: Duration::from_secs(10),
+    idle: Duration::from_secs(65),
+};
+
+/// A Function URL in front of a Lambda Runtime API, both on 127.0.0.1. Dropped, it closes every connection and ends its threads.
+pub struct RuntimeApi {
+    shared: Arc<Shared>,
+    url: SocketAddr,
+    api: SocketAddr,
+    acceptors: Vec<JoinHandle<()>>,
+}
+
+impl RuntimeApi {
+    /// Listens on `url_port` (0: a free one) for clients, and on a free port for the adapter.
+    pub fn start(url_port: u16, function_name: &str) -> anyhow::Result<Self> {
+        Self::start_with(url_port, function_name, LIMITS)
+    }
+
+    fn start_with(url_port: u16, function_name: &str, limits: Limits) -> anyhow::Result<Self> {
+        let (url_listener, url) = listen(url_port)?;
+        let (api_listener, api) = listen(0)?;
+        let shared = Arc::new(Shared {
+            function_name: function_name.to_owned(),
+            url_port: url.port(),
+            limits,
+            state: Mutex::new(State::new()),
+            changed: Condvar::new(),
+        });
+        let mut runtime = Self {
+            shared,
+            url,
+            api,
+            acceptors: Vec::new(),
+        };
+        for (listener, side) in [(url_listener, Side::Url), (api_listener, Side::Api)] {
+            let shared = Arc::clone(&runtime.shared);
+            let acceptor = thread::Builder::new().spawn(move || accept(&listener, &shared, side));
+            runtime
+                .acceptors
+                .push(acceptor.context("cannot start a thread for the local Lambda")?);
+        }
+        Ok(runtime)
+    }
+
+    /// Where clients call the function.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.url)
+    }
+
+    /// The variables Lambda sets for the adapter and for the server behind it, credentials apart. From here on `timeout` is
+    /// the function's; until then it is Lambda's default of 3 seconds.
+    pub fn environment(
+        &self,
+        task_root: &Path,
+        handler: &str,
+        memory_mb: u32,
+        timeout: Duration,
+    ) -> Vec<(String, String)> {
+        self.shared.state().timeout = timeout;
+        let name = &self.shared.function_name;
+        vec![
+            pair("AWS_LAMBDA_RUNTIME_API", self.api),
+            pair("AWS_LAMBDA_FUNCTION_NAME", name),
+            pair("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            pair("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb),
+            pair("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            pair("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}")),
+            pair("AWS_LAMBDA_LOG_STREAM_NAME", "local"),
+            pair("AWS_REGION", REGION),
+            pair("AWS_DEFAULT_REGION", REGION),
+            pair("LAMBDA_TASK_ROOT", task_root.display()),
+            pair("_HANDLER", handler),
+            pair("LANG", "en_US.UTF-8"),
+            pair("TZ", ":UTC"),
+        ]
+    }
+}
+
+impl Drop for RuntimeApi {
+    fn drop(&mut self) {
+        self.shared.close();
+        for address in [self.url, self.api] {
+            // Nothing else ends an `accept` on every system.
+            let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+        }
+        for acceptor in self.acceptors.drain(..) {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Url,
+    Api,
+}
+
+fn listen(port: u16) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .with_context(|| format!("cannot listen on `127.0.0.1:{port}` for the local Lambda"))?;
+    let address = listener
+        .local_addr()
+        .context("cannot learn the port of the local Lambda")?;
+    Ok((listener, address))
+}
+
+/// A thread for each connection, all of them ended when this returns.
+fn accept(listener: &TcpListener, shared: &Shared, side: Side) {
+    thread::scope(|scope| {
+        while !shared.state().closed {
+            let Ok((stream, _)) = listener.accept() else {
+                thread::sleep(Duration::from_millis(10)); // out of descriptors: some will be free again
+                continue;
+            };
+            let Some(admitted) = shared.admit(&stream, side) else {
+                continue;
+            };
+            // Without a thread to spare the connection is simply closed.
+            let _ = thread::Builder::new().spawn_scoped(scope, move || {
+                let _admitted = admitted; // whole: capturing a field of it would let go of the place at once
+                let conn = Conn::new(stream);
+                match side {
+                    Side::Url => function_url::serve(shared, conn),
+                    Side::Api => sandbox::serve(shared, conn),
+                }
+            });
+        }
+    });
+}
+
+struct Shared {
+    function_name: String,
+    url_port: u16,
+    limits: Limits,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    closed: bool,
+    timeout: Duration,
+    queue: VecDeque<(Invocation, SyncSender<Piece>)>,
+    running: Option<Running>,
+    /// Counts the sandboxes that died, so that what is left of one is not taken for the next.
+    generation: u64,
+    /// Since when no sandbox has asked for work: one that has only registered may never be ready.
+    absent_since: Option<Instant>,
+    connections: HashMap<u64, (Side, TcpStream)>,
+    next_connection: u64,
+}
+
+/// A request on its way to the sandbox.
+struct Invocation {
+    id: String,
+    trace_id: String,
+    event: Vec<u8>,
+}
+
+/// The request the sandbox is busy with. Whoever holds `answer` and drops it before [`Piece::End`] fails the request.
+struct Running {
+    id: String,
+    answer: Option<SyncSender<Piece>>,
+}
+
+enum Piece {
+    /// The sandbox has the event, and until then to answer it.
+    Taken(Instant),
+    Prelude(Prelude),
+    Data(Vec<u8>),
+    End,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            closed: false,
+            timeout: Duration::from_secs(3),
+            queue: VecDeque::new(),
+            running: None,
+            generation: 0,
+            absent_since: Some(Instant::now()),
+            connections: HashMap::new(),
+            next_connection: 0,
+        }
+    }
+
+    fn lose_sandbox(&mut self) {
+        self.generation += 1;
+        self.absent_since = Some(Instant::now());
+        self.running = None;
+    }
+
+    fn shut_down(&self, which: impl Fn(Side) -> bool) {
+        for (_, stream) in self.connections.values().filter(|(side, _)| which(*side)) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admit(&self, stream: &TcpStream, side: Side) -> Option<Admitted<'_>> {
+        let copy = stream.try_clone().ok()?;
+        let mut state = self.state();
+        let count = state
+            .connections
+            .values()
+            .filter(|(other, _)| *other == side)
+            .count();
+        if state.closed || count >= self.limits.connections {
+            return None;
+        }
+        let id = state.next_connection;
+        state.next_connection += 1;
+        state.connections.insert(id, (side, copy));
+        Some(Admitted { shared: self, id })
+    }
+
+    fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.queue.clear();
+        state.running = None;
+        state.shut_down(|_| true);
+        self.changed.notify_all();
+    }
+
+    /// Puts an event in the queue, unless that is full.
+    fn submit(&self, id: &str, trace_id: &str, event: Vec<u8>) -> Option<Receiver<Piece>> {
+        let (answer, pieces) = sync_channel(PIECES);
+        let mut state = self.state();
+        if state.closed || state.queue.len() >= self.limits.queue {
+            return None;
+        }
+        state.queue.push_back((
+            Invocation {
+                id: id.into(),
+                trace_id: trace_id.into(),
+                event,
+            },
+            answer,
+        ));
+        self.changed.notify_all();
+        Some(pieces)
+    }
+
+    /// How long a request that waits since `since` may go on waiting for a sandbox.
+    fn patience(&self, since: Instant) -> Duration {
+        let absent = self.state().absent_since;
+        absent.map_or(self.limits.init, |absent| {
+            self.limits.init.saturating_sub(absent.max(since).elapsed())
+        })
+    }
+
+    /// Takes an event back out of the queue; false when a sandbox has it after all.
+    fn withdraw(&self, id: &str) -> bool {
+        let mut state = self.state();
+        let length = state.queue.len();
+        state.queue.retain(|(invocation, _)| invocation.id != id);
+        state.queue.len() < length
+    }
+
+    /// Makes an end of a sandbox that let the timeout of its function pass.
+    fn kill(&self, id: &str) {
+        let mut state = self.state();
+        if state
+            .running
+            .as_ref()
+            .is_some_and(|running| running.id == id)
+        {
+            state.lose_sandbox();
+            state.shut_down(|side| side == Side::Api);
+            self.changed.notify_all();
+        }
+    }
+
+    /// The sandbox of `generation` is gone, by itself.
+    fn lost(&self, generation: u64) {
+        let mut state = self.state();
+        if state.generation == generation {
+            state.lose_sandbox();
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for an event; nothing once the sandbox that asks is dead.
+    fn next(&self) -> Option<(Invocation, Instant)> {
+        let mut state = self.state();
+        let generation = state.generation;
+        state.absent_since = None;
+        state.running = None; // asked for the next without an answer to this one
+        loop {
+            if state.closed || state.generation != generation {
+                return None;
+            }
+            if let Some((invocation, answer)) = state.queue.pop_front() {
+                let deadline = Instant::now() + state.timeout;
+                // Room for it there is: nothing else was sent yet.
+                let _ = answer.try_send(Piece::Taken(deadline));
+                state.running = Some(Running {
+                    id: invocation.id.clone(),
+                    answer: Some(answer),
+                });
+                return Some((invocation, deadline));
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The way to the client of the request that runs, once.
+    fn take_answer(&self, id: &str) -> Option<SyncSender<Piece>> {
+        self.state()
+            .running
+            .as_mut()
+            .filter(|running| running.id == id)?
+            .answer
+            .take()
+    }
+
+    fn finish(&self, id: &str) {
+        self.state().running.take_if(|running| running.id == id);
+    }
+}
+
+/// The place of an open connection among those that are closed at the end.
+struct Admitted<'a> {
+    shared: &'a Shared,
+    id: u64,
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        self.shared.state().connections.remove(&self.id);
+    }
+}
+
+/// A request id and a trace id, in the forms of Lambda and X-Ray.
+fn new_ids() -> (String, String) {
+    let random = || RandomState::new().build_hasher().finish();
+    let (a, b, c) = (random(), random(), random());
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let id = format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        a >> 32,
+        (a >> 16) & 0xffff,
+        a & 0xfff,
+        0x8000 | ((b >> 48) & 0x3fff),
+        b & 0xffff_ffff_ffff
+    );
+    (
+        id,
+        format!("Root=1-{now:08x}-{:08x}{c:016x};Sampled=0", b >> 32),
+    )
+}
