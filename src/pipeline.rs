@@ -132,7 +132,8 @@ pub fn run_locally(target: &'static Target, build: &Build<'_>, calls: &[Call], o
     let env = local_environment(build.root, build.manifest)?;
     let port = process::free_port().context("no free port on 127.0.0.1")?;
     let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env })?;
-    let mut server = Server::spawn(&local.cmd)?;
+    let mut servers = local.commands.iter().map(Server::spawn).collect::<Result<Vec<_>>>()?;
+    let server = &mut servers[0];
     let health = format!("{}/health", local.base);
     server.wait_ready(&mut || probe::healthy(&health), READY)?;
     let options = probe::Options {
@@ -147,8 +148,8 @@ pub fn run_locally(target: &'static Target, build: &Build<'_>, calls: &[Call], o
     if let Some(status) = server.exited() {
         anyhow::bail!("the server ended while it was probed ({status}); its last lines:\n{}", server.log());
     }
-    server.stop();
-    let bundle = weigh(&artifact).ok().map(|raw| Size { raw });
+    servers.into_iter().for_each(Server::stop);
+    let bundle = weigh(&local.bundle).ok().map(|raw| Size { raw });
     Ok(LocalRun { target: target.name, runtime: local.runtime, bundle, report })
 }
 

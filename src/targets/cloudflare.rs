@@ -36,7 +36,8 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.scratch.join("state"));
     Ok(Local {
         // Settings and secrets reach the Worker through `.env`, which wrangler reads itself.
-        cmd: cmd.current_dir(build.root).env_noise("CI", "1"),
+        commands: vec![cmd.current_dir(build.root).env_noise("CI", "1")],
+        bundle: artifact(build.root),
         base: format!("http://127.0.0.1:{port}"),
         runtime: "workerd, through `wrangler dev`".into(),
         runtime_api: None,

@@ -64,14 +64,23 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, task_root: &Path) ->
     let memory = build.manifest.targets.lambda.as_ref().map_or(1024, |lambda| lambda.memory);
     let memory = u32::try_from(memory).unwrap_or(u32::MAX);
     let timeout = Duration::from_secs(900);
-    let mut cmd = build.tools.cmd(ToolId::LambdaAdapter).arg(task_root.join(HANDLER)).current_dir(task_root);
-    cmd = cmd.env_noise("AWS_LWA_PORT", port.to_string()).env_noise("NODE_ENV", "production");
-    cmd = ADAPTER.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
-    for (name, value) in runtime_api.environment(task_root, HANDLER, memory, timeout) {
-        cmd = cmd.env_noise(name, value);
-    }
-    let cmd = secrets(cmd, start);
-    Ok(Local { cmd, base: runtime_api.url(), runtime: "Node.js behind the Lambda Web Adapter".into(), runtime_api: Some(runtime_api) })
+    let mut environment = runtime_api.environment(task_root, HANDLER, memory, timeout);
+    environment.extend(ADAPTER.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    environment.push(("AWS_LWA_PORT".into(), port.to_string()));
+    environment.push(("NODE_ENV".into(), "production".into()));
+    // On Lambda the adapter is an extension: a process beside the server, not its parent.
+    let commands = [
+        secrets(build.tools.cmd(ToolId::Node).arg(task_root.join(HANDLER)), start),
+        build.tools.cmd(ToolId::LambdaAdapter).env_remove("AWS_LAMBDA_MAX_CONCURRENCY").env_remove("AWS_LWA_LAMBDA_RUNTIME_API_PROXY"),
+    ];
+    let with = |cmd: Cmd| environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
+    Ok(Local {
+        commands: commands.into_iter().map(|cmd| with(cmd).current_dir(task_root)).collect(),
+        bundle: artifact(build.root),
+        base: runtime_api.url(),
+        runtime: "Node.js behind the Lambda Web Adapter".into(),
+        runtime_api: Some(runtime_api),
+    })
 }
 
 /// The adapter gives the server a port and waits for its readiness path; the caller does the latter.
@@ -79,7 +88,8 @@ fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, bundle: &Path) -> L
     let cmd = build.tools.cmd(ToolId::Node).arg(bundle).current_dir(build.root);
     let cmd = cmd.env("AWS_LWA_PORT", start.port.to_string()).env_noise("NODE_ENV", "production");
     Local {
-        cmd: secrets(cmd, start),
+        commands: vec![secrets(cmd, start)],
+        bundle: bundle.to_owned(),
         base: format!("http://127.0.0.1:{}", start.port),
         runtime: "Node.js, started as the Lambda Web Adapter starts it (the adapter itself is not installed)".into(),
         runtime_api: None,

@@ -75,7 +75,10 @@ pub struct Start<'a> {
 
 /// A local run that is about to start.
 pub struct Local {
-    pub cmd: Cmd,
+    /// The processes, the server itself first.
+    pub commands: Vec<Cmd>,
+    /// What would be uploaded: a file or a folder.
+    pub bundle: PathBuf,
     /// `http://127.0.0.1:PORT`
     pub base: String,
     /// What runs it: shown to the user and part of the report.

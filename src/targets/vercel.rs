@@ -42,7 +42,8 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     let config = std::fs::read_to_string(function.join(".vc-config.json")).context("the build has no `.vc-config.json`")?;
     let config: serde_json::Value = serde_json::from_str(&config).context("cannot read the build's `.vc-config.json`")?;
     Ok(Local {
-        cmd,
+        commands: vec![cmd],
+        bundle: function,
         base: format!("http://127.0.0.1:{}", start.port),
         runtime: format!("the built function ({}) in a launcher", config["runtime"].as_str().unwrap_or("nodejs")),
         runtime_api: None,
