@@ -26,7 +26,14 @@ pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: 
         .headers
         .iter()
         .any(|(name, _)| is_credential(name));
-    let mut leak = None;
+    // A tool that fails must not tell either.
+    let failed = probe
+        .answers
+        .iter()
+        .filter(|answer| answer.result["isError"] == true);
+    let mut leak = failed
+        .map(|answer| answer.result.to_string())
+        .find_map(|text| Some(("call", leaked(&text)?)));
     let mut answered = 0;
     for attack in &ATTACKS {
         // On a server that is open to all there is nothing to refuse.
@@ -64,7 +71,7 @@ pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: 
     }
     probe.check(
         "hostile.no-leak",
-        "shows no stack trace in any refusal",
+        "shows no stack trace in any error",
         || match &leak {
             Some((id, trace)) => Err(Fault::wrong(format!("the answer to `{id}` holds {trace}"))
                 .hint("mask errors: log them with a reference, and answer with the reference")),

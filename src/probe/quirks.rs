@@ -215,6 +215,11 @@ const QUIRKS: &[(&str, &[&str], &str)] = &[
     ("hostile.envelope", &["hostile.envelope"], "-32600"),
     ("hostile.no-leak", &["hostile.no-leak"], "file:///"),
     ("survived", &["survived"], "broken by the last caller"),
+    (
+        "modern.call-leak",
+        &["call.modern", "call.same", "hostile.no-leak"],
+        "the tool reports an error",
+    ),
 ];
 
 #[test]

@@ -489,6 +489,9 @@ fn call(is: &dyn Fn(&str) -> bool, era: &str, params: &Value) -> Result<Value, D
     if name == "echo" && !text.is_string() && !is("hostile.arguments") {
         return Ok(failed("`text` must be a string"));
     }
+    if is("call-leak") {
+        return Ok(failed("Error: down\n    at run (index.mjs:1:2)"));
+    }
     if is("call-error") {
         return Ok(failed("the service is down"));
     }
