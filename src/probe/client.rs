@@ -9,7 +9,7 @@ use ureq::http::{Request as HttpRequest, Uri};
 
 use super::http::{self, Reply, Request, header_value};
 use super::sse::Events;
-use super::{Era, Fault, Options, diagnose, schema};
+use super::{Era, Fault, Options, diagnose, early, schema};
 
 const MAX_ANSWER: usize = 64 << 20;
 /// A server that is down for so many requests in a row is not asked again: each would cost a whole timeout.
@@ -256,12 +256,30 @@ impl Client {
         }
     }
 
+    /// A large body may be refused unread, which looks like a broken connection from here.
+    fn once(&self, request: &Request) -> Result<Reply, Fault> {
+        let large = request
+            .body
+            .as_ref()
+            .is_some_and(|body| body.len() > 16 << 10);
+        self.ask(request).or_else(|fault| {
+            let again = match self.uri.scheme_str() {
+                _ if !large => None,
+                Some("http") => early::send(request),
+                _ => self
+                    .ask(&request.clone().with("expect", "100-continue"))
+                    .ok(),
+            };
+            again.ok_or(fault)
+        })
+    }
+
     /// The server gets another chance, after the requests that may have hurt it.
     pub fn forgive(&self) {
         self.lost.set(0);
     }
 
-    fn once(&self, request: &Request) -> Result<Reply, Fault> {
+    fn ask(&self, request: &Request) -> Result<Reply, Fault> {
         let deadline = Instant::now() + request.timeout;
         let mut builder = HttpRequest::builder()
             .method(request.method)

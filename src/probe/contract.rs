@@ -9,7 +9,7 @@ use super::{Fault, Probe};
 /// Keys of a live entry that are the SDK's own, not the manifest's.
 const SDK_KEYS: [&str; 2] = ["_meta", "execution"];
 
-pub fn compare(probe: &mut Probe, server: Option<&Server>) {
+pub fn compare(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Server>) {
     let Some(contract) = probe.contract else {
         return probe.check("contract", "is what the manifest says", || {
             Err(Fault::skip("no manifest was given"))
@@ -18,7 +18,10 @@ pub fn compare(probe: &mut Probe, server: Option<&Server>) {
     for (at, list) in LISTS.iter().enumerate() {
         let title = format!("has the {}s of the manifest", list.what);
         probe.check(list.contract_id, title, || {
-            let live = server.and_then(|server| server.lists[at].as_deref());
+            let live = [modern, legacy]
+                .into_iter()
+                .flatten()
+                .find_map(|server| server.lists[at].as_deref());
             let live = live
                 .ok_or_else(|| Fault::skip(format!("the server's {}s are not known", list.what)))?;
             let promised = (list.promised)(contract);

@@ -96,12 +96,12 @@ pub fn parse(url: &str) -> Result<Uri, Fault> {
         ))
         .hint("give the whole URL, for example `https://weather.example.com/mcp`")
     };
+    if !matches!(url.split_once("://"), Some(("http" | "https", _))) {
+        return Err(fault("it does not begin with `https://` or `http://`"));
+    }
     let uri: Uri = url
         .parse()
         .map_err(|_| fault("it cannot be read as a URL"))?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err(fault("it does not begin with `https://` or `http://`"));
-    }
     if uri.host().is_none_or(str::is_empty) {
         return Err(fault("it has no host"));
     }

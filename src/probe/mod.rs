@@ -1,16 +1,24 @@
 //! The prober: calls a running server in both protocol eras, sends it hostile requests and compares it with the manifest.
 //! It only asks and reports; printing is the caller's.
 
+mod attacks;
 mod calls;
 mod client;
 mod contract;
 mod diagnose;
+mod early;
 mod eras;
 mod hostile;
 mod http;
+#[cfg(test)]
+mod quirks;
 mod reach;
 mod schema;
 mod sse;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -210,7 +218,7 @@ fn story(probe: &mut Probe, client: &Client) {
     let legacy = eras::legacy(probe, client);
     eras::same(probe, modern.as_ref(), legacy.as_ref());
     eras::list_changed(probe, modern.as_ref(), legacy.as_ref());
-    contract::compare(probe, modern.as_ref().or(legacy.as_ref()));
+    contract::compare(probe, modern.as_ref(), legacy.as_ref());
     calls::run(probe, client, modern.as_ref(), legacy.as_ref());
     hostile::run(probe, client, modern.as_ref(), legacy.as_ref());
 }
@@ -306,12 +314,35 @@ impl Probe<'_> {
     fn redact(&self, text: String) -> String {
         let secrets = self.options.headers.iter().flat_map(|(_, value)| {
             let token = value.split_once(' ').map(|(_, token)| token.trim());
-            [Some(value.trim()), token].into_iter().flatten()
+            [token, Some(value.trim())].into_iter().flatten()
         });
-        secrets
-            .filter(|secret| secret.len() > 3)
-            .fold(text, |text, secret| text.replace(secret, "[hidden]"))
+        secrets.fold(text, |text, secret| hide(&text, secret))
     }
+}
+
+/// Hides a secret, and any part of it that is long enough to tell something: a shortened text may have cut it.
+fn hide(text: &str, secret: &str) -> String {
+    let least = match secret.len() {
+        0..4 => return text.to_owned(),
+        length => length.min(8),
+    };
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let ends = rest.char_indices().map(|(at, char)| at + char.len_utf8());
+        let part = ends
+            .take_while(|end| secret.contains(&rest[..*end]))
+            .last()
+            .unwrap_or(0);
+        if part >= least {
+            shown.push_str("[hidden]");
+            rest = &rest[part..];
+        } else {
+            shown.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    shown
 }
 
 fn milliseconds<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -25,7 +25,7 @@ fn ask(client: &Client, contract: Option<&Contract>) -> Result<String, Fault> {
     match (reply.status, &reply.json, contract) {
         (200, Some(page), None) => Ok(identity(page)),
         (200, Some(page), Some(contract)) => is_ours(page, contract),
-        (404, _, None) => Err(Fault::skip(
+        (404 | 405, _, None) => Err(Fault::skip(
             "there is no `/health` next to the endpoint, which only our servers promise",
         )),
         (404, ..) => Err(Fault::wrong(format!(

@@ -1,0 +1,528 @@
+//! A tiny MCP server on the loopback, right in everything but its one quirk: each check must be able to fail.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Contract;
+
+pub const LIMIT: usize = 4096;
+pub const KEY: &str = "s3cret-key";
+
+/// Stops with the value; every wait inside is bounded.
+pub struct Server {
+    address: SocketAddr,
+    state: Arc<State>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct State {
+    quirk: &'static str,
+    stop: AtomicBool,
+    spoiled: AtomicBool,
+    requests: AtomicUsize,
+}
+
+impl Server {
+    pub fn start(quirk: &'static str) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = State {
+            quirk,
+            stop: false.into(),
+            spoiled: false.into(),
+            requests: 0.into(),
+        };
+        let state = Arc::new(state);
+        let shared = Arc::clone(&state);
+        let thread = std::thread::spawn(move || {
+            let mut open = Vec::new();
+            for stream in listener.incoming().map_while(Result::ok) {
+                if shared.stop.load(Ordering::SeqCst) {
+                    break;
+                }
+                let state = Arc::clone(&shared);
+                open.push(std::thread::spawn(move || drop(serve(stream, &state))));
+            }
+            open.into_iter().for_each(|thread| drop(thread.join()));
+        });
+        Server {
+            address,
+            state,
+            thread: Some(thread),
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/mcp", self.address)
+    }
+
+    pub fn requests(&self) -> usize {
+        self.state.requests.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.state.stop.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(self.address));
+        self.thread.take().map(JoinHandle::join);
+    }
+}
+
+struct Asked {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Asked {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+struct Told {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+fn told(status: u16, content_type: &str, body: impl Into<String>) -> Told {
+    Told {
+        status,
+        headers: vec![("content-type", content_type.to_owned())],
+        body: body.into(),
+    }
+}
+
+fn error(status: u16, code: i64, message: &str) -> Told {
+    let body =
+        json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
+    told(status, "application/json", body.to_string())
+}
+
+impl Told {
+    fn with(mut self, name: &'static str, value: &str) -> Told {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+}
+
+fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, path) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim().split_once(':') else {
+            break;
+        };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let mut asked = Asked {
+        method,
+        path,
+        headers,
+        body: Vec::new(),
+    };
+    let length: usize = asked
+        .header("content-length")
+        .and_then(|length| length.parse().ok())
+        .unwrap_or(0);
+    state.requests.fetch_add(1, Ordering::SeqCst);
+    // Refused unread, like most servers do: the client may find the connection closed while it still sends.
+    if length > LIMIT && state.quirk != "hostile.oversized" {
+        return write(&stream, error(413, -32000, "too large"));
+    }
+    asked.body.resize(length, 0);
+    reader.read_exact(&mut asked.body)?;
+    if state.quirk == "hang"
+        || state.quirk == "hostile.get" && asked.method == "GET" && asked.path == "/mcp"
+    {
+        return wait(state, || Ok(()));
+    }
+    let trickles =
+        state.quirk == "trickle" && asked.body.windows(10).any(|window| window == b"tools/call");
+    if trickles {
+        let head =
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        (&stream).write_all(head.as_bytes())?;
+        return wait(state, || (&stream).write_all(b": keep-alive\n\n"));
+    }
+    if state.quirk == "survived" && asked.body.windows(7).any(|window| window == b"no-such") {
+        state.spoiled.store(true, Ordering::SeqCst);
+    }
+    if state.quirk == "stuck" && asked.path == "/mcp" {
+        return wait(state, || Ok(()));
+    }
+    let busy = state.quirk == "busy" && state.requests.load(Ordering::SeqCst) % 20 == 2;
+    if busy || state.quirk == "limited" && asked.path == "/mcp" {
+        return write(
+            &stream,
+            error(429, -32000, "slow down").with("retry-after", if busy { "1" } else { "3600" }),
+        );
+    }
+    if state.spoiled.load(Ordering::SeqCst)
+        && asked.body.windows(10).any(|window| window == b"tools/list")
+    {
+        return write(&stream, error(500, -32603, "broken by the last caller"));
+    }
+    write(&stream, answer(state.quirk, &asked))
+}
+
+/// At most ten seconds, and no longer than the server lives.
+fn wait(state: &State, mut each: impl FnMut() -> std::io::Result<()>) -> std::io::Result<()> {
+    for _ in 0..200 {
+        if state.stop.load(Ordering::SeqCst) {
+            break;
+        }
+        each()?;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn write(mut stream: &TcpStream, told: Told) -> std::io::Result<()> {
+    let mut head = format!(
+        "HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n",
+        told.status,
+        told.body.len()
+    );
+    for (name, value) in &told.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    stream.write_all(format!("{head}\r\n{}", told.body).as_bytes())
+}
+
+fn answer(quirk: &str, asked: &Asked) -> Told {
+    match quirk {
+        "gate.aws" => return told(403, "application/json", r#"{"Message":"Forbidden"}"#),
+        "gate.vercel" => {
+            return told(
+                401,
+                "text/html",
+                "<html><script>_vercel_sso_nonce</script></html>",
+            );
+        }
+        "gate.cloudflare" => return told(500, "text/plain", "error code: 1101"),
+        "gate.redirect" => {
+            return told(308, "text/plain", "").with("location", "https://else.example/mcp?t=x");
+        }
+        _ => {}
+    }
+    if asked.path == "/health" {
+        return match quirk {
+            "no-health" => told(404, "text/plain", "Not Found"),
+            "reachable" => told(
+                200,
+                "application/json",
+                json!({"name": "sample", "version": "0.9.0"}).to_string(),
+            ),
+            "html" => told(200, "text/html", "<html>"),
+            _ => told(
+                200,
+                "application/json",
+                json!({"name": "sample", "version": "1.0.0"}).to_string(),
+            ),
+        };
+    }
+    if asked.path != "/mcp" && quirk != "hostile.path" {
+        return told(404, "text/plain", "Not Found");
+    }
+    if !asked.header("host").unwrap_or("").starts_with("127.0.0.1") && quirk != "hostile.host" {
+        return error(403, -32000, "host");
+    }
+    match asked.header("origin") {
+        Some(_) if quirk == "every-origin" => {
+            return told(200, "application/json", "{}").with("access-control-allow-origin", "*");
+        }
+        Some(origin) if asked.method == "OPTIONS" && quirk == "hostile.preflight" => {
+            return told(204, "text/plain", "").with("access-control-allow-origin", origin);
+        }
+        Some("null") if quirk == "hostile.origin-null" => {}
+        Some("null") => return error(403, -32000, "origin"),
+        Some(_) if quirk == "hostile.origin" && asked.method == "POST" => {}
+        Some(_) => return error(403, -32000, "origin"),
+        None => {}
+    }
+    if quirk.starts_with("auth") && asked.header("authorization") != Some("Bearer s3cret-key") {
+        let refused = error(
+            401,
+            -32000,
+            &format!("you sent {:?}", asked.header("authorization")),
+        );
+        return if quirk == "auth.bare" {
+            refused
+        } else {
+            refused.with("x-amzn-remapped-www-authenticate", "Bearer")
+        };
+    }
+    match (asked.method.as_str(), quirk) {
+        ("POST", _) => post(quirk, asked),
+        ("GET", "get-stream") => told(200, "text/event-stream", ": hello\n\n"),
+        ("DELETE", "hostile.delete") => told(200, "text/plain", ""),
+        (_, "no-allow") => error(405, -32000, "method"),
+        _ => error(405, -32000, "method").with("allow", "POST"),
+    }
+}
+
+fn post(quirk: &str, asked: &Asked) -> Told {
+    if asked.header("content-type") != Some("application/json") && quirk != "hostile.content-type" {
+        return error(415, -32000, "content type");
+    }
+    let body: Value = match serde_json::from_slice(&asked.body) {
+        Ok(Value::Array(_)) if quirk != "hostile.batch" => return error(400, -32600, "batch"),
+        Ok(Value::Array(batch)) => batch[0].clone(),
+        Ok(body) => body,
+        Err(_) if quirk == "hostile.malformed" => return error(500, -32603, "oops"),
+        Err(_) => return error(400, -32700, "parse"),
+    };
+    if body["jsonrpc"] != "2.0" && quirk != "hostile.envelope" {
+        return error(400, -32600, "not JSON-RPC 2.0");
+    }
+    let modern = asked
+        .header("mcp-protocol-version")
+        .is_some_and(|version| version >= "2026");
+    if modern {
+        if quirk == "legacy-only" {
+            return error(400, -32000, "Unsupported protocol version");
+        }
+        if let Some(refused) = refuse_modern(quirk, asked, &body) {
+            return refused;
+        }
+    }
+    if body.get("id").is_none() {
+        return told(
+            if quirk == "legacy.initialized" {
+                200
+            } else {
+                202
+            },
+            "text/plain",
+            "",
+        );
+    }
+    let version = if modern { "modern" } else { "legacy" };
+    let (status, answer) = dispatch(quirk, version, &body);
+    let id = if quirk == "other-id" {
+        json!(-1)
+    } else {
+        body["id"].clone()
+    };
+    let mut message = json!({ "jsonrpc": "2.0", "id": id });
+    match answer {
+        Ok(result) => message["result"] = result,
+        Err((code, text)) => message["error"] = json!({ "code": code, "message": text }),
+    }
+    if modern {
+        return told(status, "application/json", message.to_string());
+    }
+    let noise =
+        json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"id": body["id"]}});
+    told(
+        200,
+        "text/event-stream; charset=utf-8",
+        format!(": hi\n\ndata: {noise}\n\nevent: message\ndata: {message}\n\n"),
+    )
+}
+
+fn refuse_modern(quirk: &str, asked: &Asked, body: &Value) -> Option<Told> {
+    let meta = &body["params"]["_meta"];
+    let version = &meta["io.modelcontextprotocol/protocolVersion"];
+    let (named, header) = (body["params"]["name"].as_str(), asked.header("mcp-name"));
+    let method = asked.header("mcp-method");
+    let faults = [
+        ("hostile.no-method-header", method.is_none(), 400, -32020),
+        (
+            "hostile.method-mismatch",
+            method.is_some() && method != body["method"].as_str(),
+            400,
+            -32020,
+        ),
+        (
+            "hostile.name-mismatch",
+            named.is_some() && header != named,
+            400,
+            -32020,
+        ),
+        ("hostile.no-meta", meta.is_null(), 400, -32602),
+        (
+            "hostile.no-capabilities",
+            !meta.is_null()
+                && meta
+                    .get("io.modelcontextprotocol/clientCapabilities")
+                    .is_none(),
+            400,
+            -32602,
+        ),
+        (
+            "hostile.version",
+            !meta.is_null() && version != "2026-07-28",
+            400,
+            -32022,
+        ),
+        ("never", quirk == "modern-refuses", 400, -32020),
+    ];
+    let (_, _, status, code) = faults
+        .into_iter()
+        .find(|(id, bad, ..)| *bad && *id != quirk)?;
+    let data = json!({ "supported": if quirk == "no-supported" { json!([]) } else { json!(["2026-07-28"]) } });
+    let error = json!({ "code": code, "message": "refused", "data": data });
+    Some(told(
+        status,
+        "application/json",
+        json!({"jsonrpc": "2.0", "id": body["id"], "error": error}).to_string(),
+    ))
+}
+
+type Dispatched = (u16, Result<Value, (i64, &'static str)>);
+
+fn dispatch(quirk: &str, era: &str, body: &Value) -> Dispatched {
+    // A quirk may be of one era only.
+    let is = |name: &str| quirk == name || quirk == format!("{era}.{name}");
+    let capabilities =
+        json!({ "tools": { "listChanged": is("list-changed") }, "resources": {}, "prompts": {} });
+    let info = json!({ "name": if is("name") { "other" } else { "sample" }, "version": "1.0.0" });
+    let method = body["method"].as_str().unwrap_or("");
+    let mut result = match method {
+        "initialize" if is("initialize") => return (200, Err((-32000, "not here"))),
+        "initialize" => {
+            json!({ "protocolVersion": body["params"]["protocolVersion"], "capabilities": capabilities, "serverInfo": info })
+        }
+        "server/discover" => json!({
+            "supportedVersions": if is("discover") { json!(["2027-01-01"]) } else { json!(["2026-07-28"]) },
+            "capabilities": capabilities, "_meta": { "io.modelcontextprotocol/serverInfo": info },
+        }),
+        "tools/list" => tools(&is, &body["params"]["cursor"]),
+        "resources/list" if is("resources") => return (404, Err((-32601, "no resources"))),
+        "resources/list" if is("resource-gone") => json!({ "resources": [] }),
+        "resources/list" => json!({ "resources": contract().resources }),
+        "resources/templates/list" if is("template-fault") => {
+            return (500, Err((-32603, "no templates")));
+        }
+        "resources/templates/list" if !is("templates") => {
+            return (404, Err((-32601, "no templates")));
+        }
+        "resources/templates/list" => {
+            json!({ "resourceTemplates": [{ "uriTemplate": "x://{a}", "name": "a" }] })
+        }
+        "prompts/list" if is("prompts") => json!({ "prompts": null }),
+        "prompts/list" => json!({ "prompts": contract().prompts }),
+        "tools/call" => match call(&is, era, &body["params"]) {
+            Ok(result) => result,
+            Err(refused) => return refused,
+        },
+        _ if is("hostile.unknown-method") => return (200, Err((-32601, "no such method"))),
+        _ if is("hostile.no-leak") => {
+            return (
+                404,
+                Err((
+                    -32601,
+                    "Error: no\n    at run (file:///var/task/index.mjs:1:2)",
+                )),
+            );
+        }
+        _ => return (404, Err((-32601, "no such method"))),
+    };
+    if era == "modern" {
+        if !is("no-type") {
+            result["resultType"] = json!("complete");
+        }
+        if !is("no-ttl") {
+            result["ttlMs"] = json!(0);
+        }
+        result["cacheScope"] = json!(if is("scope") { "world" } else { "public" });
+    }
+    (200, Ok(result))
+}
+
+/// Two pages.
+fn tools(is: &dyn Fn(&str) -> bool, cursor: &Value) -> Value {
+    let mut tools = contract().tools;
+    if is("tool-changed") {
+        tools[0]["inputSchema"]["properties"]["text"]["type"] = json!("number");
+    }
+    if is("tool-gone") {
+        tools.pop();
+    }
+    if is("tool-twice") {
+        tools.push(tools[0].clone());
+    }
+    if is("tool-more") {
+        tools.push(json!({ "name": "more", "inputSchema": { "type": "object" } }));
+    }
+    match cursor.is_null() {
+        true => json!({ "tools": tools[..1], "nextCursor": "two" }),
+        false if is("endless") => json!({ "tools": [], "nextCursor": "two" }),
+        false => json!({ "tools": tools[1..] }),
+    }
+}
+
+fn call(is: &dyn Fn(&str) -> bool, era: &str, params: &Value) -> Result<Value, Dispatched> {
+    let name = params["name"].as_str().unwrap_or("");
+    let text = &params["arguments"]["text"];
+    let failed =
+        |why: &str| json!({ "content": [{ "type": "text", "text": why }], "isError": true });
+    match name {
+        "echo" | "clock" => {}
+        _ if is("hostile.unknown-tool") => return Ok(failed("no such tool")),
+        _ => return Err((200, Err((-32602, "no such tool")))),
+    }
+    if name == "echo" && !text.is_string() && !is("hostile.arguments") {
+        return Ok(failed("`text` must be a string"));
+    }
+    if is("call-leak") {
+        return Ok(failed("Error: down\n    at run (index.mjs:1:2)"));
+    }
+    if is("call-error") {
+        return Ok(failed("the service is down"));
+    }
+    let text = match name {
+        "clock" => json!(format!("{:?}", std::time::Instant::now())),
+        _ if is("call-era") => json!(format!("{era} {text}")),
+        _ => text.clone(),
+    };
+    let structured = if is("call-misfit") {
+        json!({ "text": 1 })
+    } else {
+        json!({ "text": text })
+    };
+    Ok(json!({ "content": [{ "type": "text", "text": text }], "structuredContent": structured }))
+}
+
+/// What a server without a quirk serves.
+pub fn contract() -> Contract {
+    let text = json!({ "type": "object", "properties": { "text": { "type": "string" } }, "required": ["text"] });
+    Contract {
+        name: "sample".to_owned(),
+        version: "1.0.0".to_owned(),
+        tools: vec![
+            json!({ "name": "echo", "description": "Says it again", "inputSchema": text, "outputSchema": text }),
+            json!({ "name": "clock", "title": "Clock", "inputSchema": { "type": "object" } }),
+        ],
+        resources: vec![json!({ "uri": "sample://a", "name": "a" })],
+        resource_templates: Vec::new(),
+        prompts: vec![
+            json!({ "name": "greet", "arguments": [{ "name": "who", "required": true }] }),
+        ],
+        origins_configured: false,
+    }
+}
