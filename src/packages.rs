@@ -18,10 +18,22 @@ const FILE: &str = "package.json";
 
 /// Packages that the generated code imports or the clouds' builds run, and `package.json` lacks.
 pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
-    let fault = |severity, message, hint| Fault { severity, file: FILE.into(), at: Position { line: 1, column: 1 }, message, hint };
+    let fault = |severity, message, hint| Fault {
+        severity,
+        file: FILE.into(),
+        at: Position { line: 1, column: 1 },
+        message,
+        hint,
+    };
     let text = match std::fs::read_to_string(root.join(FILE)) {
         Ok(text) => text,
-        Err(error) => return vec![fault(Severity::Error, format!("cannot read `{FILE}`: {error}"), Some("run `mcp-deploy render`, which creates it".to_owned()))],
+        Err(error) => {
+            return vec![fault(
+                Severity::Error,
+                format!("cannot read `{FILE}`: {error}"),
+                Some("run `mcp-deploy render`, which creates it".to_owned()),
+            )];
+        }
     };
     let parsed: Value = match serde_json::from_str(&text) {
         Ok(parsed) => parsed,
@@ -30,13 +42,24 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
             return vec![Fault { at, ..fault(Severity::Error, format!("not valid JSON: {error}"), None) }];
         }
     };
-    let needs = ALWAYS.iter().map(|need| (need, None)).chain(targets::chosen(&manifest.targets).flat_map(|target| target.packages.iter().map(move |need| (need, Some(target)))));
-    needs.filter_map(|(need, target)| missing(&parsed, need, target)).map(|(severity, message, hint)| fault(severity, message, Some(hint))).collect()
+    let needs = ALWAYS.iter().map(|need| (need, None)).chain(
+        targets::chosen(&manifest.targets)
+            .flat_map(|target| target.packages.iter().map(move |need| (need, Some(target)))),
+    );
+    needs
+        .filter_map(|(need, target)| missing(&parsed, need, target))
+        .map(|(severity, message, hint)| fault(severity, message, Some(hint)))
+        .collect()
 }
 
-fn missing(package: &Value, (name, version): &(&str, &str), target: Option<&Target>) -> Option<(Severity, String, String)> {
+fn missing(
+    package: &Value,
+    (name, version): &(&str, &str),
+    target: Option<&Target>,
+) -> Option<(Severity, String, String)> {
     let hint = format!("run `npm install --save-exact {name}@{version}`");
-    let needed_by = target.map_or("the generated server".to_owned(), |target| format!("the build for {}", target.title));
+    let needed_by =
+        target.map_or("the generated server".to_owned(), |target| format!("the build for {}", target.title));
     match package["dependencies"][*name].as_str() {
         None => Some((Severity::Error, format!("`dependencies` lacks `{name}`, which {needed_by} needs"), hint)),
         Some(found) if found != *version => {

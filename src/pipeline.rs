@@ -57,7 +57,9 @@ fn resolve(names: &[&str], mode: Mode) -> Result<Toolchain> {
     }
     let listed = ours.iter().map(|(tool, _)| format!("{} {}", tool.name, tool.version)).collect::<Vec<_>>().join(", ");
     if !prompt::confirm(mode, &format!("Install {listed} into mcp-deploy's private cache?"))? {
-        return Err(anyhow::Error::new(MissingTools(ours)).context("hint: run `mcp-deploy doctor --fix`, or add `--yes`"));
+        return Err(
+            anyhow::Error::new(MissingTools(ours)).context("hint: run `mcp-deploy doctor --fix`, or add `--yes`")
+        );
     }
     for (tool, _) in &ours {
         install(tool, &search)?;
@@ -90,7 +92,9 @@ pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
 /// `npm install`, when it is due.
 pub fn install_packages(project: &Project, tools: &Toolchain) -> Result<()> {
     if let Some(cmd) = packages::install_command(&project.root, tools) {
-        step(format!("install the project's packages (`{cmd}`)"), || process::run(&cmd, Io::Quiet, Some(packages::INSTALL_LIMIT)))?;
+        step(format!("install the project's packages (`{cmd}`)"), || {
+            process::run(&cmd, Io::Quiet, Some(packages::INSTALL_LIMIT))
+        })?;
     }
     Ok(())
 }
@@ -123,12 +127,23 @@ pub fn build(target: &Target, build: &Build<'_>) -> Result<()> {
 }
 
 /// Starts what was built, probes it and stops it.
-pub fn run_locally(target: &'static Target, build: &Build<'_>, calls: &[Call], on_check: &mut dyn FnMut(&Check)) -> Result<LocalRun> {
+pub fn run_locally(
+    target: &'static Target,
+    build: &Build<'_>,
+    calls: &[Call],
+    on_check: &mut dyn FnMut(&Check),
+) -> Result<LocalRun> {
     let artifact = (target.artifact)(build.root);
     if !artifact.exists() {
-        anyhow::bail!("nothing was built for {}: `{}` is missing\nhint: run `mcp-deploy ship --target {} --local`", target.title, artifact.display(), target.name);
+        anyhow::bail!(
+            "nothing was built for {}: `{}` is missing\nhint: run `mcp-deploy ship --target {} --local`",
+            target.title,
+            artifact.display(),
+            target.name
+        );
     }
-    let scratch = tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
+    let scratch =
+        tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
     let env = local_environment(build.root, build.manifest)?;
     let port = process::free_port().context("no free port on 127.0.0.1")?;
     let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env })?;
@@ -183,11 +198,14 @@ fn local_environment(root: &Path, manifest: &Manifest) -> Result<Vec<(String, St
         return Ok(Vec::new());
     }
     let entries = dotenvy::from_path_iter(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let declared = |name: &str| manifest.env.iter().any(|(env, _)| env == name) || manifest.secrets.iter().any(|secret| secret.name == name);
+    let declared = |name: &str| {
+        manifest.env.iter().any(|(env, _)| env == name) || manifest.secrets.iter().any(|secret| secret.name == name)
+    };
     let mut found = Vec::new();
     for entry in entries {
         // The error would quote the line, and with it perhaps a secret.
-        let (name, value) = entry.map_err(|_| anyhow::anyhow!("`{}` has a line that is not `NAME=value`", path.display()))?;
+        let (name, value) =
+            entry.map_err(|_| anyhow::anyhow!("`{}` has a line that is not `NAME=value`", path.display()))?;
         if declared(&name) {
             found.push((name, value));
         }

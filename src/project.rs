@@ -40,7 +40,10 @@ pub fn find(dir: Option<&Path>) -> Result<PathBuf> {
         if dir.join(manifest::FILE).is_file() {
             return Ok(dir.to_owned());
         }
-        bail!("no `mcp.toml` in `{}`\nhint: run `mcp-deploy init` there, or name another folder with `--dir`", dir.display());
+        bail!(
+            "no `mcp.toml` in `{}`\nhint: run `mcp-deploy init` there, or name another folder with `--dir`",
+            dir.display()
+        );
     }
     let here = std::env::current_dir().context("cannot tell the current folder")?;
     let found = here.ancestors().find(|dir| dir.join(manifest::FILE).is_file());
@@ -75,7 +78,10 @@ impl Project {
         });
         let Some(manifest) = manifest else {
             print(&faults);
-            bail!("the change would leave the manifest with {} errors, so nothing was written (the lines are those of the changed text)", errors(&faults));
+            bail!(
+                "the change would leave the manifest with {} errors, so nothing was written (the lines are those of the changed text)",
+                errors(&faults)
+            );
         };
         let files: FileSet = template::project(&manifest)?;
         let plan = Plan::new(&self.root, files, Some(text))?;

@@ -46,12 +46,20 @@ fn missing(flag: &str) -> anyhow::Error {
 }
 
 /// A line of text that `valid` accepts (it says why not).
-pub fn text(mode: Mode, flag: &str, question: &str, default: Option<&str>, valid: impl Fn(&str) -> Option<String>) -> Result<String> {
+pub fn text(
+    mode: Mode,
+    flag: &str,
+    question: &str,
+    default: Option<&str>,
+    valid: impl Fn(&str) -> Option<String>,
+) -> Result<String> {
     match (mode, default) {
         (Mode::Defaults, Some(default)) => Ok(default.to_owned()),
         (Mode::Ask, default) => guarded(|| {
             let theme = ColorfulTheme::default();
-            let mut input = Input::<String>::with_theme(&theme).with_prompt(question).validate_with(|text: &String| valid(text).map_or(Ok(()), Err));
+            let mut input = Input::<String>::with_theme(&theme)
+                .with_prompt(question)
+                .validate_with(|text: &String| valid(text).map_or(Ok(()), Err));
             if let Some(default) = default {
                 input = input.default(default.to_owned());
             }
@@ -67,7 +75,13 @@ pub fn choice(mode: Mode, flag: &str, question: &str, choices: &[String], defaul
     match mode {
         Mode::Defaults => Ok(default),
         Mode::Refuse => Err(missing(flag)),
-        Mode::Ask => guarded(|| Select::with_theme(&ColorfulTheme::default()).with_prompt(question).items(choices).default(default).interact()),
+        Mode::Ask => guarded(|| {
+            Select::with_theme(&ColorfulTheme::default())
+                .with_prompt(question)
+                .items(choices)
+                .default(default)
+                .interact()
+        }),
     }
 }
 
@@ -78,7 +92,13 @@ pub fn several(mode: Mode, flag: &str, question: &str, choices: &[String]) -> Re
         Mode::Refuse => Err(missing(flag)),
         Mode::Ask => loop {
             let theme = ColorfulTheme::default();
-            let select = || MultiSelect::with_theme(&theme).with_prompt(question).items(choices).defaults(&vec![true; choices.len()]).interact();
+            let select = || {
+                MultiSelect::with_theme(&theme)
+                    .with_prompt(question)
+                    .items(choices)
+                    .defaults(&vec![true; choices.len()])
+                    .interact()
+            };
             let chosen = guarded(select)?;
             if !chosen.is_empty() {
                 return Ok(chosen);
@@ -93,7 +113,9 @@ pub fn confirm(mode: Mode, question: &str) -> Result<bool> {
     match mode {
         Mode::Defaults => Ok(true),
         Mode::Refuse => Ok(false),
-        Mode::Ask => guarded(|| Confirm::with_theme(&ColorfulTheme::default()).with_prompt(question).default(true).interact()),
+        Mode::Ask => {
+            guarded(|| Confirm::with_theme(&ColorfulTheme::default()).with_prompt(question).default(true).interact())
+        }
     }
 }
 

@@ -7,7 +7,9 @@ mod types;
 use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result};
-use handlebars::{Context as Data, Handlebars, Helper, HelperResult, Output, RenderContext, RenderErrorReason, no_escape};
+use handlebars::{
+    Context as Data, Handlebars, Helper, HelperResult, Output, RenderContext, RenderErrorReason, no_escape,
+};
 use include_dir::{Dir, include_dir};
 use serde::Serialize;
 use serde_json::Value;
@@ -53,7 +55,8 @@ pub fn birth(manifest: &Manifest) -> Result<FileSet> {
 pub fn example(name: &str, birth: &Birth) -> Result<(String, FileSet)> {
     let mut files = FileSet::default();
     folder(&format!("examples/{name}"), Owner::User, birth, &mut files)?;
-    let (_, manifest) = files.0.remove(crate::manifest::FILE).with_context(|| format!("the example `{name}` has no manifest"))?;
+    let (_, manifest) =
+        files.0.remove(crate::manifest::FILE).with_context(|| format!("the example `{name}` has no manifest"))?;
     Ok((manifest, files))
 }
 
@@ -101,14 +104,21 @@ fn engine() -> Handlebars<'static> {
 }
 
 fn helper(format: fn(&Value) -> String) -> Box<dyn handlebars::HelperDef + Send + Sync> {
-    Box::new(move |helper: &Helper<'_>, _: &Handlebars<'_>, _: &Data, _: &mut RenderContext<'_, '_>, out: &mut dyn Output| -> HelperResult {
-        let value = helper.param(0).ok_or(RenderErrorReason::ParamNotFoundForIndex("helper", 0))?;
-        if value.is_value_missing() {
-            return Err(RenderErrorReason::MissingVariable(value.relative_path().cloned()).into());
-        }
-        out.write(&format(value.value()))?;
-        Ok(())
-    })
+    Box::new(
+        move |helper: &Helper<'_>,
+              _: &Handlebars<'_>,
+              _: &Data,
+              _: &mut RenderContext<'_, '_>,
+              out: &mut dyn Output|
+              -> HelperResult {
+            let value = helper.param(0).ok_or(RenderErrorReason::ParamNotFoundForIndex("helper", 0))?;
+            if value.is_value_missing() {
+                return Err(RenderErrorReason::MissingVariable(value.relative_path().cloned()).into());
+            }
+            out.write(&format(value.value()))?;
+            Ok(())
+        },
+    )
 }
 
 /// A double-quoted YAML scalar: a JSON string with everything escaped that a YAML reader might take for a line end or refuse.
@@ -116,7 +126,9 @@ fn yaml(value: &Value) -> String {
     let mut out = String::new();
     for c in value.to_string().chars() {
         match c {
-            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => out.push_str(&format!("\\u{:04x}", c as u32)),
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                out.push_str(&format!("\\u{:04x}", c as u32))
+            }
             c => out.push(c),
         }
     }

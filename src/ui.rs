@@ -14,11 +14,6 @@ pub fn say(line: impl Display) {
     eprintln!("{line}");
 }
 
-/// Something that works, but not as the person might expect.
-pub fn warn(line: impl Display) {
-    eprintln!("{} {line}", style("warning:").for_stderr().yellow().bold());
-}
-
 /// The answer of the command, for a person or a program.
 pub fn answer(line: impl Display) {
     let mut out = std::io::stdout().lock();

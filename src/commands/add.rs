@@ -16,8 +16,14 @@ use crate::prompt::{self, Mode, Usage};
 use crate::ui;
 
 pub fn tool(args: AddTool, dir: Option<&Path>) -> Result<End> {
-    let flags = [("read_only", args.read_only), ("destructive", args.destructive), ("idempotent", args.idempotent), ("open_world", args.open_world)];
-    let annotations: Map<String, Value> = flags.into_iter().filter(|(_, set)| *set).map(|(key, _)| (key.to_owned(), true.into())).collect();
+    let flags = [
+        ("read_only", args.read_only),
+        ("destructive", args.destructive),
+        ("idempotent", args.idempotent),
+        ("open_world", args.open_world),
+    ];
+    let annotations: Map<String, Value> =
+        flags.into_iter().filter(|(_, set)| *set).map(|(key, _)| (key.to_owned(), true.into())).collect();
     let mut more = Vec::new();
     if !annotations.is_empty() {
         more.push(("annotations".to_owned(), annotations.into()));
@@ -34,7 +40,13 @@ pub fn resource(args: AddResource, dir: Option<&Path>) -> Result<End> {
     refuse_known(&project, Kind::Resource, &args.name)?;
     let uri = match &args.uri {
         Some(uri) => uri.clone(),
-        None => prompt::text(Mode::of(false), "--uri", "URI, or a template such as docs://{name}?", Some(&format!("{}://{}", project.manifest.server.name, args.name)), |_| None)?,
+        None => prompt::text(
+            Mode::of(false),
+            "--uri",
+            "URI, or a template such as docs://{name}?",
+            Some(&format!("{}://{}", project.manifest.server.name, args.name)),
+            |_| None,
+        )?,
     };
     let mut more = Vec::new();
     if let Some(mime_type) = &args.mime_type {
@@ -47,16 +59,26 @@ pub fn prompt(args: AddPrompt, dir: Option<&Path>) -> Result<End> {
     add(Kind::Prompt, args.name, args.described, Vec::new(), Vec::new(), vec![("input", args.param)], dir)
 }
 
-fn add(kind: Kind, name: String, described: Described, first: Entries, more: Entries, params: Vec<(&'static str, Vec<Param>)>, dir: Option<&Path>) -> Result<End> {
+fn add(
+    kind: Kind,
+    name: String,
+    described: Described,
+    first: Entries,
+    more: Entries,
+    params: Vec<(&'static str, Vec<Param>)>,
+    dir: Option<&Path>,
+) -> Result<End> {
     let project = Project::open(dir)?;
     refuse_known(&project, kind, &name)?;
     let noun = kind.noun();
     let description = match described.description {
         Some(description) if description.trim().is_empty() => bail!(Usage("`--description` is empty".into())),
         Some(description) => description,
-        None => prompt::text(Mode::of(false), "--description", "What does it do, and when is it used?", None, |text| {
-            text.trim().is_empty().then(|| "assistants choose by the description".to_owned())
-        })?,
+        None => {
+            prompt::text(Mode::of(false), "--description", "What does it do, and when is it used?", None, |text| {
+                text.trim().is_empty().then(|| "assistants choose by the description".to_owned())
+            })?
+        }
     };
     let mut entries = first;
     entries.extend(described.title.map(|title| ("title".to_owned(), title.into())));
@@ -64,7 +86,9 @@ fn add(kind: Kind, name: String, described: Described, first: Entries, more: Ent
     entries.extend(more);
     let mut tables = Vec::new();
     for (table, params) in params.into_iter().filter(|(_, params)| !params.is_empty()) {
-        if let Some(twice) = params.iter().enumerate().find(|(at, param)| params[..*at].iter().any(|p| p.name == param.name)) {
+        if let Some(twice) =
+            params.iter().enumerate().find(|(at, param)| params[..*at].iter().any(|p| p.name == param.name))
+        {
             bail!(Usage(format!("the {table} parameter `{}` is given twice", twice.1.name)));
         }
         tables.push((table, params.into_iter().map(|param| (param.name, param.entry)).collect()));

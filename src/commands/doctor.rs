@@ -31,7 +31,11 @@ pub fn run(args: Doctor) -> Result<End> {
     let every: Vec<&'static Target> = targets::ALL.iter().collect();
     let wanted = if args.target.is_empty() { every.clone() } else { chosen(&args.target, &every)? };
     let search = Search::from_env()?;
-    let ids: Vec<ToolId> = toolchain::REQUIREMENTS.iter().filter(|tool| wanted.iter().any(|target| tool.needed_by.contains(&target.name))).map(|tool| tool.id).collect();
+    let ids: Vec<ToolId> = toolchain::REQUIREMENTS
+        .iter()
+        .filter(|tool| wanted.iter().any(|target| tool.needed_by.contains(&target.name)))
+        .map(|tool| tool.id)
+        .collect();
     let mut rows = toolchain::survey(&ids, &search);
     if args.fix {
         for (tool, status) in &rows {

@@ -24,7 +24,13 @@ pub fn run(args: Init, dir: Option<&Path>) -> Result<End> {
     refuse_occupied(&root)?;
     let description = match &args.description {
         Some(description) => description.clone(),
-        None => prompt::text(mode, "--description", "What does it offer, in one sentence?", Some(&format!("Tools of {name}")), empty)?,
+        None => prompt::text(
+            mode,
+            "--description",
+            "What does it offer, in one sentence?",
+            Some(&format!("Tools of {name}")),
+            empty,
+        )?,
     };
     if description.trim().is_empty() {
         bail!(Usage("`--description` is empty".into()));
@@ -55,7 +61,10 @@ pub fn plan(root: &Path, birth: &Birth, example: Example) -> Result<Plan> {
     let (text, examples) = template::example(example.folder(), birth)?;
     let (manifest, faults) = manifest::parse(&text, &|name| Err(format!("cannot read `{name}`")));
     let Some(manifest) = manifest else {
-        bail!("the example's manifest is not sound: {}", faults.iter().map(|fault| fault.to_string()).collect::<Vec<_>>().join("; "));
+        bail!(
+            "the example's manifest is not sound: {}",
+            faults.iter().map(|fault| fault.to_string()).collect::<Vec<_>>().join("; ")
+        );
     };
     let mut files = template::project(&manifest)?;
     files.0.extend(template::birth(&manifest)?.0);
@@ -90,7 +99,8 @@ fn name(args: &Init, mode: Mode, dir: Option<&Path>) -> Result<String> {
         None => None,
     };
     let folder = folder.map(|path| std::path::absolute(&path).unwrap_or(path));
-    let like = folder.and_then(|path| names::server_like(&path.components().next_back()?.as_os_str().to_string_lossy()));
+    let like =
+        folder.and_then(|path| names::server_like(&path.components().next_back()?.as_os_str().to_string_lossy()));
     prompt::text(mode, "--name", "Name of the server?", Some(like.as_deref().unwrap_or("my-server")), names::server)
 }
 

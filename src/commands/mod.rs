@@ -68,7 +68,12 @@ fn chosen(args: &[TargetArg], every: &[&'static Target]) -> Result<Vec<&'static 
         }
     }
     let mut seen: Vec<&str> = Vec::new();
-    chosen.retain(|target| !seen.contains(&target.name) && { seen.push(target.name); true });
+    chosen.retain(|target| {
+        !seen.contains(&target.name) && {
+            seen.push(target.name);
+            true
+        }
+    });
     Ok(chosen)
 }
 
@@ -91,7 +96,12 @@ fn preview(plan: &Plan) {
 
 /// What was written, one line a file.
 fn report(applied: &Applied) {
-    let lists = [("created", &applied.created), ("updated", &applied.updated), ("deleted", &applied.deleted), ("your version is in", &applied.originals)];
+    let lists = [
+        ("created", &applied.created),
+        ("updated", &applied.updated),
+        ("deleted", &applied.deleted),
+        ("your version is in", &applied.originals),
+    ];
     for (word, paths) in lists {
         for path in paths {
             ui::say(format_args!("{word} {path}"));

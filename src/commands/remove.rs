@@ -16,7 +16,10 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
     let (noun, name) = (kind.noun(), &args.name);
     if !declared.iter().any(|(known, _)| known == name) {
         let hint = crate::manifest::nearest(name, declared.iter().map(|(known, _)| *known));
-        bail!("there is no {noun} `{name}` in mcp.toml; nothing was changed{}", hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default());
+        bail!(
+            "there is no {noun} `{name}` in mcp.toml; nothing was changed{}",
+            hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default()
+        );
     }
     let text = edit::remove(&project.text, kind, name)?;
     let (_, plan) = project.plan_with(text)?;

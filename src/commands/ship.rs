@@ -38,14 +38,18 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
     let targets = chosen(&args.target, &every)?;
     if targets.is_empty() {
-        bail!("the manifest names no cloud\nhint: add `[targets.lambda]`, `[targets.vercel]` or `[targets.cloudflare]` to `mcp.toml`");
+        bail!(
+            "the manifest names no cloud\nhint: add `[targets.lambda]`, `[targets.vercel]` or `[targets.cloudflare]` to `mcp.toml`"
+        );
     }
     project::print(&project.warnings);
     if args.dry_run {
         return dry_run(&project, &targets, args.local);
     }
     if !args.local {
-        bail!("deploying to an account comes with the next release; nothing was done\nhint: `mcp-deploy ship --local` does everything up to the deployment");
+        bail!(
+            "deploying to an account comes with the next release; nothing was done\nhint: `mcp-deploy ship --local` does everything up to the deployment"
+        );
     }
     let tools = pipeline::tools(&targets, Mode::of(args.yes))?;
     let answer = locally(&project, &tools, &targets, &args.calls.call)?;
@@ -127,7 +131,7 @@ impl std::fmt::Display for AlreadyShown {
 fn dry_run(project: &Project, targets: &[&'static Target], local: bool) -> Result<End> {
     preview(&project.plan()?);
     let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
-    let tools = Toolchain::resolve_or_named(&names, &Search::from_env()?);
+    let tools = Toolchain::named(&names, &Search::from_env()?);
     if let Some(cmd) = packages::install_command(&project.root, &tools) {
         ui::answer(format_args!("would run  {cmd}"));
     }
@@ -137,7 +141,10 @@ fn dry_run(project: &Project, targets: &[&'static Target], local: bool) -> Resul
         for step in (target.build)(&build) {
             ui::answer(format_args!("would run  {}", step.cmd));
         }
-        ui::answer(format_args!("would run  what was built for {} on a free port, verify it and stop it", target.title));
+        ui::answer(format_args!(
+            "would run  what was built for {} on a free port, verify it and stop it",
+            target.title
+        ));
     }
     if !local {
         ui::say("deploying to an account comes with the next release");

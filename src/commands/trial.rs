@@ -34,7 +34,8 @@ pub fn run(args: Try) -> Result<End> {
     let targets = if args.target.is_empty() { every.clone() } else { chosen(&args.target, &every)? };
     let tools = pipeline::tools(&targets, Mode::of(args.yes))?;
     let root = folder(args.keep.as_deref())?;
-    let birth = Birth::new("weather".into(), "Current weather, forecasts and packing advice for any city".into(), &targets);
+    let birth =
+        Birth::new("weather".into(), "Current weather, forecasts and packing advice for any city".into(), &targets);
     init::plan(&root, &birth, Example::Weather)?.apply(false)?;
     ui::say(format_args!("the weather example is in {}", root.display()));
     let project = Project::open(Some(&root))?;
@@ -55,7 +56,8 @@ pub fn run(args: Try) -> Result<End> {
 /// An empty folder: the one asked for, or a new temporary one that stays.
 fn folder(keep: Option<&Path>) -> Result<PathBuf> {
     let Some(keep) = keep else {
-        let dir = tempfile::Builder::new().prefix("mcp-deploy-try-").tempdir().context("cannot create a temporary folder")?;
+        let dir =
+            tempfile::Builder::new().prefix("mcp-deploy-try-").tempdir().context("cannot create a temporary folder")?;
         return Ok(dir.keep().join("weather"));
     };
     if std::fs::read_dir(keep).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -73,10 +75,18 @@ fn compare(runs: &[LocalRun]) -> bool {
         }
     }
     let Some((_, first)) = results.first() else { return false };
-    let different: Vec<&str> = results.iter().filter(|(_, result)| result != first).map(|(target, _)| *target).collect();
+    let different: Vec<&str> =
+        results.iter().filter(|(_, result)| result != first).map(|(target, _)| *target).collect();
     let answer = first.get("structuredContent").unwrap_or(first);
     match different.as_slice() {
-        [] => ui::mark(Mark::Good, format_args!("`{TOOL}` answered alike {} times, on {} clouds in both protocol eras: {answer}", results.len(), runs.len())),
+        [] => ui::mark(
+            Mark::Good,
+            format_args!(
+                "`{TOOL}` answered alike {} times, on {} clouds in both protocol eras: {answer}",
+                results.len(),
+                runs.len()
+            ),
+        ),
         some => ui::mark(Mark::Bad, format_args!("`{TOOL}` was answered differently by {}", some.join(", "))),
     }
     different.is_empty()

@@ -62,7 +62,9 @@ fn remote(url: &str, args: &Verify, dir: Option<&Path>, on_check: &mut dyn FnMut
         local: probe::is_local(url),
         calls: args.calls.call.clone(),
         headers: Vec::new(),
-        timeout: manifest.map_or(std::time::Duration::from_secs(30), |manifest| manifest.longest_timeout() + std::time::Duration::from_secs(10)),
+        timeout: manifest.map_or(std::time::Duration::from_secs(30), |manifest| {
+            manifest.longest_timeout() + std::time::Duration::from_secs(10)
+        }),
         max_body_bytes: manifest.map_or(1 << 20, |manifest| manifest.limits.max_body),
     };
     Ok(probe::run(&options, manifest.map(pipeline::contract).as_ref(), on_check))

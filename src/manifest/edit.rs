@@ -24,7 +24,9 @@ pub fn add(text: &str, declaration: &Declaration) -> Result<String> {
     let document = parse(text)?;
     let plural = declaration.kind.plural();
     if document.as_table().get(plural).is_some_and(|item| item.is_inline_table()) {
-        bail!("`{plural}` is an inline table in `mcp.toml`, which cannot be extended\nhint: write it as `[{plural}.NAME]` tables");
+        bail!(
+            "`{plural}` is an inline table in `mcp.toml`, which cannot be extended\nhint: write it as `[{plural}.NAME]` tables"
+        );
     }
     let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let tables = render(declaration).replace('\n', line_end);
@@ -250,7 +252,10 @@ fn inline(map: &Map<String, Value>) -> String {
         return "{}".into();
     }
     let entries = map.iter().filter(|(_, value)| !value.is_null());
-    format!("{{ {} }}", entries.map(|(name, value)| format!("{} = {}", key(name), toml(value))).collect::<Vec<_>>().join(", "))
+    format!(
+        "{{ {} }}",
+        entries.map(|(name, value)| format!("{} = {}", key(name), toml(value))).collect::<Vec<_>>().join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -291,7 +296,12 @@ mod tests {
 
     #[test]
     fn does_not_extend_an_inline_table() {
-        assert!(add("tools = { a = { description = 'd' } }\n", &sample("b")).unwrap_err().to_string().contains("inline table"));
+        assert!(
+            add("tools = { a = { description = 'd' } }\n", &sample("b"))
+                .unwrap_err()
+                .to_string()
+                .contains("inline table")
+        );
     }
 
     #[test]
@@ -305,7 +315,10 @@ mod tests {
             let added = add(text, &sample("b")).unwrap();
             let removed = remove(&added, Kind::Tool, "b").unwrap();
             // Only the blank line that separated it may stay.
-            assert_eq!(removed.replace("\r\n", "\n").replace("\n\n\n", "\n\n").trim_end(), text.replace("\r\n", "\n").trim_end());
+            assert_eq!(
+                removed.replace("\r\n", "\n").replace("\n\n\n", "\n\n").trim_end(),
+                text.replace("\r\n", "\n").trim_end()
+            );
         }
     }
 

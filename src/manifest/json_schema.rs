@@ -19,7 +19,9 @@ pub fn json_schema() -> Value {
         "additionalProperties": { "type": "object", "properties": { "type": true, "description": { "type": "string" }, "default": true, "optional": { "type": "boolean" } } },
     });
     let whole = json!({ "description": "A whole JSON Schema, or the path of a JSON file with one.", "type": ["object", "string"] });
-    let annotations = ANNOTATIONS.iter().map(|(key, hint)| ((*key).to_owned(), json!({ "type": "boolean", "description": format!("The MCP annotation {hint}.") })));
+    let annotations = ANNOTATIONS.iter().map(|(key, hint)| {
+        ((*key).to_owned(), json!({ "type": "boolean", "description": format!("The MCP annotation {hint}.") }))
+    });
     let annotations = Value::Object(annotations.collect());
     let described = |more: Value, required: &[&str]| {
         let mut all = json!({ "title": text("A name for people."), "description": text("What it does and when to use it; assistants choose by this."), "icons": icons });
@@ -35,7 +37,10 @@ pub fn json_schema() -> Value {
             }),
             &[],
         ),
-        "vercel" => closed(json!({ "regions": { "type": "array", "items": { "type": "string" }, "description": "Vercel regions, such as iad1." } }), &[]),
+        "vercel" => closed(
+            json!({ "regions": { "type": "array", "items": { "type": "string" }, "description": "Vercel regions, such as iad1." } }),
+            &[],
+        ),
         _ => closed(json!({}), &[]),
     };
     let targets = targets::ALL.iter().map(|row| (row.name.to_owned(), target(row.name)));

@@ -12,10 +12,15 @@ pub fn declaration(kind: Kind, name: &str) -> Option<String> {
         return Some(format!("the {noun} name is {} characters long; the MCP specification allows 128", name.len()));
     }
     if let Some(bad) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "_.-".contains(*c))) {
-        return Some(format!("the {noun} name `{}` has the character {bad:?}; allowed are A-Z a-z 0-9 _ - .", shown(name)));
+        return Some(format!(
+            "the {noun} name `{}` has the character {bad:?}; allowed are A-Z a-z 0-9 _ - .",
+            shown(name)
+        ));
     }
     if !name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') || name.ends_with('.') {
-        return Some(format!("the {noun} name `{name}` must begin with a letter, a digit or `_` and not end with `.`: it is also a file name"));
+        return Some(format!(
+            "the {noun} name `{name}` must begin with a letter, a digit or `_` and not end with `.`: it is also a file name"
+        ));
     }
     None
 }

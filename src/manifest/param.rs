@@ -48,7 +48,10 @@ fn parse(text: &str) -> Result<Param, String> {
         entry.insert("description".into(), description.into());
     }
     if let Some(default) = default {
-        entry.insert("default".into(), value(default, &entry).map_err(|problem| format!("the default of `{name}` {problem}"))?);
+        entry.insert(
+            "default".into(),
+            value(default, &entry).map_err(|problem| format!("the default of `{name}` {problem}"))?,
+        );
     }
     if optional && default.is_none() {
         entry.insert("optional".into(), true.into());
@@ -81,7 +84,8 @@ fn schema(type_name: &str) -> Result<Map<String, Value>, String> {
         "string[]" => json!({ "type": "array", "items": { "type": "string" } }),
         "number[]" => json!({ "type": "array", "items": { "type": "number" } }),
         other => {
-            let hint = nearest(other, TYPES.into_iter()).unwrap_or_else(|| format!("known are {}, enum(a,b)", TYPES.join(", ")));
+            let hint = nearest(other, TYPES.into_iter())
+                .unwrap_or_else(|| format!("known are {}, enum(a,b)", TYPES.join(", ")));
             return Err(format!("`{other}` is no type: {hint}"));
         }
     };
@@ -99,7 +103,11 @@ fn value(text: &str, schema: &Map<String, Value>) -> Result<Value, String> {
     let parsed = match type_name {
         "string" => Some(json!(text)),
         "integer" => text.parse::<i64>().ok().map(Value::from),
-        "number" => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(|_| serde_json::from_str(text).unwrap_or_else(|_| json!(text.parse::<f64>().unwrap_or_default()))),
+        "number" => text
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite())
+            .map(|_| serde_json::from_str(text).unwrap_or_else(|_| json!(text.parse::<f64>().unwrap_or_default()))),
         "boolean" => text.parse::<bool>().ok().map(Value::from),
         "array" => serde_json::from_str(text).ok().filter(Value::is_array),
         _ => serde_json::from_str(text).ok().filter(Value::is_object),
@@ -123,7 +131,10 @@ mod tests {
     fn truth_table() {
         let table = [
             ("city:string", json!({ "type": "string" })),
-            ("city:string - City name - or coordinates", json!({ "type": "string", "description": "City name - or coordinates" })),
+            (
+                "city:string - City name - or coordinates",
+                json!({ "type": "string", "description": "City name - or coordinates" }),
+            ),
             ("n:integer=3 - How many", json!({ "type": "integer", "description": "How many", "default": 3 })),
             ("n:number?", json!({ "type": "number", "optional": true })),
             ("n:number=1.5", json!({ "type": "number", "default": 1.5 })),
@@ -131,12 +142,18 @@ mod tests {
             ("tags:string[]?", json!({ "type": "array", "items": { "type": "string" }, "optional": true })),
             ("xs:number[]=[1, 2]", json!({ "type": "array", "items": { "type": "number" }, "default": [1, 2] })),
             ("o:object={\"a\": 1}", json!({ "type": "object", "default": { "a": 1 } })),
-            ("u:enum(a = b, c - d)? - which", json!({ "type": "string", "enum": ["a = b", "c - d"], "description": "which", "optional": true })),
+            (
+                "u:enum(a = b, c - d)? - which",
+                json!({ "type": "string", "enum": ["a = b", "c - d"], "description": "which", "optional": true }),
+            ),
         ];
         for (text, expected) in table {
             assert_eq!(entry(text), expected, "{text}");
         }
-        assert_eq!(entry("u:enum(celsius, fahrenheit)=celsius - Units"), json!({ "type": "string", "enum": ["celsius", "fahrenheit"], "description": "Units", "default": "celsius" }));
+        assert_eq!(
+            entry("u:enum(celsius, fahrenheit)=celsius - Units"),
+            json!({ "type": "string", "enum": ["celsius", "fahrenheit"], "description": "Units", "default": "celsius" })
+        );
         assert_eq!(entry("s:string="), json!({ "type": "string", "default": "" }));
     }
 
@@ -145,7 +162,10 @@ mod tests {
         let table = [
             ("city", "`city` has no `:` between name and type"),
             (":string", "`:string` has no usable name before the `:`"),
-            ("n:int", "`int` is no type: known are string, number, integer, boolean, string[], number[], object, enum(a,b)"),
+            (
+                "n:int",
+                "`int` is no type: known are string, number, integer, boolean, string[], number[], object, enum(a,b)",
+            ),
             ("n:interger", "`interger` is no type: did you mean `integer`?"),
             ("n:integer=x", "the default of `n` is `x`, which is no integer"),
             ("b:boolean=yes", "the default of `b` is `yes`, which is no boolean"),

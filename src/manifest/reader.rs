@@ -55,7 +55,11 @@ impl<'t> Reader<'t> {
                 Some(Fields { reader: self, table, path: path.to_owned(), span, known: RefCell::default() })
             }
             None => {
-                self.error(item.span().or(span), format!("`{path}` must be a table, not {}", a(item.type_name())), None);
+                self.error(
+                    item.span().or(span),
+                    format!("`{path}` must be a table, not {}", a(item.type_name())),
+                    None,
+                );
                 None
             }
         }
@@ -141,7 +145,11 @@ impl<'r, 't> Fields<'r, 't> {
             Some(text) => text,
             None => {
                 if !self.table.contains_key(key) {
-                    self.reader.error(self.span(), format!("`{}` is missing", self.path_of(key)), Some(hint.to_owned()));
+                    self.reader.error(
+                        self.span(),
+                        format!("`{}` is missing", self.path_of(key)),
+                        Some(hint.to_owned()),
+                    );
                 }
                 String::new()
             }
@@ -221,7 +229,8 @@ impl<'r, 't> Fields<'r, 't> {
             match value.as_str() {
                 Some(text) => all.push((text.to_owned(), value.span())),
                 None => {
-                    let message = format!("`{}` must hold strings only, not {}", self.path_of(key), a(value.type_name()));
+                    let message =
+                        format!("`{}` must hold strings only, not {}", self.path_of(key), a(value.type_name()));
                     self.reader.error(value.span(), message, None);
                 }
             }

@@ -39,19 +39,29 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
 fn server(root: &Fields<'_, '_>) -> Server {
     let Some(fields) = root.fields("server") else {
         if root.entries().iter().all(|(key, _)| *key != "server") {
-            root.reader().error(None, "the table `[server]` is missing", Some("add `[server]` with `name`, `version` and `description`".into()));
+            root.reader().error(
+                None,
+                "the table `[server]` is missing",
+                Some("add `[server]` with `name`, `version` and `description`".into()),
+            );
         }
         return Server::default();
     };
-    let name = fields.required_string("name", "write the server's name, such as `weather`; it is also its name on each cloud");
+    let name =
+        fields.required_string("name", "write the server's name, such as `weather`; it is also its name on each cloud");
     if let Some(problem) = names::server(&name).filter(|_| !name.trim().is_empty()) {
         fields.error("name", problem, names::server_like(&name).map(|like| format!("write `{like}`")));
     }
     let version = fields.required_string("version", "write a version, such as `0.1.0`");
     if !version.is_empty() && semver::Version::parse(&version).is_err() {
-        fields.error("version", format!("`server.version` is `{}`, which is no version", names::shown(&version)), Some("write three numbers, such as `1.0.0`".into()));
+        fields.error(
+            "version",
+            format!("`server.version` is `{}`, which is no version", names::shown(&version)),
+            Some("write three numbers, such as `1.0.0`".into()),
+        );
     }
-    let description = fields.required_string("description", "say in one sentence what the server offers; assistants read it");
+    let description =
+        fields.required_string("description", "say in one sentence what the server offers; assistants read it");
     let website_url = fields.string("website_url");
     if website_url.as_ref().is_some_and(|url| !url.starts_with("https://")) {
         fields.error("website_url", "`server.website_url` must begin with `https://`", None);
@@ -74,7 +84,8 @@ fn limits(root: &Fields<'_, '_>) -> Limits {
     if let Some(fields) = root.fields("limits") {
         limits.timeout = fields.duration("timeout").unwrap_or(limits.timeout);
         limits.max_body = fields.size("max_body").unwrap_or(limits.max_body);
-        limits.max_input_elements = fields.integer("max_input_elements", 1..=10_000_000).unwrap_or(limits.max_input_elements);
+        limits.max_input_elements =
+            fields.integer("max_input_elements", 1..=10_000_000).unwrap_or(limits.max_input_elements);
         fields.finish();
     }
     limits
@@ -147,7 +158,8 @@ fn annotations(fields: &Fields<'_, '_>) -> Map<String, Value> {
 }
 
 fn resource(name: &str, fields: &Fields<'_, '_>) -> Resource {
-    let uri = fields.required_string("uri", "write a URI such as `docs://guide`, or a template such as `docs://{page}`");
+    let uri =
+        fields.required_string("uri", "write a URI such as `docs://guide`, or a template such as `docs://{page}`");
     let variables = uri_template::variables(&uri).unwrap_or_else(|problem| {
         fields.error("uri", problem, None);
         None
@@ -156,7 +168,11 @@ fn resource(name: &str, fields: &Fields<'_, '_>) -> Resource {
     let scheme_ok = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     if !uri.is_empty() && (!scheme_ok || uri.chars().any(|c| c.is_whitespace() || c.is_control())) {
-        fields.error("uri", format!("`{}` is no URI: it needs a scheme and no spaces", names::shown(&uri)), Some(format!("write `{name}://…`")));
+        fields.error(
+            "uri",
+            format!("`{}` is no URI: it needs a scheme and no spaces", names::shown(&uri)),
+            Some(format!("write `{name}://…`")),
+        );
     }
     Resource {
         name: name.to_owned(),
@@ -182,11 +198,21 @@ fn prompt(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Prompt {
 }
 
 /// A schema given as `[….input]` (one key a property), as an inline JSON Schema or as the path of a JSON file.
-fn schema_of(fields: &Fields<'_, '_>, kind: Kind, (short, full): (&'static str, &'static str), role: Role, read: ReadFile<'_>) -> Option<Value> {
+fn schema_of(
+    fields: &Fields<'_, '_>,
+    kind: Kind,
+    (short, full): (&'static str, &'static str),
+    role: Role,
+    read: ReadFile<'_>,
+) -> Option<Value> {
     let (short_item, full_item) = (fields.item(short), fields.item(full));
     if let (Some(_), Some(_)) = (short_item, full_item) {
         let message = format!("`{}` and `{}` exclude each other", fields.path_of(short), full);
-        fields.error(full, message, Some(format!("keep one of them: `{short}` lists properties, `{full}` is a whole JSON Schema")));
+        fields.error(
+            full,
+            message,
+            Some(format!("keep one of them: `{short}` lists properties, `{full}` is a whole JSON Schema")),
+        );
         return None;
     }
     if let Some(item) = short_item {
@@ -200,16 +226,28 @@ fn schema_of(fields: &Fields<'_, '_>, kind: Kind, (short, full): (&'static str, 
         report(fields, item, &schema, role, "");
         return Some(schema);
     };
-    match read(path).and_then(|text| serde_json::from_str::<Value>(&text).map_err(|error| format!("`{path}` is not valid JSON: {error}"))) {
+    match read(path).and_then(|text| {
+        serde_json::from_str::<Value>(&text).map_err(|error| format!("`{path}` is not valid JSON: {error}"))
+    }) {
         Ok(schema) => {
             for problem in schema::lint(&schema, role) {
-                let place = if problem.pointer.is_empty() { String::new() } else { format!(" at `{}`", problem.pointer) };
-                fields.reader().add(problem.severity, fields.value_span(full), format!("`{path}`{place}: {}", problem.message), problem.hint);
+                let place =
+                    if problem.pointer.is_empty() { String::new() } else { format!(" at `{}`", problem.pointer) };
+                fields.reader().add(
+                    problem.severity,
+                    fields.value_span(full),
+                    format!("`{path}`{place}: {}", problem.message),
+                    problem.hint,
+                );
             }
             Some(schema)
         }
         Err(problem) => {
-            let hint = format!("the path is relative to the project folder; the {}'s schema may also stand in `{}`", kind.noun(), fields.path_of(short));
+            let hint = format!(
+                "the path is relative to the project folder; the {}'s schema may also stand in `{}`",
+                kind.noun(),
+                fields.path_of(short)
+            );
             fields.error(full, problem, Some(hint));
             None
         }
@@ -224,8 +262,13 @@ fn shorthand(fields: &Fields<'_, '_>, key: &'static str, item: &Item, role: Role
     for (name, item) in table.entries() {
         let span = table.key_span(name);
         if item.as_table_like().is_none() {
-            let hint = format!("write `{name} = {{ type = \"string\" }}`; a whole JSON Schema belongs in `{key}_schema`");
-            fields.reader().error(span, format!("`{path}.{name}` must be a table with the property's JSON Schema, not {}", item.type_name()), Some(hint));
+            let hint =
+                format!("write `{name} = {{ type = \"string\" }}`; a whole JSON Schema belongs in `{key}_schema`");
+            fields.reader().error(
+                span,
+                format!("`{path}.{name}` must be a table with the property's JSON Schema, not {}", item.type_name()),
+                Some(hint),
+            );
             continue;
         }
         let Some(Value::Object(mut property)) = to_json(fields.reader(), item) else { continue };
@@ -233,7 +276,11 @@ fn shorthand(fields: &Fields<'_, '_>, key: &'static str, item: &Item, role: Role
             None => false,
             Some(Value::Bool(flag)) => flag,
             Some(_) => {
-                fields.reader().error(span_at(item, "/optional"), format!("`{path}.{name}.optional` must be true or false"), None);
+                fields.reader().error(
+                    span_at(item, "/optional"),
+                    format!("`{path}.{name}.optional` must be true or false"),
+                    None,
+                );
                 true
             }
         };
@@ -262,7 +309,12 @@ fn object_schema(properties: Map<String, Value>, required: Vec<Value>, closed: b
 fn report(fields: &Fields<'_, '_>, item: &Item, schema: &Value, role: Role, prefix: &str) {
     for problem in schema::lint(schema, role) {
         let pointer = problem.pointer.strip_prefix(prefix).unwrap_or(&problem.pointer);
-        fields.reader().add(problem.severity, span_at(item, pointer).or_else(|| fields.span()), problem.message, problem.hint);
+        fields.reader().add(
+            problem.severity,
+            span_at(item, pointer).or_else(|| fields.span()),
+            problem.message,
+            problem.hint,
+        );
     }
 }
 
@@ -279,7 +331,8 @@ fn icons(fields: &Fields<'_, '_>) -> Vec<Value> {
 
 fn camel_case_icon(icon: Value) -> Value {
     let Value::Object(icon) = icon else { return icon };
-    let renamed = icon.into_iter().map(|(key, value)| (if key == "mime_type" { "mimeType".to_owned() } else { key }, value));
+    let renamed =
+        icon.into_iter().map(|(key, value)| (if key == "mime_type" { "mimeType".to_owned() } else { key }, value));
     Value::Object(renamed.collect())
 }
 
@@ -289,15 +342,26 @@ fn duplicates(root: &Fields<'_, '_>, manifest: &Manifest) {
         let mut seen: HashMap<String, &str> = HashMap::new();
         for (name, at) in manifest.declared(kind) {
             if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
-                let message = format!("the {} names `{first}` and `{name}` differ only in case: one file on many disks", kind.noun());
-                root.reader().error(offset(root, kind, name), message, Some(format!("rename the one at line {}", at.line)));
+                let message = format!(
+                    "the {} names `{first}` and `{name}` differ only in case: one file on many disks",
+                    kind.noun()
+                );
+                root.reader().error(
+                    offset(root, kind, name),
+                    message,
+                    Some(format!("rename the one at line {}", at.line)),
+                );
             }
         }
     }
     let mut uris: HashMap<&str, &str> = HashMap::new();
     for resource in &manifest.resources {
         if let Some(first) = uris.insert(&resource.uri, &resource.name) {
-            let message = format!("the resources `{first}` and `{}` have the same URI `{}`", resource.name, names::shown(&resource.uri));
+            let message = format!(
+                "the resources `{first}` and `{}` have the same URI `{}`",
+                resource.name,
+                names::shown(&resource.uri)
+            );
             root.reader().error(offset(root, Kind::Resource, &resource.name), message, None);
         }
     }
@@ -317,7 +381,11 @@ fn platform_limits(root: &Fields<'_, '_>, manifest: &Manifest) {
         let complain = |pointer: &str, what: &str| {
             let seconds = allowed.unwrap_or_default().as_secs();
             let message = format!("{what} is longer than the {seconds} s that {} allows", target.title);
-            root.reader().error(span(pointer), message, Some(format!("shorten it, or take `[targets.{}]` out", target.name)));
+            root.reader().error(
+                span(pointer),
+                message,
+                Some(format!("shorten it, or take `[targets.{}]` out", target.name)),
+            );
         };
         if too_long(manifest.limits.timeout) {
             complain("/limits/timeout", "`limits.timeout`");
@@ -328,7 +396,8 @@ fn platform_limits(root: &Fields<'_, '_>, manifest: &Manifest) {
             }
         }
         if manifest.limits.max_body > target.limits.body {
-            let message = format!("`limits.max_body` is above the {} bytes that {} accepts", target.limits.body, target.title);
+            let message =
+                format!("`limits.max_body` is above the {} bytes that {} accepts", target.limits.body, target.title);
             root.reader().error(span("/limits/max_body"), message, None);
         }
     }

@@ -8,7 +8,12 @@ pub fn env(root: &Fields<'_, '_>) -> Vec<(String, String)> {
 }
 
 pub fn secrets(root: &Fields<'_, '_>) -> Vec<Secret> {
-    let all = variables(root, "secrets", "a secret is declared with a description, never with its value", "write what it is, such as `\"Key of the weather service\"`");
+    let all = variables(
+        root,
+        "secrets",
+        "a secret is declared with a description, never with its value",
+        "write what it is, such as `\"Key of the weather service\"`",
+    );
     let settings: Vec<String> = match root.entries().into_iter().find(|(key, _)| *key == "env") {
         Some((_, item)) => item.as_table_like().into_iter().flat_map(|t| t.iter()).map(|(k, _)| k.to_owned()).collect(),
         None => Vec::new(),
@@ -49,7 +54,11 @@ pub fn access(root: &Fields<'_, '_>) -> Access {
     }
     for (host, span) in fields.strings("hosts").unwrap_or_default() {
         if !is_host(&host) {
-            fields.reader().error(span, format!("`{}` is no host name", names::shown(&host)), Some("write the name only, such as `mcp.example.com`".into()));
+            fields.reader().error(
+                span,
+                format!("`{}` is no host name", names::shown(&host)),
+                Some("write the name only, such as `mcp.example.com`".into()),
+            );
         }
         access.hosts.push(host);
     }
@@ -65,7 +74,9 @@ fn is_origin(origin: &str) -> bool {
 }
 
 fn is_host(host: &str) -> bool {
-    let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let label = |label: &str| {
+        !label.is_empty() && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
     !host.is_empty() && host.len() <= 253 && host.split('.').all(label)
 }
 
@@ -84,17 +95,34 @@ pub fn targets(root: &Fields<'_, '_>) -> Targets {
 
 /// Regions without function URLs (AWS documentation, 2026-11).
 const WITHOUT_FUNCTION_URLS: [&str; 11] = [
-    "ap-south-2", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ap-east-2", "ca-west-1",
-    "eu-south-2", "eu-central-2", "il-central-1", "me-central-1",
+    "ap-south-2",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ap-east-2",
+    "ca-west-1",
+    "eu-south-2",
+    "eu-central-2",
+    "il-central-1",
+    "me-central-1",
 ];
 
 fn lambda(fields: Fields<'_, '_>) -> Lambda {
     let mut regions = Vec::new();
     for (region, span) in fields.strings("regions").unwrap_or_default() {
         if !is_region(&region) {
-            fields.reader().error(span, format!("`{}` is no AWS region", names::shown(&region)), Some("write a region's code, such as `us-east-1`".into()));
+            fields.reader().error(
+                span,
+                format!("`{}` is no AWS region", names::shown(&region)),
+                Some("write a region's code, such as `us-east-1`".into()),
+            );
         } else if region.starts_with("cn-") || WITHOUT_FUNCTION_URLS.contains(&region.as_str()) {
-            fields.reader().error(span, format!("the region `{region}` has no function URLs"), Some("choose another, such as `us-east-1` or `eu-west-1`".into()));
+            fields.reader().error(
+                span,
+                format!("the region `{region}` has no function URLs"),
+                Some("choose another, such as `us-east-1` or `eu-west-1`".into()),
+            );
         } else if regions.contains(&region) {
             fields.reader().error(span, format!("the region `{region}` is listed twice"), None);
         }
@@ -116,15 +144,24 @@ fn is_region(region: &str) -> bool {
     let parts: Vec<&str> = region.split('-').collect();
     let letters = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
     let (Some(last), words) = (parts.last(), &parts[..parts.len() - 1]) else { return false };
-    (2..=3).contains(&words.len()) && words.iter().all(letters) && last.len() == 1 && last.chars().all(|c| c.is_ascii_digit())
+    (2..=3).contains(&words.len())
+        && words.iter().all(letters)
+        && last.len() == 1
+        && last.chars().all(|c| c.is_ascii_digit())
 }
 
 fn vercel(fields: Fields<'_, '_>) -> Vercel {
     let mut vercel = Vercel::default();
     for (region, span) in fields.strings("regions").unwrap_or_default() {
-        let ok = region.len() == 4 && region[..3].chars().all(|c| c.is_ascii_lowercase()) && region.ends_with(|c: char| c.is_ascii_digit());
+        let ok = region.len() == 4
+            && region[..3].chars().all(|c| c.is_ascii_lowercase())
+            && region.ends_with(|c: char| c.is_ascii_digit());
         if !ok {
-            fields.reader().error(span, format!("`{}` is no Vercel region", names::shown(&region)), Some("write a region's code, such as `iad1`".into()));
+            fields.reader().error(
+                span,
+                format!("`{}` is no Vercel region", names::shown(&region)),
+                Some("write a region's code, such as `iad1`".into()),
+            );
         }
         vercel.regions.push(region);
     }

@@ -29,12 +29,16 @@ pub fn variables(uri: &str) -> Result<Option<Vec<Variable>>, String> {
 fn expression(text: &str, found: &mut Vec<Variable>) -> Result<(), String> {
     let operator = text.chars().next().filter(|c| "+#./;?&|!=,@".contains(*c));
     if let Some(other @ ('#' | ';' | '|' | '!' | '=' | ',' | '@')) = operator {
-        return Err(format!("the URI template expression `{{{text}}}` begins with `{other}`, which an MCP server cannot match"));
+        return Err(format!(
+            "the URI template expression `{{{text}}}` begins with `{other}`, which an MCP server cannot match"
+        ));
     }
     let optional = matches!(operator, Some('?' | '&'));
     let names: Vec<&str> = text[operator.map_or(0, char::len_utf8)..].split(',').collect();
     if names.len() > 1 && !optional {
-        return Err(format!("the URI template expression `{{{text}}}` holds several names; write each in braces of its own"));
+        return Err(format!(
+            "the URI template expression `{{{text}}}` holds several names; write each in braces of its own"
+        ));
     }
     for name in names {
         let list = name.ends_with('*');
@@ -56,11 +60,16 @@ mod tests {
 
     #[test]
     fn finds_the_variables() {
-        let names = |uri| variables(uri).unwrap().map(|all| all.into_iter().map(|v| (v.name, v.list, v.optional)).collect::<Vec<_>>());
+        let names = |uri| {
+            variables(uri).unwrap().map(|all| all.into_iter().map(|v| (v.name, v.list, v.optional)).collect::<Vec<_>>())
+        };
         assert_eq!(names("test://fixed"), None);
         assert_eq!(names("weather://{city}/forecast"), Some(vec![("city".into(), false, false)]));
         assert_eq!(names("x://{a}{/b*}"), Some(vec![("a".into(), false, false), ("b".into(), true, false)]));
-        assert_eq!(names("log://x{?offset,limit}"), Some(vec![("offset".into(), false, true), ("limit".into(), false, true)]));
+        assert_eq!(
+            names("log://x{?offset,limit}"),
+            Some(vec![("offset".into(), false, true), ("limit".into(), false, true)])
+        );
     }
 
     #[test]

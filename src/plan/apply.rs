@@ -39,7 +39,10 @@ impl fmt::Display for Conflicts {
         for path in &self.0 {
             write!(f, "\n  {path}")?;
         }
-        write!(f, "\nhint: move the edit into a handler or `mcp.toml`; `mcp-deploy render --force` takes the generated version and keeps yours as `NAME.orig`")
+        write!(
+            f,
+            "\nhint: move the edit into a handler or `mcp.toml`; `mcp-deploy render --force` takes the generated version and keeps yours as `NAME.orig`"
+        )
     }
 }
 
@@ -114,7 +117,8 @@ enum Step {
 
 impl Undo {
     fn create_dirs(&mut self, dir: &Path) -> Result<()> {
-        let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+        let missing: Vec<&Path> =
+            dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
         for dir in missing.into_iter().rev() {
             fault_point();
             fs::create_dir(dir).with_context(|| format!("cannot create the folder `{}`", dir.display()))?;
@@ -222,13 +226,25 @@ mod tests {
     fn follows_the_manifest_and_leaves_the_users_files() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
-        apply(root, &[("gen/a", Owner::Generated, "1"), ("gen/b", Owner::Generated, "1"), ("mine", Owner::User, "1")], false).unwrap();
+        apply(
+            root,
+            &[("gen/a", Owner::Generated, "1"), ("gen/b", Owner::Generated, "1"), ("mine", Owner::User, "1")],
+            false,
+        )
+        .unwrap();
         fs::write(root.join("mine"), "edited").unwrap();
         let second = apply(root, &[("gen/a", Owner::Generated, "2"), ("mine", Owner::User, "2")], false).unwrap();
-        assert_eq!((second.updated, second.deleted, second.kept), (vec!["gen/a".into()], vec!["gen/b".into()], vec!["mine".into()]));
+        assert_eq!(
+            (second.updated, second.deleted, second.kept),
+            (vec!["gen/a".into()], vec!["gen/b".into()], vec!["mine".into()])
+        );
         assert_eq!(fs::read_to_string(root.join("mine")).unwrap(), "edited");
         assert!(!root.join("gen/b").exists());
-        assert!(Plan::new(root, want(&[("gen/a", Owner::Generated, "2"), ("mine", Owner::User, "2")]), None).unwrap().is_noop());
+        assert!(
+            Plan::new(root, want(&[("gen/a", Owner::Generated, "2"), ("mine", Owner::User, "2")]), None)
+                .unwrap()
+                .is_noop()
+        );
     }
 
     #[test]

@@ -37,7 +37,10 @@ impl Lock {
         let path = root.join(FILE);
         match std::fs::read_to_string(&path) {
             Ok(text) => Self::parse(&text).with_context(|| {
-                format!("cannot use `{}`\nhint: restore it with git, or delete it and run `mcp-deploy render --force`", path.display())
+                format!(
+                    "cannot use `{}`\nhint: restore it with git, or delete it and run `mcp-deploy render --force`",
+                    path.display()
+                )
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
@@ -49,7 +52,8 @@ impl Lock {
         if document.as_table().get("version").and_then(|item| item.as_integer()) != Some(1) {
             bail!("its version is not 1: a newer mcp-deploy wrote it");
         }
-        let files = document.as_table().get("files").and_then(|item| item.as_table_like()).context("it has no `[files]`")?;
+        let files =
+            document.as_table().get("files").and_then(|item| item.as_table_like()).context("it has no `[files]`")?;
         let mut lock = Lock::default();
         for (path, item) in files.iter() {
             let hashes = match item.as_value() {
@@ -67,7 +71,9 @@ impl Lock {
         for (path, hashes) in &self.0 {
             let hashes = match hashes.as_slice() {
                 [one] => format!("\"{one}\""),
-                several => format!("[{}]", several.iter().map(|hash| format!("\"{hash}\"")).collect::<Vec<_>>().join(", ")),
+                several => {
+                    format!("[{}]", several.iter().map(|hash| format!("\"{hash}\"")).collect::<Vec<_>>().join(", "))
+                }
             };
             text.push_str(&format!("{} = {hashes}\n", Value::from(path.as_str())));
         }
@@ -82,7 +88,8 @@ mod tests {
     #[test]
     fn survives_a_round_trip() {
         let lock = Lock::of(
-            [("src/a.ts".to_owned(), vec!["1f".to_owned()]), ("odd \"name\"".to_owned(), vec!["a".into(), "b".into()])].into_iter(),
+            [("src/a.ts".to_owned(), vec!["1f".to_owned()]), ("odd \"name\"".to_owned(), vec!["a".into(), "b".into()])]
+                .into_iter(),
         );
         assert_eq!(Lock::parse(&lock.text()).unwrap(), lock);
     }

@@ -41,7 +41,8 @@ pub fn copy_function(function: &Path, root: &Path, to: &Path) -> Result<()> {
     copy_tree(function, to)?;
     let config = to.join(".vc-config.json");
     let text = fs::read_to_string(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
-    let parsed: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("`{}` is not valid JSON", config.display()))?;
+    let parsed: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("`{}` is not valid JSON", config.display()))?;
     for (path, source) in parsed["filePathMap"].as_object().into_iter().flatten() {
         copy(&root.join(source.as_str().unwrap_or(path)), &to.join(path))?;
     }

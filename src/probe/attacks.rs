@@ -47,11 +47,7 @@ impl Scene<'_> {
     }
 
     fn envelope(&self, request: &Request) -> Value {
-        request
-            .body
-            .as_deref()
-            .and_then(|body| serde_json::from_slice(body).ok())
-            .unwrap_or_default()
+        request.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default()
     }
 }
 
@@ -77,21 +73,15 @@ pub const ATTACKS: [Attack; 22] = [
         title: "grants no foreign origin a preflight",
         needs: Needs::Nothing,
         build: |scene| {
-            let request = scene
-                .client
-                .endpoint("OPTIONS")
-                .with("origin", FOREIGN_ORIGIN);
-            Ok(request.with("access-control-request-method", "POST").with(
-                "access-control-request-headers",
-                "content-type, authorization",
-            ))
+            let request = scene.client.endpoint("OPTIONS").with("origin", FOREIGN_ORIGIN);
+            Ok(request
+                .with("access-control-request-method", "POST")
+                .with("access-control-request-headers", "content-type, authorization"))
         },
         judge: |scene, reply| match reply.header("access-control-allow-origin") {
             None => Ok(()),
             Some("*") if scene.origins_configured => Err(every_origin()),
-            Some(granted) => Err(Fault::wrong(format!(
-                "`access-control-allow-origin: {granted}` was granted"
-            ))),
+            Some(granted) => Err(Fault::wrong(format!("`access-control-allow-origin: {granted}` was granted"))),
         },
         hint: "name the allowed origins one by one, and never echo the one that asks",
     },
@@ -102,10 +92,7 @@ pub const ATTACKS: [Attack; 22] = [
         build: |scene| Ok(scene.harmless().with("host", FOREIGN_HOST)),
         judge: |_, reply| match reply.status {
             400..=499 => Ok(()),
-            _ => Err(Fault::wrong(format!(
-                "expected a status from 400 to 499, got {}",
-                reply.summary()
-            ))),
+            _ => Err(Fault::wrong(format!("expected a status from 400 to 499, got {}", reply.summary()))),
         },
         hint: "a page can rebind its own name to this machine: check `Host` on a local server",
     },
@@ -113,11 +100,7 @@ pub const ATTACKS: [Attack; 22] = [
         id: "hostile.no-credentials",
         title: "refuses a call without credentials",
         needs: Needs::Credentials,
-        build: |scene| {
-            Ok(CREDENTIALS
-                .iter()
-                .fold(scene.harmless(), |request, name| request.without(name)))
-        },
+        build: |scene| Ok(CREDENTIALS.iter().fold(scene.harmless(), |request, name| request.without(name))),
         judge: |_, reply| {
             expect(reply, 401, None)?;
             match diagnose::challenge(reply).is_empty() {
@@ -132,10 +115,7 @@ pub const ATTACKS: [Attack; 22] = [
         title: "refuses `GET` at once",
         needs: Needs::Nothing,
         build: |scene| {
-            let mut request = scene
-                .client
-                .endpoint("GET")
-                .with("accept", "text/event-stream");
+            let mut request = scene.client.endpoint("GET").with("accept", "text/event-stream");
             request.timeout = request.timeout.min(PROMPTLY);
             Ok(request)
         },
@@ -162,11 +142,7 @@ pub const ATTACKS: [Attack; 22] = [
         id: "hostile.malformed",
         title: "refuses malformed JSON",
         needs: Needs::Nothing,
-        build: |scene| {
-            Ok(scene
-                .harmless()
-                .body(r#"{"jsonrpc":"2.0","id":1,"method":"#))
-        },
+        build: |scene| Ok(scene.harmless().body(r#"{"jsonrpc":"2.0","id":1,"method":"#)),
         judge: |_, reply| expect(reply, 400, Some(-32700)),
         hint: "answer 400 with the JSON-RPC error -32700",
     },
@@ -189,12 +165,9 @@ pub const ATTACKS: [Attack; 22] = [
         build: |scene| {
             let request = scene.harmless();
             let mut body = request.body.clone().unwrap_or_default();
-            let length =
-                usize::try_from(scene.max_body_bytes.saturating_add(1)).unwrap_or(usize::MAX);
+            let length = usize::try_from(scene.max_body_bytes.saturating_add(1)).unwrap_or(usize::MAX);
             if length > 64 << 20 {
-                return Err(Fault::skip(
-                    "the limit is above 64 MiB, which is too much to send",
-                ));
+                return Err(Fault::skip("the limit is above 64 MiB, which is too much to send"));
             }
             // White space after the JSON: a server without a limit answers as usual.
             body.resize(length.max(body.len()), b' ');
@@ -219,11 +192,7 @@ pub const ATTACKS: [Attack; 22] = [
         id: "hostile.unknown-tool",
         title: "refuses an unknown tool",
         needs: Needs::Nothing,
-        build: |scene| {
-            Ok(scene
-                .client
-                .tool_call(scene.era, NO_SUCH_NAME, &json!({}), None))
-        },
+        build: |scene| Ok(scene.client.tool_call(scene.era, NO_SUCH_NAME, &json!({}), None)),
         judge: |_, reply| expect(reply, 200, Some(-32602)),
         hint: "answer with the JSON-RPC error -32602",
     },
@@ -234,24 +203,13 @@ pub const ATTACKS: [Attack; 22] = [
         build: |scene| {
             let none = || Fault::skip("no tool has a schema that arguments can break");
             let (tool, arguments) = schema::violation(scene.tools).ok_or_else(none)?;
-            Ok(scene.client.tool_call(
-                scene.era,
-                tool["name"].as_str().unwrap_or(""),
-                &arguments,
-                Some(tool),
-            ))
+            Ok(scene.client.tool_call(scene.era, tool["name"].as_str().unwrap_or(""), &arguments, Some(tool)))
         },
         judge: |_, reply| {
-            let refused = reply
-                .json
-                .as_ref()
-                .is_some_and(|json| json["result"]["isError"] == true);
+            let refused = reply.json.as_ref().is_some_and(|json| json["result"]["isError"] == true);
             match refused {
                 true => expect(reply, 200, None),
-                false => Err(Fault::wrong(format!(
-                    "expected 200 with `isError: true`, got {}",
-                    reply.summary()
-                ))),
+                false => Err(Fault::wrong(format!("expected 200 with `isError: true`, got {}", reply.summary()))),
             }
         },
         hint: "validate against the schema, and answer with a result, so that the model can correct itself",
@@ -271,26 +229,15 @@ pub const ATTACKS: [Attack; 22] = [
         build: |scene| {
             let request = scene.harmless();
             let mut message = scene.envelope(&request);
-            message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] =
-                json!("2099-01-01");
-            Ok(request
-                .body(message.to_string())
-                .with("mcp-protocol-version", "2099-01-01"))
+            message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2099-01-01");
+            Ok(request.body(message.to_string()).with("mcp-protocol-version", "2099-01-01"))
         },
         judge: |_, reply| {
             expect(reply, 400, Some(-32022))?;
-            let supported = reply
-                .json
-                .as_ref()
-                .and_then(|json| json.pointer("/error/data/supported"));
-            match supported
-                .and_then(Value::as_array)
-                .is_some_and(|list| list.contains(&json!(Era::Modern.version())))
-            {
+            let supported = reply.json.as_ref().and_then(|json| json.pointer("/error/data/supported"));
+            match supported.and_then(Value::as_array).is_some_and(|list| list.contains(&json!(Era::Modern.version()))) {
                 true => Ok(()),
-                false => Err(Fault::wrong(
-                    "400 with -32022, but `data.supported` does not name 2026-07-28",
-                )),
+                false => Err(Fault::wrong("400 with -32022, but `data.supported` does not name 2026-07-28")),
             }
         },
         hint: "clients choose another version from `data.supported`: answer 400 with -32022 and the list",
@@ -316,9 +263,7 @@ pub const ATTACKS: [Attack; 22] = [
         title: "refuses an `Mcp-Name` other than the body's",
         needs: Needs::Modern,
         build: |scene| {
-            let request = scene
-                .client
-                .tool_call(Era::Modern, NO_SUCH_NAME, &json!({}), None);
+            let request = scene.client.tool_call(Era::Modern, NO_SUCH_NAME, &json!({}), None);
             Ok(request.with("mcp-name", "another-name"))
         },
         judge: |_, reply| expect(reply, 400, Some(-32020)),
@@ -338,9 +283,7 @@ pub const ATTACKS: [Attack; 22] = [
         needs: Needs::Modern,
         build: |scene| {
             without_meta(scene, |params| {
-                params["_meta"]
-                    .as_object_mut()?
-                    .remove("io.modelcontextprotocol/clientCapabilities")
+                params["_meta"].as_object_mut()?.remove("io.modelcontextprotocol/clientCapabilities")
             })
         },
         judge: |_, reply| expect(reply, 400, Some(-32602)),
@@ -368,13 +311,8 @@ fn expect(reply: &Reply, status: u16, code: Option<i64>) -> Result<(), Fault> {
     if reply.status == status && code.is_none_or(|code| reply.rpc_code() == Some(code)) {
         return Ok(());
     }
-    let code = code
-        .map(|code| format!(" with the JSON-RPC error {code}"))
-        .unwrap_or_default();
-    Err(Fault::wrong(format!(
-        "expected {status}{code}, got {}",
-        reply.summary()
-    )))
+    let code = code.map(|code| format!(" with the JSON-RPC error {code}")).unwrap_or_default();
+    Err(Fault::wrong(format!("expected {status}{code}, got {}", reply.summary())))
 }
 
 fn refused_origin(scene: &Scene, reply: &Reply) -> Result<(), Fault> {
@@ -397,10 +335,7 @@ fn refused_method(_: &Scene, reply: &Reply) -> Result<(), Fault> {
     }
 }
 
-fn without_meta(
-    scene: &Scene,
-    remove: fn(&mut Map<String, Value>) -> Option<Value>,
-) -> Result<Request, Fault> {
+fn without_meta(scene: &Scene, remove: fn(&mut Map<String, Value>) -> Option<Value>) -> Result<Request, Fault> {
     let request = scene.harmless();
     let mut message = scene.envelope(&request);
     if let Some(params) = message["params"].as_object_mut() {

@@ -10,9 +10,7 @@ use super::{Answer, Call, Fault, Probe, schema};
 
 pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: Option<&Server>) {
     if probe.options.calls.is_empty() {
-        return probe.check("call", "answers a tool call", || {
-            Err(Fault::skip("no call was asked for"))
-        });
+        return probe.check("call", "answers a tool call", || Err(Fault::skip("no call was asked for")));
     }
     for call in &probe.options.calls {
         let one = ask(probe, client, "call.modern", call, modern, "2026-07-28");
@@ -42,70 +40,41 @@ fn ask(
     });
     let (era, result) = answer?;
     let normal = normal(&result, server?.tool(&call.name));
-    probe.answers.push(Answer {
-        name: call.name.clone(),
-        arguments: call.arguments.clone(),
-        era,
-        result,
-    });
+    probe.answers.push(Answer { name: call.name.clone(), arguments: call.arguments.clone(), era, result });
     Some(normal)
 }
 
 fn result(client: &Client, call: &Call, server: &Server) -> Result<Value, Fault> {
-    let request = client.tool_call(
-        server.era,
-        &call.name,
-        &call.arguments,
-        server.tool(&call.name),
-    );
-    client
-        .answer(request)?
-        .map_err(|error| Fault::wrong(error.shown()))
+    let request = client.tool_call(server.era, &call.name, &call.arguments, server.tool(&call.name));
+    client.answer(request)?.map_err(|error| Fault::wrong(error.shown()))
 }
 
 fn judge(result: &Value, server: &Server, call: &Call) -> Result<String, Fault> {
     let text = first_text(result);
     if result["resultType"] == "input_required" {
-        return Err(Fault::wrong(
-            "the tool asks for more input, which a probe cannot give",
-        ));
+        return Err(Fault::wrong("the tool asks for more input, which a probe cannot give"));
     }
     if result["isError"] == true {
         return Err(Fault::wrong(format!("the tool reports an error: {text}")));
     }
-    let mut faults = if server.era == super::Era::Modern {
-        modern_result(result)
-    } else {
-        Vec::new()
-    };
+    let mut faults = if server.era == super::Era::Modern { modern_result(result) } else { Vec::new() };
     if !result["content"].is_array() {
         faults.push("the result has no array `content`".to_owned());
     }
-    faults.extend(
-        server
-            .tool(&call.name)
-            .and_then(|tool| schema::misfit(tool, result.get("structuredContent"))),
-    );
+    faults.extend(server.tool(&call.name).and_then(|tool| schema::misfit(tool, result.get("structuredContent"))));
     super::eras::settle(faults, text)
 }
 
 fn first_text(result: &Value) -> String {
     let texts = result["content"].as_array().into_iter().flatten();
-    quoted(
-        texts
-            .filter_map(|block| block["text"].as_str())
-            .next()
-            .unwrap_or(""),
-    )
+    quoted(texts.filter_map(|block| block["text"].as_str()).next().unwrap_or(""))
 }
 
 /// What a caller gets out of the result; 2025 clients get structured content that is no object as `{"result": …}`.
 fn normal(result: &Value, tool: Option<&Value>) -> Value {
     let wrapped = tool.is_some_and(|tool| wrapped_schema(&tool["outputSchema"]).is_some());
     let structured = match (&result["structuredContent"], wrapped) {
-        (Value::Object(outer), true) if outer.len() == 1 => {
-            outer.get("result").unwrap_or(&Value::Null)
-        }
+        (Value::Object(outer), true) if outer.len() == 1 => outer.get("result").unwrap_or(&Value::Null),
         (structured, _) => structured,
     };
     json!({
@@ -116,21 +85,13 @@ fn normal(result: &Value, tool: Option<&Value>) -> Value {
 }
 
 /// A clock or a die answers differently every time: only a difference that stays is one of the eras.
-fn same(
-    client: &Client,
-    call: &Call,
-    modern: &Server,
-    one: &Value,
-    other: &Value,
-) -> Result<String, Fault> {
+fn same(client: &Client, call: &Call, modern: &Server, one: &Value, other: &Value) -> Result<String, Fault> {
     let Some(found) = difference(one, other) else {
         return Ok(String::new());
     };
     let again = normal(&result(client, call, modern)?, modern.tool(&call.name));
     if difference(one, &again).is_some() {
-        return Err(Fault::skip(
-            "the tool answers differently every time, so there is nothing to compare",
-        ));
+        return Err(Fault::skip("the tool answers differently every time, so there is nothing to compare"));
     }
     Err(Fault::wrong(found.shown("2026-07-28", "2025-11-25"))
         .hint("a handler must not depend on the client's protocol: look at what it reads from its context"))

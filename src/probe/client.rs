@@ -37,12 +37,7 @@ pub struct RpcError {
 
 impl RpcError {
     pub fn shown(&self) -> String {
-        format!(
-            "{} {} (HTTP {})",
-            self.code,
-            http::quoted(&self.message),
-            self.status
-        )
+        format!("{} {} (HTTP {})", self.code, http::quoted(&self.message), self.status)
     }
 }
 
@@ -87,14 +82,7 @@ impl Client {
     /// A request without a body to some URL.
     pub fn bare(&self, method: &'static str, url: &str) -> Request {
         let headers = self.headers.clone();
-        Request {
-            method,
-            url: url.to_owned(),
-            headers,
-            body: None,
-            id: None,
-            timeout: self.timeout,
-        }
+        Request { method, url: url.to_owned(), headers, body: None, id: None, timeout: self.timeout }
     }
 
     pub fn endpoint(&self, method: &'static str) -> Request {
@@ -134,10 +122,7 @@ impl Client {
         let mut request = self.endpoint("POST").body(message.to_string());
         let mut headers = vec![
             ("content-type".to_owned(), "application/json".to_owned()),
-            (
-                "accept".to_owned(),
-                "application/json, text/event-stream".to_owned(),
-            ),
+            ("accept".to_owned(), "application/json, text/event-stream".to_owned()),
         ];
         if method != "initialize" {
             headers.push(("mcp-protocol-version".to_owned(), era.version().to_owned()));
@@ -145,20 +130,13 @@ impl Client {
         match era {
             Era::Modern => {
                 headers.push(("mcp-method".to_owned(), method.to_owned()));
-                let name = message
-                    .pointer("/params/name")
-                    .or_else(|| message.pointer("/params/uri"));
+                let name = message.pointer("/params/name").or_else(|| message.pointer("/params/uri"));
                 if let Some(name) = name.and_then(Value::as_str) {
                     headers.push(("mcp-name".to_owned(), header_value(name)));
                 }
             }
             Era::Legacy => {
-                headers.extend(
-                    self.session
-                        .borrow()
-                        .clone()
-                        .map(|id| ("mcp-session-id".to_owned(), id)),
-                );
+                headers.extend(self.session.borrow().clone().map(|id| ("mcp-session-id".to_owned(), id)));
             }
         }
         for (name, value) in headers {
@@ -172,18 +150,8 @@ impl Client {
     }
 
     /// `tools/call`, with the headers that the tool's schema asks to be mirrored.
-    pub fn tool_call(
-        &self,
-        era: Era,
-        name: &str,
-        arguments: &Value,
-        tool: Option<&Value>,
-    ) -> Request {
-        let mut request = self.request(
-            era,
-            "tools/call",
-            json!({ "name": name, "arguments": arguments }),
-        );
+    pub fn tool_call(&self, era: Era, name: &str, arguments: &Value, tool: Option<&Value>) -> Request {
+        let mut request = self.request(era, "tools/call", json!({ "name": name, "arguments": arguments }));
         if era == Era::Modern {
             for (header, value) in schema::mirrored(tool.unwrap_or(&Value::Null), arguments) {
                 request = request.with(&format!("mcp-param-{header}"), &header_value(&value));
@@ -193,12 +161,7 @@ impl Client {
     }
 
     /// Asks and expects a JSON-RPC answer: a result or an error.
-    pub fn call(
-        &self,
-        era: Era,
-        method: &str,
-        params: Value,
-    ) -> Result<Result<Value, RpcError>, Fault> {
+    pub fn call(&self, era: Era, method: &str, params: Value) -> Result<Result<Value, RpcError>, Fault> {
         self.answer(self.request(era, method, params))
     }
 
@@ -212,19 +175,13 @@ impl Client {
         };
         if let Some(code) = reply.rpc_code() {
             let message = json["error"]["message"].as_str().unwrap_or("").to_owned();
-            return Ok(Err(RpcError {
-                status: reply.status,
-                code,
-                message,
-            }));
+            return Ok(Err(RpcError { status: reply.status, code, message }));
         }
         if reply.status != 200 || json.get("result").is_none() {
             return Err(diagnose::unexpected(&reply));
         }
         if json["jsonrpc"] != "2.0" || json["id"].as_u64() != request.id {
-            return Err(Fault::wrong(
-                "the answer has another `id` than the request, or is not `jsonrpc` 2.0",
-            ));
+            return Err(Fault::wrong("the answer has another `id` than the request, or is not `jsonrpc` 2.0"));
         }
         Ok(Ok(json["result"].take()))
     }
@@ -232,22 +189,14 @@ impl Client {
     /// Sends as it is; a rate limit is waited for, a few times and not long.
     pub fn send(&self, request: &Request) -> Result<Reply, Fault> {
         if self.lost.get() >= PATIENCE {
-            return Err(Fault::skip(format!(
-                "the server gave no answer {PATIENCE} times in a row"
-            )));
+            return Err(Fault::skip(format!("the server gave no answer {PATIENCE} times in a row")));
         }
         loop {
-            let reply = self
-                .once(request)
-                .inspect_err(|_| self.lost.set(self.lost.get() + 1))?;
+            let reply = self.once(request).inspect_err(|_| self.lost.set(self.lost.get() + 1))?;
             self.lost.set(0);
-            let seconds = reply
-                .header("retry-after")
-                .and_then(|value| value.trim().parse::<u64>().ok());
+            let seconds = reply.header("retry-after").and_then(|value| value.trim().parse::<u64>().ok());
             match seconds {
-                Some(seconds)
-                    if reply.status == 429 && seconds <= LONGEST_WAIT && self.waits.get() < 3 =>
-                {
+                Some(seconds) if reply.status == 429 && seconds <= LONGEST_WAIT && self.waits.get() < 3 => {
                     self.waits.set(self.waits.get() + 1);
                     std::thread::sleep(Duration::from_secs(seconds));
                 }
@@ -258,17 +207,12 @@ impl Client {
 
     /// A large body may be refused unread, which looks like a broken connection from here.
     fn once(&self, request: &Request) -> Result<Reply, Fault> {
-        let large = request
-            .body
-            .as_ref()
-            .is_some_and(|body| body.len() > 16 << 10);
+        let large = request.body.as_ref().is_some_and(|body| body.len() > 16 << 10);
         self.ask(request).or_else(|fault| {
             let again = match self.uri.scheme_str() {
                 _ if !large => None,
                 Some("http") => early::send(request),
-                _ => self
-                    .ask(&request.clone().with("expect", "100-continue"))
-                    .ok(),
+                _ => self.ask(&request.clone().with("expect", "100-continue")).ok(),
             };
             again.ok_or(fault)
         })
@@ -281,9 +225,7 @@ impl Client {
 
     fn ask(&self, request: &Request) -> Result<Reply, Fault> {
         let deadline = Instant::now() + request.timeout;
-        let mut builder = HttpRequest::builder()
-            .method(request.method)
-            .uri(&request.url);
+        let mut builder = HttpRequest::builder().method(request.method).uri(&request.url);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
@@ -291,42 +233,24 @@ impl Client {
         let sent = match &request.body {
             Some(body) => {
                 let built = builder.body(body.as_slice()).map_err(|_| unsendable())?;
-                self.agent.run(
-                    self.agent
-                        .configure_request(built)
-                        .timeout_global(Some(request.timeout))
-                        .build(),
-                )
+                self.agent.run(self.agent.configure_request(built).timeout_global(Some(request.timeout)).build())
             }
             None => {
                 let built = builder.body(()).map_err(|_| unsendable())?;
-                self.agent.run(
-                    self.agent
-                        .configure_request(built)
-                        .timeout_global(Some(request.timeout))
-                        .build(),
-                )
+                self.agent.run(self.agent.configure_request(built).timeout_global(Some(request.timeout)).build())
             }
         };
-        let response =
-            sent.map_err(|error| diagnose::transport(&error, &self.uri, request.timeout))?;
+        let response = sent.map_err(|error| diagnose::transport(&error, &self.uri, request.timeout))?;
         let (parts, body) = response.into_parts();
-        let mut reply = Reply {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: String::new(),
-            json: None,
-            cut: None,
-        };
+        let mut reply =
+            Reply { status: parts.status.as_u16(), headers: parts.headers, body: String::new(), json: None, cut: None };
         let stream = reply.is("text/event-stream");
         // A stream nobody asked for is not read: it may never end.
         if !stream || request.id.is_some() {
             read(&mut reply, body.into_reader(), stream, request.id, deadline)?;
         }
         if !stream {
-            reply.json = serde_json::from_str(&reply.body)
-                .ok()
-                .filter(Value::is_object);
+            reply.json = serde_json::from_str(&reply.body).ok().filter(Value::is_object);
         }
         Ok(reply)
     }
@@ -356,16 +280,10 @@ fn read(
         };
         bytes.extend_from_slice(&piece[..length]);
         if bytes.len() > MAX_ANSWER {
-            return Err(Fault::wrong(format!(
-                "the answer is longer than {} MiB",
-                MAX_ANSWER >> 20
-            )));
+            return Err(Fault::wrong(format!("the answer is longer than {} MiB", MAX_ANSWER >> 20)));
         }
         if stream {
-            reply.json = events
-                .push(&piece[..length])
-                .iter()
-                .find_map(|event| answer_to(event, id));
+            reply.json = events.push(&piece[..length]).iter().find_map(|event| answer_to(event, id));
             if reply.json.is_some() {
                 break None;
             }

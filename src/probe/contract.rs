@@ -11,28 +11,16 @@ const SDK_KEYS: [&str; 2] = ["_meta", "execution"];
 
 pub fn compare(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Server>) {
     let Some(contract) = probe.contract else {
-        return probe.check("contract", "is what the manifest says", || {
-            Err(Fault::skip("no manifest was given"))
-        });
+        return probe.check("contract", "is what the manifest says", || Err(Fault::skip("no manifest was given")));
     };
     for (at, list) in LISTS.iter().enumerate() {
         let title = format!("has the {}s of the manifest", list.what);
         probe.check(list.contract_id, title, || {
-            let live = [modern, legacy]
-                .into_iter()
-                .flatten()
-                .find_map(|server| server.lists[at].as_deref());
-            let live = live
-                .ok_or_else(|| Fault::skip(format!("the server's {}s are not known", list.what)))?;
+            let live = [modern, legacy].into_iter().flatten().find_map(|server| server.lists[at].as_deref());
+            let live = live.ok_or_else(|| Fault::skip(format!("the server's {}s are not known", list.what)))?;
             let promised = (list.promised)(contract);
-            settle(
-                differences(list, promised, live),
-                count(promised.len(), list.what),
-            )
-            .map_err(|fault| {
-                fault.hint(
-                    "deploy again; or the manifest was changed after the build: render it anew",
-                )
+            settle(differences(list, promised, live), count(promised.len(), list.what)).map_err(|fault| {
+                fault.hint("deploy again; or the manifest was changed after the build: render it anew")
             })
         });
     }
@@ -40,18 +28,11 @@ pub fn compare(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Serve
 
 fn differences(list: &List, promised: &[Value], live: &[Value]) -> Vec<String> {
     let names = |these: &[Value], those: &[Value]| -> Vec<String> {
-        let alone = these
-            .iter()
-            .filter(|one| entry(those, list, &one[list.name]).is_none());
-        alone
-            .map(|one| format!("`{}`", one[list.name].as_str().unwrap_or("?")))
-            .collect()
+        let alone = these.iter().filter(|one| entry(those, list, &one[list.name]).is_none());
+        alone.map(|one| format!("`{}`", one[list.name].as_str().unwrap_or("?"))).collect()
     };
     let mut faults = Vec::new();
-    for (word, names) in [
-        ("missing", names(promised, live)),
-        ("unexpected", names(live, promised)),
-    ] {
+    for (word, names) in [("missing", names(promised, live)), ("unexpected", names(live, promised))] {
         if !names.is_empty() {
             faults.push(format!("{word}: {}", names.join(", ")));
         }
@@ -61,12 +42,7 @@ fn differences(list: &List, promised: &[Value], live: &[Value]) -> Vec<String> {
         Some((want, difference(&without_era(want), &got)?))
     });
     faults.extend(found.map(|(want, found)| {
-        format!(
-            "{} `{}`: {}",
-            list.what,
-            want[list.name].as_str().unwrap_or("?"),
-            found.shown("expected", "got")
-        )
+        format!("{} `{}`: {}", list.what, want[list.name].as_str().unwrap_or("?"), found.shown("expected", "got"))
     }));
     faults
 }
@@ -81,12 +57,8 @@ pub fn without_era(entry: &Value) -> Value {
     let Some(entry) = entry.as_object() else {
         return entry.clone();
     };
-    let kept = entry
-        .iter()
-        .filter(|(key, value)| !SDK_KEYS.contains(&key.as_str()) && !value.is_null());
-    let mut entry: Map<String, Value> = kept
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    let kept = entry.iter().filter(|(key, value)| !SDK_KEYS.contains(&key.as_str()) && !value.is_null());
+    let mut entry: Map<String, Value> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
     if let Some(schema) = entry.get("outputSchema").and_then(wrapped_schema).cloned() {
         entry.insert("outputSchema".to_owned(), schema);
     }
@@ -94,15 +66,9 @@ pub fn without_era(entry: &Value) -> Value {
 }
 
 pub fn wrapped_schema(schema: &Value) -> Option<&Value> {
-    let properties = schema["properties"]
-        .as_object()
-        .filter(|properties| properties.len() == 1)?;
-    let required = schema["required"]
-        .as_array()
-        .is_some_and(|required| required.len() == 1 && required[0] == "result");
-    let inner = properties
-        .get("result")
-        .filter(|_| required && schema["type"] == "object")?;
+    let properties = schema["properties"].as_object().filter(|properties| properties.len() == 1)?;
+    let required = schema["required"].as_array().is_some_and(|required| required.len() == 1 && required[0] == "result");
+    let inner = properties.get("result").filter(|_| required && schema["type"] == "object")?;
     (inner["type"] != "object").then_some(inner)
 }
 
@@ -117,21 +83,11 @@ pub struct Difference {
 impl Difference {
     pub fn shown(&self, one: &str, other: &str) -> String {
         let start = match (&self.one, &self.other) {
-            (Some(Value::String(one)), Some(Value::String(other))) => {
-                common(one, other).saturating_sub(16)
-            }
+            (Some(Value::String(one)), Some(Value::String(other))) => common(one, other).saturating_sub(16),
             _ => 0,
         };
-        let place = if self.pointer.is_empty() {
-            "the value"
-        } else {
-            &self.pointer
-        };
-        format!(
-            "{place}: {one} {}, {other} {}",
-            short(&self.one, start),
-            short(&self.other, start)
-        )
+        let place = if self.pointer.is_empty() { "the value" } else { &self.pointer };
+        format!("{place}: {one} {}, {other} {}", short(&self.one, start), short(&self.other, start))
     }
 }
 
@@ -147,33 +103,25 @@ fn short(value: &Option<Value>, start: usize) -> String {
 }
 
 fn common(one: &str, other: &str) -> usize {
-    one.chars()
-        .zip(other.chars())
-        .take_while(|(one, other)| one == other)
-        .count()
+    one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count()
 }
 
 /// The first place where two values differ; the order of keys does not matter, and 1 is 1.0.
 pub fn difference(one: &Value, other: &Value) -> Option<Difference> {
     match (one, other) {
         (Value::Object(ours), Value::Object(theirs)) => {
-            let keys = ours
-                .keys()
-                .chain(theirs.keys().filter(|key| !ours.contains_key(*key)));
+            let keys = ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key)));
             keys.into_iter().find_map(|key| {
                 let below = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
                 either(ours.get(key), theirs.get(key), &below)
             })
         }
-        (Value::Array(ours), Value::Array(theirs)) => (0..ours.len().max(theirs.len()))
-            .find_map(|at| either(ours.get(at), theirs.get(at), &format!("/{at}"))),
+        (Value::Array(ours), Value::Array(theirs)) => {
+            (0..ours.len().max(theirs.len())).find_map(|at| either(ours.get(at), theirs.get(at), &format!("/{at}")))
+        }
         (Value::Number(one), Value::Number(other)) if one.as_f64() == other.as_f64() => None,
         _ if one == other => None,
-        _ => Some(Difference {
-            pointer: String::new(),
-            one: Some(one.clone()),
-            other: Some(other.clone()),
-        }),
+        _ => Some(Difference { pointer: String::new(), one: Some(one.clone()), other: Some(other.clone()) }),
     }
 }
 
@@ -184,11 +132,7 @@ fn either(one: Option<&Value>, other: Option<&Value>, below: &str) -> Option<Dif
             found
         }),
         (None, None) => None,
-        _ => Some(Difference {
-            pointer: below.to_owned(),
-            one: one.cloned(),
-            other: other.cloned(),
-        }),
+        _ => Some(Difference { pointer: below.to_owned(), one: one.cloned(), other: other.cloned() }),
     }
 }
 
@@ -199,25 +143,16 @@ mod tests {
 
     #[test]
     fn the_first_difference_is_named_by_its_pointer() {
-        let want =
-            json!({"name": "a", "inputSchema": {"properties": {"a/b~c": {"enum": [1, 2.0]}}}});
-        let same =
-            json!({"inputSchema": {"properties": {"a/b~c": {"enum": [1.0, 2]}}}, "name": "a"});
+        let want = json!({"name": "a", "inputSchema": {"properties": {"a/b~c": {"enum": [1, 2.0]}}}});
+        let same = json!({"inputSchema": {"properties": {"a/b~c": {"enum": [1.0, 2]}}}, "name": "a"});
         assert_eq!(difference(&want, &same), None);
-        let other =
-            json!({"name": "a", "inputSchema": {"properties": {"a/b~c": {"enum": [1, 3]}}}});
+        let other = json!({"name": "a", "inputSchema": {"properties": {"a/b~c": {"enum": [1, 3]}}}});
         let found = difference(&want, &other).unwrap();
         assert_eq!(found.pointer, "/inputSchema/properties/a~1b~0c/enum/1");
-        assert_eq!(
-            found.shown("expected", "got"),
-            "/inputSchema/properties/a~1b~0c/enum/1: expected 2.0, got 3"
-        );
+        assert_eq!(found.shown("expected", "got"), "/inputSchema/properties/a~1b~0c/enum/1: expected 2.0, got 3");
         let more = json!({"name": "a", "title": "A"});
         let found = difference(&json!({"name": "a"}), &more).unwrap();
-        assert_eq!(
-            found.shown("expected", "got"),
-            "/title: expected nothing, got \"A\""
-        );
+        assert_eq!(found.shown("expected", "got"), "/title: expected nothing, got \"A\"");
     }
 
     #[test]
@@ -233,17 +168,10 @@ mod tests {
     #[test]
     fn missing_unexpected_and_changed_entries_are_all_told() {
         let promised = [json!({"name": "a", "title": "A"}), json!({"name": "b"})];
-        let live = [
-            json!({"name": "a", "title": "B", "_meta": {}, "execution": {}}),
-            json!({"name": "c"}),
-        ];
+        let live = [json!({"name": "a", "title": "B", "_meta": {}, "execution": {}}), json!({"name": "c"})];
         assert_eq!(
             differences(&LISTS[0], &promised, &live),
-            [
-                "missing: `b`",
-                "unexpected: `c`",
-                "tool `a`: /title: expected \"A\", got \"B\""
-            ]
+            ["missing: `b`", "unexpected: `c`", "tool `a`: /title: expected \"A\", got \"B\""]
         );
     }
 
@@ -252,9 +180,6 @@ mod tests {
         let plain = json!({"name": "a", "outputSchema": {"type": "array"}});
         let wrapped = json!({"name": "a", "outputSchema": {
             "type": "object", "properties": {"result": {"type": "array"}}, "required": ["result"]}});
-        assert_eq!(
-            difference(&without_era(&plain), &without_era(&wrapped)),
-            None
-        );
+        assert_eq!(difference(&without_era(&plain), &without_era(&wrapped)), None);
     }
 }

@@ -15,15 +15,10 @@ pub fn send(request: &Request) -> Option<Reply> {
     let uri: Uri = request.url.parse().ok()?;
     let deadline = Instant::now() + request.timeout;
     let host = uri.host()?.trim_matches(['[', ']']);
-    let address = (host, uri.port_u16().unwrap_or(80))
-        .to_socket_addrs()
-        .ok()?
-        .next()?;
+    let address = (host, uri.port_u16().unwrap_or(80)).to_socket_addrs().ok()?.next()?;
     let mut stream = TcpStream::connect_timeout(&address, request.timeout).ok()?;
     stream.set_write_timeout(Some(request.timeout)).ok()?;
-    stream
-        .set_read_timeout(Some(Duration::from_millis(1)))
-        .ok()?;
+    stream.set_read_timeout(Some(Duration::from_millis(1))).ok()?;
     stream.write_all(head(request, &uri).as_bytes()).ok()?;
     for piece in request.body.as_deref().unwrap_or_default().chunks(64 << 10) {
         let answered = stream.peek(&mut [0]).is_ok();
@@ -31,23 +26,16 @@ pub fn send(request: &Request) -> Option<Reply> {
             break;
         }
     }
-    let left = deadline
-        .saturating_duration_since(Instant::now())
-        .max(Duration::from_millis(100));
+    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
     stream.set_read_timeout(Some(left)).ok()?;
     parse(&read_head(&mut stream))
 }
 
 fn head(request: &Request, uri: &Uri) -> String {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let host = uri.authority().map_or("", |authority| {
-        authority.as_str().rsplit('@').next().unwrap_or("")
-    });
+    let host = uri.authority().map_or("", |authority| authority.as_str().rsplit('@').next().unwrap_or(""));
     let length = request.body.as_ref().map_or(0, Vec::len);
-    let mut head = format!(
-        "{} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n",
-        request.method
-    );
+    let mut head = format!("{} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n", request.method);
     for (name, value) in &request.headers {
         head += &format!("{name}: {value}\r\n");
     }

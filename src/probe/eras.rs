@@ -95,40 +95,24 @@ impl Server {
 pub fn modern(probe: &mut Probe, client: &Client) -> Option<Server> {
     let contract = probe.contract;
     let mut found = None;
-    probe.check(
-        "modern.discover",
-        "speaks MCP 2026-07-28 (`server/discover`)",
-        || {
-            let result = client
-                .call(Era::Modern, "server/discover", json!({}))?
-                .map_err(|error| not_modern(&error))?;
-            let mut faults = modern_result(&result);
-            faults.extend(cacheable(&result));
-            let versions = result["supportedVersions"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
-            if !versions.contains(&json!(Era::Modern.version())) {
-                faults.push(format!(
-                    "`supportedVersions` is {}",
-                    result["supportedVersions"]
-                ));
-            }
-            let info = match result.get("serverInfo") {
-                Some(info) => info.clone(),
-                None => result["_meta"]["io.modelcontextprotocol/serverInfo"].clone(),
-            };
-            faults.extend(identity(&info, contract));
-            found = Some(result["capabilities"].clone());
-            settle(faults, shown(&info))
-        },
-    );
+    probe.check("modern.discover", "speaks MCP 2026-07-28 (`server/discover`)", || {
+        let result = client.call(Era::Modern, "server/discover", json!({}))?.map_err(|error| not_modern(&error))?;
+        let mut faults = modern_result(&result);
+        faults.extend(cacheable(&result));
+        let versions = result["supportedVersions"].as_array().cloned().unwrap_or_default();
+        if !versions.contains(&json!(Era::Modern.version())) {
+            faults.push(format!("`supportedVersions` is {}", result["supportedVersions"]));
+        }
+        let info = match result.get("serverInfo") {
+            Some(info) => info.clone(),
+            None => result["_meta"]["io.modelcontextprotocol/serverInfo"].clone(),
+        };
+        faults.extend(identity(&info, contract));
+        found = Some(result["capabilities"].clone());
+        settle(faults, shown(&info))
+    });
     let capabilities = found?;
-    Some(Server {
-        era: Era::Modern,
-        lists: lists(probe, client, Era::Modern, &capabilities),
-        capabilities,
-    })
+    Some(Server { era: Era::Modern, lists: lists(probe, client, Era::Modern, &capabilities), capabilities })
 }
 
 /// The rule for clients: one of the modern codes means stay modern; anything else, go on with `initialize`.
@@ -137,11 +121,8 @@ fn not_modern(error: &RpcError) -> Fault {
         return Fault::wrong(format!("it knows the modern era, but refused the request: {}", error.shown()))
             .hint("a correct request was refused: look for something that changes headers or body on the way");
     }
-    Fault::wrong(format!(
-        "it speaks only the protocols before 2026-07-28: {}",
-        error.shown()
-    ))
-    .hint("deploy a server that is built on the MCP SDK v2")
+    Fault::wrong(format!("it speaks only the protocols before 2026-07-28: {}", error.shown()))
+        .hint("deploy a server that is built on the MCP SDK v2")
 }
 
 pub fn legacy(probe: &mut Probe, client: &Client) -> Option<Server> {
@@ -165,52 +146,27 @@ pub fn legacy(probe: &mut Probe, client: &Client) -> Option<Server> {
         settle(faults, format!("{}{note}", shown(&result["serverInfo"])))
     });
     let capabilities = found?;
-    probe.check(
-        "legacy.initialized",
-        "accepts `notifications/initialized` with 202",
-        || {
-            let reply =
-                client.send(&client.notification(Era::Legacy, "notifications/initialized"))?;
-            match reply.status {
-                202 => Ok(String::new()),
-                _ => Err(Fault::wrong(format!(
-                    "expected 202, got {}",
-                    reply.summary()
-                ))),
-            }
-        },
-    );
-    Some(Server {
-        era: Era::Legacy,
-        lists: lists(probe, client, Era::Legacy, &capabilities),
-        capabilities,
-    })
+    probe.check("legacy.initialized", "accepts `notifications/initialized` with 202", || {
+        let reply = client.send(&client.notification(Era::Legacy, "notifications/initialized"))?;
+        match reply.status {
+            202 => Ok(String::new()),
+            _ => Err(Fault::wrong(format!("expected 202, got {}", reply.summary()))),
+        }
+    });
+    Some(Server { era: Era::Legacy, lists: lists(probe, client, Era::Legacy, &capabilities), capabilities })
 }
 
-fn lists(
-    probe: &mut Probe,
-    client: &Client,
-    era: Era,
-    capabilities: &Value,
-) -> [Option<Vec<Value>>; 4] {
+fn lists(probe: &mut Probe, client: &Client, era: Era, capabilities: &Value) -> [Option<Vec<Value>>; 4] {
     LISTS.each_ref().map(|list| {
         let contract = probe.contract;
         let mut entries = None;
-        let id = if era == Era::Modern {
-            list.modern_id
-        } else {
-            list.legacy_id
-        };
-        probe.check(
-            id,
-            format!("lists its {}s ({})", list.what, era.version()),
-            || {
-                let (found, faults) = read_list(client, era, list, capabilities, contract)?;
-                let seen = count(found.len(), list.what);
-                entries = Some(found);
-                settle(faults, seen)
-            },
-        );
+        let id = if era == Era::Modern { list.modern_id } else { list.legacy_id };
+        probe.check(id, format!("lists its {}s ({})", list.what, era.version()), || {
+            let (found, faults) = read_list(client, era, list, capabilities, contract)?;
+            let seen = count(found.len(), list.what);
+            entries = Some(found);
+            settle(faults, seen)
+        });
         entries
     })
 }
@@ -228,14 +184,10 @@ pub fn read_list(
     let mut faults = Vec::new();
     let mut cursors: Vec<Value> = Vec::new();
     for _ in 0..MAX_PAGES {
-        let params = cursors
-            .last()
-            .map_or(json!({}), |cursor| json!({ "cursor": cursor }));
+        let params = cursors.last().map_or(json!({}), |cursor| json!({ "cursor": cursor }));
         let page = match client.call(era, list.method, params)? {
             Ok(page) => page,
-            Err(error)
-                if error.code == METHOD_NOT_FOUND && may_be_missing(list, declared, contract) =>
-            {
+            Err(error) if error.code == METHOD_NOT_FOUND && may_be_missing(list, declared, contract) => {
                 return Ok((entries, faults));
             }
             Err(error) => return Err(Fault::wrong(error.shown())),
@@ -251,24 +203,17 @@ pub fn read_list(
         let Some(cursor) = page.get("nextCursor").filter(|cursor| !cursor.is_null()) else {
             faults.extend(duplicates(&entries, list));
             if !entries.is_empty() && !declared {
-                faults.push(format!(
-                    "the capability `{}` is not declared",
-                    list.capability
-                ));
+                faults.push(format!("the capability `{}` is not declared", list.capability));
             }
             faults.dedup();
             return Ok((entries, faults));
         };
         if cursors.contains(cursor) {
-            return Err(Fault::wrong(format!(
-                "the pages never end: the cursor {cursor} came twice"
-            )));
+            return Err(Fault::wrong(format!("the pages never end: the cursor {cursor} came twice")));
         }
         cursors.push(cursor.clone());
     }
-    Err(Fault::wrong(format!(
-        "the list did not end after {MAX_PAGES} pages"
-    )))
+    Err(Fault::wrong(format!("the list did not end after {MAX_PAGES} pages")))
 }
 
 fn may_be_missing(list: &List, declared: bool, contract: Option<&Contract>) -> bool {
@@ -279,15 +224,8 @@ fn may_be_missing(list: &List, declared: bool, contract: Option<&Contract>) -> b
 }
 
 fn duplicates(entries: &[Value], list: &List) -> Vec<String> {
-    let twice = |at: &usize| {
-        entries[..*at]
-            .iter()
-            .any(|entry| entry[list.name] == entries[*at][list.name])
-    };
-    (0..entries.len())
-        .filter(twice)
-        .map(|at| format!("{} is listed twice", entries[at][list.name]))
-        .collect()
+    let twice = |at: &usize| entries[..*at].iter().any(|entry| entry[list.name] == entries[*at][list.name]);
+    (0..entries.len()).filter(twice).map(|at| format!("{} is listed twice", entries[at][list.name])).collect()
 }
 
 /// Every modern result says whether it is complete.
@@ -329,11 +267,7 @@ fn shown(info: &Value) -> String {
 }
 
 pub fn settle(faults: Vec<String>, seen: String) -> Result<String, Fault> {
-    if faults.is_empty() {
-        Ok(seen)
-    } else {
-        Err(Fault::wrong(faults.join("; ")))
-    }
+    if faults.is_empty() { Ok(seen) } else { Err(Fault::wrong(faults.join("; "))) }
 }
 
 pub fn count(number: usize, what: &str) -> String {
@@ -358,20 +292,13 @@ pub fn same(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Server>)
             };
             compared += 1;
             for one in modern {
-                let other = entry(legacy, list, &one[list.name])
-                    .ok_or_else(|| only(one, list, Era::Modern))?;
+                let other = entry(legacy, list, &one[list.name]).ok_or_else(|| only(one, list, Era::Modern))?;
                 if let Some(found) = difference(&without_era(one), &without_era(other)) {
                     let detail = found.shown(Era::Modern.version(), Era::Legacy.version());
-                    return Err(Fault::wrong(format!(
-                        "{} {}: {detail}",
-                        list.what, one[list.name]
-                    )));
+                    return Err(Fault::wrong(format!("{} {}: {detail}", list.what, one[list.name])));
                 }
             }
-            if let Some(extra) = legacy
-                .iter()
-                .find(|one| entry(modern, list, &one[list.name]).is_none())
-            {
+            if let Some(extra) = legacy.iter().find(|one| entry(modern, list, &one[list.name]).is_none()) {
                 return Err(only(extra, list, Era::Legacy));
             }
         }
@@ -383,12 +310,7 @@ pub fn same(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Server>)
 }
 
 fn only(one: &Value, list: &List, era: Era) -> Fault {
-    Fault::wrong(format!(
-        "the {} {} is listed in {} only",
-        list.what,
-        one[list.name],
-        era.version()
-    ))
+    Fault::wrong(format!("the {} {} is listed in {} only", list.what, one[list.name], era.version()))
 }
 
 /// A promise of change notices keeps a stream open until the platform ends it, and bills for it.

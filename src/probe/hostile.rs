@@ -16,24 +16,13 @@ pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: 
         era: server.map_or(Era::Modern, |server| server.era),
         tools: server.map_or(&[], Server::tools),
         max_body_bytes: probe.options.max_body_bytes,
-        origins_configured: probe
-            .contract
-            .is_some_and(|contract| contract.origins_configured),
+        origins_configured: probe.contract.is_some_and(|contract| contract.origins_configured),
     };
     let local = probe.options.local;
-    let credentials = probe
-        .options
-        .headers
-        .iter()
-        .any(|(name, _)| is_credential(name));
+    let credentials = probe.options.headers.iter().any(|(name, _)| is_credential(name));
     // A tool that fails must not tell either.
-    let failed = probe
-        .answers
-        .iter()
-        .filter(|answer| answer.result["isError"] == true);
-    let mut leak = failed
-        .map(|answer| answer.result.to_string())
-        .find_map(|text| Some(("call", leaked(&text)?)));
+    let failed = probe.answers.iter().filter(|answer| answer.result["isError"] == true);
+    let mut leak = failed.map(|answer| answer.result.to_string()).find_map(|text| Some(("call", leaked(&text)?)));
     let mut answered = 0;
     for attack in &ATTACKS {
         // On a server that is open to all there is nothing to refuse.
@@ -46,39 +35,27 @@ pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: 
                     return Err(Fault::skip("the server does not speak 2026-07-28"));
                 }
                 Needs::Local if !local => {
-                    return Err(Fault::skip(
-                        "a cloud's router never lets a foreign `Host` in",
-                    ));
+                    return Err(Fault::skip("a cloud's router never lets a foreign `Host` in"));
                 }
                 _ => {}
             }
             let request = (attack.build)(&scene)?;
             let with_hint = |fault: Fault| {
-                if fault.kind == FaultKind::Wrong {
-                    fault.hint(attack.hint)
-                } else {
-                    fault
-                }
+                if fault.kind == FaultKind::Wrong { fault.hint(attack.hint) } else { fault }
             };
             let reply = client.send(&request)?;
             answered += 1;
-            leak = leak
-                .take()
-                .or_else(|| Some((attack.id, leaked(&reply.body)?)));
+            leak = leak.take().or_else(|| Some((attack.id, leaked(&reply.body)?)));
             (attack.judge)(&scene, &reply).map_err(with_hint)?;
             Ok(seen(&reply))
         });
     }
-    probe.check(
-        "hostile.no-leak",
-        "shows no stack trace in any error",
-        || match &leak {
-            Some((id, trace)) => Err(Fault::wrong(format!("the answer to `{id}` holds {trace}"))
-                .hint("mask errors: log them with a reference, and answer with the reference")),
-            None if answered == 0 => Err(Fault::skip("no hostile request was answered")),
-            None => Ok(format!("{answered} answers read")),
-        },
-    );
+    probe.check("hostile.no-leak", "shows no stack trace in any error", || match &leak {
+        Some((id, trace)) => Err(Fault::wrong(format!("the answer to `{id}` holds {trace}"))
+            .hint("mask errors: log them with a reference, and answer with the reference")),
+        None if answered == 0 => Err(Fault::skip("no hostile request was answered")),
+        None => Ok(format!("{answered} answers read")),
+    });
     survived(probe, client, server);
 }
 
@@ -88,29 +65,18 @@ fn survived(probe: &mut Probe, client: &Client, server: Option<&Server>) {
     let contract = probe.contract;
     probe.check("survived", "still lists its tools after all that", || {
         let server = server.ok_or_else(|| Fault::skip("neither era is spoken"))?;
-        let before = server.lists[0]
-            .as_ref()
-            .ok_or_else(|| Fault::skip("it did not list them before either"))?;
-        let (now, _) = read_list(
-            client,
-            server.era,
-            &LISTS[0],
-            &server.capabilities,
-            contract,
-        )?;
+        let before = server.lists[0].as_ref().ok_or_else(|| Fault::skip("it did not list them before either"))?;
+        let (now, _) = read_list(client, server.era, &LISTS[0], &server.capabilities, contract)?;
         match difference(&json!(before), &json!(now)) {
             None => Ok(String::new()),
-            Some(found) => Err(Fault::wrong(found.shown("before", "now")).hint(
-                "a request of one client changed what others see: keep no state in the server",
-            )),
+            Some(found) => Err(Fault::wrong(found.shown("before", "now"))
+                .hint("a request of one client changed what others see: keep no state in the server")),
         }
     });
 }
 
 fn is_credential(name: &str) -> bool {
-    CREDENTIALS
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
+    CREDENTIALS.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 fn seen(reply: &Reply) -> String {
@@ -135,10 +101,6 @@ fn leaked(body: &str) -> Option<String> {
         "    at async ",
     ];
     let at = TRACES.iter().filter_map(|trace| body.find(trace)).min()?;
-    let start = body[..at]
-        .char_indices()
-        .rev()
-        .nth(30)
-        .map_or(0, |(start, _)| start);
+    let start = body[..at].char_indices().rev().nth(30).map_or(0, |(start, _)| start);
     Some(quoted(&body[start..]))
 }

@@ -27,8 +27,7 @@ impl Request {
     }
 
     pub fn without(mut self, name: &str) -> Request {
-        self.headers
-            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         self
     }
 
@@ -56,8 +55,7 @@ impl Reply {
     }
 
     pub fn is(&self, content_type: &str) -> bool {
-        self.header("content-type")
-            .is_some_and(|value| value.to_ascii_lowercase().starts_with(content_type))
+        self.header("content-type").is_some_and(|value| value.to_ascii_lowercase().starts_with(content_type))
     }
 
     /// The code of the JSON-RPC error, if it is one.
@@ -69,14 +67,9 @@ impl Reply {
     pub fn summary(&self) -> String {
         let status = self.status;
         let json = self.json.as_ref();
-        if let Some(error) = json
-            .and_then(|json| json.get("error"))
-            .filter(|error| error.is_object())
-        {
+        if let Some(error) = json.and_then(|json| json.get("error")).filter(|error| error.is_object()) {
             let message = error["message"].as_str().unwrap_or("");
-            return format!("{status}, {} {}", error["code"], quoted(message))
-                .trim_end()
-                .to_owned();
+            return format!("{status}, {} {}", error["code"], quoted(message)).trim_end().to_owned();
         }
         match (self.body.trim(), &self.cut) {
             (_, Some(cut)) => format!("{status}, then {cut}"),
@@ -90,18 +83,13 @@ impl Reply {
 /// Checks the URL early, so that later errors are about the server.
 pub fn parse(url: &str) -> Result<Uri, Fault> {
     let fault = |why: &str| {
-        Fault::unreached(format!(
-            "`{}` is not the URL of a server: {why}",
-            display(url)
-        ))
-        .hint("give the whole URL, for example `https://weather.example.com/mcp`")
+        Fault::unreached(format!("`{}` is not the URL of a server: {why}", display(url)))
+            .hint("give the whole URL, for example `https://weather.example.com/mcp`")
     };
     if !matches!(url.split_once("://"), Some(("http" | "https", _))) {
         return Err(fault("it does not begin with `https://` or `http://`"));
     }
-    let uri: Uri = url
-        .parse()
-        .map_err(|_| fault("it cannot be read as a URL"))?;
+    let uri: Uri = url.parse().map_err(|_| fault("it cannot be read as a URL"))?;
     if uri.host().is_none_or(str::is_empty) {
         return Err(fault("it has no host"));
     }
@@ -127,10 +115,7 @@ pub fn sibling(uri: &Uri, name: &str) -> String {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     let path = uri.path().trim_end_matches('/');
     let folder = path.rfind('/').map_or("", |end| &path[..end]);
-    let query = uri
-        .query()
-        .map(|query| format!("?{query}"))
-        .unwrap_or_default();
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{scheme}://{authority}{folder}/{name}{query}")
 }
 
@@ -141,11 +126,7 @@ pub fn is_loopback(host: &str) -> bool {
 /// In backticks, on one line and short.
 pub fn quoted(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.is_empty() {
-        String::new()
-    } else {
-        format!("`{}`", shorten(&line, 120))
-    }
+    if line.is_empty() { String::new() } else { format!("`{}`", shorten(&line, 120)) }
 }
 
 pub fn shorten(text: &str, limit: usize) -> String {
@@ -167,9 +148,7 @@ pub fn header_value(text: &str) -> String {
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |chunk: &[u8]| {
-        let bits = (0..3).fold(0u32, |bits, at| {
-            bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0))
-        });
+        let bits = (0..3).fold(0u32, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
         (0..4)
             .map(|at| match at <= chunk.len() {
                 true => char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]),
@@ -202,15 +181,9 @@ mod tests {
     fn the_health_page_is_next_to_the_endpoint() {
         for (url, health) in [
             ("http://127.0.0.1:3000/mcp", "http://127.0.0.1:3000/health"),
-            (
-                "https://a.example/prod/mcp/",
-                "https://a.example/prod/health",
-            ),
+            ("https://a.example/prod/mcp/", "https://a.example/prod/health"),
             ("https://a.example", "https://a.example/health"),
-            (
-                "https://a.example/mcp?key=x",
-                "https://a.example/health?key=x",
-            ),
+            ("https://a.example/mcp?key=x", "https://a.example/health?key=x"),
         ] {
             assert_eq!(sibling(&parse(url).unwrap(), "health"), health);
         }
@@ -218,20 +191,13 @@ mod tests {
 
     #[test]
     fn what_is_shown_of_a_url_holds_no_secret() {
-        assert_eq!(
-            display("https://me:pass@a.example/mcp?bypass=s3cret#x"),
-            "https://a.example/mcp"
-        );
+        assert_eq!(display("https://me:pass@a.example/mcp?bypass=s3cret#x"), "https://a.example/mcp");
         assert_eq!(display("https://a.example?x"), "https://a.example");
     }
 
     #[test]
     fn a_url_that_is_none_says_why() {
-        for (url, why) in [
-            ("a.example/mcp", "does not begin"),
-            ("ftp://a/mcp", "does not begin"),
-            ("http://", "URL"),
-        ] {
+        for (url, why) in [("a.example/mcp", "does not begin"), ("ftp://a/mcp", "does not begin"), ("http://", "URL")] {
             assert!(parse(url).unwrap_err().detail.contains(why), "{url}");
         }
     }

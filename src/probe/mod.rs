@@ -71,10 +71,7 @@ impl FromStr for Call {
         if !arguments.is_object() {
             bail!("the arguments of `{name}` are JSON, but not an object\nhint: {HINT}");
         }
-        Ok(Call {
-            name: name.to_owned(),
-            arguments,
-        })
+        Ok(Call { name: name.to_owned(), arguments })
     }
 }
 
@@ -165,54 +162,39 @@ impl Report {
 }
 
 /// Probes one server; `on_check` sees every line as soon as it is known.
-pub fn run(
-    options: &Options,
-    contract: Option<&Contract>,
-    on_check: &mut dyn FnMut(&Check),
-) -> Report {
+pub fn run(options: &Options, contract: Option<&Contract>, on_check: &mut dyn FnMut(&Check)) -> Report {
     let client = Client::new(options);
-    let mut probe = Probe {
-        options,
-        contract,
-        on_check,
-        checks: Vec::new(),
-        answers: Vec::new(),
-    };
+    let mut probe = Probe { options, contract, on_check, checks: Vec::new(), answers: Vec::new() };
     match &client {
         Ok(client) => story(&mut probe, client),
         Err(fault) => {
             probe.check("reachable", reach::TITLE, || Err(fault.clone()));
-            probe.check("rest", "everything else", || {
-                Err(Fault::skip("there is no server to ask"))
-            });
+            probe.check("rest", "everything else", || Err(Fault::skip("there is no server to ask")));
         }
     }
-    let count = |outcome| {
-        probe
-            .checks
-            .iter()
-            .filter(|check| check.outcome == outcome)
-            .count()
-    };
-    let counts = Counts {
-        passed: count(Outcome::Passed),
-        failed: count(Outcome::Failed),
-        skipped: count(Outcome::Skipped),
-    };
+    let count = |outcome| probe.checks.iter().filter(|check| check.outcome == outcome).count();
+    let counts =
+        Counts { passed: count(Outcome::Passed), failed: count(Outcome::Failed), skipped: count(Outcome::Skipped) };
     let url = client.map_or_else(|_| http::display(&options.url), |client| client.shown());
-    Report {
-        url,
-        counts,
-        checks: probe.checks,
-        answers: probe.answers,
-    }
+    Report { url, counts, checks: probe.checks, answers: probe.answers }
+}
+
+/// Whether the server behind a health page answers that it is well.
+pub fn healthy(url: &str) -> bool {
+    let agent = ureq::Agent::new_with_config(
+        ureq::config::Config::builder().timeout_global(Some(Duration::from_secs(5))).build(),
+    );
+    agent.get(url).call().is_ok_and(|reply| reply.status() == 200)
+}
+
+/// Whether a URL leads to this machine, so that a foreign `Host` can be tried on it.
+pub fn is_local(url: &str) -> bool {
+    http::parse(url).is_ok_and(|uri| uri.host().is_some_and(http::is_loopback))
 }
 
 fn story(probe: &mut Probe, client: &Client) {
     if !reach::health(probe, client) {
-        return probe.check("rest", "everything else", || {
-            Err(Fault::skip("the server was not reached"))
-        });
+        return probe.check("rest", "everything else", || Err(Fault::skip("the server was not reached")));
     }
     let modern = eras::modern(probe, client);
     let legacy = eras::legacy(probe, client);
@@ -242,27 +224,15 @@ enum FaultKind {
 
 impl Fault {
     fn wrong(detail: impl Into<String>) -> Fault {
-        Fault {
-            detail: detail.into(),
-            hint: None,
-            kind: FaultKind::Wrong,
-        }
+        Fault { detail: detail.into(), hint: None, kind: FaultKind::Wrong }
     }
 
     fn skip(detail: impl Into<String>) -> Fault {
-        Fault {
-            detail: detail.into(),
-            hint: None,
-            kind: FaultKind::Skip,
-        }
+        Fault { detail: detail.into(), hint: None, kind: FaultKind::Skip }
     }
 
     fn unreached(detail: impl Into<String>) -> Fault {
-        Fault {
-            detail: detail.into(),
-            hint: None,
-            kind: FaultKind::Unreached,
-        }
+        Fault { detail: detail.into(), hint: None, kind: FaultKind::Unreached }
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Fault {
@@ -282,20 +252,13 @@ struct Probe<'a> {
 
 impl Probe<'_> {
     /// Does one check and writes its line: what was seen, or the fault.
-    fn check(
-        &mut self,
-        id: &'static str,
-        title: impl Into<String>,
-        ask: impl FnOnce() -> Result<String, Fault>,
-    ) {
+    fn check(&mut self, id: &'static str, title: impl Into<String>, ask: impl FnOnce() -> Result<String, Fault>) {
         let start = Instant::now();
         let verdict = ask();
         let elapsed = start.elapsed();
         let (outcome, detail, hint) = match verdict {
             Ok(seen) => (Outcome::Passed, seen, None),
-            Err(fault) if fault.kind == FaultKind::Skip => {
-                (Outcome::Skipped, fault.detail, fault.hint)
-            }
+            Err(fault) if fault.kind == FaultKind::Skip => (Outcome::Skipped, fault.detail, fault.hint),
             Err(fault) => (Outcome::Failed, fault.detail, fault.hint),
         };
         let check = Check {
@@ -330,10 +293,7 @@ fn hide(text: &str, secret: &str) -> String {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let ends = rest.char_indices().map(|(at, char)| at + char.len_utf8());
-        let part = ends
-            .take_while(|end| secret.contains(&rest[..*end]))
-            .last()
-            .unwrap_or(0);
+        let part = ends.take_while(|end| secret.contains(&rest[..*end])).last().unwrap_or(0);
         if part >= least {
             shown.push_str("[hidden]");
             rest = &rest[part..];

@@ -25,18 +25,13 @@ fn ask(client: &Client, contract: Option<&Contract>) -> Result<String, Fault> {
     match (reply.status, &reply.json, contract) {
         (200, Some(page), None) => Ok(identity(page)),
         (200, Some(page), Some(contract)) => is_ours(page, contract),
-        (404 | 405, _, None) => Err(Fault::skip(
-            "there is no `/health` next to the endpoint, which only our servers promise",
-        )),
-        (404, ..) => Err(Fault::wrong(format!(
-            "{} at `/health` next to the endpoint",
-            reply.summary()
-        ))
-        .hint("check the path of the URL: the endpoint is usually `/mcp`")),
-        (200, ..) => Err(
-            Fault::wrong(format!("expected JSON, got {}", reply.summary()))
-                .hint("another page answers here: check the URL"),
-        ),
+        (404 | 405, _, None) => {
+            Err(Fault::skip("there is no `/health` next to the endpoint, which only our servers promise"))
+        }
+        (404, ..) => Err(Fault::wrong(format!("{} at `/health` next to the endpoint", reply.summary()))
+            .hint("check the path of the URL: the endpoint is usually `/mcp`")),
+        (200, ..) => Err(Fault::wrong(format!("expected JSON, got {}", reply.summary()))
+            .hint("another page answers here: check the URL")),
         _ => Err(diagnose::unexpected(&reply)),
     }
 }
@@ -46,10 +41,8 @@ fn is_ours(page: &Value, contract: &Contract) -> Result<String, Fault> {
     if page["name"] == *contract.name && page["version"] == *contract.version {
         return Ok(expected);
     }
-    Err(
-        Fault::wrong(format!("expected {expected}, got {}", identity(page)))
-            .hint("an older or another server answers here: deploy again, or check the URL"),
-    )
+    Err(Fault::wrong(format!("expected {expected}, got {}", identity(page)))
+        .hint("an older or another server answers here: deploy again, or check the URL"))
 }
 
 fn identity(page: &Value) -> String {

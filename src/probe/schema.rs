@@ -27,59 +27,39 @@ fn collect(schema: &Value, arguments: &Value, headers: &mut Vec<(String, String)
 
 /// A tool, and arguments its own schema refuses. Tools that only read come first: a careless server runs the call.
 pub fn violation(tools: &[Value]) -> Option<(&Value, Value)> {
-    let harm = |tool: &&Value| match (
-        &tool["annotations"]["readOnlyHint"],
-        &tool["annotations"]["destructiveHint"],
-    ) {
+    let harm = |tool: &&Value| match (&tool["annotations"]["readOnlyHint"], &tool["annotations"]["destructiveHint"]) {
         (Value::Bool(true), _) => 0,
         (_, Value::Bool(false)) => 1,
         _ => 2,
     };
     let mut tools: Vec<&Value> = tools.iter().collect();
     tools.sort_by_key(harm);
-    tools
-        .into_iter()
-        .find_map(|tool| Some((tool, broken(&tool["inputSchema"])?)))
+    tools.into_iter().find_map(|tool| Some((tool, broken(&tool["inputSchema"])?)))
 }
 
 fn broken(schema: &Value) -> Option<Value> {
     let validator = jsonschema::validator_for(schema).ok()?;
-    let wrong = [
-        json!({ "mcp-deploy": [] }),
-        json!([]),
-        json!(0.5),
-        json!(true),
-        json!("\u{1}"),
-    ];
+    let wrong = [json!({ "mcp-deploy": [] }), json!([]), json!(0.5), json!(true), json!("\u{1}")];
     let properties = schema["properties"].as_object().into_iter().flatten();
     let mut candidates: Vec<Value> = properties
         .flat_map(|(name, _)| {
-            wrong
-                .iter()
-                .map(move |value| Value::Object(Map::from_iter([(name.clone(), value.clone())])))
+            wrong.iter().map(move |value| Value::Object(Map::from_iter([(name.clone(), value.clone())])))
         })
         .collect();
     candidates.push(json!({}));
     candidates.push(json!({ "mcp_deploy_probe": true }));
-    candidates
-        .into_iter()
-        .find(|arguments| !validator.is_valid(arguments))
+    candidates.into_iter().find(|arguments| !validator.is_valid(arguments))
 }
 
 /// Why a structured answer does not fit the output schema of its tool.
 pub fn misfit(tool: &Value, structured: Option<&Value>) -> Option<String> {
-    let schema = tool
-        .get("outputSchema")
-        .filter(|schema| !schema.is_null())?;
+    let schema = tool.get("outputSchema").filter(|schema| !schema.is_null())?;
     let Some(structured) = structured else {
         return Some("`structuredContent` is missing".to_owned());
     };
     let validator = jsonschema::validator_for(schema).ok()?;
     let error = validator.iter_errors(structured).next()?;
-    Some(format!(
-        "`structuredContent{}` breaks the output schema: {error}",
-        error.instance_path()
-    ))
+    Some(format!("`structuredContent{}` breaks the output schema: {error}", error.instance_path()))
 }
 
 #[cfg(test)]
@@ -93,17 +73,8 @@ mod tests {
             "plain": {"type": "string"},
             "deep": {"type": "object", "properties": {"n": {"type": "integer", "x-mcp-header": "N"}}},
         }}});
-        let headers = mirrored(
-            &tool,
-            &json!({"city": "Oslo", "plain": "x", "deep": {"n": 4}}),
-        );
-        assert_eq!(
-            headers,
-            [
-                ("City".to_owned(), "Oslo".to_owned()),
-                ("N".to_owned(), "4".to_owned())
-            ]
-        );
+        let headers = mirrored(&tool, &json!({"city": "Oslo", "plain": "x", "deep": {"n": 4}}));
+        assert_eq!(headers, [("City".to_owned(), "Oslo".to_owned()), ("N".to_owned(), "4".to_owned())]);
         assert!(mirrored(&tool, &json!({"city": null})).is_empty());
     }
 
@@ -115,16 +86,10 @@ mod tests {
             json!({"type": "object", "properties": {"a": {"enum": [1]}}}),
             json!({"type": "object", "additionalProperties": false}),
         ] {
-            assert!(
-                violation(&[json!({"name": "t", "inputSchema": schema})]).is_some(),
-                "{schema}"
-            );
+            assert!(violation(&[json!({"name": "t", "inputSchema": schema})]).is_some(), "{schema}");
         }
         assert!(
-            violation(&[
-                json!({"name": "t", "inputSchema": {"type": "object", "properties": {"a": {}}}})
-            ])
-            .is_none()
+            violation(&[json!({"name": "t", "inputSchema": {"type": "object", "properties": {"a": {}}}})]).is_none()
         );
     }
 
@@ -140,14 +105,9 @@ mod tests {
 
     #[test]
     fn a_structured_answer_must_fit() {
-        let tool =
-            json!({"outputSchema": {"type": "object", "properties": {"t": {"type": "number"}}}});
+        let tool = json!({"outputSchema": {"type": "object", "properties": {"t": {"type": "number"}}}});
         assert_eq!(misfit(&tool, Some(&json!({"t": 1}))), None);
-        assert!(
-            misfit(&tool, Some(&json!({"t": "x"})))
-                .unwrap()
-                .contains("/t")
-        );
+        assert!(misfit(&tool, Some(&json!({"t": "x"}))).unwrap().contains("/t"));
         assert!(misfit(&tool, None).unwrap().contains("missing"));
         assert_eq!(misfit(&json!({}), None), None);
     }

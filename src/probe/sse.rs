@@ -29,8 +29,7 @@ impl Events {
         let line = std::mem::take(&mut self.line);
         if line.is_empty() {
             let data = std::mem::take(&mut self.data);
-            return std::mem::take(&mut self.has_data)
-                .then(|| String::from_utf8_lossy(&data).into_owned());
+            return std::mem::take(&mut self.has_data).then(|| String::from_utf8_lossy(&data).into_owned());
         }
         if let Some(value) = field(&line, b"data") {
             if self.has_data {
@@ -60,10 +59,7 @@ mod tests {
         let stream = b": keep-alive\n\nevent: message\r\ndata: {\"a\":\r\ndata:1}\r\n\r\nid: 7\rdata: two\r\rdatax: no\n\ndata\n\n";
         for size in [1, 2, 3, 7, stream.len()] {
             let mut events = Events::default();
-            let seen: Vec<String> = stream
-                .chunks(size)
-                .flat_map(|piece| events.push(piece))
-                .collect();
+            let seen: Vec<String> = stream.chunks(size).flat_map(|piece| events.push(piece)).collect();
             assert_eq!(seen, ["{\"a\":\n1}", "two", ""], "in pieces of {size}");
         }
     }

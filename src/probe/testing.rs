@@ -32,12 +32,7 @@ impl Server {
     pub fn start(quirk: &'static str) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = State {
-            quirk,
-            stop: false.into(),
-            spoiled: false.into(),
-            requests: 0.into(),
-        };
+        let state = State { quirk, stop: false.into(), spoiled: false.into(), requests: 0.into() };
         let state = Arc::new(state);
         let shared = Arc::clone(&state);
         let thread = std::thread::spawn(move || {
@@ -51,11 +46,7 @@ impl Server {
             }
             open.into_iter().for_each(|thread| drop(thread.join()));
         });
-        Server {
-            address,
-            state,
-            thread: Some(thread),
-        }
+        Server { address, state, thread: Some(thread) }
     }
 
     pub fn url(&self) -> String {
@@ -84,10 +75,7 @@ struct Asked {
 
 impl Asked {
     fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -98,16 +86,11 @@ struct Told {
 }
 
 fn told(status: u16, content_type: &str, body: impl Into<String>) -> Told {
-    Told {
-        status,
-        headers: vec![("content-type", content_type.to_owned())],
-        body: body.into(),
-    }
+    Told { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
 }
 
 fn error(status: u16, code: i64, message: &str) -> Told {
-    let body =
-        json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
+    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
     told(status, "application/json", body.to_string())
 }
 
@@ -124,10 +107,7 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split(' ').map(str::to_owned);
-    let (method, path) = (
-        words.next().unwrap_or_default(),
-        words.next().unwrap_or_default(),
-    );
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
@@ -137,16 +117,8 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
         };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut asked = Asked {
-        method,
-        path,
-        headers,
-        body: Vec::new(),
-    };
-    let length: usize = asked
-        .header("content-length")
-        .and_then(|length| length.parse().ok())
-        .unwrap_or(0);
+    let mut asked = Asked { method, path, headers, body: Vec::new() };
+    let length: usize = asked.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     state.requests.fetch_add(1, Ordering::SeqCst);
     // Refused unread, like most servers do: the client may find the connection closed while it still sends.
     if length > LIMIT && state.quirk != "hostile.oversized" {
@@ -154,16 +126,12 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
     }
     asked.body.resize(length, 0);
     reader.read_exact(&mut asked.body)?;
-    if state.quirk == "hang"
-        || state.quirk == "hostile.get" && asked.method == "GET" && asked.path == "/mcp"
-    {
+    if state.quirk == "hang" || state.quirk == "hostile.get" && asked.method == "GET" && asked.path == "/mcp" {
         return wait(state, || Ok(()));
     }
-    let trickles =
-        state.quirk == "trickle" && asked.body.windows(10).any(|window| window == b"tools/call");
+    let trickles = state.quirk == "trickle" && asked.body.windows(10).any(|window| window == b"tools/call");
     if trickles {
-        let head =
-            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
         (&stream).write_all(head.as_bytes())?;
         return wait(state, || (&stream).write_all(b": keep-alive\n\n"));
     }
@@ -175,14 +143,9 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
     }
     let busy = state.quirk == "busy" && state.requests.load(Ordering::SeqCst) % 20 == 2;
     if busy || state.quirk == "limited" && asked.path == "/mcp" {
-        return write(
-            &stream,
-            error(429, -32000, "slow down").with("retry-after", if busy { "1" } else { "3600" }),
-        );
+        return write(&stream, error(429, -32000, "slow down").with("retry-after", if busy { "1" } else { "3600" }));
     }
-    if state.spoiled.load(Ordering::SeqCst)
-        && asked.body.windows(10).any(|window| window == b"tools/list")
-    {
+    if state.spoiled.load(Ordering::SeqCst) && asked.body.windows(10).any(|window| window == b"tools/list") {
         return write(&stream, error(500, -32603, "broken by the last caller"));
     }
     write(&stream, answer(state.quirk, &asked))
@@ -201,11 +164,8 @@ fn wait(state: &State, mut each: impl FnMut() -> std::io::Result<()>) -> std::io
 }
 
 fn write(mut stream: &TcpStream, told: Told) -> std::io::Result<()> {
-    let mut head = format!(
-        "HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n",
-        told.status,
-        told.body.len()
-    );
+    let mut head =
+        format!("HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n", told.status, told.body.len());
     for (name, value) in &told.headers {
         head += &format!("{name}: {value}\r\n");
     }
@@ -216,11 +176,7 @@ fn answer(quirk: &str, asked: &Asked) -> Told {
     match quirk {
         "gate.aws" => return told(403, "application/json", r#"{"Message":"Forbidden"}"#),
         "gate.vercel" => {
-            return told(
-                401,
-                "text/html",
-                "<html><script>_vercel_sso_nonce</script></html>",
-            );
+            return told(401, "text/html", "<html><script>_vercel_sso_nonce</script></html>");
         }
         "gate.cloudflare" => return told(500, "text/plain", "error code: 1101"),
         "gate.redirect" => {
@@ -231,17 +187,9 @@ fn answer(quirk: &str, asked: &Asked) -> Told {
     if asked.path == "/health" {
         return match quirk {
             "no-health" => told(404, "text/plain", "Not Found"),
-            "reachable" => told(
-                200,
-                "application/json",
-                json!({"name": "sample", "version": "0.9.0"}).to_string(),
-            ),
+            "reachable" => told(200, "application/json", json!({"name": "sample", "version": "0.9.0"}).to_string()),
             "html" => told(200, "text/html", "<html>"),
-            _ => told(
-                200,
-                "application/json",
-                json!({"name": "sample", "version": "1.0.0"}).to_string(),
-            ),
+            _ => told(200, "application/json", json!({"name": "sample", "version": "1.0.0"}).to_string()),
         };
     }
     if asked.path != "/mcp" && quirk != "hostile.path" {
@@ -264,16 +212,8 @@ fn answer(quirk: &str, asked: &Asked) -> Told {
         None => {}
     }
     if quirk.starts_with("auth") && asked.header("authorization") != Some("Bearer s3cret-key") {
-        let refused = error(
-            401,
-            -32000,
-            &format!("you sent {:?}", asked.header("authorization")),
-        );
-        return if quirk == "auth.bare" {
-            refused
-        } else {
-            refused.with("x-amzn-remapped-www-authenticate", "Bearer")
-        };
+        let refused = error(401, -32000, &format!("you sent {:?}", asked.header("authorization")));
+        return if quirk == "auth.bare" { refused } else { refused.with("x-amzn-remapped-www-authenticate", "Bearer") };
     }
     match (asked.method.as_str(), quirk) {
         ("POST", _) => post(quirk, asked),
@@ -298,9 +238,7 @@ fn post(quirk: &str, asked: &Asked) -> Told {
     if body["jsonrpc"] != "2.0" && quirk != "hostile.envelope" {
         return error(400, -32600, "not JSON-RPC 2.0");
     }
-    let modern = asked
-        .header("mcp-protocol-version")
-        .is_some_and(|version| version >= "2026");
+    let modern = asked.header("mcp-protocol-version").is_some_and(|version| version >= "2026");
     if modern {
         if quirk == "legacy-only" {
             return error(400, -32000, "Unsupported protocol version");
@@ -310,23 +248,11 @@ fn post(quirk: &str, asked: &Asked) -> Told {
         }
     }
     if body.get("id").is_none() {
-        return told(
-            if quirk == "legacy.initialized" {
-                200
-            } else {
-                202
-            },
-            "text/plain",
-            "",
-        );
+        return told(if quirk == "legacy.initialized" { 200 } else { 202 }, "text/plain", "");
     }
     let version = if modern { "modern" } else { "legacy" };
     let (status, answer) = dispatch(quirk, version, &body);
-    let id = if quirk == "other-id" {
-        json!(-1)
-    } else {
-        body["id"].clone()
-    };
+    let id = if quirk == "other-id" { json!(-1) } else { body["id"].clone() };
     let mut message = json!({ "jsonrpc": "2.0", "id": id });
     match answer {
         Ok(result) => message["result"] = result,
@@ -335,8 +261,7 @@ fn post(quirk: &str, asked: &Asked) -> Told {
     if modern {
         return told(status, "application/json", message.to_string());
     }
-    let noise =
-        json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"id": body["id"]}});
+    let noise = json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"id": body["id"]}});
     told(
         200,
         "text/event-stream; charset=utf-8",
@@ -351,46 +276,22 @@ fn refuse_modern(quirk: &str, asked: &Asked, body: &Value) -> Option<Told> {
     let method = asked.header("mcp-method");
     let faults = [
         ("hostile.no-method-header", method.is_none(), 400, -32020),
-        (
-            "hostile.method-mismatch",
-            method.is_some() && method != body["method"].as_str(),
-            400,
-            -32020,
-        ),
-        (
-            "hostile.name-mismatch",
-            named.is_some() && header != named,
-            400,
-            -32020,
-        ),
+        ("hostile.method-mismatch", method.is_some() && method != body["method"].as_str(), 400, -32020),
+        ("hostile.name-mismatch", named.is_some() && header != named, 400, -32020),
         ("hostile.no-meta", meta.is_null(), 400, -32602),
         (
             "hostile.no-capabilities",
-            !meta.is_null()
-                && meta
-                    .get("io.modelcontextprotocol/clientCapabilities")
-                    .is_none(),
+            !meta.is_null() && meta.get("io.modelcontextprotocol/clientCapabilities").is_none(),
             400,
             -32602,
         ),
-        (
-            "hostile.version",
-            !meta.is_null() && version != "2026-07-28",
-            400,
-            -32022,
-        ),
+        ("hostile.version", !meta.is_null() && version != "2026-07-28", 400, -32022),
         ("never", quirk == "modern-refuses", 400, -32020),
     ];
-    let (_, _, status, code) = faults
-        .into_iter()
-        .find(|(id, bad, ..)| *bad && *id != quirk)?;
+    let (_, _, status, code) = faults.into_iter().find(|(id, bad, ..)| *bad && *id != quirk)?;
     let data = json!({ "supported": if quirk == "no-supported" { json!([]) } else { json!(["2026-07-28"]) } });
     let error = json!({ "code": code, "message": "refused", "data": data });
-    Some(told(
-        status,
-        "application/json",
-        json!({"jsonrpc": "2.0", "id": body["id"], "error": error}).to_string(),
-    ))
+    Some(told(status, "application/json", json!({"jsonrpc": "2.0", "id": body["id"], "error": error}).to_string()))
 }
 
 type Dispatched = (u16, Result<Value, (i64, &'static str)>);
@@ -398,8 +299,7 @@ type Dispatched = (u16, Result<Value, (i64, &'static str)>);
 fn dispatch(quirk: &str, era: &str, body: &Value) -> Dispatched {
     // A quirk may be of one era only.
     let is = |name: &str| quirk == name || quirk == format!("{era}.{name}");
-    let capabilities =
-        json!({ "tools": { "listChanged": is("list-changed") }, "resources": {}, "prompts": {} });
+    let capabilities = json!({ "tools": { "listChanged": is("list-changed") }, "resources": {}, "prompts": {} });
     let info = json!({ "name": if is("name") { "other" } else { "sample" }, "version": "1.0.0" });
     let method = body["method"].as_str().unwrap_or("");
     let mut result = match method {
@@ -432,13 +332,7 @@ fn dispatch(quirk: &str, era: &str, body: &Value) -> Dispatched {
         },
         _ if is("hostile.unknown-method") => return (200, Err((-32601, "no such method"))),
         _ if is("hostile.no-leak") => {
-            return (
-                404,
-                Err((
-                    -32601,
-                    "Error: no\n    at run (file:///var/task/index.mjs:1:2)",
-                )),
-            );
+            return (404, Err((-32601, "Error: no\n    at run (file:///var/task/index.mjs:1:2)")));
         }
         _ => return (404, Err((-32601, "no such method"))),
     };
@@ -479,8 +373,7 @@ fn tools(is: &dyn Fn(&str) -> bool, cursor: &Value) -> Value {
 fn call(is: &dyn Fn(&str) -> bool, era: &str, params: &Value) -> Result<Value, Dispatched> {
     let name = params["name"].as_str().unwrap_or("");
     let text = &params["arguments"]["text"];
-    let failed =
-        |why: &str| json!({ "content": [{ "type": "text", "text": why }], "isError": true });
+    let failed = |why: &str| json!({ "content": [{ "type": "text", "text": why }], "isError": true });
     match name {
         "echo" | "clock" => {}
         _ if is("hostile.unknown-tool") => return Ok(failed("no such tool")),
@@ -500,11 +393,7 @@ fn call(is: &dyn Fn(&str) -> bool, era: &str, params: &Value) -> Result<Value, D
         _ if is("call-era") => json!(format!("{era} {text}")),
         _ => text.clone(),
     };
-    let structured = if is("call-misfit") {
-        json!({ "text": 1 })
-    } else {
-        json!({ "text": text })
-    };
+    let structured = if is("call-misfit") { json!({ "text": 1 }) } else { json!({ "text": text }) };
     Ok(json!({ "content": [{ "type": "text", "text": text }], "structuredContent": structured }))
 }
 
@@ -520,9 +409,7 @@ pub fn contract() -> Contract {
         ],
         resources: vec![json!({ "uri": "sample://a", "name": "a" })],
         resource_templates: Vec::new(),
-        prompts: vec![
-            json!({ "name": "greet", "arguments": [{ "name": "who", "required": true }] }),
-        ],
+        prompts: vec![json!({ "name": "greet", "arguments": [{ "name": "who", "required": true }] })],
         origins_configured: false,
     }
 }

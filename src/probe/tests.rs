@@ -22,46 +22,25 @@ pub fn probe(quirk: &'static str) -> Report {
 }
 
 pub fn ids(report: &Report, outcome: Outcome) -> Vec<&'static str> {
-    report
-        .checks
-        .iter()
-        .filter(|check| check.outcome == outcome)
-        .map(|check| check.id)
-        .collect()
+    report.checks.iter().filter(|check| check.outcome == outcome).map(|check| check.id).collect()
 }
 
 pub fn line<'a>(report: &'a Report, id: &str) -> &'a Check {
-    report
-        .checks
-        .iter()
-        .find(|check| check.id == id)
-        .unwrap_or_else(|| panic!("no check `{id}`"))
+    report.checks.iter().find(|check| check.id == id).unwrap_or_else(|| panic!("no check `{id}`"))
 }
 
 #[test]
 fn a_server_that_is_right_passes_everything() {
     let mut seen = Vec::new();
     let server = Server::start("");
-    let report = run(&options(&server), Some(&contract()), &mut |check| {
-        seen.push(check.id)
-    });
+    let report = run(&options(&server), Some(&contract()), &mut |check| seen.push(check.id));
     assert_eq!(ids(&report, Outcome::Failed), [""; 0], "{report:#?}");
     assert_eq!(ids(&report, Outcome::Skipped), [""; 0]);
     assert!(report.ok());
     assert_eq!(report.counts.passed, report.checks.len());
-    assert_eq!(
-        seen,
-        report
-            .checks
-            .iter()
-            .map(|check| check.id)
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(seen, report.checks.iter().map(|check| check.id).collect::<Vec<_>>());
     assert_eq!(report.answers.len(), 2);
-    assert_eq!(
-        report.answers[0].result["structuredContent"],
-        json!({"text": "Grüße"})
-    );
+    assert_eq!(report.answers[0].result["structuredContent"], json!({"text": "Grüße"}));
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["answers"][1]["era"], "legacy");
     assert_eq!(json["checks"][0]["outcome"], "passed");
@@ -73,29 +52,12 @@ fn a_server_of_the_old_era_is_told_so_and_probed_further() {
     let report = probe("legacy-only");
     assert_eq!(ids(&report, Outcome::Failed), ["modern.discover"]);
     assert!(
-        line(&report, "modern.discover")
-            .detail
-            .as_deref()
-            .unwrap()
-            .contains("only the protocols before 2026-07-28")
+        line(&report, "modern.discover").detail.as_deref().unwrap().contains("only the protocols before 2026-07-28")
     );
-    for id in [
-        "legacy.tools",
-        "contract.tools",
-        "call.legacy",
-        "hostile.origin",
-        "hostile.unknown-tool",
-        "survived",
-    ] {
+    for id in ["legacy.tools", "contract.tools", "call.legacy", "hostile.origin", "hostile.unknown-tool", "survived"] {
         assert_eq!(line(&report, id).outcome, Outcome::Passed, "{id}");
     }
-    for id in [
-        "eras.same",
-        "call.modern",
-        "call.same",
-        "hostile.version",
-        "hostile.batch",
-    ] {
+    for id in ["eras.same", "call.modern", "call.same", "hostile.version", "hostile.batch"] {
         assert_eq!(line(&report, id).outcome, Outcome::Skipped, "{id}");
     }
 }
@@ -103,22 +65,13 @@ fn a_server_of_the_old_era_is_told_so_and_probed_further() {
 #[test]
 fn a_modern_refusal_is_not_taken_for_the_old_era() {
     let report = probe("modern-refuses");
-    assert!(
-        line(&report, "modern.discover")
-            .detail
-            .as_deref()
-            .unwrap()
-            .contains("knows the modern era")
-    );
+    assert!(line(&report, "modern.discover").detail.as_deref().unwrap().contains("knows the modern era"));
 }
 
 #[test]
 fn behind_a_gate_nothing_more_is_asked() {
     for (quirk, hint) in [
-        (
-            "gate.aws",
-            "`lambda:InvokeFunctionUrl` and `lambda:InvokeFunction`",
-        ),
+        ("gate.aws", "`lambda:InvokeFunctionUrl` and `lambda:InvokeFunction`"),
         ("gate.vercel", "vercel project protection disable"),
         ("gate.cloudflare", "wrangler tail"),
         ("gate.redirect", "the URL that answers itself"),
@@ -127,14 +80,7 @@ fn behind_a_gate_nothing_more_is_asked() {
         let report = run(&options(&server), Some(&contract()), &mut |_| {});
         assert_eq!(ids(&report, Outcome::Failed), ["reachable"]);
         assert_eq!(ids(&report, Outcome::Skipped), ["rest"]);
-        assert!(
-            line(&report, "reachable")
-                .hint
-                .as_deref()
-                .unwrap()
-                .contains(hint),
-            "{quirk}"
-        );
+        assert!(line(&report, "reachable").hint.as_deref().unwrap().contains(hint), "{quirk}");
         assert_eq!(server.requests(), 1);
     }
 }
@@ -144,23 +90,9 @@ fn nobody_there() {
     let gone = options(&Server::start(""));
     let report = run(&gone, None, &mut |_| {});
     let check = line(&report, "reachable");
-    assert!(
-        check
-            .detail
-            .as_deref()
-            .unwrap()
-            .contains("nothing listens at `127.0.0.1:"),
-        "{check:?}"
-    );
+    assert!(check.detail.as_deref().unwrap().contains("nothing listens at `127.0.0.1:"), "{check:?}");
     assert!(check.hint.as_deref().unwrap().contains("start the server"));
-    let report = run(
-        &Options {
-            url: "weather.example.com".to_owned(),
-            ..gone
-        },
-        None,
-        &mut |_| {},
-    );
+    let report = run(&Options { url: "weather.example.com".to_owned(), ..gone }, None, &mut |_| {});
     assert_eq!(ids(&report, Outcome::Failed), ["reachable"]);
     assert!(!report.ok());
 }
@@ -171,35 +103,11 @@ fn a_server_that_hangs_costs_a_bounded_time() {
         let server = Server::start(quirk);
         let start = Instant::now();
         let timeout = Duration::from_millis(300);
-        let report = run(
-            &Options {
-                timeout,
-                ..options(&server)
-            },
-            Some(&contract()),
-            &mut |_| {},
-        );
-        assert!(
-            start.elapsed() < Duration::from_secs(3),
-            "{quirk}: {:?}",
-            start.elapsed()
-        );
-        assert!(
-            server.requests() <= most + 1,
-            "{quirk}: {}",
-            server.requests()
-        );
-        let detail = report
-            .checks
-            .iter()
-            .find(|check| check.outcome == Outcome::Failed)
-            .unwrap()
-            .detail
-            .as_deref();
-        assert!(
-            detail.unwrap().contains("no answer within 0.3 s"),
-            "{detail:?}"
-        );
+        let report = run(&Options { timeout, ..options(&server) }, Some(&contract()), &mut |_| {});
+        assert!(start.elapsed() < Duration::from_secs(3), "{quirk}: {:?}", start.elapsed());
+        assert!(server.requests() <= most + 1, "{quirk}: {}", server.requests());
+        let detail = report.checks.iter().find(|check| check.outcome == Outcome::Failed).unwrap().detail.as_deref();
+        assert!(detail.unwrap().contains("no answer within 0.3 s"), "{detail:?}");
     }
 }
 
@@ -207,23 +115,9 @@ fn a_server_that_hangs_costs_a_bounded_time() {
 fn a_stream_that_trickles_is_cut_off() {
     let server = Server::start("trickle");
     let start = Instant::now();
-    let report = run(
-        &Options {
-            timeout: Duration::from_millis(400),
-            ..options(&server)
-        },
-        None,
-        &mut |_| {},
-    );
+    let report = run(&Options { timeout: Duration::from_millis(400), ..options(&server) }, None, &mut |_| {});
     let check = line(&report, "call.modern");
-    assert!(
-        check
-            .detail
-            .as_deref()
-            .unwrap()
-            .contains("did not end in time"),
-        "{check:?}"
-    );
+    assert!(check.detail.as_deref().unwrap().contains("did not end in time"), "{check:?}");
     assert!(check.elapsed < Duration::from_secs(1) && start.elapsed() < Duration::from_secs(5));
 }
 
@@ -231,10 +125,7 @@ fn a_stream_that_trickles_is_cut_off() {
 fn a_large_body_is_refused_though_the_server_closes_early() {
     for _ in 0..20 {
         let server = Server::start("");
-        let options = Options {
-            max_body_bytes: 8 << 20,
-            ..options(&server)
-        };
+        let options = Options { max_body_bytes: 8 << 20, ..options(&server) };
         let report = run(&options, None, &mut |_| {});
         assert_eq!(
             line(&report, "hostile.oversized").outcome,
@@ -251,38 +142,21 @@ fn a_rate_limit_is_waited_for_when_it_is_short() {
     assert!(report.ok(), "{report:#?}");
     let report = probe("limited");
     let check = line(&report, "modern.discover");
-    assert!(
-        check.detail.as_deref().unwrap().contains("429"),
-        "{check:?}"
-    );
+    assert!(check.detail.as_deref().unwrap().contains("429"), "{check:?}");
 }
 
 #[test]
 fn credentials_are_needed_and_never_shown() {
     let server = Server::start("auth");
     let with_key = |quirk, name: &str, value: &str| {
-        let server = if quirk == "auth" {
-            &server
-        } else {
-            &Server::start(quirk)
-        };
+        let server = if quirk == "auth" { &server } else { &Server::start(quirk) };
         let headers = vec![(name.to_owned(), value.to_owned())];
-        run(
-            &Options {
-                headers,
-                ..options(server)
-            },
-            Some(&contract()),
-            &mut |_| {},
-        )
+        run(&Options { headers, ..options(server) }, Some(&contract()), &mut |_| {})
     };
     let right = format!("Bearer {KEY}");
     let report = with_key("auth", "authorization", &right);
     assert!(report.ok(), "{report:#?}");
-    assert_eq!(
-        line(&report, "hostile.no-credentials").outcome,
-        Outcome::Passed
-    );
+    assert_eq!(line(&report, "hostile.no-credentials").outcome, Outcome::Passed);
 
     let report = with_key("auth.bare", "Authorization", &right);
     assert_eq!(ids(&report, Outcome::Failed), ["hostile.no-credentials"]);
@@ -291,17 +165,8 @@ fn credentials_are_needed_and_never_shown() {
 
     // This server says back what it was sent.
     let report = with_key("auth", "authorization", "Bearer wr0ng-key");
-    assert!(
-        line(&report, "modern.discover")
-            .detail
-            .as_deref()
-            .unwrap()
-            .contains("[hidden]")
-    );
-    let report = [
-        report,
-        with_key("auth", "authorization", "Bearer wr0ng-key\nx"),
-    ];
+    assert!(line(&report, "modern.discover").detail.as_deref().unwrap().contains("[hidden]"));
+    let report = [report, with_key("auth", "authorization", "Bearer wr0ng-key\nx")];
     assert!(!serde_json::to_string(&report).unwrap().contains("wr0ng"));
 }
 
@@ -311,17 +176,8 @@ fn every_origin_is_let_in_only_where_the_manifest_configures_origins() {
     let report = run(&options(&server), Some(&contract()), &mut |_| {});
     let origin = ["hostile.origin", "hostile.origin-null", "hostile.preflight"];
     assert_eq!(ids(&report, Outcome::Failed), origin);
-    let open = Contract {
-        origins_configured: true,
-        ..contract()
-    };
-    assert_eq!(
-        ids(
-            &run(&options(&server), Some(&open), &mut |_| {}),
-            Outcome::Skipped
-        ),
-        origin
-    );
+    let open = Contract { origins_configured: true, ..contract() };
+    assert_eq!(ids(&run(&options(&server), Some(&open), &mut |_| {}), Outcome::Skipped), origin);
 }
 
 #[test]
@@ -335,15 +191,7 @@ fn without_a_manifest_only_the_comparison_is_left_out() {
 #[test]
 fn in_the_cloud_the_host_is_not_tried() {
     let server = Server::start("hostile.host");
-    let report = run(
-        &Options {
-            local: false,
-            calls: Vec::new(),
-            ..options(&server)
-        },
-        Some(&contract()),
-        &mut |_| {},
-    );
+    let report = run(&Options { local: false, calls: Vec::new(), ..options(&server) }, Some(&contract()), &mut |_| {});
     assert_eq!(ids(&report, Outcome::Skipped), ["call", "hostile.host"]);
     assert!(report.ok());
 }
@@ -351,39 +199,20 @@ fn in_the_cloud_the_host_is_not_tried() {
 #[test]
 fn a_tool_that_never_repeats_itself_is_not_compared() {
     let server = Server::start("");
-    let report = run(
-        &Options {
-            calls: vec!["clock".parse().unwrap()],
-            ..options(&server)
-        },
-        None,
-        &mut |_| {},
-    );
+    let report = run(&Options { calls: vec!["clock".parse().unwrap()], ..options(&server) }, None, &mut |_| {});
     assert_eq!(line(&report, "call.same").outcome, Outcome::Skipped);
 }
 
 #[test]
 fn an_answer_to_another_request_is_none() {
     let report = probe("other-id");
-    assert!(
-        line(&report, "modern.discover")
-            .detail
-            .as_deref()
-            .unwrap()
-            .contains("another `id`")
-    );
+    assert!(line(&report, "modern.discover").detail.as_deref().unwrap().contains("another `id`"));
 }
 
 #[test]
 fn calls_are_read_with_clear_errors() {
     let call: Call = r#" get_weather   {"location": "Oslo"} "#.parse().unwrap();
-    assert_eq!(
-        call,
-        Call {
-            name: "get_weather".to_owned(),
-            arguments: json!({"location": "Oslo"})
-        }
-    );
+    assert_eq!(call, Call { name: "get_weather".to_owned(), arguments: json!({"location": "Oslo"}) });
     assert_eq!("now".parse::<Call>().unwrap().arguments, json!({}));
     for (text, why) in [
         ("", "does not begin with the name"),
@@ -392,10 +221,7 @@ fn calls_are_read_with_clear_errors() {
         ("get_weather [1]", "not an object"),
     ] {
         let error = text.parse::<Call>().unwrap_err().to_string();
-        assert!(
-            error.contains(why) && error.contains("hint: write `NAME {json}`"),
-            "{text}: {error}"
-        );
+        assert!(error.contains(why) && error.contains("hint: write `NAME {json}`"), "{text}: {error}");
     }
 }
 

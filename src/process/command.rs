@@ -34,23 +34,12 @@ const SHORTEST_SECRET: usize = 6;
 impl Cmd {
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         let program = program.as_ref().to_owned();
-        Cmd {
-            program,
-            script: None,
-            shown: None,
-            args: Vec::new(),
-            dir: None,
-            env: Vec::new(),
-            input: None,
-        }
+        Cmd { program, script: None, shown: None, args: Vec::new(), dir: None, env: Vec::new(), input: None }
     }
 
     /// A script and its interpreter: `node path/to/bin.js`, shown by the script's name alone.
     pub fn script(interpreter: impl AsRef<OsStr>, script: impl AsRef<OsStr>) -> Self {
-        Cmd {
-            script: Some(script.as_ref().to_owned()),
-            ..Cmd::new(interpreter)
-        }
+        Cmd { script: Some(script.as_ref().to_owned()), ..Cmd::new(interpreter) }
     }
 
     pub fn shown_as(mut self, name: impl Into<String>) -> Self {
@@ -64,8 +53,7 @@ impl Cmd {
     }
 
     pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -108,11 +96,7 @@ impl Cmd {
             return shown.into();
         }
         let path = Path::new(self.script.as_ref().unwrap_or(&self.program));
-        let name = if self.script.is_some() {
-            path.file_stem()
-        } else {
-            path.file_name()
-        };
+        let name = if self.script.is_some() { path.file_stem() } else { path.file_name() };
         name.unwrap_or(path.as_os_str()).to_string_lossy()
     }
 
@@ -130,10 +114,7 @@ impl Cmd {
 
     pub(super) fn secrets(&self) -> Vec<String> {
         let secret = |var: &Var| match var {
-            Var::Secret(value) => value
-                .to_str()
-                .filter(|value| value.len() >= SHORTEST_SECRET)
-                .map(str::to_owned),
+            Var::Secret(value) => value.to_str().filter(|value| value.len() >= SHORTEST_SECRET).map(str::to_owned),
             _ => None,
         };
         let mut secrets: Vec<String> = self.env.iter().filter_map(|(_, var)| secret(var)).collect();
@@ -150,9 +131,7 @@ impl Cmd {
         }
         for (key, var) in &self.env {
             match var {
-                Var::Shown(value) | Var::Noise(value) | Var::Secret(value) => {
-                    command.env(key, value)
-                }
+                Var::Shown(value) | Var::Noise(value) | Var::Secret(value) => command.env(key, value),
                 Var::Removed => command.env_remove(key),
             };
         }
@@ -185,9 +164,7 @@ impl fmt::Display for Cmd {
             bare if bare == name && bare.contains('=') => write!(f, "'{bare}'")?,
             quoted => f.write_str(&quoted)?,
         }
-        self.args
-            .iter()
-            .try_for_each(|arg| write!(f, " {}", quote(arg)))
+        self.args.iter().try_for_each(|arg| write!(f, " {}", quote(arg)))
     }
 }
 
@@ -201,14 +178,8 @@ impl fmt::Debug for Cmd {
 fn elsewhere(dir: &Path) -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
     let there = here.join(dir);
-    let relative = there
-        .strip_prefix(&here)
-        .map(Path::to_path_buf)
-        .unwrap_or(there);
-    let plain: PathBuf = relative
-        .components()
-        .filter(|part| part.as_os_str() != ".")
-        .collect();
+    let relative = there.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(there);
+    let plain: PathBuf = relative.components().filter(|part| part.as_os_str() != ".").collect();
     (!plain.as_os_str().is_empty()).then_some(plain)
 }
 
@@ -233,17 +204,11 @@ fn quote_bytes(word: &OsStr) -> String {
                 '\n' => out.push_str("\\n"),
                 '\t' => out.push_str("\\t"),
                 '\r' => out.push_str("\\r"),
-                c if c.is_control() => c
-                    .to_string()
-                    .bytes()
-                    .for_each(|byte| out.push_str(&format!("\\x{byte:02x}"))),
+                c if c.is_control() => c.to_string().bytes().for_each(|byte| out.push_str(&format!("\\x{byte:02x}"))),
                 c => out.push(c),
             }
         }
-        chunk
-            .invalid()
-            .iter()
-            .for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
+        chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
     }
     out + "'"
 }
@@ -283,24 +248,8 @@ mod tests {
 
     #[test]
     fn a_shell_reads_back_what_was_meant() {
-        let words = [
-            "",
-            "a b",
-            "it's",
-            "$HOME",
-            "\\",
-            "\"",
-            "`id`",
-            "*",
-            "two\nlines\t",
-            "\u{1b}[1m'\\x",
-            "Zürich",
-        ];
-        let line = words
-            .iter()
-            .map(|word| quote(OsStr::new(word)))
-            .collect::<Vec<_>>()
-            .join(" ");
+        let words = ["", "a b", "it's", "$HOME", "\\", "\"", "`id`", "*", "two\nlines\t", "\u{1b}[1m'\\x", "Zürich"];
+        let line = words.iter().map(|word| quote(OsStr::new(word))).collect::<Vec<_>>().join(" ");
         let script = format!("printf '%s\\0' {line}");
         let out = Command::new("bash").args(["-c", &script]).output().unwrap();
         let want: String = words.iter().map(|word| format!("{word}\0")).collect();
@@ -316,10 +265,7 @@ mod tests {
             .env_remove("NOISE")
             .env_secret("API_TOKEN", "hunter2hunter2")
             .stdin("hunter3");
-        assert_eq!(
-            cmd.to_string(),
-            "CI=1 API_TOKEN=\"$API_TOKEN\" wrangler dev --port 8787"
-        );
+        assert_eq!(cmd.to_string(), "CI=1 API_TOKEN=\"$API_TOKEN\" wrangler dev --port 8787");
         assert_eq!(format!("{cmd:?}"), format!("Cmd({cmd})"));
         assert_eq!(cmd.clone().shown_as("npx wrangler").name(), "npx wrangler");
         assert_eq!(Cmd::new("/usr/bin/a=b").to_string(), "'a=b'");

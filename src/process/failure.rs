@@ -31,11 +31,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(failed) = error.downcast_ref::<ToolFailed>() {
         return failed.exit_code();
     }
-    if error.is::<Interrupted>() {
-        Interrupted.exit_code()
-    } else {
-        1
-    }
+    if error.is::<Interrupted>() { Interrupted.exit_code() } else { 1 }
 }
 
 const TAIL_LINES: usize = 25;
@@ -57,10 +53,7 @@ impl ToolFailed {
         // 124 is what timeout(1) answers; a server that ends too early with 0 is still our failure.
         match (self.limit, self.code, self.signal) {
             (Some(_), ..) => 124,
-            (None, Some(code), _) => u8::try_from(code)
-                .ok()
-                .filter(|code| *code != 0)
-                .unwrap_or(1),
+            (None, Some(code), _) => u8::try_from(code).ok().filter(|code| *code != 0).unwrap_or(1),
             (None, None, Some(signal)) => u8::try_from(128 + signal).unwrap_or(1),
             (None, None, None) => 1,
         }
@@ -86,9 +79,7 @@ impl fmt::Display for ToolFailed {
             return Ok(());
         }
         f.write_str("; its last lines:")?;
-        self.tail
-            .lines()
-            .try_for_each(|line| write!(f, "\n    {line}"))
+        self.tail.lines().try_for_each(|line| write!(f, "\n    {line}"))
     }
 }
 
@@ -104,12 +95,7 @@ impl std::error::Error for Interrupted {}
 /// The last lines that say something, in whole lines as long as they fit.
 fn tail(log: &str) -> String {
     let mut room = TAIL_BYTES;
-    let last = log
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        .rev()
-        .take(TAIL_LINES);
+    let last = log.lines().map(str::trim_end).filter(|line| !line.is_empty()).rev().take(TAIL_LINES);
     let mut lines: Vec<String> = last
         .map_while(|line| {
             let cut: String = line.chars().take(room).collect();
@@ -126,27 +112,16 @@ mod tests {
     use super::*;
 
     fn failed(raw: i32, log: &str) -> ToolFailed {
-        ToolFailed::new(
-            &Cmd::new("sam").arg("build"),
-            ExitStatus::from_raw(raw),
-            None,
-            log,
-        )
+        ToolFailed::new(&Cmd::new("sam").arg("build"), ExitStatus::from_raw(raw), None, log)
     }
 
     #[test]
     fn says_what_failed_how_and_the_last_lines() {
         let log: String = (0..100).map(|n| format!("line {n}  \n\n")).collect();
         let said = failed(3 << 8, &log).to_string();
-        assert!(
-            said.starts_with("`sam build` ended with exit code 3; its last lines:\n    line 75\n"),
-            "{said}"
-        );
+        assert!(said.starts_with("`sam build` ended with exit code 3; its last lines:\n    line 75\n"), "{said}");
         assert!(said.ends_with("\n    line 99"), "{said}");
-        assert_eq!(
-            failed(9, "").to_string(),
-            "`sam build` was killed by signal 9"
-        );
+        assert_eq!(failed(9, "").to_string(), "`sam build` was killed by signal 9");
     }
 
     #[test]

@@ -69,23 +69,11 @@ pub fn run(cmd: &Cmd, io: Io, limit: Option<Duration>) -> anyhow::Result<Outcome
 
     let (log, stdout) = (capture.log(), capture.answer());
     if status.success() && !overrun {
-        return Ok(Outcome {
-            code: status.code(),
-            stdout,
-            log,
-        });
+        return Ok(Outcome { code: status.code(), stdout, log });
     }
     let limit = limit.filter(|_| overrun);
-    let said = if log.trim().is_empty() {
-        capture.presentable(&stdout)
-    } else {
-        log
-    };
-    Err(ToolFailed {
-        stdout,
-        ..ToolFailed::new(cmd, status, limit, &said)
-    }
-    .into())
+    let said = if log.trim().is_empty() { capture.presentable(&stdout) } else { log };
+    Err(ToolFailed { stdout, ..ToolFailed::new(cmd, status, limit, &said) }.into())
 }
 
 /// A TCP port of the loopback interface that nobody listens on. Never hands out the same one twice.
@@ -109,30 +97,14 @@ fn start(cmd: &Cmd, io: Io) -> anyhow::Result<(Running, Capture)> {
     wire(&mut command, cmd, io).with_context(|| format!("cannot prepare `{}`", cmd.name()))?;
     let terminal = io == Io::Live && io::stdin().is_terminal();
     // On a terminal only the foreground group may read it, so a live child shares ours and gets Ctrl-C by itself.
-    let role = if terminal {
-        Role::Foreground
-    } else {
-        Role::Job
-    };
-    launch(
-        cmd,
-        command,
-        role,
-        if io == Io::Answer {
-            Sink::Answer
-        } else {
-            Sink::Log
-        },
-    )
+    let role = if terminal { Role::Foreground } else { Role::Job };
+    launch(cmd, command, role, if io == Io::Answer { Sink::Answer } else { Sink::Log })
 }
 
 fn wire(command: &mut Command, cmd: &Cmd, io: Io) -> io::Result<()> {
     match io {
         Io::Quiet | Io::Answer => {
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped());
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         }
         Io::Live => {
             command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
@@ -151,12 +123,7 @@ fn our_stderr() -> io::Result<Stdio> {
     Ok(io::stderr().as_fd().try_clone_to_owned()?.into())
 }
 
-fn launch(
-    cmd: &Cmd,
-    mut command: Command,
-    role: Role,
-    stdout: Sink,
-) -> anyhow::Result<(Running, Capture)> {
+fn launch(cmd: &Cmd, mut command: Command, role: Role, stdout: Sink) -> anyhow::Result<(Running, Capture)> {
     let mut running = Running::spawn(&mut command, role).with_context(|| cannot_run(cmd))?;
     let capture = Capture::new(cmd.secrets());
     let (input, out, err) = running.pipes();
@@ -176,16 +143,8 @@ fn launch(
 
 fn cannot_run(cmd: &Cmd) -> String {
     match cmd.dir() {
-        Some(dir) if !dir.is_dir() => format!(
-            "cannot run `{}`: there is no folder `{}`",
-            cmd.name(),
-            dir.display()
-        ),
-        _ => format!(
-            "cannot run `{}` (`{}`)",
-            cmd.name(),
-            cmd.program().display()
-        ),
+        Some(dir) if !dir.is_dir() => format!("cannot run `{}`: there is no folder `{}`", cmd.name(), dir.display()),
+        _ => format!("cannot run `{}` (`{}`)", cmd.name(), cmd.program().display()),
     }
 }
 

@@ -40,10 +40,7 @@ const LINE: usize = 8 * 1024;
 
 impl Capture {
     pub fn new(secrets: Vec<String>) -> Self {
-        Capture {
-            shared: Arc::default(),
-            secrets: secrets.into(),
-        }
+        Capture { shared: Arc::default(), secrets: secrets.into() }
     }
 
     /// Drains `pipe` to its end in a thread of its own.
@@ -62,11 +59,7 @@ impl Capture {
         let mut kept = self.kept();
         while kept.open > 0 {
             let seen = kept.seen;
-            let (next, wait) = self
-                .shared
-                .changed
-                .wait_timeout(kept, quiet)
-                .unwrap_or_else(PoisonError::into_inner);
+            let (next, wait) = self.shared.changed.wait_timeout(kept, quiet).unwrap_or_else(PoisonError::into_inner);
             kept = next;
             if wait.timed_out() && kept.seen == seen {
                 return;
@@ -80,10 +73,7 @@ impl Capture {
         let mut bytes = &kept.log[start..];
         if kept.cut || start > 0 {
             // The first line is probably half a line, half a character or half a colour.
-            let whole = bytes
-                .iter()
-                .position(|byte| *byte == b'\n')
-                .map_or(0, |at| at + 1);
+            let whole = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             bytes = &bytes[whole..];
         }
         self.presentable(&String::from_utf8_lossy(bytes))
@@ -91,9 +81,7 @@ impl Capture {
 
     /// Without colours and secrets.
     pub fn presentable(&self, text: &str) -> String {
-        self.secrets.iter().fold(plain(text), |text, secret| {
-            text.replace(secret.as_str(), "***")
-        })
+        self.secrets.iter().fold(plain(text), |text, secret| text.replace(secret.as_str(), "***"))
     }
 
     pub fn answer(&self) -> String {
@@ -142,10 +130,7 @@ impl Capture {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.shared
-            .kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -200,10 +185,7 @@ mod tests {
     fn escapes_and_redraws_are_gone() {
         let table = [
             ("\u{1b}[1;31merror\u{1b}[0m: x", "error: x"),
-            (
-                "\u{1b}]8;;https://a.dev\u{1b}\\link\u{1b}]8;;\u{7}!",
-                "link!",
-            ),
+            ("\u{1b}]8;;https://a.dev\u{1b}\\link\u{1b}]8;;\u{7}!", "link!"),
             ("a\r\nb\r\n", "a\nb\n"),
             ("10%\r50%\r100%\n", "100%\n"),
             ("\u{1b}[2K\u{1b}[1Gdone\u{1b}[?25h", "done"),
@@ -230,10 +212,7 @@ mod tests {
     #[test]
     fn secrets_are_blotted_out() {
         let capture = Capture::new(vec!["hunter2-long".into(), "hunter2".into()]);
-        capture.drain(
-            Box::new(std::io::Cursor::new("a=hunter2-long b=hunt\u{1b}[1mer2\n")),
-            Sink::Log,
-        );
+        capture.drain(Box::new(std::io::Cursor::new("a=hunter2-long b=hunt\u{1b}[1mer2\n")), Sink::Log);
         capture.settle(Duration::from_secs(5));
         assert_eq!(capture.log(), "a=*** b=***\n");
     }

@@ -8,8 +8,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, test_kill_process_group,
-    waitid,
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, test_kill_process_group, waitid,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -55,9 +54,7 @@ pub fn install_interrupt_handler() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // What our parent told us to ignore (nohup, a shell's `&`) stays ignored.
-        let wanted = [SIGINT, SIGTERM, SIGHUP]
-            .into_iter()
-            .filter(|signal| !ignored(*signal));
+        let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !ignored(*signal));
         if let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) {
             std::thread::spawn(move || signals.forever().for_each(on_signal));
         }
@@ -75,19 +72,11 @@ impl Running {
         let pid = Pid::from_child(&child);
         let entry = Entry { pid, role };
         alive.push(entry);
-        Ok(Running {
-            child,
-            entry,
-            status: None,
-        })
+        Ok(Running { child, entry, status: None })
     }
 
     pub fn pipes(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
-        (
-            self.child.stdin.take(),
-            self.child.stdout.take(),
-            self.child.stderr.take(),
-        )
+        (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take())
     }
 
     /// Its status, when it has ended; whatever is left of its group is killed then.
@@ -136,10 +125,7 @@ impl Running {
             self.entry.send(Signal::KILL);
         }
         alive.retain(|entry| *entry != self.entry);
-        let status = self
-            .child
-            .wait()
-            .unwrap_or_else(|_| ExitStatus::from_raw(SIGKILL));
+        let status = self.child.wait().unwrap_or_else(|_| ExitStatus::from_raw(SIGKILL));
         *self.status.insert(status)
     }
 
@@ -186,9 +172,7 @@ impl Entry {
         match self.role {
             Role::Server => self.send(Signal::TERM),
             Role::Foreground if signal == SIGINT => {}
-            Role::Foreground | Role::Job => {
-                self.send(Signal::from_named_raw(signal).unwrap_or(Signal::TERM))
-            }
+            Role::Foreground | Role::Job => self.send(Signal::from_named_raw(signal).unwrap_or(Signal::TERM)),
         }
     }
 }
@@ -225,8 +209,6 @@ fn alive() -> MutexGuard<'static, Vec<Entry>> {
 fn ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0);
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     mask & (1 << (signal - 1)) != 0
 }

@@ -22,21 +22,10 @@ impl Server {
             return Err(Interrupted.into());
         }
         let mut command = cmd.to_std();
-        let input = if cmd.input().is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        };
-        command
-            .stdin(input)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let input = if cmd.input().is_some() { Stdio::piped() } else { Stdio::null() };
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let (running, capture) = launch(cmd, command, Role::Server, Sink::Log)?;
-        Ok(Server {
-            cmd: cmd.clone(),
-            running,
-            capture,
-        })
+        Ok(Server { cmd: cmd.clone(), running, capture })
     }
 
     /// What it wrote so far, as far as it is kept.
@@ -47,17 +36,11 @@ impl Server {
     /// Its status, when it has ended by itself.
     pub fn exited(&mut self) -> Option<ExitStatus> {
         // It cannot be waited for only when somebody else did, and then it is gone as well.
-        self.running
-            .poll()
-            .unwrap_or_else(|_| Some(self.running.stop(Duration::ZERO)))
+        self.running.poll().unwrap_or_else(|_| Some(self.running.stop(Duration::ZERO)))
     }
 
     /// Asks `probe` until it says yes. Fails at once when the child ends or the user interrupts.
-    pub fn wait_ready(
-        &mut self,
-        probe: &mut dyn FnMut() -> bool,
-        limit: Duration,
-    ) -> anyhow::Result<()> {
+    pub fn wait_ready(&mut self, probe: &mut dyn FnMut() -> bool, limit: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(status) = self.exited() {
@@ -73,8 +56,7 @@ impl Server {
                 let status = self.running.stop(GRACE);
                 self.capture.settle(SETTLE);
                 let failed = ToolFailed::new(&self.cmd, status, Some(limit), &self.log());
-                return Err(failed)
-                    .with_context(|| format!("`{}` did not become ready", self.cmd.name()));
+                return Err(failed).with_context(|| format!("`{}` did not become ready", self.cmd.name()));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -90,8 +72,7 @@ impl Server {
         }
         self.capture.settle(SETTLE);
         let failed = ToolFailed::new(&self.cmd, status, None, &self.log());
-        anyhow::Error::new(failed)
-            .context(format!("`{}` ended before it was ready", self.cmd.name()))
+        anyhow::Error::new(failed).context(format!("`{}` ended before it was ready", self.cmd.name()))
     }
 }
 

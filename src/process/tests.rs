@@ -12,29 +12,20 @@ fn failed(result: anyhow::Result<Outcome>) -> ToolFailed {
 
 /// Is a process with this id there, and not just a zombie nobody reaped yet?
 fn alive(pid: &str) -> bool {
-    let out = Command::new("ps")
-        .args(["-o", "stat=", "-p", pid])
-        .output()
-        .unwrap();
+    let out = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
     !String::from_utf8_lossy(&out.stdout).trim().is_empty() && !out.stdout.starts_with(b"Z")
 }
 
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "never happened: {what}"
-        );
+        assert!(started.elapsed() < Duration::from_secs(20), "never happened: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 fn read(path: &Path) -> String {
-    std::fs::read_to_string(path)
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
+    std::fs::read_to_string(path).unwrap_or_default().trim().to_owned()
 }
 
 #[test]
@@ -54,23 +45,13 @@ fn both_pipes_are_drained_while_it_runs() {
 #[test]
 fn the_answer_and_the_log_are_kept_apart() {
     let done = run(&sh("echo answer; echo note >&2"), Io::Answer, None).unwrap();
-    assert_eq!(
-        (done.stdout.as_str(), done.log.as_str()),
-        ("answer\n", "note\n")
-    );
+    assert_eq!((done.stdout.as_str(), done.log.as_str()), ("answer\n", "note\n"));
 }
 
 #[test]
 fn a_failure_tells_code_and_last_lines() {
-    let failure = failed(run(
-        &sh("echo one; printf '\\033[31mtwo\\033[0m' >&2; exit 7"),
-        Io::Quiet,
-        None,
-    ));
-    assert_eq!(
-        (failure.code, failure.signal, failure.exit_code()),
-        (Some(7), None, 7)
-    );
+    let failure = failed(run(&sh("echo one; printf '\\033[31mtwo\\033[0m' >&2; exit 7"), Io::Quiet, None));
+    assert_eq!((failure.code, failure.signal, failure.exit_code()), (Some(7), None, 7));
     let mut lines: Vec<&str> = failure.tail.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["one", "two"]);
@@ -83,10 +64,7 @@ fn a_failure_tells_code_and_last_lines() {
 #[test]
 fn a_signal_is_told_apart_from_a_code() {
     let failure = failed(run(&sh("kill -KILL $$"), Io::Quiet, None));
-    assert_eq!(
-        (failure.code, failure.signal, failure.exit_code()),
-        (None, Some(9), 137)
-    );
+    assert_eq!((failure.code, failure.signal, failure.exit_code()), (None, Some(9), 137));
 }
 
 #[test]
@@ -124,12 +102,7 @@ fn what_it_leaves_behind_is_killed_and_holds_nobody_up() {
     let pid = dir.path().join("pid");
     let started = Instant::now();
     // The grandchild keeps both pipes open.
-    let done = run(
-        &sh("sleep 300 & echo $! > pid; echo done").current_dir(dir.path()),
-        Io::Answer,
-        None,
-    )
-    .unwrap();
+    let done = run(&sh("sleep 300 & echo $! > pid; echo done").current_dir(dir.path()), Io::Answer, None).unwrap();
     assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(done.stdout, "done\n");
     wait_until("the grandchild ends", || !alive(&read(&pid)));
@@ -139,34 +112,17 @@ fn what_it_leaves_behind_is_killed_and_holds_nobody_up() {
 fn stdin_is_empty_or_what_was_given() {
     assert_eq!(run(&Cmd::new("cat"), Io::Answer, None).unwrap().stdout, "");
     let big = "x".repeat(300_000);
-    assert_eq!(
-        run(&Cmd::new("cat").stdin(big.clone()), Io::Answer, None)
-            .unwrap()
-            .stdout,
-        big
-    );
+    assert_eq!(run(&Cmd::new("cat").stdin(big.clone()), Io::Answer, None).unwrap().stdout, big);
     // One that never reads it is no error.
     run(&Cmd::new("true").stdin(big), Io::Quiet, None).unwrap();
 }
 
 #[test]
 fn what_cannot_be_run_is_named() {
-    let error = format!(
-        "{:#}",
-        run(&Cmd::new("/nowhere/sam"), Io::Quiet, None).unwrap_err()
-    );
-    assert!(
-        error.starts_with("cannot run `sam` (`/nowhere/sam`): "),
-        "{error}"
-    );
-    let error = format!(
-        "{:#}",
-        run(&Cmd::new("sh").current_dir("/nowhere"), Io::Quiet, None).unwrap_err()
-    );
-    assert!(
-        error.starts_with("cannot run `sh`: there is no folder `/nowhere`"),
-        "{error}"
-    );
+    let error = format!("{:#}", run(&Cmd::new("/nowhere/sam"), Io::Quiet, None).unwrap_err());
+    assert!(error.starts_with("cannot run `sam` (`/nowhere/sam`): "), "{error}");
+    let error = format!("{:#}", run(&Cmd::new("sh").current_dir("/nowhere"), Io::Quiet, None).unwrap_err());
+    assert!(error.starts_with("cannot run `sh`: there is no folder `/nowhere`"), "{error}");
 }
 
 #[test]
@@ -174,12 +130,9 @@ fn a_server_is_stopped_with_its_grandchildren() {
     for by_drop in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let pid = dir.path().join("pid");
-        let cmd = sh("echo up; sh -c 'sleep 300 & echo $! > pid.new; mv pid.new pid; wait'")
-            .current_dir(dir.path());
+        let cmd = sh("echo up; sh -c 'sleep 300 & echo $! > pid.new; mv pid.new pid; wait'").current_dir(dir.path());
         let mut server = Server::spawn(&cmd).unwrap();
-        server
-            .wait_ready(&mut || pid.is_file(), Duration::from_secs(20))
-            .unwrap();
+        server.wait_ready(&mut || pid.is_file(), Duration::from_secs(20)).unwrap();
         assert!(server.exited().is_none());
         wait_until("the log is read", || server.log() == "up\n");
         let grandchild = read(&pid);
@@ -197,25 +150,18 @@ fn a_server_is_stopped_with_its_grandchildren() {
 fn a_server_that_dies_fails_at_once_with_its_last_words() {
     let mut server = Server::spawn(&sh("echo port is taken >&2; exit 4")).unwrap();
     let started = Instant::now();
-    let error = server
-        .wait_ready(&mut || false, Duration::from_secs(60))
-        .unwrap_err();
+    let error = server.wait_ready(&mut || false, Duration::from_secs(60)).unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(error.to_string(), "`sh` ended before it was ready");
     let failure = error.downcast_ref::<ToolFailed>().unwrap();
-    assert_eq!(
-        (failure.code, failure.tail.as_str()),
-        (Some(4), "port is taken")
-    );
+    assert_eq!((failure.code, failure.tail.as_str()), (Some(4), "port is taken"));
     assert_eq!(server.exited().and_then(|status| status.code()), Some(4));
 }
 
 #[test]
 fn a_server_that_never_gets_ready_is_stopped() {
     let mut server = Server::spawn(&sh("echo thinking; sleep 300")).unwrap();
-    let error = server
-        .wait_ready(&mut || false, Duration::from_millis(300))
-        .unwrap_err();
+    let error = server.wait_ready(&mut || false, Duration::from_millis(300)).unwrap_err();
     assert_eq!(error.downcast_ref::<ToolFailed>().unwrap().tail, "thinking");
     assert!(server.exited().is_some());
 }
@@ -233,9 +179,7 @@ fn free_ports_differ() {
 fn interrupted_program() {
     let dir = std::path::PathBuf::from(std::env::var_os("INTERRUPTED_DIR").unwrap());
     install_interrupt_handler();
-    let server = Server::spawn(
-        &sh("sleep 300 & echo $! > server.new; mv server.new server; wait").current_dir(&dir),
-    );
+    let server = Server::spawn(&sh("sleep 300 & echo $! > server.new; mv server.new server; wait").current_dir(&dir));
     let job = std::env::var("INTERRUPTED_JOB").unwrap();
     let job = format!("{job}; echo $$ > job.new; mv job.new job; while :; do sleep 0.05; done");
     let ended = run(&sh(&job).current_dir(&dir), Io::Quiet, None);
@@ -252,16 +196,8 @@ fn interrupt(job: &str, times: usize) -> (String, Option<i32>) {
     let dir = tempfile::tempdir().unwrap();
     let (server, job_id) = (dir.path().join("server"), dir.path().join("job"));
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "process::tests::interrupted_program",
-            "--ignored",
-            "--quiet",
-        ])
-        .envs([
-            ("INTERRUPTED_DIR", dir.path().as_os_str()),
-            ("INTERRUPTED_JOB", job.as_ref()),
-        ])
+        .args(["--exact", "process::tests::interrupted_program", "--ignored", "--quiet"])
+        .envs([("INTERRUPTED_DIR", dir.path().as_os_str()), ("INTERRUPTED_JOB", job.as_ref())])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();

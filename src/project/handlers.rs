@@ -10,7 +10,13 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
     for kind in Kind::ALL {
         for (name, at) in manifest.declared(kind) {
             let path = kind.handler(name);
-            let fault = |file: &str, at, message, hint: String| Fault { severity: Severity::Error, file: file.to_owned(), at, message, hint: Some(hint) };
+            let fault = |file: &str, at, message, hint: String| Fault {
+                severity: Severity::Error,
+                file: file.to_owned(),
+                at,
+                message,
+                hint: Some(hint),
+            };
             match std::fs::read_to_string(root.join(&path)) {
                 Ok(text) if has_default_export(&text) => {}
                 Ok(_) => faults.push(fault(
@@ -25,7 +31,12 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
                     format!("the {} `{name}` has no handler: `{path}` is missing", kind.noun()),
                     "run `mcp-deploy render`, which creates a typed starter".into(),
                 )),
-                Err(error) => faults.push(fault(FILE, at, format!("cannot read the handler `{path}`: {error}"), "mend the file or its permissions".into())),
+                Err(error) => faults.push(fault(
+                    FILE,
+                    at,
+                    format!("cannot read the handler `{path}`: {error}"),
+                    "mend the file or its permissions".into(),
+                )),
             }
         }
     }
@@ -35,7 +46,8 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
 /// Whether TypeScript text exports a default, outside comments and strings. The compiler has the last word.
 fn has_default_export(text: &str) -> bool {
     let code = without_comments_and_strings(text);
-    let words: Vec<&str> = code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).filter(|word| !word.is_empty()).collect();
     words.windows(2).any(|pair| pair == ["export", "default"] || pair == ["as", "default"])
 }
 
@@ -82,10 +94,22 @@ mod tests {
 
     #[test]
     fn finds_default_exports() {
-        for yes in ["export default tool(\"a\", f);", "const x = 1;\nexport\n  default x", "export { x as default };", "const q = '\\'';\nexport default q"] {
+        for yes in [
+            "export default tool(\"a\", f);",
+            "const x = 1;\nexport\n  default x",
+            "export { x as default };",
+            "const q = '\\'';\nexport default q",
+        ] {
             assert!(has_default_export(yes), "{yes}");
         }
-        for no in ["", "// export default x", "/* export default x */ const a = 1", "const s = \"export default\"", "export const defaults = 1", "`export default ${1}`"] {
+        for no in [
+            "",
+            "// export default x",
+            "/* export default x */ const a = 1",
+            "const s = \"export default\"",
+            "export const defaults = 1",
+            "`export default ${1}`",
+        ] {
             assert!(!has_default_export(no), "{no}");
         }
     }

@@ -40,9 +40,7 @@ pub struct Call<'a> {
 pub fn from_request(head: &Head, body: &[u8], call: &Call) -> Option<Vec<u8>> {
     let (path, query) = split_target(&head.target)?;
     let host = head.get("host").unwrap_or_default();
-    let text = is_text(head.get("content-type"))
-        .then(|| std::str::from_utf8(body).ok())
-        .flatten();
+    let text = is_text(head.get("content-type")).then(|| std::str::from_utf8(body).ok()).flatten();
     let mut event = json!({
         "version": "2.0",
         "routeKey": "$default",
@@ -69,21 +67,9 @@ pub fn from_request(head: &Head, body: &[u8], call: &Call) -> Option<Vec<u8>> {
         "isBase64Encoded": !body.is_empty() && text.is_none(),
     });
     let optional = [
-        (
-            "cookies",
-            Some(cookies(head))
-                .filter(|cookies| !cookies.is_empty())
-                .map(Value::from),
-        ),
-        (
-            "queryStringParameters",
-            (!query.is_empty()).then(|| json!(parameters(query))),
-        ),
-        (
-            "body",
-            (!body.is_empty())
-                .then(|| text.map_or_else(|| BASE64_STANDARD.encode(body).into(), Value::from)),
-        ),
+        ("cookies", Some(cookies(head)).filter(|cookies| !cookies.is_empty()).map(Value::from)),
+        ("queryStringParameters", (!query.is_empty()).then(|| json!(parameters(query)))),
+        ("body", (!body.is_empty()).then(|| text.map_or_else(|| BASE64_STANDARD.encode(body).into(), Value::from))),
     ];
     for (key, value) in optional {
         if let Some(value) = value {
@@ -141,26 +127,14 @@ impl Response {
                 false if HOP_BY_HOP.contains(&name.as_str()) => continue,
                 false => name,
             };
-            let values = if let Value::Array(values) = value {
-                values
-            } else {
-                vec![value]
-            };
+            let values = if let Value::Array(values) = value { values } else { vec![value] };
             for value in values {
-                headers.push((
-                    name.clone(),
-                    value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned),
-                ));
+                headers.push((name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
             }
         }
         headers.extend(self.cookies.iter().map(|cookie| pair("set-cookie", cookie)));
         let sound = (200..600).contains(&self.status_code) && headers.iter().all(is_sound);
-        sound.then_some(Prelude {
-            status: self.status_code,
-            headers,
-        })
+        sound.then_some(Prelude { status: self.status_code, headers })
     }
 }
 
@@ -168,9 +142,7 @@ fn is_sound((name, value): &(String, String)) -> bool {
     let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty()
         && name.bytes().all(in_name)
-        && value
-            .bytes()
-            .all(|byte| byte == b'\t' || byte >= b' ' && byte != 127)
+        && value.bytes().all(|byte| byte == b'\t' || byte >= b' ' && byte != 127)
 }
 
 /// Path and query of a request target in either of its two forms.
@@ -179,22 +151,16 @@ fn split_target(target: &str) -> Option<(&str, &str)> {
         Some((scheme, rest)) if !scheme.contains('/') => &rest[rest.find('/')?..],
         _ => target,
     };
-    path.starts_with('/')
-        .then(|| path.split_once('?').unwrap_or((path, "")))
+    path.starts_with('/').then(|| path.split_once('?').unwrap_or((path, "")))
 }
 
 fn headers(head: &Head, body: &[u8], call: &Call) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in &head.headers {
-        if HOP_BY_HOP.contains(&name.as_str())
-            || matches!(name.as_str(), "content-length" | "cookie")
-        {
+        if HOP_BY_HOP.contains(&name.as_str()) || matches!(name.as_str(), "content-length" | "cookie") {
             continue;
         }
-        headers
-            .entry(name.clone())
-            .and_modify(|all| *all = format!("{all},{value}"))
-            .or_insert_with(|| value.clone());
+        headers.entry(name.clone()).and_modify(|all| *all = format!("{all},{value}")).or_insert_with(|| value.clone());
     }
     if !body.is_empty() || head.get("content-length").is_some() {
         headers.insert("content-length".into(), body.len().to_string());
@@ -210,11 +176,7 @@ fn headers(head: &Head, body: &[u8], call: &Call) -> BTreeMap<String, String> {
 
 fn cookies(head: &Head) -> Vec<&str> {
     let lines = head.headers.iter().filter(|(name, _)| name == "cookie");
-    lines
-        .flat_map(|(_, value)| value.split(';'))
-        .map(str::trim)
-        .filter(|cookie| !cookie.is_empty())
-        .collect()
+    lines.flat_map(|(_, value)| value.split(';')).map(str::trim).filter(|cookie| !cookie.is_empty()).collect()
 }
 
 fn parameters(query: &str) -> BTreeMap<String, String> {
@@ -223,20 +185,14 @@ fn parameters(query: &str) -> BTreeMap<String, String> {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let value = decode(value);
         let entry = parameters.entry(decode(name));
-        entry
-            .and_modify(|all| *all = format!("{all},{value}"))
-            .or_insert(value);
+        entry.and_modify(|all| *all = format!("{all},{value}")).or_insert(value);
     }
     parameters
 }
 
 fn decode(part: &str) -> String {
     let bytes = part.as_bytes();
-    let digit = |at: usize| {
-        bytes
-            .get(at)
-            .and_then(|byte| char::from(*byte).to_digit(16))
-    };
+    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
@@ -254,19 +210,8 @@ fn decode(part: &str) -> String {
 }
 
 fn is_text(content_type: Option<&str>) -> bool {
-    let kind = content_type
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let listed = [
-        "application/json",
-        "application/javascript",
-        "application/xml",
-    ]
-    .contains(&kind.as_str());
+    let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let listed = ["application/json", "application/javascript", "application/xml"].contains(&kind.as_str());
     listed || kind.starts_with("text/") || kind.ends_with("+json") || kind.ends_with("+xml")
 }
 
@@ -275,26 +220,12 @@ mod tests {
     use super::*;
 
     fn head(target: &str, headers: &[(&str, &str)]) -> Head {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| pair(name, value))
-            .collect();
-        Head {
-            method: "POST".into(),
-            target: target.into(),
-            headers,
-            ..Head::default()
-        }
+        let headers = headers.iter().map(|(name, value)| pair(name, value)).collect();
+        Head { method: "POST".into(), target: target.into(), headers, ..Head::default() }
     }
 
     fn event(head: &Head, body: &[u8]) -> Value {
-        let call = Call {
-            request_id: "r",
-            trace_id: "t",
-            client: "127.0.0.1",
-            port: 80,
-            time: SystemTime::UNIX_EPOCH,
-        };
+        let call = Call { request_id: "r", trace_id: "t", client: "127.0.0.1", port: 80, time: SystemTime::UNIX_EPOCH };
         serde_json::from_slice(&from_request(head, body, &call).unwrap()).unwrap()
     }
 
@@ -310,17 +241,11 @@ mod tests {
             ("content-type", "application/json; charset=utf-8"),
             ("x-forwarded-for", "6.6.6.6"),
         ];
-        let event = event(
-            &head("/a%20b/c?q=1&q=2&r=%C3%A9+f", &headers),
-            "{\"é\":1}".as_bytes(),
-        );
+        let event = event(&head("/a%20b/c?q=1&q=2&r=%C3%A9+f", &headers), "{\"é\":1}".as_bytes());
         assert_eq!(event["version"], "2.0");
         assert_eq!(event["rawPath"], "/a%20b/c");
         assert_eq!(event["rawQueryString"], "q=1&q=2&r=%C3%A9+f");
-        assert_eq!(
-            event["queryStringParameters"],
-            json!({"q": "1,2", "r": "é f"})
-        );
+        assert_eq!(event["queryStringParameters"], json!({"q": "1,2", "r": "é f"}));
         assert_eq!(event["cookies"], json!(["x=1", "y=2", "z=3"]));
         assert_eq!(event["body"], "{\"é\":1}");
         assert_eq!(event["isBase64Encoded"], false);
@@ -347,10 +272,7 @@ mod tests {
             assert_eq!(event["isBase64Encoded"], encoded, "{kind}");
         }
         let without = event(&head("/", &[]), b"");
-        assert_eq!(
-            (&without["body"], &without["isBase64Encoded"]),
-            (&Value::Null, &Value::Bool(false))
-        );
+        assert_eq!((&without["body"], &without["isBase64Encoded"]), (&Value::Null, &Value::Bool(false)));
     }
 
     #[test]
@@ -379,10 +301,7 @@ mod tests {
             ("set-cookie", "a=1"),
             ("set-cookie", "b=2"),
         ];
-        assert_eq!(
-            prelude.headers,
-            expected.map(|(name, value)| pair(name, value))
-        );
+        assert_eq!(prelude.headers, expected.map(|(name, value)| pair(name, value)));
     }
 
     #[test]
@@ -402,22 +321,11 @@ mod tests {
 
     #[test]
     fn a_buffered_answer_has_its_body_decoded() {
-        let parse = |json: Value| {
-            Prelude::parse_buffered(json.to_string().as_bytes()).map(|(_, body)| body)
-        };
-        assert_eq!(
-            parse(json!({"statusCode": 200, "body": "abc"})),
-            Some(b"abc".to_vec())
-        );
+        let parse = |json: Value| Prelude::parse_buffered(json.to_string().as_bytes()).map(|(_, body)| body);
+        assert_eq!(parse(json!({"statusCode": 200, "body": "abc"})), Some(b"abc".to_vec()));
         let encoded = json!({"statusCode": 200, "body": "YWJj", "isBase64Encoded": true});
         assert_eq!(parse(encoded), Some(b"abc".to_vec()));
-        assert_eq!(
-            parse(json!({"statusCode": 200, "body": "!", "isBase64Encoded": true})),
-            None
-        );
-        assert_eq!(
-            parse(json!({"statusCode": 204, "body": null})),
-            Some(Vec::new())
-        );
+        assert_eq!(parse(json!({"statusCode": 200, "body": "!", "isBase64Encoded": true})), None);
+        assert_eq!(parse(json!({"statusCode": 204, "body": null})), Some(Vec::new()));
     }
 }

@@ -57,17 +57,8 @@ fn exchange(shared: &Shared, conn: &mut Conn) -> Result<After, ReadError> {
     let Some(pieces) = shared.submit(&request_id, &trace_id, event) else {
         return Ok(refuse(conn, 429, Some(&head))?);
     };
-    let headers = vec![
-        pair("x-amzn-requestid", &request_id),
-        pair("x-amzn-trace-id", &trace_id),
-    ];
-    let mut answer = Answer {
-        conn,
-        head: &head,
-        headers,
-        form: None,
-        gone: false,
-    };
+    let headers = vec![pair("x-amzn-requestid", &request_id), pair("x-amzn-trace-id", &trace_id)];
+    let mut answer = Answer { conn, head: &head, headers, form: None, gone: false };
     let mut deadline: Option<Instant> = None;
     loop {
         let wait = match deadline {
@@ -75,11 +66,7 @@ fn exchange(shared: &Shared, conn: &mut Conn) -> Result<After, ReadError> {
             None => shared.patience(since),
         };
         // A function that never pauses is not to outrun its timeout.
-        let piece = if wait.is_zero() {
-            Err(RecvTimeoutError::Timeout)
-        } else {
-            pieces.recv_timeout(wait)
-        };
+        let piece = if wait.is_zero() { Err(RecvTimeoutError::Timeout) } else { pieces.recv_timeout(wait) };
         match piece {
             Ok(Piece::Taken(end)) => deadline = Some(end),
             Ok(Piece::Prelude(prelude)) => answer.begin(prelude, wait),
@@ -101,17 +88,9 @@ fn exchange(shared: &Shared, conn: &mut Conn) -> Result<After, ReadError> {
 
 /// An answer of our own. Without a head the request could not be read to its end, and nothing can follow it.
 fn refuse(conn: &mut Conn, status: u16, head: Option<&Head>) -> io::Result<After> {
-    let message = if status == 502 {
-        "Internal Server Error"
-    } else {
-        reason(status)
-    };
+    let message = if status == 502 { "Internal Server Error" } else { reason(status) };
     let body = json!({ "Message": message }).to_string();
-    let after = if head.is_some_and(Head::keeps_alive) {
-        After::Stay
-    } else {
-        After::Close
-    };
+    let after = if head.is_some_and(Head::keeps_alive) { After::Stay } else { After::Close };
     let mut headers = vec![pair("content-type", "application/json")];
     headers.extend((after == After::Close).then(|| pair("connection", "close")));
     match head.is_some_and(|head| head.method == "HEAD") {
@@ -147,16 +126,11 @@ impl Answer<'_> {
             _ => Form::UntilClosed,
         };
         self.form = Some(form);
-        self.headers
-            .extend((form == Form::Chunks).then(|| pair("transfer-encoding", "chunked")));
-        self.headers
-            .extend((!self.head.keeps_alive()).then(|| pair("connection", "close")));
+        self.headers.extend((form == Form::Chunks).then(|| pair("transfer-encoding", "chunked")));
+        self.headers.extend((!self.head.keeps_alive()).then(|| pair("connection", "close")));
         // A client that stops reading holds the function up, and no longer than that may run.
         self.conn.set_write_timeout(patience);
-        self.write(&head_bytes(
-            prelude.status,
-            self.headers.iter().chain(&prelude.headers),
-        ));
+        self.write(&head_bytes(prelude.status, self.headers.iter().chain(&prelude.headers)));
     }
 
     fn send(&mut self, data: &[u8]) {
@@ -176,11 +150,7 @@ impl Answer<'_> {
         if self.form == Some(Form::Chunks) {
             self.write(b"0\r\n\r\n");
         }
-        if self.gone || !self.head.keeps_alive() {
-            After::Close
-        } else {
-            After::Stay
-        }
+        if self.gone || !self.head.keeps_alive() { After::Close } else { After::Stay }
     }
 
     fn fail(self, status: u16) -> After {

@@ -35,11 +35,7 @@ impl Conn {
         // Both only cost time when they fail.
         let _ = stream.set_nodelay(true);
         acknowledge_at_once(&stream);
-        Self {
-            stream,
-            buffer: Vec::new(),
-            start: 0,
-        }
+        Self { stream, buffer: Vec::new(), start: 0 }
     }
 
     pub fn set_read_timeout(&self, limit: Duration) {
@@ -47,15 +43,11 @@ impl Conn {
     }
 
     pub fn set_write_timeout(&self, limit: Duration) {
-        let _ = self
-            .stream
-            .set_write_timeout(Some(limit.max(Duration::from_millis(1))));
+        let _ = self.stream.set_write_timeout(Some(limit.max(Duration::from_millis(1))));
     }
 
     pub fn peer(&self) -> String {
-        self.stream
-            .peer_addr()
-            .map_or_else(|_| "127.0.0.1".into(), |peer| peer.ip().to_string())
+        self.stream.peer_addr().map_or_else(|_| "127.0.0.1".into(), |peer| peer.ip().to_string())
     }
 
     /// The next request, or nothing when the peer closed the connection between two.
@@ -77,11 +69,7 @@ impl Conn {
                 Err(_) => return Err(ReadError::Refused(400)),
             }
             if self.fill()? == 0 {
-                return if self.pending() == 0 {
-                    Ok(None)
-                } else {
-                    Err(ReadError::Gone)
-                };
+                return if self.pending() == 0 { Ok(None) } else { Err(ReadError::Gone) };
             }
         }
     }
@@ -90,12 +78,7 @@ impl Conn {
     pub fn body(&mut self, head: &Head) -> Result<Body<'_>, ReadError> {
         let left = head.framing()?;
         let awaited = head.lists("expect", "100-continue") && left != Left::Counted(0);
-        Ok(Body {
-            conn: self,
-            left,
-            awaited,
-            trailers: Vec::new(),
-        })
+        Ok(Body { conn: self, left, awaited, trailers: Vec::new() })
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -103,16 +86,8 @@ impl Conn {
     }
 
     /// A whole answer in one write, so that a small one is one packet.
-    pub fn answer(
-        &mut self,
-        status: u16,
-        headers: &[(String, String)],
-        body: &[u8],
-    ) -> io::Result<()> {
-        let mut bytes = head_bytes(
-            status,
-            headers.iter().chain([&pair("content-length", body.len())]),
-        );
+    pub fn answer(&mut self, status: u16, headers: &[(String, String)], body: &[u8]) -> io::Result<()> {
+        let mut bytes = head_bytes(status, headers.iter().chain([&pair("content-length", body.len())]));
         bytes.extend_from_slice(body);
         self.write(&bytes)
     }
@@ -149,8 +124,7 @@ impl Conn {
                 result => break result,
             }
         };
-        self.buffer
-            .truncate(length + result.as_ref().map_or(0, |read| *read));
+        self.buffer.truncate(length + result.as_ref().map_or(0, |read| *read));
         acknowledge_at_once(&self.stream);
         result
     }
@@ -160,9 +134,7 @@ impl Conn {
         if self.pending() == 0 && self.fill()? == 0 {
             return Err(ReadError::Gone);
         }
-        let length = self
-            .pending()
-            .min(usize::try_from(limit).unwrap_or(usize::MAX));
+        let length = self.pending().min(usize::try_from(limit).unwrap_or(usize::MAX));
         let piece = self.buffer[self.start..self.start + length].to_vec();
         self.start += length;
         Ok(piece)
@@ -172,9 +144,7 @@ impl Conn {
         loop {
             let pending = &self.buffer[self.start..];
             if let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-                let line = String::from_utf8_lossy(&pending[..end])
-                    .trim_end_matches('\r')
-                    .to_owned();
+                let line = String::from_utf8_lossy(&pending[..end]).trim_end_matches('\r').to_owned();
                 self.start += end + 1;
                 return Ok(line);
             }
@@ -200,10 +170,7 @@ pub struct Head {
 impl Head {
     fn from(request: &httparse::Request) -> Self {
         let header = |header: &httparse::Header| {
-            (
-                header.name.to_ascii_lowercase(),
-                String::from_utf8_lossy(header.value).into_owned(),
-            )
+            (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).into_owned())
         };
         Self {
             method: request.method.unwrap_or_default().to_owned(),
@@ -214,10 +181,7 @@ impl Head {
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub fn keeps_alive(&self) -> bool {
@@ -237,20 +201,14 @@ impl Head {
     }
 
     fn framing(&self) -> Result<Left, ReadError> {
-        let mut lengths = self
-            .headers
-            .iter()
-            .filter(|(key, _)| key == "content-length")
-            .map(|(_, value)| value);
+        let mut lengths = self.headers.iter().filter(|(key, _)| key == "content-length").map(|(_, value)| value);
         let length = lengths.next();
         match (self.get("transfer-encoding"), length) {
             (None, None) => Ok(Left::Counted(0)),
             (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(Left::Size),
             (Some(_), None) => Err(ReadError::Refused(501)),
             // Both, or two lengths, is how requests are smuggled.
-            (None, Some(length)) if lengths.all(|other| other == length) => {
-                number(length, 10).map(Left::Counted)
-            }
+            (None, Some(length)) if lengths.all(|other| other == length) => number(length, 10).map(Left::Counted),
             _ => Err(ReadError::Refused(400)),
         }
     }
@@ -299,11 +257,7 @@ impl Body<'_> {
                 Left::Chunk(length) => {
                     let piece = self.conn.take(length)?;
                     let rest = length - piece.len() as u64;
-                    self.left = if rest == 0 {
-                        Left::ChunkEnd
-                    } else {
-                        Left::Chunk(rest)
-                    };
+                    self.left = if rest == 0 { Left::ChunkEnd } else { Left::Chunk(rest) };
                     return Ok(Some(piece));
                 }
                 Left::ChunkEnd if self.conn.line()?.is_empty() => Left::Size,
@@ -350,10 +304,7 @@ pub fn pair(name: &str, value: impl ToString) -> (String, String) {
     (name.to_owned(), value.to_string())
 }
 
-pub fn head_bytes<'a>(
-    status: u16,
-    headers: impl IntoIterator<Item = &'a (String, String)>,
-) -> Vec<u8> {
+pub fn head_bytes<'a>(status: u16, headers: impl IntoIterator<Item = &'a (String, String)>) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(status));
     for (name, value) in headers {
         head.push_str(name);
@@ -385,10 +336,7 @@ pub fn reason(status: u16) -> &'static str {
 fn number(digits: &str, radix: u32) -> Result<u64, ReadError> {
     // `from_str_radix` alone would take a sign.
     let plain = digits.chars().all(|digit| digit.is_digit(radix));
-    u64::from_str_radix(digits, radix)
-        .ok()
-        .filter(|_| plain)
-        .ok_or(ReadError::Refused(400))
+    u64::from_str_radix(digits, radix).ok().filter(|_| plain).ok_or(ReadError::Refused(400))
 }
 
 /// A client that sends one message in several small writes waits for our acknowledgement between them, which the kernel

@@ -51,12 +51,8 @@ struct Limits {
     idle: Duration,
 }
 
-const LIMITS: Limits = Limits {
-    queue: 128,
-    connections: 256,
-    init: Duration::from_secs(10),
-    idle: Duration::from_secs(65),
-};
+const LIMITS: Limits =
+    Limits { queue: 128, connections: 256, init: Duration::from_secs(10), idle: Duration::from_secs(65) };
 
 /// A Function URL in front of a Lambda Runtime API, both on 127.0.0.1. Dropped, it closes every connection and ends its threads.
 pub struct RuntimeApi {
@@ -82,18 +78,11 @@ impl RuntimeApi {
             state: Mutex::new(State::new()),
             changed: Condvar::new(),
         });
-        let mut runtime = Self {
-            shared,
-            url,
-            api,
-            acceptors: Vec::new(),
-        };
+        let mut runtime = Self { shared, url, api, acceptors: Vec::new() };
         for (listener, side) in [(url_listener, Side::Url), (api_listener, Side::Api)] {
             let shared = Arc::clone(&runtime.shared);
             let acceptor = thread::Builder::new().spawn(move || accept(&listener, &shared, side));
-            runtime
-                .acceptors
-                .push(acceptor.context("cannot start a thread for the local Lambda")?);
+            runtime.acceptors.push(acceptor.context("cannot start a thread for the local Lambda")?);
         }
         Ok(runtime)
     }
@@ -154,9 +143,7 @@ enum Side {
 fn listen(port: u16) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .with_context(|| format!("cannot listen on `127.0.0.1:{port}` for the local Lambda"))?;
-    let address = listener
-        .local_addr()
-        .context("cannot learn the port of the local Lambda")?;
+    let address = listener.local_addr().context("cannot learn the port of the local Lambda")?;
     Ok((listener, address))
 }
 
@@ -261,11 +248,7 @@ impl Shared {
     fn admit(&self, stream: &TcpStream, side: Side) -> Option<Admitted<'_>> {
         let copy = stream.try_clone().ok()?;
         let mut state = self.state();
-        let count = state
-            .connections
-            .values()
-            .filter(|(other, _)| *other == side)
-            .count();
+        let count = state.connections.values().filter(|(other, _)| *other == side).count();
         if state.closed || count >= self.limits.connections {
             return None;
         }
@@ -291,14 +274,7 @@ impl Shared {
         if state.closed || state.queue.len() >= self.limits.queue {
             return None;
         }
-        state.queue.push_back((
-            Invocation {
-                id: id.into(),
-                trace_id: trace_id.into(),
-                event,
-            },
-            answer,
-        ));
+        state.queue.push_back((Invocation { id: id.into(), trace_id: trace_id.into(), event }, answer));
         self.changed.notify_all();
         Some(pieces)
     }
@@ -306,9 +282,7 @@ impl Shared {
     /// How long a request that waits since `since` may go on waiting for a sandbox.
     fn patience(&self, since: Instant) -> Duration {
         let absent = self.state().absent_since;
-        absent.map_or(self.limits.init, |absent| {
-            self.limits.init.saturating_sub(absent.max(since).elapsed())
-        })
+        absent.map_or(self.limits.init, |absent| self.limits.init.saturating_sub(absent.max(since).elapsed()))
     }
 
     /// Takes an event back out of the queue; false when a sandbox has it after all.
@@ -322,11 +296,7 @@ impl Shared {
     /// Makes an end of a sandbox that let the timeout of its function pass.
     fn kill(&self, id: &str) {
         let mut state = self.state();
-        if state
-            .running
-            .as_ref()
-            .is_some_and(|running| running.id == id)
-        {
+        if state.running.as_ref().is_some_and(|running| running.id == id) {
             state.lose_sandbox();
             state.shut_down(|side| side == Side::Api);
             self.changed.notify_all();
@@ -356,27 +326,16 @@ impl Shared {
                 let deadline = Instant::now() + state.timeout;
                 // Room for it there is: nothing else was sent yet.
                 let _ = answer.try_send(Piece::Taken(deadline));
-                state.running = Some(Running {
-                    id: invocation.id.clone(),
-                    answer: Some(answer),
-                });
+                state.running = Some(Running { id: invocation.id.clone(), answer: Some(answer) });
                 return Some((invocation, deadline));
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// The way to the client of the request that runs, once.
     fn take_answer(&self, id: &str) -> Option<SyncSender<Piece>> {
-        self.state()
-            .running
-            .as_mut()
-            .filter(|running| running.id == id)?
-            .answer
-            .take()
+        self.state().running.as_mut().filter(|running| running.id == id)?.answer.take()
     }
 
     fn finish(&self, id: &str) {
@@ -400,9 +359,7 @@ impl Drop for Admitted<'_> {
 fn new_ids() -> (String, String) {
     let random = || RandomState::new().build_hasher().finish();
     let (a, b, c) = (random(), random(), random());
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let id = format!(
         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
         a >> 32,
@@ -411,8 +368,5 @@ fn new_ids() -> (String, String) {
         0x8000 | ((b >> 48) & 0x3fff),
         b & 0xffff_ffff_ffff
     );
-    (
-        id,
-        format!("Root=1-{now:08x}-{:08x}{c:016x};Sampled=0", b >> 32),
-    )
+    (id, format!("Root=1-{now:08x}-{:08x}{c:016x};Sampled=0", b >> 32))
 }

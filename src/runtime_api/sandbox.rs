@@ -20,19 +20,11 @@ pub fn serve(shared: &Shared, mut conn: Conn) {
         let path = head.target.split('?').next().unwrap_or_default().to_owned();
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let served = match (head.method.as_str(), parts.as_slice()) {
-            ("GET", ["2018-06-01", "runtime", "invocation", "next"]) => {
-                hand_over(shared, &mut conn, &head)
-            }
-            ("POST", ["2018-06-01", "runtime", "invocation", id, "response"]) => {
-                respond(shared, &mut conn, &head, id)
-            }
-            ("POST", ["2018-06-01", "runtime", "invocation", id, "error"]) => {
-                report(shared, &mut conn, &head, id)
-            }
+            ("GET", ["2018-06-01", "runtime", "invocation", "next"]) => hand_over(shared, &mut conn, &head),
+            ("POST", ["2018-06-01", "runtime", "invocation", id, "response"]) => respond(shared, &mut conn, &head, id),
+            ("POST", ["2018-06-01", "runtime", "invocation", id, "error"]) => report(shared, &mut conn, &head, id),
             ("POST", ["2018-06-01", "runtime", "init", "error"])
-            | ("POST", ["2020-01-01", "extension", "init" | "exit", "error"]) => {
-                give_up(shared, &mut conn, &head)
-            }
+            | ("POST", ["2020-01-01", "extension", "init" | "exit", "error"]) => give_up(shared, &mut conn, &head),
             ("POST", ["2020-01-01", "extension", "register"]) => register(shared, &mut conn, &head),
             ("GET", ["2020-01-01", "extension", "event", "next"]) => {
                 // No events ever come, as the adapter asks for none; so its end is what ends this.
@@ -51,29 +43,16 @@ pub fn serve(shared: &Shared, mut conn: Conn) {
 fn register(shared: &Shared, conn: &mut Conn, head: &Head) -> Result<(), ReadError> {
     drained(conn, head)?;
     shared.state().absent_since = None;
-    let body =
-        json!({ "functionName": shared.function_name, "functionVersion": "$LATEST" }).to_string();
-    Ok(conn.answer(
-        200,
-        &[
-            json_type(),
-            pair("lambda-extension-identifier", new_ids().0),
-        ],
-        body.as_bytes(),
-    )?)
+    let body = json!({ "functionName": shared.function_name, "functionVersion": "$LATEST" }).to_string();
+    Ok(conn.answer(200, &[json_type(), pair("lambda-extension-identifier", new_ids().0)], body.as_bytes())?)
 }
 
 fn hand_over(shared: &Shared, conn: &mut Conn, head: &Head) -> Result<(), ReadError> {
     drained(conn, head)?;
     let (invocation, deadline) = shared.next().ok_or(ReadError::Gone)?;
     let left = deadline.saturating_duration_since(Instant::now());
-    let deadline = (SystemTime::now() + left)
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |end| end.as_millis());
-    let arn = format!(
-        "arn:aws:lambda:{REGION}:000000000000:function:{}",
-        shared.function_name
-    );
+    let deadline = (SystemTime::now() + left).duration_since(SystemTime::UNIX_EPOCH).map_or(0, |end| end.as_millis());
+    let arn = format!("arn:aws:lambda:{REGION}:000000000000:function:{}", shared.function_name);
     let headers = [
         json_type(),
         pair("lambda-runtime-aws-request-id", &invocation.id),
@@ -95,11 +74,7 @@ fn respond(shared: &Shared, conn: &mut Conn, head: &Head, id: &str) -> Result<()
     };
     let streamed = head.get("lambda-runtime-function-response-mode") == Some("streaming");
     let mut body = conn.body(head)?;
-    let relayed = if streamed {
-        relay_stream(&mut body, &answer)
-    } else {
-        relay_buffered(&mut body, &answer)
-    };
+    let relayed = if streamed { relay_stream(&mut body, &answer) } else { relay_buffered(&mut body, &answer) };
     drop(answer);
     shared.finish(id);
     match relayed {
@@ -129,10 +104,7 @@ fn relay_stream(body: &mut Body, answer: &SyncSender<Piece>) -> Result<(), Failu
     let mut start = Vec::new();
     let prelude_length = loop {
         start.extend(body.read()?.ok_or(Failure::Response(NO_PRELUDE))?);
-        match start
-            .windows(PRELUDE_END.len())
-            .position(|window| window == PRELUDE_END)
-        {
+        match start.windows(PRELUDE_END.len()).position(|window| window == PRELUDE_END) {
             Some(length) => break length,
             None if start.len() > MAX_PRELUDE => return Err(Failure::Response(NO_PRELUDE)),
             None => {}
@@ -150,11 +122,7 @@ fn relay_stream(body: &mut Body, answer: &SyncSender<Piece>) -> Result<(), Failu
         if !piece.is_empty() {
             let _ = answer.send(Piece::Data(piece));
         }
-        next = if let Some(read) = suspect {
-            read
-        } else {
-            body.read()?
-        };
+        next = if let Some(read) = suspect { read } else { body.read()? };
     }
     if !body.has_trailer(STREAM_ERROR) {
         let _ = answer.send(Piece::End);
@@ -164,9 +132,7 @@ fn relay_stream(body: &mut Body, answer: &SyncSender<Piece>) -> Result<(), Failu
 
 /// The adapter's way to say that the server behind it broke off (see the top of this module).
 fn says_error(piece: &[u8]) -> bool {
-    piece
-        .get(..STREAM_ERROR.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(STREAM_ERROR.as_bytes()))
+    piece.get(..STREAM_ERROR.len()).is_some_and(|start| start.eq_ignore_ascii_case(STREAM_ERROR.as_bytes()))
 }
 
 fn relay_buffered(body: &mut Body, answer: &SyncSender<Piece>) -> Result<(), Failure> {
@@ -187,11 +153,7 @@ fn report(shared: &Shared, conn: &mut Conn, head: &Head, id: &str) -> Result<(),
     let known = shared.take_answer(id).is_some();
     shared.finish(id);
     drained(conn, head)?;
-    if known {
-        accepted(conn)
-    } else {
-        reject(conn, 400, "InvalidRequestID")
-    }
+    if known { accepted(conn) } else { reject(conn, 400, "InvalidRequestID") }
 }
 
 fn give_up(shared: &Shared, conn: &mut Conn, head: &Head) -> Result<(), ReadError> {

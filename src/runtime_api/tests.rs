@@ -13,30 +13,18 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[test]
 fn the_first_piece_arrives_before_the_last_is_sent() {
     let runtime = start(TIMEOUT);
-    let mut client = Peer::ask(
-        &runtime,
-        "POST /mcp?a=b HTTP/1.1\r\nhost: x.example\r\ncontent-length: 2\r\n\r\nhi",
-    );
+    let mut client = Peer::ask(&runtime, "POST /mcp?a=b HTTP/1.1\r\nhost: x.example\r\ncontent-length: 2\r\n\r\nhi");
     let mut adapter = Peer::adapter(&runtime);
     let (id, event) = adapter.next();
-    assert_eq!(
-        (&event["rawPath"], &event["rawQueryString"]),
-        (&"/mcp".into(), &"a=b".into())
-    );
+    assert_eq!((&event["rawPath"], &event["rawQueryString"]), (&"/mcp".into(), &"a=b".into()));
     assert_eq!(event["headers"]["host"], "x.example");
     assert_eq!(event["body"], "aGk=");
 
-    adapter.begin(
-        &id,
-        r#"{"statusCode":201,"headers":{"WWW-Authenticate":"Bearer"},"cookies":["a=1"]}"#,
-    );
+    adapter.begin(&id, r#"{"statusCode":201,"headers":{"WWW-Authenticate":"Bearer"},"cookies":["a=1"]}"#);
     adapter.chunk(b"first");
     let head = client.head();
     assert!(head.starts_with("HTTP/1.1 201 "), "{head}");
-    assert!(
-        head.contains("\r\nx-amzn-remapped-www-authenticate: Bearer\r\n"),
-        "{head}"
-    );
+    assert!(head.contains("\r\nx-amzn-remapped-www-authenticate: Bearer\r\n"), "{head}");
     assert!(head.contains("\r\nset-cookie: a=1\r\n"), "{head}");
     assert_eq!(client.read_chunk().unwrap(), b"first");
     adapter.chunk(b"last");
@@ -52,11 +40,7 @@ fn a_connection_serves_several_requests_in_every_form() {
     let mut adapter = Peer::adapter(&runtime);
     let mut client = Peer::ask(&runtime, "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
     let (id, _) = adapter.next();
-    adapter.post(
-        &id,
-        "response",
-        r#"{"statusCode":200,"headers":{},"body":"aGk=","isBase64Encoded":true}"#,
-    );
+    adapter.post(&id, "response", r#"{"statusCode":200,"headers":{},"body":"aGk=","isBase64Encoded":true}"#);
     assert_eq!(adapter.status(), 202);
     assert_eq!(client.answer(), (200, "hi".into()));
 
@@ -68,9 +52,7 @@ fn a_connection_serves_several_requests_in_every_form() {
     assert!(!client.head().contains("transfer-encoding"));
 
     // The body only after the server said to go on, in chunks, with a trailer.
-    client.send(
-        "POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n",
-    );
+    client.send("POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n");
     assert_eq!(client.head(), "HTTP/1.1 100 Continue\r\n\r\n");
     client.send("3;x=y\r\nabc\r\n1\r\nd\r\n0\r\nt: u\r\n\r\n");
     let (id, event) = adapter.next();
@@ -78,10 +60,7 @@ fn a_connection_serves_several_requests_in_every_form() {
     assert_eq!(event["headers"]["content-length"], "4");
     adapter.post(&id, "error", r#"{"errorMessage":"no"}"#);
     assert_eq!(adapter.status(), 202);
-    assert_eq!(
-        client.answer(),
-        (502, r#"{"Message":"Internal Server Error"}"#.into())
-    );
+    assert_eq!(client.answer(), (502, r#"{"Message":"Internal Server Error"}"#.into()));
 
     client.send("GET / HTTP/1.0\r\n\r\n");
     let (id, _) = adapter.next();
@@ -138,7 +117,8 @@ fn a_client_that_leaves_does_not_stop_the_function() {
 #[test]
 fn a_stream_that_breaks_is_cut() {
     let in_trailer = "0\r\nLambda-Runtime-Function-Error-Type: Runtime.StreamError\r\n\r\n";
-    let text = "Lambda-Runtime-Function-Error-Type: Runtime.StreamError\r\nLambda-Runtime-Function-Error-Body: eA==\r\n";
+    let text =
+        "Lambda-Runtime-Function-Error-Type: Runtime.StreamError\r\nLambda-Runtime-Function-Error-Body: eA==\r\n";
     let in_body = format!("{:x}\r\n{text}\r\n0\r\n\r\n", text.len());
     for end in [in_trailer, &in_body] {
         let runtime = start(TIMEOUT);
@@ -160,10 +140,7 @@ fn at_the_timeout_the_sandbox_dies_and_another_may_come() {
     let mut adapter = Peer::adapter(&runtime);
     let mut client = Peer::ask(&runtime, "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
     adapter.next();
-    assert_eq!(
-        client.answer(),
-        (504, r#"{"Message":"Gateway Timeout"}"#.into())
-    );
+    assert_eq!(client.answer(), (504, r#"{"Message":"Gateway Timeout"}"#.into()));
     assert_eq!(adapter.rest(), b"", "the sandbox is cut off");
 
     client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
@@ -180,14 +157,8 @@ fn at_the_timeout_the_sandbox_dies_and_another_may_come() {
 fn a_sandbox_that_dies_fails_its_request_at_once() {
     let runtime = start(TIMEOUT);
     let mut extension = Peer::adapter(&runtime);
-    extension.send(
-        "POST /2020-01-01/extension/register HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}",
-    );
-    assert!(
-        extension
-            .head()
-            .contains("\r\nlambda-extension-identifier: ")
-    );
+    extension.send("POST /2020-01-01/extension/register HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}");
+    assert!(extension.head().contains("\r\nlambda-extension-identifier: "));
     extension.skip_body();
     extension.send("GET /2020-01-01/extension/event/next HTTP/1.1\r\nhost: x\r\n\r\n");
     let mut client = Peer::ask(&runtime, "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
@@ -205,22 +176,14 @@ fn answers_that_make_no_sense_are_not_passed_on() {
     let (id, _) = adapter.next();
     adapter.post("another", "response", "{}");
     assert_eq!(adapter.status(), 400);
-    adapter.post(
-        &id,
-        "response",
-        r#"{"statusCode":200,"headers":{"a":"b\r\nc: d"}}"#,
-    );
+    adapter.post(&id, "response", r#"{"statusCode":200,"headers":{"a":"b\r\nc: d"}}"#);
     assert_eq!(adapter.status(), 400);
     assert_eq!(client.answer().0, 502);
 
     client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
     let (id, _) = adapter.next();
-    adapter.send(&format!(
-        "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nhost: x\r\n"
-    ));
-    adapter.send(
-        "lambda-runtime-function-response-mode: streaming\r\ntransfer-encoding: chunked\r\n\r\n",
-    );
+    adapter.send(&format!("POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nhost: x\r\n"));
+    adapter.send("lambda-runtime-function-response-mode: streaming\r\ntransfer-encoding: chunked\r\n\r\n");
     adapter.chunk(b"no prelude");
     adapter.send("0\r\n\r\n");
     assert_eq!(adapter.status(), 400);
@@ -229,36 +192,17 @@ fn answers_that_make_no_sense_are_not_passed_on() {
 
 #[test]
 fn what_is_too_large_or_too_much_or_malformed_is_refused() {
-    let limits = Limits {
-        queue: 1,
-        init: Duration::from_secs(1),
-        ..LIMITS
-    };
+    let limits = Limits { queue: 1, init: Duration::from_secs(1), ..LIMITS };
     let runtime = RuntimeApi::start_with(0, "test", limits).unwrap();
-    let too_large =
-        "POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 6291457\r\n\r\n";
-    assert_eq!(
-        Peer::ask(&runtime, too_large).answer().0,
-        413,
-        "without asking for the body"
-    );
+    let too_large = "POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 6291457\r\n\r\n";
+    assert_eq!(Peer::ask(&runtime, too_large).answer().0, 413, "without asking for the body");
     let grows = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5000000\r\n\r\n";
     let mut client = Peer::ask(&runtime, &(grows.to_owned() + &"x".repeat(5_000_000)));
-    assert_eq!(
-        client.answer().0,
-        413,
-        "base64 makes the event larger than the body"
-    );
+    assert_eq!(client.answer().0, 413, "base64 makes the event larger than the body");
 
     for (request, status) in [
-        (
-            "POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
-            400,
-        ),
+        ("POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
         ("POST / HTTP/1.1\r\ncontent-length: +1\r\n\r\nx", 400),
         ("POST / HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n", 501),
         ("OPTIONS * HTTP/1.1\r\n\r\n", 400),
@@ -299,18 +243,13 @@ fn dropped_it_leaves_nothing() {
 #[test]
 fn the_environment_is_that_of_the_function() {
     let runtime = start(TIMEOUT);
-    let environment: HashMap<_, _> = runtime
-        .environment(Path::new("/task"), "server.mjs", 512, TIMEOUT)
-        .into_iter()
-        .collect();
+    let environment: HashMap<_, _> =
+        runtime.environment(Path::new("/task"), "server.mjs", 512, TIMEOUT).into_iter().collect();
     let of = |name: &str| environment[name].as_str();
     assert_eq!(of("AWS_LAMBDA_RUNTIME_API"), runtime.api.to_string());
     assert_eq!(of("AWS_LAMBDA_FUNCTION_NAME"), "test");
     assert_eq!(of("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), "512");
-    assert_eq!(
-        (of("LAMBDA_TASK_ROOT"), of("_HANDLER")),
-        ("/task", "server.mjs")
-    );
+    assert_eq!((of("LAMBDA_TASK_ROOT"), of("_HANDLER")), ("/task", "server.mjs"));
     let taken = RuntimeApi::start(runtime.url.port(), "test").err().unwrap();
     assert!(format!("{taken:#}").contains(&runtime.url.port().to_string()));
 }
@@ -415,19 +354,13 @@ impl Peer {
         self.send("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: x\r\n\r\n");
         let head = self.head();
         let id = value_in(&head, "lambda-runtime-aws-request-id");
-        assert!(
-            value_in(&head, "lambda-runtime-deadline-ms")
-                .parse::<u64>()
-                .is_ok()
-        );
+        assert!(value_in(&head, "lambda-runtime-deadline-ms").parse::<u64>().is_ok());
         let event = self.exactly(length_in(&head));
         (id, serde_json::from_slice(&event).unwrap())
     }
 
     fn begin(&mut self, id: &str, prelude: &str) {
-        self.send(&format!(
-            "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nhost: x\r\n"
-        ));
+        self.send(&format!("POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nhost: x\r\n"));
         self.send("Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n");
         self.chunk(prelude.as_bytes());
         self.chunk(&PRELUDE_END);
@@ -440,9 +373,7 @@ impl Peer {
     }
 
     fn post(&mut self, id: &str, what: &str, body: &str) {
-        self.send(&format!(
-            "POST /2018-06-01/runtime/invocation/{id}/{what} HTTP/1.1\r\nhost: x\r\n"
-        ));
+        self.send(&format!("POST /2018-06-01/runtime/invocation/{id}/{what} HTTP/1.1\r\nhost: x\r\n"));
         self.send(&format!("content-length: {}\r\n\r\n{body}", body.len()));
     }
 
@@ -452,11 +383,8 @@ impl Peer {
 }
 
 fn value_in(head: &str, name: &str) -> String {
-    let line = head
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-    line.unwrap_or_else(|| panic!("no `{name}` in {head}"))
-        .to_owned()
+    let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.unwrap_or_else(|| panic!("no `{name}` in {head}")).to_owned()
 }
 
 fn length_in(head: &str) -> usize {

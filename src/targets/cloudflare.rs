@@ -19,7 +19,11 @@ pub const TARGET: Target = Target {
 };
 
 fn build(build: &Build<'_>) -> Vec<Step> {
-    let cmd = build.tools.cmd(ToolId::Wrangler).args(["deploy", "--dry-run", "--outdir", OUTPUT, "--env="]).current_dir(build.root);
+    let cmd = build
+        .tools
+        .cmd(ToolId::Wrangler)
+        .args(["deploy", "--dry-run", "--outdir", OUTPUT, "--env="])
+        .current_dir(build.root);
     vec![Step::new("build", cmd.env_noise("CI", "1"))]
 }
 
@@ -31,7 +35,8 @@ fn artifact(root: &Path) -> PathBuf {
 
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     let port = start.port.to_string();
-    let cmd = build.tools.cmd(ToolId::Wrangler).args(["dev", "--ip", "127.0.0.1", "--port", &port, "--inspector-port", "0"]);
+    let cmd =
+        build.tools.cmd(ToolId::Wrangler).args(["dev", "--ip", "127.0.0.1", "--port", &port, "--inspector-port", "0"]);
     // With a custom domain configured wrangler would otherwise rewrite Host and Origin, and the server's checks would see neither.
     let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.scratch.join("state"));
     Ok(Local {

@@ -71,7 +71,11 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, task_root: &Path) ->
     // On Lambda the adapter is an extension: a process beside the server, not its parent.
     let commands = [
         secrets(build.tools.cmd(ToolId::Node).arg(task_root.join(HANDLER)), start),
-        build.tools.cmd(ToolId::LambdaAdapter).env_remove("AWS_LAMBDA_MAX_CONCURRENCY").env_remove("AWS_LWA_LAMBDA_RUNTIME_API_PROXY"),
+        build
+            .tools
+            .cmd(ToolId::LambdaAdapter)
+            .env_remove("AWS_LAMBDA_MAX_CONCURRENCY")
+            .env_remove("AWS_LWA_LAMBDA_RUNTIME_API_PROXY"),
     ];
     let with = |cmd: Cmd| environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
     Ok(Local {

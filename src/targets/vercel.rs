@@ -37,10 +37,18 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     plan::copy_function(&artifact(build.root), build.root, &function)?;
     let launcher = start.scratch.join("vercel-launcher.mjs");
     plan::write_scratch(&launcher, &template::local("vercel-launcher.mjs")?)?;
-    let cmd = build.tools.cmd(ToolId::Node).arg(&launcher).arg(&function).arg(start.port.to_string()).current_dir(start.scratch);
+    let cmd = build
+        .tools
+        .cmd(ToolId::Node)
+        .arg(&launcher)
+        .arg(&function)
+        .arg(start.port.to_string())
+        .current_dir(start.scratch);
     let cmd = start.env.iter().fold(cmd, |cmd, (name, value)| cmd.env_secret(name, value));
-    let config = std::fs::read_to_string(function.join(".vc-config.json")).context("the build has no `.vc-config.json`")?;
-    let config: serde_json::Value = serde_json::from_str(&config).context("cannot read the build's `.vc-config.json`")?;
+    let config =
+        std::fs::read_to_string(function.join(".vc-config.json")).context("the build has no `.vc-config.json`")?;
+    let config: serde_json::Value =
+        serde_json::from_str(&config).context("cannot read the build's `.vc-config.json`")?;
     Ok(Local {
         commands: vec![cmd],
         bundle: function,

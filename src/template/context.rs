@@ -24,7 +24,10 @@ struct BirthServer {
 
 impl Birth {
     pub fn new(name: String, description: String, targets: &[&'static Target]) -> Self {
-        Birth { server: BirthServer { name, description }, targets: flags(|target| targets.iter().any(|chosen| chosen.name == target.name)) }
+        Birth {
+            server: BirthServer { name, description },
+            targets: flags(|target| targets.iter().any(|chosen| chosen.name == target.name)),
+        }
     }
 }
 
@@ -104,15 +107,26 @@ fn data(manifest: &Manifest) -> String {
     if !server.icons.is_empty() {
         info.insert("icons".into(), server.icons.clone().into());
     }
-    let tools: Vec<Value> = manifest.tools.iter().zip(manifest.tool_entries()).map(|(tool, entry)| with_timeout(manifest, tool, entry)).collect();
-    let prompts: Vec<Value> = manifest.prompts.iter().zip(manifest.prompt_entries()).map(|(prompt, mut entry)| {
-        if let (Some(entry), Some(schema)) = (entry.as_object_mut(), &prompt.input) {
-            entry.remove("arguments");
-            entry.insert("argsSchema".into(), schema.clone());
-        }
-        entry
-    }).collect();
-    let resources: Vec<Value> = [false, true].into_iter().flat_map(|templates| manifest.resource_entries(templates)).collect();
+    let tools: Vec<Value> = manifest
+        .tools
+        .iter()
+        .zip(manifest.tool_entries())
+        .map(|(tool, entry)| with_timeout(manifest, tool, entry))
+        .collect();
+    let prompts: Vec<Value> = manifest
+        .prompts
+        .iter()
+        .zip(manifest.prompt_entries())
+        .map(|(prompt, mut entry)| {
+            if let (Some(entry), Some(schema)) = (entry.as_object_mut(), &prompt.input) {
+                entry.remove("arguments");
+                entry.insert("argsSchema".into(), schema.clone());
+            }
+            entry
+        })
+        .collect();
+    let resources: Vec<Value> =
+        [false, true].into_iter().flat_map(|templates| manifest.resource_entries(templates)).collect();
     let all = json!({
         "server": info,
         "tools": tools,
@@ -144,7 +158,8 @@ fn milliseconds(duration: std::time::Duration) -> u64 {
 
 /// The contexts of `templates/{tool,resource,prompt}`: one starter a declaration.
 pub fn starters(manifest: &Manifest, kind: Kind) -> Vec<Value> {
-    let output = |name: &str| manifest.tools.iter().find(|tool| kind == Kind::Tool && tool.name == name)?.output.as_ref();
+    let output =
+        |name: &str| manifest.tools.iter().find(|tool| kind == Kind::Tool && tool.name == name)?.output.as_ref();
     let declared = manifest.declared(kind).into_iter();
     declared
         .map(|(name, _)| {

@@ -46,7 +46,11 @@ fn guess(schema: &Value, root: &Value, depth: usize) -> Option<Value> {
         }
         Some("integer" | "number") => {
             let bound = |key| schema.get(key).cloned();
-            Some(bound("minimum").or_else(|| bound("maximum").filter(|max| max.as_f64() < Some(0.0))).unwrap_or(json!(0)))
+            Some(
+                bound("minimum")
+                    .or_else(|| bound("maximum").filter(|max| max.as_f64() < Some(0.0)))
+                    .unwrap_or(json!(0)),
+            )
         }
         Some("boolean") => Some(json!(false)),
         Some("null") => Some(Value::Null),
@@ -56,7 +60,8 @@ fn guess(schema: &Value, root: &Value, depth: usize) -> Option<Value> {
             (0..least).map(|_| next(item)).collect::<Option<Vec<_>>>().map(Value::Array)
         }
         _ => {
-            let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+            let required =
+                schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
             let properties = required.map(|name| Some((name.to_owned(), next(schema.get("properties")?.get(name)?)?)));
             properties.collect::<Option<Map<_, _>>>().map(Value::Object)
         }
@@ -71,7 +76,10 @@ mod tests {
     fn samples_pass_their_schema() {
         let object = json!({ "type": "object", "properties": { "a": { "type": "string", "minLength": 2 }, "b": { "enum": ["x", "y"] } }, "required": ["a", "b"] });
         assert_eq!(of(&object), Some(json!({ "a": "xx", "b": "x" })));
-        assert_eq!(of(&json!({ "type": "array", "items": { "type": "number", "minimum": 3 }, "minItems": 1 })), Some(json!([3])));
+        assert_eq!(
+            of(&json!({ "type": "array", "items": { "type": "number", "minimum": 3 }, "minItems": 1 })),
+            Some(json!([3]))
+        );
         assert_eq!(of(&json!({ "type": "string", "pattern": "^[0-9]{4}$" })), None);
         assert_eq!(of(&json!({ "$ref": "#" })), None);
     }

@@ -5,14 +5,27 @@ use crate::manifest::{Manifest, Prompt, Resource, Tool};
 
 /// The interfaces `Tools`, `Resources`, `Prompts` and `Env`.
 pub fn declarations(manifest: &Manifest) -> String {
-    let mut text = interface("Tools", "What each tool receives, defaults applied, and returns.", manifest.tools.iter().map(tool));
+    let mut text =
+        interface("Tools", "What each tool receives, defaults applied, and returns.", manifest.tools.iter().map(tool));
     // A `$ref` inside an output's schema means that schema's own `$defs`, not those of the input.
     let outputs: Vec<String> = manifest.tools.iter().filter_map(output_with_defs).collect();
     if !outputs.is_empty() {
-        text.push_str(&interface("Outputs", "Outputs whose schemas have definitions of their own.", outputs.into_iter()));
+        text.push_str(&interface(
+            "Outputs",
+            "Outputs whose schemas have definitions of their own.",
+            outputs.into_iter(),
+        ));
     }
-    text.push_str(&interface("Resources", "The variables of each resource's URI template.", manifest.resources.iter().map(resource)));
-    text.push_str(&interface("Prompts", "What each prompt receives, defaults applied.", manifest.prompts.iter().map(prompt)));
+    text.push_str(&interface(
+        "Resources",
+        "The variables of each resource's URI template.",
+        manifest.resources.iter().map(resource),
+    ));
+    text.push_str(&interface(
+        "Prompts",
+        "What each prompt receives, defaults applied.",
+        manifest.prompts.iter().map(prompt),
+    ));
     let settings = manifest.env.iter().map(|(name, _)| name);
     let secrets = manifest.secrets.iter().map(|secret| &secret.name);
     let variables = settings.chain(secrets).map(|name| format!("  readonly {}: string;\n", literal(name)));
@@ -57,11 +70,13 @@ fn output_with_defs(tool: &Tool) -> Option<String> {
 
 fn resource(resource: &Resource) -> String {
     let variables = resource.variables.iter().flatten().map(|variable| {
-        let (mark, kind) = (if variable.optional { "?" } else { "" }, if variable.list { "string | string[]" } else { "string" });
+        let (mark, kind) =
+            (if variable.optional { "?" } else { "" }, if variable.list { "string | string[]" } else { "string" });
         format!("{}{mark}: {kind}", literal(&variable.name))
     });
     let variables: Vec<String> = variables.collect();
-    let text = if variables.is_empty() { "Record<string, never>".into() } else { format!("{{ {} }}", variables.join("; ")) };
+    let text =
+        if variables.is_empty() { "Record<string, never>".into() } else { format!("{{ {} }}", variables.join("; ")) };
     entry(&resource.name, &[("variables", text)])
 }
 

@@ -26,10 +26,7 @@ pub(super) const MARKER: &str = ".installed";
 impl Search {
     /// The user's PATH and cache.
     pub fn from_env() -> anyhow::Result<Self> {
-        Ok(Search {
-            path: std::env::var_os("PATH").unwrap_or_default(),
-            cache: default_cache()?,
-        })
+        Ok(Search { path: std::env::var_os("PATH").unwrap_or_default(), cache: default_cache()? })
     }
 
     pub(super) fn tools(&self) -> PathBuf {
@@ -53,12 +50,8 @@ pub fn survey(ids: &[ToolId], search: &Search) -> Vec<(&'static Requirement, Sta
             (tool, scope.spawn(move || status(tool, search)))
         };
         let asked: Vec<_> = ids.iter().map(ask).collect();
-        let answer =
-            |handle: thread::ScopedJoinHandle<'_, Status>| handle.join().unwrap_or(Status::Missing);
-        asked
-            .into_iter()
-            .map(|(tool, handle)| (tool, answer(handle)))
-            .collect()
+        let answer = |handle: thread::ScopedJoinHandle<'_, Status>| handle.join().unwrap_or(Status::Missing);
+        asked.into_iter().map(|(tool, handle)| (tool, answer(handle))).collect()
     })
 }
 
@@ -77,11 +70,7 @@ pub(super) fn status(tool: &'static Requirement, search: &Search) -> Status {
 /// The first of its names that will do, else what is wrong with the first that is there.
 fn on_path(tool: &Requirement, search: &Search) -> Status {
     let mut worst = Status::Missing;
-    for path in tool
-        .programs
-        .iter()
-        .filter_map(|program| search.which(program))
-    {
+    for path in tool.programs.iter().filter_map(|program| search.which(program)) {
         let status = judge(tool, path, search);
         if matches!(status, Status::Ready(_)) {
             return status;
@@ -95,35 +84,20 @@ fn on_path(tool: &Requirement, search: &Search) -> Status {
 
 fn judge(tool: &Requirement, path: PathBuf, search: &Search) -> Status {
     if !tool.tells_version {
-        return Status::Ready(Found {
-            path,
-            version: None,
-            origin: Origin::Path,
-        });
+        return Status::Ready(Found { path, version: None, origin: Origin::Path });
     }
     let version = match packaged_version(tool, &path) {
         Some(version) => version,
         None => match ask_version(tool, Cmd::new(&path), &search.path, PATIENCE) {
             Ok(version) => version,
             Err(error) => {
-                return Status::Broken {
-                    path,
-                    error: one_line(&error),
-                };
+                return Status::Broken { path, error: one_line(&error) };
             }
         },
     };
     let new_enough = Version::parse(tool.minimum).is_ok_and(|minimum| version >= minimum);
-    let found = Found {
-        path,
-        version: Some(version),
-        origin: Origin::Path,
-    };
-    if new_enough {
-        Status::Ready(found)
-    } else {
-        Status::TooOld(found)
-    }
+    let found = Found { path, version: Some(version), origin: Origin::Path };
+    if new_enough { Status::Ready(found) } else { Status::TooOld(found) }
 }
 
 /// Believes the marker: a tool is complete before it gets one.
@@ -136,35 +110,18 @@ pub(super) fn in_cache(tool: &Requirement, search: &Search) -> Status {
         return Status::Missing;
     };
     // A virtual environment breaks when the Python it links to is upgraded away.
-    if let Some(lost) = tool
-        .files
-        .iter()
-        .map(|file| home.join(file))
-        .find(|file| !file.is_file())
-    {
+    if let Some(lost) = tool.files.iter().map(|file| home.join(file)).find(|file| !file.is_file()) {
         let error = format!("`{}` is gone", lost.display());
         return Status::Broken { path, error };
     }
     match Version::parse(marker.trim()) {
-        Ok(version) => Status::Ready(Found {
-            path,
-            version: Some(version),
-            origin: Origin::Cache,
-        }),
-        Err(error) => Status::Broken {
-            path,
-            error: format!("its marker cannot be read: {error}"),
-        },
+        Ok(version) => Status::Ready(Found { path, version: Some(version), origin: Origin::Cache }),
+        Err(error) => Status::Broken { path, error: format!("its marker cannot be read: {error}") },
     }
 }
 
 /// What the program says itself.
-pub(super) fn ask_version(
-    tool: &Requirement,
-    cmd: Cmd,
-    path: &OsString,
-    limit: Duration,
-) -> anyhow::Result<Version> {
+pub(super) fn ask_version(tool: &Requirement, cmd: Cmd, path: &OsString, limit: Duration) -> anyhow::Result<Version> {
     let cmd = surroundings(cmd.shown_as(tool.name).arg("--version"), path, tool);
     let said = run(&cmd, Io::Answer, Some(limit))?;
     first_version(&said.stdout)
@@ -175,13 +132,8 @@ pub(super) fn ask_version(
 /// A JavaScript tool's version is in its package, which spares a start, and a failure under an old Node.
 fn packaged_version(tool: &Requirement, path: &Path) -> Option<Version> {
     let real = real(path);
-    let manifest = real
-        .ancestors()
-        .skip(1)
-        .map(|dir| dir.join("package.json"))
-        .find(|file| file.is_file())?;
-    let manifest: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(manifest).ok()?).ok()?;
+    let manifest = real.ancestors().skip(1).map(|dir| dir.join("package.json")).find(|file| file.is_file())?;
+    let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(manifest).ok()?).ok()?;
     if manifest["name"].as_str() != Some(tool.package) {
         return None;
     }
@@ -190,24 +142,14 @@ fn packaged_version(tool: &Requirement, path: &Path) -> Option<Version> {
 
 pub(super) fn is_javascript(path: &Path) -> bool {
     let path = real(path);
-    if path
-        .extension()
-        .is_some_and(|extension| ["js", "cjs", "mjs"].iter().any(|known| extension == *known))
-    {
+    if path.extension().is_some_and(|extension| ["js", "cjs", "mjs"].iter().any(|known| extension == *known)) {
         return true;
     }
     let mut start = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(128).read_to_end(&mut start));
-    let first = start
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
+    let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let first = String::from_utf8_lossy(first);
-    read.is_ok()
-        && first.starts_with("#!")
-        && first
-            .split(['/', ' '])
-            .any(|word| word.trim_end() == "node")
+    read.is_ok() && first.starts_with("#!") && first.split(['/', ' ']).any(|word| word.trim_end() == "node")
 }
 
 /// Where the links lead: npm puts links to scripts on PATH.
@@ -217,31 +159,23 @@ pub(super) fn real(path: &Path) -> PathBuf {
 
 /// The first `1.2.3` in a text, with its pre-release part where it follows the rules of semver.
 fn first_version(text: &str) -> Option<Version> {
-    text.split(|c: char| c.is_whitespace() || c == ',')
-        .find_map(|word| {
-            let word = word.trim_start_matches(|c: char| !c.is_ascii_digit());
-            let full = Version::parse(word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()));
-            full.ok().or_else(|| leading_numbers(word))
-        })
+    text.split(|c: char| c.is_whitespace() || c == ',').find_map(|word| {
+        let word = word.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let full = Version::parse(word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()));
+        full.ok().or_else(|| leading_numbers(word))
+    })
 }
 
 /// `3.13.0rc1` is 3.13.0.
 fn leading_numbers(word: &str) -> Option<Version> {
-    let end = word
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(word.len());
+    let end = word.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.len());
     Version::parse(word[..end].trim_end_matches('.')).ok()
 }
 
 /// Causes joined, and the tool's own words cut to their first line that says something.
 fn one_line(error: &anyhow::Error) -> String {
     let said = format!("{error:#}");
-    said.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .take(2)
-        .collect::<Vec<_>>()
-        .join(" ")
+    said.lines().map(str::trim).filter(|line| !line.is_empty()).take(2).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

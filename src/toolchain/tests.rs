@@ -21,10 +21,7 @@ impl Machine {
         for program in ["sh", "mkdir", "cat", "sleep", "chmod", "env", "dirname"] {
             std::os::unix::fs::symlink(which::which(program).unwrap(), bin.join(program)).unwrap();
         }
-        let search = Search {
-            path: bin.into_os_string(),
-            cache: dir.path().join("cache"),
-        };
+        let search = Search { path: bin.into_os_string(), cache: dir.path().join("cache") };
         Machine { dir, search }
     }
 
@@ -49,10 +46,7 @@ impl Machine {
         let tool = id.requirement();
         let home = format!("cache/tools/{}-{}", tool.name, tool.version);
         for file in tool.files {
-            self.file(
-                &format!("{home}/{file}"),
-                &format!("#!/bin/sh\necho {}\n", tool.version),
-            );
+            self.file(&format!("{home}/{file}"), &format!("#!/bin/sh\necho {}\n", tool.version));
         }
         self.file(&format!("{home}/.installed"), tool.version);
         self.dir.path().join(home).join(tool.files[0])
@@ -80,10 +74,7 @@ impl Machine {
     }
 
     fn cache_entries(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.search.cache.join("tools"))
-            .into_iter()
-            .flatten()
-            .flatten();
+        let entries = fs::read_dir(self.search.cache.join("tools")).into_iter().flatten().flatten();
         let names = entries.map(|entry| entry.file_name().into_string().unwrap());
         names.filter(|name| !name.ends_with(".lock")).collect()
     }
@@ -91,16 +82,11 @@ impl Machine {
 
 /// What npm would do for Node, into the folder it is run in.
 fn makes_node(version: &str) -> String {
-    makes(
-        ToolId::Node.requirement().files[0],
-        &format!("echo v{version}"),
-    )
+    makes(ToolId::Node.requirement().files[0], &format!("echo v{version}"))
 }
 
 fn makes(file: &str, script: &str) -> String {
-    format!(
-        "mkdir -p \"$(dirname {file})\"\ncat > {file} <<'END'\n#!/bin/sh\n{script}\nEND\nchmod +x {file}\n"
-    )
+    format!("mkdir -p \"$(dirname {file})\"\ncat > {file} <<'END'\n#!/bin/sh\n{script}\nEND\nchmod +x {file}\n")
 }
 
 fn node_works() -> String {
@@ -110,29 +96,12 @@ fn node_works() -> String {
 #[test]
 fn every_tool_has_one_sound_row() {
     use ToolId::*;
-    for id in [
-        Node,
-        Npm,
-        Sam,
-        Esbuild,
-        Vercel,
-        Wrangler,
-        Python,
-        LambdaAdapter,
-    ] {
-        assert_eq!(
-            REQUIREMENTS.iter().filter(|tool| tool.id == id).count(),
-            1,
-            "{id:?}"
-        );
+    for id in [Node, Npm, Sam, Esbuild, Vercel, Wrangler, Python, LambdaAdapter] {
+        assert_eq!(REQUIREMENTS.iter().filter(|tool| tool.id == id).count(), 1, "{id:?}");
         let tool = id.requirement();
         let parse = |text| Version::parse(text).unwrap();
         assert!(parse(tool.version) >= parse(tool.minimum), "{id:?}");
-        assert_eq!(
-            tool.files.is_empty(),
-            matches!(tool.source, Source::Host { .. }),
-            "{id:?}"
-        );
+        assert_eq!(tool.files.is_empty(), matches!(tool.source, Source::Host { .. }), "{id:?}");
         assert!(!tool.why.is_empty() && !tool.programs.is_empty());
     }
 }
@@ -144,38 +113,21 @@ fn statuses() {
 
     let path = machine.says("node", "v20.20.2");
     let version = Some(Version::new(20, 20, 2));
-    let old = Found {
-        path: path.clone(),
-        version,
-        origin: Origin::Path,
-    };
+    let old = Found { path: path.clone(), version, origin: Origin::Path };
     assert_eq!(machine.status(ToolId::Node), Status::TooOld(old));
 
     machine.says("node", "v26.1.0");
     let version = Some(Version::new(26, 1, 0));
-    let new = Found {
-        path: path.clone(),
-        version,
-        origin: Origin::Path,
-    };
+    let new = Found { path: path.clone(), version, origin: Origin::Path };
     assert_eq!(machine.status(ToolId::Node), Status::Ready(new));
 
     machine.program("node", "echo lib.so is missing >&2; exit 127");
-    let Status::Broken {
-        path: broken,
-        error,
-    } = machine.status(ToolId::Node)
-    else {
-        panic!()
-    };
+    let Status::Broken { path: broken, error } = machine.status(ToolId::Node) else { panic!() };
     assert_eq!(broken, path);
     assert!(error.contains("lib.so is missing"), "{error}");
 
     machine.says("node", "hello");
-    assert!(matches!(
-        machine.status(ToolId::Node),
-        Status::Broken { .. }
-    ));
+    assert!(matches!(machine.status(ToolId::Node), Status::Broken { .. }));
 }
 
 #[test]
@@ -191,10 +143,7 @@ fn another_name_is_tried_when_the_first_is_too_old() {
 fn a_script_is_not_started_to_learn_its_version() {
     let machine = Machine::new();
     let script = machine.file("lib/vercel/dist/vc.js", "#!/usr/bin/env node\nthrow 1\n");
-    machine.file(
-        "lib/vercel/package.json",
-        r#"{"name":"vercel","version":"62.3.4"}"#,
-    );
+    machine.file("lib/vercel/package.json", r#"{"name":"vercel","version":"62.3.4"}"#);
     std::os::unix::fs::symlink(&script, machine.dir.path().join("bin/vercel")).unwrap();
     let found = machine.status(ToolId::Vercel).ready().unwrap();
     assert_eq!(found.version, Some(Version::new(62, 3, 4)));
@@ -205,10 +154,7 @@ fn the_cache_is_for_what_path_lacks() {
     let machine = Machine::new();
     let cached = machine.cached(ToolId::Node);
     let ready = |machine: &Machine| machine.status(ToolId::Node).ready().unwrap();
-    assert_eq!(
-        (ready(&machine).path, ready(&machine).origin),
-        (cached.clone(), Origin::Cache)
-    );
+    assert_eq!((ready(&machine).path, ready(&machine).origin), (cached.clone(), Origin::Cache));
     machine.says("node", "v20.0.0");
     assert_eq!(ready(&machine).path, cached);
     machine.program("node", "exit 1");
@@ -231,19 +177,12 @@ fn a_toolchain_names_all_that_is_missing() {
     let machine = Machine::new();
     machine.says("node", "v20.1.0");
     machine.says("npm", "11.2.3");
-    let MissingTools(missing) =
-        Toolchain::resolve(&["lambda", "cloudflare"], &machine.search).unwrap_err();
+    let MissingTools(missing) = Toolchain::resolve(&["lambda", "cloudflare"], &machine.search).unwrap_err();
     let ids: Vec<ToolId> = missing.iter().map(|(tool, _)| tool.id).collect();
     assert_eq!(ids, [ToolId::Node, ToolId::Sam, ToolId::Wrangler]);
     let said = MissingTools(missing).to_string();
-    assert!(
-        said.contains("`node` 20.1.0 (") && said.contains("is older than 24.0.0; it runs"),
-        "{said}"
-    );
-    assert!(
-        said.contains("\n  `sam` 1.148.0 or newer was not found; it builds"),
-        "{said}"
-    );
+    assert!(said.contains("`node` 20.1.0 (") && said.contains("is older than 24.0.0; it runs"), "{said}");
+    assert!(said.contains("\n  `sam` 1.148.0 or newer was not found; it builds"), "{said}");
 }
 
 #[test]
@@ -255,29 +194,16 @@ fn scripts_run_under_the_chosen_node_with_its_folder_first() {
     let node = machine.cached(ToolId::Node);
     let tools = Toolchain::resolve(&["cloudflare"], &machine.search).unwrap();
     // It shows what it was given instead of running anything.
-    fs::write(
-        &node,
-        "#!/bin/sh\necho \"$@\"; echo $WRANGLER_SEND_METRICS; echo \"$PATH\"\n",
-    )
-    .unwrap();
+    fs::write(&node, "#!/bin/sh\necho \"$@\"; echo $WRANGLER_SEND_METRICS; echo \"$PATH\"\n").unwrap();
 
     let cmd = tools.cmd(ToolId::Wrangler).args(["dev", "--port", "1"]);
     assert_eq!(cmd.to_string(), "wrangler dev --port 1");
     let said = run(&cmd, Io::Answer, None).unwrap().stdout;
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(
-        lines[0],
-        format!("{} dev --port 1", script.canonicalize().unwrap().display())
-    );
+    assert_eq!(lines[0], format!("{} dev --port 1", script.canonicalize().unwrap().display()));
     assert_eq!(lines[1], "false");
-    let path = [
-        node.parent().unwrap().as_os_str(),
-        machine.search.path.as_os_str(),
-    ];
-    assert_eq!(
-        OsString::from(lines[2]),
-        path.join(std::ffi::OsStr::new(":"))
-    );
+    let path = [node.parent().unwrap().as_os_str(), machine.search.path.as_os_str()];
+    assert_eq!(OsString::from(lines[2]), path.join(std::ffi::OsStr::new(":")));
 }
 
 #[test]
@@ -285,24 +211,14 @@ fn path_stays_as_it_is_when_it_leads_to_the_right_node() {
     let machine = Machine::new();
     machine.says("node", "v24.1.0");
     machine.says("npm", "11.2.3");
-    machine.program(
-        "sam",
-        "[ \"$1\" = --version ] && echo 1.160.0 || echo \"$PATH\"",
-    );
-    let line = |tools: &Toolchain| {
-        run(&tools.cmd(ToolId::Sam).arg("build"), Io::Answer, None)
-            .unwrap()
-            .stdout
-    };
+    machine.program("sam", "[ \"$1\" = --version ] && echo 1.160.0 || echo \"$PATH\"");
+    let line = |tools: &Toolchain| run(&tools.cmd(ToolId::Sam).arg("build"), Io::Answer, None).unwrap().stdout;
     let own = machine.search.path.to_str().unwrap();
     let tools = Toolchain::resolve(&["lambda"], &machine.search).unwrap();
     assert_eq!(line(&tools).trim(), own);
     let esbuild = machine.cached(ToolId::Esbuild);
     let tools = Toolchain::resolve(&["lambda"], &machine.search).unwrap();
-    assert_eq!(
-        line(&tools).trim(),
-        format!("{own}:{}", esbuild.parent().unwrap().display())
-    );
+    assert_eq!(line(&tools).trim(), format!("{own}:{}", esbuild.parent().unwrap().display()));
 }
 
 #[test]
@@ -310,18 +226,12 @@ fn agents_are_hidden_from_vercel() {
     let machine = Machine::new();
     machine.says("node", "v24.1.0");
     machine.says("npm", "11.2.3");
-    machine.program(
-        "vercel",
-        "[ \"$1\" = --version ] && echo 64.0.2 || echo \"[$CLAUDECODE]\"",
-    );
+    machine.program("vercel", "[ \"$1\" = --version ] && echo 64.0.2 || echo \"[$CLAUDECODE]\"");
     let tools = Toolchain::resolve(&["vercel"], &machine.search).unwrap();
     let said = |cmd: Cmd| run(&cmd, Io::Answer, None).unwrap().stdout;
     assert_eq!(said(tools.cmd(ToolId::Vercel)), "[]\n");
     // What a caller sets afterwards holds.
-    assert_eq!(
-        said(tools.cmd(ToolId::Vercel).env("CLAUDECODE", "1")),
-        "[1]\n"
-    );
+    assert_eq!(said(tools.cmd(ToolId::Vercel).env("CLAUDECODE", "1")), "[1]\n");
 }
 
 #[test]
@@ -329,21 +239,13 @@ fn provisioning_installs_the_pinned_version_once() {
     let machine = Machine::new();
     machine.npm(&node_works());
     let mut told = Vec::new();
-    let found = provision(ToolId::Node, &machine.search, &mut |line| {
-        told.push(line.to_owned())
-    })
-    .unwrap();
+    let found = provision(ToolId::Node, &machine.search, &mut |line| told.push(line.to_owned())).unwrap();
     assert_eq!(found.origin, Origin::Cache);
     assert_eq!(found.version, Some(Version::new(24, 19, 0)));
-    assert!(
-        found
-            .path
-            .starts_with(machine.search.cache.join("tools/node-24.19.0"))
-    );
+    assert!(found.path.starts_with(machine.search.cache.join("tools/node-24.19.0")));
     assert_eq!(told, ["installing node 24.19.0"]);
     assert_eq!(machine.cache_entries(), ["node-24.19.0"]);
-    let manifest =
-        fs::read_to_string(machine.search.cache.join("tools/node-24.19.0/package.json")).unwrap();
+    let manifest = fs::read_to_string(machine.search.cache.join("tools/node-24.19.0/package.json")).unwrap();
     assert!(manifest.contains(":\"24.19.0\"}"), "{manifest}");
     assert!(machine.installs()[0].starts_with("install --prefix=. --no-global --ignore-scripts "));
 
@@ -355,16 +257,10 @@ fn provisioning_installs_the_pinned_version_once() {
 #[test]
 fn a_failed_installation_leaves_nothing() {
     let table = [
-        (
-            format!("{}echo getaddrinfo ENOTFOUND >&2; exit 1", node_works()),
-            "the package registry cannot be reached",
-        ),
+        (format!("{}echo getaddrinfo ENOTFOUND >&2; exit 1", node_works()), "the package registry cannot be reached"),
         ("exit 0".to_owned(), "cannot install `node` 24.19.0"),
         (makes_node("24.0.1"), "cannot install `node` 24.19.0"),
-        (
-            makes_node("24.19.0\nexit 1"),
-            "cannot install `node` 24.19.0",
-        ),
+        (makes_node("24.19.0\nexit 1"), "cannot install `node` 24.19.0"),
     ];
     for (script, said) in table {
         let machine = Machine::new();
@@ -382,10 +278,7 @@ fn the_installers_exit_code_is_kept() {
     machine.npm("echo npm error code E404 >&2; exit 9");
     let error = provision(ToolId::Node, &machine.search, &mut |_| ()).unwrap_err();
     assert_eq!(error.downcast_ref::<ToolFailed>().unwrap().code, Some(9));
-    assert!(
-        error.to_string().contains("does not have this version"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("does not have this version"), "{error}");
 }
 
 #[test]
@@ -396,13 +289,7 @@ fn a_lost_installation_is_cleared_away() {
     machine.file("cache/tools/node-24.19.0/half", "");
     provision(ToolId::Node, &machine.search, &mut |_| ()).unwrap();
     assert_eq!(machine.cache_entries(), ["node-24.19.0"]);
-    assert!(
-        !machine
-            .search
-            .cache
-            .join("tools/node-24.19.0/half")
-            .exists()
-    );
+    assert!(!machine.search.cache.join("tools/node-24.19.0/half").exists());
 }
 
 #[test]
@@ -414,10 +301,7 @@ fn many_at_once_install_once() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut count = |line: &str| {
-                    waited.fetch_add(
-                        usize::from(line.starts_with("waiting for another")),
-                        Ordering::Relaxed,
-                    );
+                    waited.fetch_add(usize::from(line.starts_with("waiting for another")), Ordering::Relaxed);
                 };
                 provision(ToolId::Node, &machine.search, &mut count).unwrap();
             });
@@ -432,14 +316,9 @@ fn what_an_installation_needs_is_installed_first() {
     let machine = Machine::new();
     machine.says("node", "v20.0.0");
     // The fake Node says its version, or runs the fake script.
-    let node = makes(
-        ToolId::Node.requirement().files[0],
-        "[ \"$1\" = --version ] && echo v24.19.0 || sh \"$@\"",
-    );
+    let node = makes(ToolId::Node.requirement().files[0], "[ \"$1\" = --version ] && echo v24.19.0 || sh \"$@\"");
     let wrangler = makes(ToolId::Wrangler.requirement().files[0], "echo 4.164.0");
-    machine.npm(&format!(
-        "case $(cat package.json) in *wrangler*)\n{wrangler};;\n*)\n{node};; esac"
-    ));
+    machine.npm(&format!("case $(cat package.json) in *wrangler*)\n{wrangler};;\n*)\n{node};; esac"));
     let found = provision(ToolId::Wrangler, &machine.search, &mut |_| ()).unwrap();
     assert_eq!(found.version, Some(Version::new(4, 164, 0)));
     let mut entries = machine.cache_entries();
@@ -450,18 +329,9 @@ fn what_an_installation_needs_is_installed_first() {
 #[test]
 fn what_cannot_be_installed_says_how_to_get_it() {
     let machine = Machine::new();
-    let error = format!(
-        "{:#}",
-        provision(ToolId::Node, &machine.search, &mut |_| ()).unwrap_err()
-    );
-    assert!(
-        error.contains("`npm` 10.0.0 or newer is needed") && error.contains("https://nodejs.org"),
-        "{error}"
-    );
-    let error = format!(
-        "{:#}",
-        provision(ToolId::LambdaAdapter, &machine.search, &mut |_| ()).unwrap_err()
-    );
+    let error = format!("{:#}", provision(ToolId::Node, &machine.search, &mut |_| ()).unwrap_err());
+    assert!(error.contains("`npm` 10.0.0 or newer is needed") && error.contains("https://nodejs.org"), "{error}");
+    let error = format!("{:#}", provision(ToolId::LambdaAdapter, &machine.search, &mut |_| ()).unwrap_err());
     assert!(error.contains("https://rustup.rs"), "{error}");
     assert_eq!(machine.cache_entries(), [""; 0]);
 }
@@ -479,16 +349,8 @@ fn a_python_tool_names_the_folder_it_was_moved_to() {
     let found = provision(ToolId::Sam, &machine.search, &mut |_| ()).unwrap();
     let home = machine.search.cache.join("tools/sam-1.170.0");
     assert_eq!(found.path, home.join("bin/sam"));
-    let first = fs::read_to_string(&found.path)
-        .unwrap()
-        .lines()
-        .next()
-        .unwrap()
-        .to_owned();
+    let first = fs::read_to_string(&found.path).unwrap().lines().next().unwrap().to_owned();
     assert_eq!(first, format!("#!{}", home.join("bin/python").display()));
-    assert_eq!(
-        fs::read_to_string(home.join("pyvenv.cfg")).unwrap(),
-        format!("command = {}\n", home.display())
-    );
+    assert_eq!(fs::read_to_string(home.join("pyvenv.cfg")).unwrap(), format!("command = {}\n", home.display()));
     assert_eq!(machine.cache_entries(), ["sam-1.170.0"]);
 }
