@@ -57,9 +57,10 @@ fn resolve(names: &[&str], mode: Mode) -> Result<Toolchain> {
     }
     let listed = ours.iter().map(|(tool, _)| format!("{} {}", tool.name, tool.version)).collect::<Vec<_>>().join(", ");
     if !prompt::confirm(mode, &format!("Install {listed} into mcp-deploy's private cache?"))? {
-        return Err(
-            anyhow::Error::new(MissingTools(ours)).context("hint: run `mcp-deploy doctor --fix`, or add `--yes`")
-        );
+        return Err(anyhow::anyhow!(
+            "{}\nhint: run `mcp-deploy doctor --fix`, which installs them into a private cache, or add `--yes`",
+            MissingTools(ours)
+        ));
     }
     for (tool, _) in &ours {
         install(tool, &search)?;
