@@ -41,6 +41,7 @@ pub enum Command {
     RemovePrompt(Remove),
     Render(Render),
     Check(Check),
+    Dev(Dev),
     Verify(Verify),
     Ship(Ship),
     Try(Try),
@@ -218,6 +219,25 @@ pub struct Check {
     /// One JSON document on stdout
     #[arg(long)]
     pub json: bool,
+}
+
+/// Build for one cloud, run it locally, and render, build and restart on every change until Ctrl-C
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The URL is printed on stdout, everything else on stderr.
+
+Example:
+  mcp-deploy dev --target cloudflare --port 8787")]
+pub struct Dev {
+    /// The cloud [default: the first in the manifest]
+    #[arg(long, value_name = "CLOUD")]
+    pub target: Option<TargetArg>,
+    /// [default: a free one]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Do not ask; install missing tools into the private cache
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// Call a running server over MCP and compare it with the manifest

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
+use tempfile::TempDir;
 
 use crate::manifest::Manifest;
 use crate::packages;
@@ -13,7 +14,7 @@ use crate::probe::{self, Call, Check, Contract, Outcome, Report};
 use crate::process::{self, Io, Server};
 use crate::project::{self, Faulty, Project};
 use crate::prompt::{self, Mode};
-use crate::targets::{Build, Start, Target};
+use crate::targets::{Build, Local, Start, Target};
 use crate::toolchain::{self, MissingTools, Need, Search, Toolchain};
 use crate::ui::{self, Mark};
 
@@ -127,6 +128,60 @@ pub fn build(target: &Target, build: &Build<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What was built for one cloud, running on this machine until it is dropped.
+pub struct Running {
+    target: &'static Target,
+    servers: Vec<Server>,
+    local: Local,
+    _scratch: TempDir,
+}
+
+/// Starts what was built, on `port` or a free one, and waits until it answers.
+pub fn start(target: &'static Target, build: &Build<'_>, port: Option<u16>) -> Result<Running> {
+    let artifact = (target.artifact)(build.root);
+    if !artifact.exists() {
+        let (title, name) = (target.title, target.name);
+        bail!(
+            "nothing was built for {title}: `{}` is missing\nhint: run `mcp-deploy ship --target {name} --local`",
+            artifact.display()
+        );
+    }
+    let scratch =
+        tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
+    let env = local_environment(build.root, build.manifest)?;
+    let port = port.map_or_else(process::free_port, Ok).context("no free port on 127.0.0.1")?;
+    let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env })?;
+    let servers = local.commands.iter().map(Server::spawn).collect::<Result<Vec<_>>>()?;
+    let mut running = Running { target, servers, local, _scratch: scratch };
+    let health = format!("{}/health", running.local.base);
+    if let Some(server) = running.servers.first_mut() {
+        server.wait_ready(&mut || probe::healthy(&health), READY)?;
+    }
+    Ok(running)
+}
+
+impl Running {
+    /// The MCP endpoint.
+    pub fn url(&self) -> String {
+        format!("{}/mcp", self.local.base)
+    }
+
+    /// What runs it, in words.
+    pub fn runtime(&self) -> &str {
+        &self.local.runtime
+    }
+
+    /// Fails when one of its processes ended by itself.
+    pub fn still_runs(&mut self) -> Result<()> {
+        for server in &mut self.servers {
+            if let Some(status) = server.exited() {
+                bail!("the server ended ({status}); its last lines:\n{}", server.log());
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Starts what was built, probes it and stops it.
 pub fn run_locally(
     target: &'static Target,
@@ -134,26 +189,9 @@ pub fn run_locally(
     calls: &[Call],
     on_check: &mut dyn FnMut(&Check),
 ) -> Result<LocalRun> {
-    let artifact = (target.artifact)(build.root);
-    if !artifact.exists() {
-        anyhow::bail!(
-            "nothing was built for {}: `{}` is missing\nhint: run `mcp-deploy ship --target {} --local`",
-            target.title,
-            artifact.display(),
-            target.name
-        );
-    }
-    let scratch =
-        tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
-    let env = local_environment(build.root, build.manifest)?;
-    let port = process::free_port().context("no free port on 127.0.0.1")?;
-    let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env })?;
-    let mut servers = local.commands.iter().map(Server::spawn).collect::<Result<Vec<_>>>()?;
-    let server = &mut servers[0];
-    let health = format!("{}/health", local.base);
-    server.wait_ready(&mut || probe::healthy(&health), READY)?;
+    let mut running = start(target, build, None)?;
     let options = probe::Options {
-        url: format!("{}/mcp", local.base),
+        url: running.url(),
         local: true,
         calls: calls.to_vec(),
         headers: Vec::new(),
@@ -161,12 +199,9 @@ pub fn run_locally(
         max_body_bytes: build.manifest.limits.max_body,
     };
     let report = probe::run(&options, Some(&contract(build.manifest)), on_check);
-    if let Some(status) = server.exited() {
-        anyhow::bail!("the server ended while it was probed ({status}); its last lines:\n{}", server.log());
-    }
-    servers.into_iter().for_each(Server::stop);
-    let bundle = weigh(&local.bundle).ok().map(|raw| Size { raw });
-    Ok(LocalRun { target: target.name, runtime: local.runtime, bundle, report })
+    running.still_runs()?;
+    let bundle = weigh(&running.local.bundle).ok().map(|raw| Size { raw });
+    Ok(LocalRun { target: running.target.name, runtime: running.local.runtime.clone(), bundle, report })
 }
 
 /// A cloud's local runtime has to compile and start; on a busy machine that takes its time.

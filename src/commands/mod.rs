@@ -2,6 +2,7 @@
 
 mod add;
 mod check;
+mod dev;
 mod doctor;
 mod init;
 mod print;
@@ -45,6 +46,7 @@ pub fn run(command: Command, dir: Option<&Path>) -> Result<End> {
         Command::RemovePrompt(args) => remove::run(Kind::Prompt, args, dir),
         Command::Render(args) => render::run(args, dir),
         Command::Check(args) => check::run(args, dir),
+        Command::Dev(args) => dev::run(args, dir),
         Command::Verify(args) => verify::run(args, dir),
         Command::Ship(args) => ship::run(args, dir),
         Command::Try(args) => trial::run(args),

@@ -1,0 +1,94 @@
+//! `dev`: one cloud's build on this machine, rebuilt and restarted when a file changes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result};
+
+use super::{End, chosen, report};
+use crate::cli::Dev;
+use crate::pipeline::{self, Running};
+use crate::process::{self, free_port};
+use crate::project::Project;
+use crate::prompt::{Mode, Usage};
+use crate::targets::{self, Build, Target};
+use crate::toolchain::Toolchain;
+use crate::ui::{self, Mark};
+
+pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
+    let project = Project::open(dir)?;
+    let root = project.root.clone();
+    let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
+    let named = match args.target {
+        Some(target) => chosen(&[target], &every)?,
+        None => every.first().copied().into_iter().collect(),
+    };
+    let [target] = named.as_slice() else {
+        return Err(Usage("`--target` must name one cloud of the manifest".into()).into());
+    };
+    let tools = pipeline::tools(&[target], Mode::of(args.yes))?;
+    // One port for the whole session: clients keep their URL across restarts.
+    let port = args.port.map_or_else(free_port, Ok).context("no free port on 127.0.0.1")?;
+    drop(project);
+    let mut seen = snapshot(&root);
+    let mut running = Some(start(&root, target, &tools, port)?);
+    if let Some(running) = &running {
+        ui::answer(running.url());
+    }
+    while !process::interrupted() {
+        std::thread::sleep(Duration::from_millis(300));
+        if let Some(server) = &mut running
+            && let Err(error) = server.still_runs()
+        {
+            if process::interrupted() {
+                break;
+            }
+            ui::error(&error);
+            running = None;
+        }
+        let now = snapshot(&root);
+        if now == seen {
+            continue;
+        }
+        ui::say("\nchanged; building again");
+        running = None;
+        match start(&root, target, &tools, port) {
+            Ok(started) => running = Some(started),
+            Err(_) if process::interrupted() => break,
+            Err(error) => ui::error(&error),
+        }
+        // What the build itself wrote is no change of the user's.
+        seen = snapshot(&root);
+    }
+    Ok(End::Done)
+}
+
+fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> Result<Running> {
+    let project = Project::open(Some(root))?;
+    report(&project.plan()?.apply(false)?);
+    pipeline::prepare(&project, tools)?;
+    let build = Build { root, manifest: &project.manifest, tools };
+    pipeline::build(target, &build)?;
+    let running = pipeline::start(target, &build, Some(port))?;
+    ui::mark(Mark::Good, format_args!("{} on {}; Ctrl-C stops it", running.url(), running.runtime()));
+    Ok(running)
+}
+
+/// When each file that a build reads was last changed.
+fn snapshot(root: &Path) -> BTreeMap<PathBuf, SystemTime> {
+    let mut files = BTreeMap::new();
+    for name in ["mcp.toml", "package.json", "tsconfig.json", ".env", "schemas", "src"] {
+        watch(&root.join(name), &mut files);
+    }
+    files
+}
+
+fn watch(path: &Path, files: &mut BTreeMap<PathBuf, SystemTime>) {
+    // A file that vanishes while we look is a change like any other.
+    if let Ok(entries) = std::fs::read_dir(path) {
+        entries.flatten().for_each(|entry| watch(&entry.path(), files));
+    } else if let Ok(modified) = std::fs::metadata(path).and_then(|meta| meta.modified()) {
+        files.insert(path.to_owned(), modified);
+    }
+}
