@@ -94,10 +94,7 @@ fn name(args: &Init, mode: Mode, dir: Option<&Path>) -> Result<String> {
         }
         return Ok(name.clone());
     }
-    let folder = match &args.path {
-        Some(path) => Some(base(dir).join(path)),
-        None => None,
-    };
+    let folder = args.path.as_ref().map(|path| base(dir).join(path));
     let folder = folder.map(|path| std::path::absolute(&path).unwrap_or(path));
     let like =
         folder.and_then(|path| names::server_like(&path.components().next_back()?.as_os_str().to_string_lossy()));

@@ -174,7 +174,7 @@ mod tests {
         let promised = [json!({"name": "a", "title": "A"}), json!({"name": "b"})];
         let live = [json!({"name": "a", "title": "B", "_meta": {}, "execution": {}}), json!({"name": "c"})];
         assert_eq!(
-            differences(&LISTS[0], &promised, &live),
+            differences(&LISTS[0], &promised, &live, false),
             ["missing: `b`", "unexpected: `c`", "tool `a`: /title: expected \"A\", got \"B\""]
         );
     }
