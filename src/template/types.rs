@@ -1,21 +1,14 @@
 //! The text of `src/generated/types.ts`: what every handler receives and returns, from the schemas.
 
-use crate::manifest::typescript::{defs_of, literal, type_of};
+use serde_json::Value;
+
+use crate::manifest::typescript::{defs_member, defs_of, string_literal as literal, type_of};
 use crate::manifest::{Manifest, Prompt, Resource, Tool};
 
 /// The interfaces `Tools`, `Resources`, `Prompts` and `Env`.
 pub fn declarations(manifest: &Manifest) -> String {
     let mut text =
         interface("Tools", "What each tool receives, defaults applied, and returns.", manifest.tools.iter().map(tool));
-    // A `$ref` inside an output's schema means that schema's own `$defs`, not those of the input.
-    let outputs: Vec<String> = manifest.tools.iter().filter_map(output_with_defs).collect();
-    if !outputs.is_empty() {
-        text.push_str(&interface(
-            "Outputs",
-            "Outputs whose schemas have definitions of their own.",
-            outputs.into_iter(),
-        ));
-    }
     text.push_str(&interface(
         "Resources",
         "The variables of each resource's URI template.",
@@ -42,30 +35,23 @@ fn interface(name: &str, doc: &str, members: impl Iterator<Item = String>) -> St
     }
 }
 
-fn entry(name: &str, members: &[(&str, String)]) -> String {
+fn entry(name: &str, members: &[(String, String)]) -> String {
     let members: String = members.iter().map(|(member, text)| format!("    {member}: {text};\n")).collect();
     format!("  {}: {{\n{members}  }};\n", literal(name))
 }
 
 fn tool(tool: &Tool) -> String {
     let access = format!("Tools[{}]", literal(&tool.name));
-    let mut members = vec![("input", type_of(&tool.input, &access, "input", true, 2))];
-    if let Some(output) = &tool.output {
-        let text = match output_with_defs(tool) {
-            Some(_) => format!("Outputs[{}][\"output\"]", literal(&tool.name)),
-            None => type_of(output, &access, "output", false, 2),
-        };
-        members.push(("output", text));
-    }
-    members.extend(defs_of(&tool.input, &access, "input", 2).map(|text| ("defs", text)));
+    let mut members = schema(&tool.input, &access, "input", true);
+    members.extend(tool.output.iter().flat_map(|output| schema(output, &access, "output", false)));
     entry(&tool.name, &members)
 }
 
-fn output_with_defs(tool: &Tool) -> Option<String> {
-    let output = tool.output.as_ref()?;
-    let access = format!("Outputs[{}]", literal(&tool.name));
-    let defs = defs_of(output, &access, "output", 2)?;
-    Some(entry(&tool.name, &[("output", type_of(output, &access, "output", false, 2)), ("defs", defs)]))
+/// A schema's type, and beside it what its references lead to.
+fn schema(schema: &Value, access: &str, member: &str, applied_defaults: bool) -> Vec<(String, String)> {
+    let mut members = vec![(member.to_owned(), type_of(schema, access, member, applied_defaults, 2))];
+    members.extend(defs_of(schema, access, member, applied_defaults, 2).map(|text| (defs_member(member), text)));
+    members
 }
 
 fn resource(resource: &Resource) -> String {
@@ -77,18 +63,14 @@ fn resource(resource: &Resource) -> String {
     let variables: Vec<String> = variables.collect();
     let text =
         if variables.is_empty() { "Record<string, never>".into() } else { format!("{{ {} }}", variables.join("; ")) };
-    entry(&resource.name, &[("variables", text)])
+    entry(&resource.name, &[("variables".to_owned(), text)])
 }
 
 fn prompt(prompt: &Prompt) -> String {
     let access = format!("Prompts[{}]", literal(&prompt.name));
-    let mut members = Vec::new();
-    match &prompt.input {
-        Some(schema) => {
-            members.push(("arguments", type_of(schema, &access, "arguments", true, 2)));
-            members.extend(defs_of(schema, &access, "arguments", 2).map(|text| ("defs", text)));
-        }
-        None => members.push(("arguments", "Record<string, never>".to_owned())),
-    }
+    let members = match &prompt.input {
+        Some(input) => schema(input, &access, "arguments", true),
+        None => vec![("arguments".to_owned(), "Record<string, never>".to_owned())],
+    };
     entry(&prompt.name, &members)
 }
