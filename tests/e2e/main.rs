@@ -3,4 +3,5 @@
 
 mod clients;
 mod conformance;
+mod streaming;
 mod support;
