@@ -273,10 +273,12 @@ pub struct Calls {
     pub call: Vec<Call>,
 }
 
-/// Check, render, build, run the build locally and verify it
+/// Check, render, build, run the build locally and verify it, deploy it, and verify it live
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  mcp-deploy ship --target lambda                      prints the URL on stdout
+  mcp-deploy ship --target all --stage staging --rollback-on-failure
   mcp-deploy ship --target cloudflare --local
   mcp-deploy ship --target lambda,vercel --local --call 'get_weather {\"location\": \"Oslo\"}'
   mcp-deploy ship --target all --local --dry-run       prints every file and every command, does nothing")]
@@ -287,6 +289,14 @@ pub struct Ship {
     /// Stop before the deployment: needs no account
     #[arg(long)]
     pub local: bool,
+    #[command(flatten)]
+    pub stage: StageArg,
+    /// When the live checks fail, serve the previous deployment again
+    #[arg(long, conflicts_with = "local")]
+    pub rollback_on_failure: bool,
+    /// How many seconds a new address may take to come alive
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub wait: u64,
     /// Print each file it would write and each command it would run
     #[arg(long)]
     pub dry_run: bool,
@@ -298,6 +308,13 @@ pub struct Ship {
     /// One JSON document on stdout
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StageArg {
+    /// Which deployment of the server: `production`, or one of the manifest's `[stages]`
+    #[arg(long, value_name = "NAME", default_value = "production")]
+    pub stage: String,
 }
 
 /// The whole job without an account: a sample built for every cloud, run in each cloud's local runtime, the answers compared
