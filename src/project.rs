@@ -23,7 +23,7 @@ impl std::error::Error for Faulty {}
 impl std::fmt::Display for Faulty {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let s = if self.0 == 1 { "" } else { "s" };
-        write!(f, "the project has {} error{s}; nothing was written", self.0)
+        write!(f, "the project has {} error{s}", self.0)
     }
 }
 
