@@ -46,6 +46,25 @@ impl fmt::Display for Conflicts {
     }
 }
 
+/// Ctrl-C (or SIGTERM, SIGHUP) while files were being written.
+#[derive(Debug)]
+pub struct PutBack;
+
+impl std::error::Error for PutBack {}
+
+impl fmt::Display for PutBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted; everything was put back")
+    }
+}
+
+/// Where the new text of `path` is written before it takes its place. A symbolic link keeps being one.
+pub fn temporary(path: &Path) -> PathBuf {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    path.with_file_name(format!(".{name}{TEMPORARY}"))
+}
+
 impl Plan {
     /// Writes the plan. An error or Ctrl-C in the middle puts everything back; being killed in the middle
     /// leaves a lock file that knows both versions of every file, so that the next run finishes the work.
@@ -67,6 +86,10 @@ impl Plan {
         if self.is_noop() {
             return Ok(applied);
         }
+        for leftover in &self.leftovers {
+            fault_point();
+            fs::remove_file(leftover).with_context(|| format!("cannot delete `{}`", leftover.display()))?;
+        }
         undo.create_dirs(&self.root)?;
         undo.write(&self.root.join(LOCK_FILE), &self.lock_during().text())?;
         for change in &self.changes {
@@ -85,7 +108,7 @@ impl Plan {
                     applied.updated.push(change.path.clone());
                 }
                 (Action::Delete, _) => {
-                    undo.delete(&path)?;
+                    undo.delete(&self.root, &path)?;
                     applied.deleted.push(change.path.clone());
                 }
                 (Action::Keep, Some(_)) if change.owner == Owner::User => applied.kept.push(change.path.clone()),
@@ -112,6 +135,7 @@ enum Step {
     /// The file was not there.
     Remove(PathBuf),
     RemoveDir(PathBuf),
+    CreateDir(PathBuf),
     Restore(PathBuf, Vec<u8>),
 }
 
@@ -130,7 +154,7 @@ impl Undo {
     /// Replaces the file in one step: readers see the old or the new text, never a part.
     fn write(&mut self, path: &Path, text: &str) -> Result<()> {
         if process::interrupted() {
-            bail!("interrupted: everything was put back");
+            bail!(PutBack);
         }
         let failed = || format!("cannot write `{}`", path.display());
         if let Some(parent) = path.parent() {
@@ -141,8 +165,8 @@ impl Undo {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(failed),
         };
-        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        let temporary = path.with_file_name(format!(".{name}{TEMPORARY}"));
+        let temporary = temporary(path);
+        let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         fault_point();
         self.0.push(Step::Remove(temporary.clone()));
         fs::write(&temporary, text).with_context(failed)?;
@@ -159,12 +183,19 @@ impl Undo {
         Ok(())
     }
 
-    fn delete(&mut self, path: &Path) -> Result<()> {
+    fn delete(&mut self, root: &Path, path: &Path) -> Result<()> {
         let failed = || format!("cannot delete `{}`", path.display());
         let bytes = fs::read(path).with_context(failed)?;
         fault_point();
         fs::remove_file(path).with_context(failed)?;
         self.0.push(Step::Restore(path.to_owned(), bytes));
+        // Folders that hold nothing any more; one that still does refuses to go.
+        for dir in path.ancestors().skip(1).take_while(|dir| *dir != root) {
+            if fs::remove_dir(dir).is_err() {
+                break;
+            }
+            self.0.push(Step::CreateDir(dir.to_owned()));
+        }
         Ok(())
     }
 
@@ -186,7 +217,15 @@ impl Undo {
             let _ = match step {
                 Step::Remove(path) => fs::remove_file(path),
                 Step::RemoveDir(path) => fs::remove_dir(path),
-                Step::Restore(path, bytes) => fs::write(path, bytes),
+                Step::CreateDir(path) => fs::create_dir(path),
+                // Whole again or not at all, should we be killed here too.
+                Step::Restore(path, bytes) => {
+                    let temporary = temporary(&path);
+                    let mode = fs::metadata(&path).map(|meta| meta.permissions());
+                    fs::write(&temporary, bytes)
+                        .and_then(|()| mode.map_or(Ok(()), |mode| fs::set_permissions(&temporary, mode)))
+                        .and_then(|()| fs::rename(&temporary, path))
+                }
             };
         }
     }
