@@ -2,6 +2,7 @@
 
 pub mod cli;
 mod commands;
+pub mod deploy;
 pub mod manifest;
 mod packages;
 mod pipeline;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use tempfile::TempDir;
 
+use crate::deploy::secrets;
 use crate::manifest::Manifest;
 use crate::packages;
 use crate::plan;
@@ -148,14 +149,14 @@ pub fn start(target: &'static Target, build: &Build<'_>, port: Option<u16>) -> R
     }
     let scratch =
         tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
-    let env = local_environment(build.root, build.manifest)?;
+    let env = secrets::local(build.root, build.manifest)?;
     let port = port.map_or_else(process::free_port, Ok).context("no free port on 127.0.0.1")?;
     let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env })?;
     let servers = local.commands.iter().map(Server::spawn).collect::<Result<Vec<_>>>()?;
     let mut running = Running { target, servers, local, _scratch: scratch };
     let health = format!("{}/health", running.local.base);
     if let Some(server) = running.servers.first_mut() {
-        server.wait_ready(&mut || probe::healthy(&health), READY)?;
+        server.wait_ready(&mut || probe::healthy(&health, &[]), READY)?;
     }
     Ok(running)
 }
@@ -225,28 +226,6 @@ pub fn contract(manifest: &Manifest) -> Contract {
         prompts: manifest.prompt_entries(),
         origins_configured: !manifest.access.origins.is_empty(),
     }
-}
-
-/// The settings and secrets of the manifest that the project's `.env` gives a value.
-fn local_environment(root: &Path, manifest: &Manifest) -> Result<Vec<(String, String)>> {
-    let path = root.join(".env");
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let entries = dotenvy::from_path_iter(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let declared = |name: &str| {
-        manifest.env.iter().any(|(env, _)| env == name) || manifest.secrets.iter().any(|secret| secret.name == name)
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        // The error would quote the line, and with it perhaps a secret.
-        let (name, value) =
-            entry.map_err(|_| anyhow::anyhow!("`{}` has a line that is not `NAME=value`", path.display()))?;
-        if declared(&name) {
-            found.push((name, value));
-        }
-    }
-    Ok(found)
 }
 
 /// One line a check, the reason under a failed one.

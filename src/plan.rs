@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use apply::{Applied, Conflicts, PutBack};
+pub use apply::{Applied, Conflicts, PutBack, replace, replace_private};
 pub use lock::FILE as LOCK_FILE;
 use lock::{Lock, Unfinished};
 pub use scratch::{Temporary, copy_function, while_running, write_scratch};

@@ -41,7 +41,10 @@ pub fn json_schema() -> Value {
             json!({ "regions": { "type": "array", "items": { "type": "string" }, "description": "Vercel regions, such as iad1." } }),
             &[],
         ),
-        _ => closed(json!({}), &[]),
+        _ => closed(
+            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." } }),
+            &[],
+        ),
     };
     let targets = targets::ALL.iter().map(|row| (row.name.to_owned(), target(row.name)));
     let targets = Value::Object(targets.collect());
@@ -74,7 +77,12 @@ pub fn json_schema() -> Value {
                 "origins": { "type": "array", "items": { "type": "string" }, "description": "Browser origins that may call, such as https://app.example; none by default." },
                 "hosts": { "type": "array", "items": { "type": "string" }, "description": "Host names it answers for besides the cloud's own." },
             }), &[]),
-            "targets": closed(targets, &[]),
+            "targets": closed(targets.clone(), &[]),
+            "stages": {
+                "type": "object",
+                "description": "Further deployments of the same server, and what differs in them.",
+                "additionalProperties": closed(json!({ "env": { "type": "object", "additionalProperties": { "type": "string" } }, "targets": closed(targets, &[]) }), &[]),
+            },
         }),
         &["server"],
     );

@@ -39,6 +39,22 @@ pub struct Manifest {
     pub env: Vec<(String, String)>,
     pub secrets: Vec<Secret>,
     pub targets: Targets,
+    pub stages: Vec<Stage>,
+    /// The name of the stack, project and Worker: the server's name, with the stage's behind it for any but production.
+    pub app: String,
+}
+
+/// The stage that needs no name.
+pub const PRODUCTION: &str = "production";
+
+/// `[stages.NAME]`: what differs in a second deployment of the same server.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    pub name: String,
+    /// Settings that replace those of `[env]`.
+    pub env: Vec<(String, String)>,
+    /// The targets of the manifest with the stage's own keys in place of theirs.
+    pub targets: Targets,
 }
 
 /// `[server]`: who the server says it is.
@@ -146,6 +162,12 @@ pub struct Lambda {
     pub architecture: String,
 }
 
+impl Default for Lambda {
+    fn default() -> Self {
+        Lambda { regions: vec!["us-east-1".into()], memory: 1024, architecture: "arm64".into() }
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Vercel {
     /// Empty: Vercel's default region.
@@ -153,7 +175,10 @@ pub struct Vercel {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Cloudflare {}
+pub struct Cloudflare {
+    /// Custom domains, such as `mcp.example.com`; without any the Worker answers on workers.dev.
+    pub domains: Vec<String>,
+}
 
 /// The three kinds of declaration that have a handler file each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +216,26 @@ impl Kind {
 }
 
 impl Manifest {
+    /// The manifest as one stage deploys it; `None` when the manifest has no such stage. Production needs no table.
+    pub fn staged(&self, name: &str) -> Option<Manifest> {
+        let stage = self.stages.iter().find(|stage| stage.name == name);
+        let mut staged = self.clone();
+        if name != PRODUCTION {
+            staged.app = format!("{}-{name}", self.server.name);
+            stage?;
+        }
+        if let Some(stage) = stage {
+            for (setting, value) in &stage.env {
+                match staged.env.iter_mut().find(|(known, _)| known == setting) {
+                    Some((_, known)) => known.clone_from(value),
+                    None => staged.env.push((setting.clone(), value.clone())),
+                }
+            }
+            staged.targets = stage.targets.clone();
+        }
+        Some(staged)
+    }
+
     /// Name and place of every declaration of one kind, in the order of the file.
     pub fn declared(&self, kind: Kind) -> Vec<(&str, Position)> {
         match kind {

@@ -65,6 +65,20 @@ pub fn server_like(name: &str) -> Option<String> {
     server(&name).is_none().then_some(name)
 }
 
+/// Why `name` cannot be a stage of `server`; `None` when it can.
+pub fn stage(name: &str, server_name: &str) -> Option<String> {
+    let ok = name.len() <= 20 && server(name).is_none();
+    if !ok {
+        return Some(format!(
+            "the stage name `{}` must be at most 20 of a-z 0-9 -, beginning with a letter",
+            shown(name)
+        ));
+    }
+    let app = format!("{server_name}-{name}");
+    (app.len() > 54)
+        .then(|| format!("the name `{app}` on the clouds would be longer than 54 characters; shorten the stage's name"))
+}
+
 /// Why `name` cannot be an environment variable of the server; `None` when it can.
 pub fn variable(name: &str) -> Option<String> {
     let well_formed = name.starts_with(|c: char| c.is_ascii_uppercase())

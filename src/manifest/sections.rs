@@ -18,8 +18,12 @@ type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 /// The whole document; `None` only when its root is no table.
 pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<Manifest> {
     let fields = reader.table(root, "", None)?;
+    let server = server(&fields);
+    let targets = settings::targets(&fields);
     let manifest = Manifest {
-        server: server(&fields),
+        app: server.name.clone(),
+        stages: settings::stages(&fields, &server.name, &targets),
+        server,
         limits: limits(&fields),
         cache: cache(&fields),
         access: settings::access(&fields),
@@ -28,7 +32,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
         prompts: declarations(&fields, Kind::Prompt, |name, fields| prompt(name, fields, read)),
         env: settings::env(&fields),
         secrets: settings::secrets(&fields),
-        targets: settings::targets(&fields),
+        targets,
     };
     duplicates(&fields, &manifest);
     platform_limits(&fields, &manifest);

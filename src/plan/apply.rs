@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -93,6 +94,9 @@ impl Plan {
         undo.create_dirs(&self.root)?;
         undo.write(&self.root.join(LOCK_FILE), &self.lock_during().text())?;
         for change in &self.changes {
+            if process::interrupted() {
+                bail!(PutBack);
+            }
             let path = self.root.join(&change.path);
             if change.action == Action::Conflict {
                 let original = undo.set_aside(&path)?;
@@ -127,6 +131,21 @@ fn relative(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
 }
 
+/// Replaces one file outside of any plan, in one step; folders are made as needed.
+pub fn replace(path: &Path, text: &str) -> Result<()> {
+    Undo::default().write(path, text)
+}
+
+/// The same for a file that nobody but its owner may read.
+pub fn replace_private(path: &Path, text: &str) -> Result<()> {
+    let failed = || format!("cannot write `{}`", path.display());
+    if !path.exists() {
+        fs::write(path, "").with_context(failed)?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).with_context(failed)?;
+    Undo::default().write(path, text)
+}
+
 /// What to put back when a later step fails, newest last.
 #[derive(Default)]
 struct Undo(Vec<Step>);
@@ -153,9 +172,6 @@ impl Undo {
 
     /// Replaces the file in one step: readers see the old or the new text, never a part.
     fn write(&mut self, path: &Path, text: &str) -> Result<()> {
-        if process::interrupted() {
-            bail!(PutBack);
-        }
         let failed = || format!("cannot write `{}`", path.display());
         if let Some(parent) = path.parent() {
             self.create_dirs(parent)?;
@@ -169,10 +185,20 @@ impl Undo {
         let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         fault_point();
         self.0.push(Step::Remove(temporary.clone()));
-        fs::write(&temporary, text).with_context(failed)?;
+        // A private file must not be readable for a moment either.
+        let mode = fs::metadata(path).map_or(0o666, |metadata| metadata.permissions().mode());
+        let mut file = fs::File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&temporary)
+            .with_context(failed)?;
+        file.write_all(text.as_bytes()).with_context(failed)?;
+        drop(file);
         if old.is_some() {
-            let permissions = fs::metadata(path).with_context(failed)?.permissions();
-            fs::set_permissions(&temporary, permissions).with_context(failed)?;
+            // The process's umask may have taken bits that the file had.
+            fs::set_permissions(&temporary, fs::Permissions::from_mode(mode)).with_context(failed)?;
         }
         fault_point();
         fs::rename(&temporary, path).with_context(failed)?;

@@ -16,6 +16,7 @@ pub const TARGET: Target = Target {
     build,
     start,
     artifact,
+    cloud: crate::deploy::cloudflare::CLOUD,
 };
 
 fn build(build: &Build<'_>) -> Vec<Step> {

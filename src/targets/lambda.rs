@@ -19,17 +19,20 @@ pub const TARGET: Target = Target {
     build,
     start,
     artifact,
+    cloud: crate::deploy::lambda::CLOUD,
 };
 
 /// The file that the adapter executes, as in `template.yaml`.
 const HANDLER: &str = "lambda.mjs";
 
+/// A `sam` command in the project's folder.
+pub fn sam(build: &Build<'_>, region: &str, args: &[&str]) -> Cmd {
+    build.tools.cmd(ToolId::Sam).args(args).current_dir(build.root).env_noise("AWS_REGION", region)
+}
+
 fn build(build: &Build<'_>) -> Vec<Step> {
-    let sam = |args: &[&str]| {
-        let region = build.manifest.targets.lambda.as_ref().and_then(|lambda| lambda.regions.first());
-        let cmd = build.tools.cmd(ToolId::Sam).args(args).current_dir(build.root);
-        region.iter().fold(cmd, |cmd, region| cmd.env_noise("AWS_REGION", region))
-    };
+    let region = build.manifest.targets.lambda.iter().flat_map(|lambda| &lambda.regions).next();
+    let sam = |args: &[&str]| sam(build, region.map_or("us-east-1", String::as_str), args);
     // They find different things: the first what SAM itself refuses, the second what CloudFormation would.
     vec![
         Step::new("validate the template", sam(&["validate"])),

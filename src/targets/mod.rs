@@ -1,7 +1,7 @@
 //! The clouds, one row each: what differs between them is data and a few pure functions.
 
 mod cloudflare;
-mod lambda;
+pub mod lambda;
 mod vercel;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::cli::TargetArg;
+use crate::deploy::Cloud;
 use crate::manifest::{Manifest, Targets};
 use crate::process::Cmd;
 use crate::runtime_api::RuntimeApi;
@@ -32,6 +33,8 @@ pub struct Target {
     pub start: fn(&Build<'_>, &Start<'_>) -> Result<Local>,
     /// The files that would be deployed, as far as they are ours to weigh.
     pub artifact: fn(&Path) -> PathBuf,
+    /// How it gets into an account, and what the owner can do with it there.
+    pub cloud: Cloud,
 }
 
 /// What the platform itself allows one request.
@@ -59,7 +62,7 @@ pub struct Step {
 }
 
 impl Step {
-    fn new(title: &'static str, cmd: Cmd) -> Self {
+    pub fn new(title: &'static str, cmd: Cmd) -> Self {
         Step { title, cmd, limit: Duration::from_secs(600), while_running: None }
     }
 }

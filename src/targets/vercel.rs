@@ -19,6 +19,7 @@ pub const TARGET: Target = Target {
     build,
     start,
     artifact,
+    cloud: crate::deploy::vercel::CLOUD,
 };
 
 fn build(build: &Build<'_>) -> Vec<Step> {

@@ -46,6 +46,7 @@ pub fn project(manifest: &Manifest) -> Value {
             "title": manifest.server.title.as_ref().unwrap_or(&manifest.server.name),
             "description": manifest.server.description,
         },
+        "app": manifest.app,
         "description_1024": truncated(&manifest.server.description, 1024),
         "manifest_json": data(manifest),
         "types": types::declarations(manifest),
@@ -66,6 +67,7 @@ pub fn project(manifest: &Manifest) -> Value {
             "max_duration": function_timeout(manifest, 800),
             "regions": vercel.regions,
         })),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains })),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
@@ -134,7 +136,7 @@ fn data(manifest: &Manifest) -> String {
         "prompts": prompts,
         "env": manifest.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect::<Map<_, _>>(),
         "secrets": manifest.secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>(),
-        "access": { "origins": manifest.access.origins, "hosts": manifest.access.hosts },
+        "access": { "origins": manifest.access.origins, "hosts": hosts(manifest) },
         "limits": {
             "timeoutMs": milliseconds(manifest.limits.timeout),
             "maxBodyBytes": manifest.limits.max_body,
@@ -143,6 +145,12 @@ fn data(manifest: &Manifest) -> String {
         "cache": { "ttlMs": milliseconds(manifest.cache.ttl), "scope": manifest.cache.scope },
     });
     serde_json::to_string_pretty(&all).unwrap_or_default()
+}
+
+/// Host names it answers for: those of the manifest, and the custom domains that its own targets name.
+fn hosts(manifest: &Manifest) -> Vec<&String> {
+    let domains = manifest.targets.cloudflare.iter().flat_map(|cloudflare| &cloudflare.domains);
+    manifest.access.hosts.iter().chain(domains).collect()
 }
 
 fn with_timeout(manifest: &Manifest, tool: &Tool, mut entry: Value) -> Value {

@@ -117,6 +117,11 @@ impl Toolchain {
         self.found.get(&id)
     }
 
+    /// Another program that belongs to a tool, such as the interpreter that runs it, in the tool's surroundings.
+    pub fn cmd_with(&self, id: ToolId, program: &Path) -> Cmd {
+        surroundings(Cmd::new(program), &self.path, id.requirement())
+    }
+
     /// The command that starts a tool of the resolved targets. One that is only nice to have, and was not found, is left to PATH.
     pub fn cmd(&self, id: ToolId) -> Cmd {
         let tool = id.requirement();

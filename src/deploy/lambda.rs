@@ -1,0 +1,237 @@
+//! AWS Lambda: `sam deploy`, a stack a region; versions behind an alias; secrets in Secrets Manager.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Map, Value, json};
+
+use super::record::Deployment;
+use super::{Cloud, Context, Deployed, Problem, missing_secrets};
+use crate::process::{self, Cmd, Io};
+use crate::targets::lambda::sam;
+use crate::template;
+use crate::toolchain::ToolId;
+
+pub const CLOUD: Cloud = Cloud {
+    preflight,
+    prepare: |_| Vec::new(),
+    deploy,
+    rollback,
+    logs,
+    destroy,
+    leftovers: "the bucket with the uploaded code (stack `aws-sam-cli-managed-default`); the secret is deleted after 7 days",
+    secret_names,
+    push_secrets,
+    login: None,
+};
+
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+fn regions<'a>(context: &'a Context<'_>) -> Vec<&'a str> {
+    let lambda = context.build.manifest.targets.lambda.iter();
+    lambda.flat_map(|lambda| lambda.regions.iter().map(String::as_str)).collect()
+}
+
+/// The secret that holds all of a deployment's secrets, by name; the function may read this one alone.
+fn secret_id(context: &Context<'_>) -> String {
+    format!("mcp/{}", context.app())
+}
+
+fn preflight(context: &Context<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for region in regions(context) {
+        match aws(context, region, "stack", json!({ "stack": context.app() })) {
+            Ok(answer) => {
+                // A first deployment that failed leaves a stack that CloudFormation will only delete.
+                if answer["status"] == "ROLLBACK_COMPLETE" {
+                    let hint =
+                        format!("run `sam delete --stack-name {} --region {region}`, then ship again", context.app());
+                    problems.push(Problem::new(
+                        format!(
+                            "the stack `{}` in {region} failed when it was created and cannot be updated",
+                            context.app()
+                        ),
+                        hint,
+                    ));
+                }
+            }
+            Err(error) => {
+                let hint = "set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; `aws configure sso` and `aws sso login` make a profile";
+                problems.push(Problem::new(format!("AWS in {region} does not accept us: {error:#}"), hint));
+            }
+        }
+    }
+    if problems.is_empty() {
+        problems.extend(missing_secrets(context, || secret_names(context)));
+    }
+    problems
+}
+
+/// Every region gets its own stack from the one build, side by side.
+fn deploy(context: &Context<'_>, doing: &dyn Fn(&str)) -> Vec<Result<Deployed>> {
+    let regions = regions(context);
+    if let [region] = regions.as_slice() {
+        return vec![deploy_to(context, region)];
+    }
+    doing(&format!("{} regions", regions.len()));
+    std::thread::scope(|scope| {
+        let running: Vec<_> = regions.iter().map(|region| scope.spawn(move || deploy_to(context, region))).collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| bail!("the deployment's thread panicked")))
+            .collect()
+    })
+}
+
+fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
+    let app = context.app();
+    let cmd = sam(
+        &context.build,
+        region,
+        &["deploy", "--stack-name", app, "--region", region, "--resolve-s3", "--s3-prefix", app],
+    )
+    .args([
+        "--capabilities",
+        "CAPABILITY_IAM",
+        "--no-confirm-changeset",
+        "--no-fail-on-empty-changeset",
+        "--no-progressbar",
+    ]);
+    // A profile with a second factor asks for its code on the terminal.
+    let io = if context.terminal { Io::Live } else { Io::Quiet };
+    process::run(&cmd, io, Some(LIMIT)).with_context(|| format!("cannot deploy to {region}"))?;
+    let outputs = outputs(context, region)?;
+    let output = |key: &str| {
+        outputs.iter().find(|output| output["OutputKey"] == key).and_then(|output| output["OutputValue"].as_str())
+    };
+    let url = output("McpEndpoint").context("the stack has no output `McpEndpoint`")?.to_owned();
+    let function = output("FunctionName").context("the stack has no output `FunctionName`")?;
+    let alias = aws(context, region, "live_version", json!({ "function": function }))?;
+    Ok(Deployed { region: Some(region.to_owned()), url, version: alias["version"].as_str().map(str::to_owned) })
+}
+
+fn outputs(context: &Context<'_>, region: &str) -> Result<Vec<Value>> {
+    let cmd = sam(
+        &context.build,
+        region,
+        &["list", "stack-outputs", "--stack-name", context.app(), "--region", region, "--output", "json"],
+    );
+    let outcome = process::run(&cmd, Io::Answer, Some(Duration::from_secs(120)))?;
+    serde_json::from_str(&outcome.stdout).context("`sam list stack-outputs` did not answer with a list")
+}
+
+fn function_name(context: &Context<'_>, region: &str) -> Result<String> {
+    let outputs = outputs(context, region)?;
+    let found = outputs.iter().find(|output| output["OutputKey"] == "FunctionName");
+    found
+        .and_then(|output| output["OutputValue"].as_str())
+        .map(str::to_owned)
+        .context("the stack has no output `FunctionName`")
+}
+
+fn region_of(deployment: &Deployment) -> Result<&str> {
+    deployment.region.as_deref().context("the recorded deployment has no region")
+}
+
+fn rollback(context: &Context<'_>, current: &Deployment, to: Option<&Deployment>) -> Result<String> {
+    let region = region_of(current)?;
+    let function = function_name(context, region)?;
+    let version = match to.and_then(|to| to.version.clone()) {
+        Some(version) => version,
+        None => previous(context, region, &function)?,
+    };
+    aws(context, region, "serve_version", json!({ "function": function, "version": version }))?;
+    Ok(version)
+}
+
+/// The newest published version before the one that is served.
+fn previous(context: &Context<'_>, region: &str, function: &str) -> Result<String> {
+    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<u64>().ok());
+    let live = aws(context, region, "live_version", json!({ "function": function }))?;
+    let live = number(&live["version"]).context("the alias serves no numbered version")?;
+    let versions = aws(context, region, "versions", json!({ "function": function }))?;
+    let earlier =
+        versions["versions"].as_array().into_iter().flatten().filter_map(number).filter(|version| *version < live);
+    earlier
+        .max()
+        .map(|version| version.to_string())
+        .with_context(|| format!("version {live} is the oldest in {region}: there is nothing to go back to"))
+}
+
+fn logs(context: &Context<'_>, deployment: &Deployment, follow: bool) -> Result<Cmd> {
+    let region = region_of(deployment)?;
+    let cmd = sam(
+        &context.build,
+        region,
+        &["logs", "--stack-name", context.app(), "--name", "McpFunction", "--region", region],
+    );
+    Ok(if follow { cmd.arg("--tail") } else { cmd })
+}
+
+fn destroy(context: &Context<'_>, deployment: &Deployment) -> Result<Cmd> {
+    let region = region_of(deployment)?;
+    if !context.build.manifest.secrets.is_empty() {
+        aws(context, region, "delete_secret", json!({ "secret": secret_id(context) }))?;
+    }
+    Ok(sam(&context.build, region, &["delete", "--stack-name", context.app(), "--region", region, "--no-prompts"]))
+}
+
+/// Set only when set in every region.
+fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
+    let mut common: Option<Vec<String>> = None;
+    for region in regions(context) {
+        let answer = aws(context, region, "secret_names", json!({ "secret": secret_id(context) }))?;
+        let names: Vec<String> = serde_json::from_value(answer["names"].clone())?;
+        common = Some(match common {
+            None => names,
+            Some(known) => known.into_iter().filter(|name| names.contains(name)).collect(),
+        });
+    }
+    Ok(common.unwrap_or_default())
+}
+
+fn push_secrets(context: &Context<'_>, values: &[(String, String)]) -> Result<()> {
+    let values: Map<String, Value> = values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    for region in regions(context) {
+        aws(context, region, "push_secrets", json!({ "secret": secret_id(context), "values": values }))?;
+    }
+    Ok(())
+}
+
+/// One call of the AWS API through sam's own Python, so that the credentials are those of sam.
+fn aws(context: &Context<'_>, region: &str, operation: &str, mut request: Value) -> Result<Value> {
+    request["operation"] = operation.into();
+    request["region"] = region.into();
+    let cmd = context.build.tools.cmd_with(ToolId::Sam, &python(context)?).shown_as("python (of sam)");
+    let cmd =
+        cmd.args(["-I", "-c", &template::local("aws.py")?]).stdin(request.to_string()).current_dir(context.build.root);
+    let outcome = process::run(&cmd, Io::Answer, Some(Duration::from_secs(120)))
+        .with_context(|| format!("cannot ask AWS in {region} (`{operation}`)"))?;
+    let answer: Value = serde_json::from_str(&outcome.stdout).context("AWS was asked, but the answer is not JSON")?;
+    match answer.get("error") {
+        Some(error) => {
+            bail!("{}: {}", error["code"].as_str().unwrap_or("error"), error["message"].as_str().unwrap_or_default())
+        }
+        None => Ok(answer),
+    }
+}
+
+/// The interpreter that runs `sam`: beside it in a virtual environment, else the one its first line names.
+fn python(context: &Context<'_>) -> Result<PathBuf> {
+    let sam = &context.build.tools.found(ToolId::Sam).context("`sam` was not found")?.path;
+    let sam = std::fs::canonicalize(sam).unwrap_or_else(|_| sam.clone());
+    let first =
+        std::fs::read_to_string(&sam).ok().and_then(|text| text.lines().next().map(str::to_owned)).unwrap_or_default();
+    let named =
+        first.strip_prefix("#!").map(str::trim).filter(|path| path.contains("python") && Path::new(path).is_file());
+    let beside = sam.with_file_name("python");
+    match named {
+        Some(path) => Ok(PathBuf::from(path)),
+        None if beside.is_file() => Ok(beside),
+        None => bail!(
+            "cannot tell which Python runs `{}`\nhint: run `mcp-deploy doctor --fix --target lambda` with that `sam` taken off PATH",
+            sam.display()
+        ),
+    }
+}

@@ -1,0 +1,79 @@
+//! Values of secrets on this machine: the project's git-ignored `.env`, else the environment (as CI sets it).
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::manifest::Manifest;
+use crate::plan;
+
+pub const FILE: &str = ".env";
+
+/// Every entry of the project's `.env`, in its order.
+pub fn file(root: &Path) -> Result<Vec<(String, String)>> {
+    let path = root.join(FILE);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = dotenvy::from_path_iter(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    // The parser's error would quote the line, and with it perhaps a secret.
+    entries
+        .map(|entry| entry.map_err(|_| anyhow!("`{}` has a line that is not `NAME=value`", path.display())))
+        .collect()
+}
+
+/// The declared settings and secrets that `.env` gives a value, for local runs.
+pub fn local(root: &Path, manifest: &Manifest) -> Result<Vec<(String, String)>> {
+    let declared = |name: &str| manifest.env.iter().any(|(env, _)| env == name) || is_secret(manifest, name);
+    Ok(file(root)?.into_iter().filter(|(name, _)| declared(name)).collect())
+}
+
+/// The declared secrets that have a value here.
+pub fn values(root: &Path, manifest: &Manifest) -> Result<Vec<(String, String)>> {
+    let file = file(root)?;
+    let value = |name: &str| {
+        let stored = file.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        stored.or_else(|| std::env::var(name).ok()).filter(|value| !value.is_empty())
+    };
+    Ok(manifest.secrets.iter().filter_map(|secret| Some((secret.name.clone(), value(&secret.name)?))).collect())
+}
+
+/// Writes one value into `.env`, in place of an older one. The file is the owner's alone.
+pub fn set(root: &Path, name: &str, value: &str) -> Result<()> {
+    if value.contains(['\n', '\r', '\'']) && value.contains('"') {
+        bail!(
+            "a value with quotes of both kinds or line ends cannot stand in `.env`\nhint: set it as an environment variable when you ship"
+        );
+    }
+    let quote = if value.contains(['\'', '\n', '\r']) { '"' } else { '\'' };
+    let path = root.join(FILE);
+    let old = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    };
+    let ours = |line: &str| {
+        line.trim_start().trim_start_matches("export ").split_once('=').is_some_and(|(known, _)| known.trim() == name)
+    };
+    let mut text: String = old.lines().filter(|line| !ours(line)).map(|line| format!("{line}\n")).collect();
+    text.push_str(&format!("{name}={quote}{value}{quote}\n"));
+    plan::replace_private(&path, &text)?;
+    let read_back = file(root)?.into_iter().rev().find(|(known, _)| known == name);
+    if read_back.is_none_or(|(_, back)| back != value) {
+        plan::replace_private(&path, &old)?;
+        bail!(
+            "the value cannot be written to `.env` without changing it\nhint: set `{name}` as an environment variable when you ship"
+        );
+    }
+    Ok(())
+}
+
+/// Whether git would commit the file: then it must not hold secrets.
+pub fn is_ignored(root: &Path) -> bool {
+    let listed = std::fs::read_to_string(root.join(".gitignore")).unwrap_or_default();
+    listed.lines().any(|line| [FILE, "/.env", ".env*", ".env.*"].contains(&line.trim()) && line.trim() != ".env.*")
+}
+
+fn is_secret(manifest: &Manifest, name: &str) -> bool {
+    manifest.secrets.iter().any(|secret| secret.name == name)
+}
