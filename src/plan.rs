@@ -4,7 +4,7 @@ mod apply;
 mod lock;
 mod scratch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -112,15 +112,8 @@ impl Plan {
             let action = decide(owner, hash_on_disk(&root.join(path))?.as_deref(), None, known);
             changes.push(Change { path: path.to_owned(), owner, action, text: None });
         }
-        let mut plan = Plan {
-            root: root.to_owned(),
-            changes,
-            manifest,
-            manifest_before,
-            before,
-            born,
-            leftovers: Vec::new(),
-        };
+        let mut plan =
+            Plan { root: root.to_owned(), changes, manifest, manifest_before, before, born, leftovers: Vec::new() };
         plan.leftovers = plan.temporaries().into_iter().filter(|path| path.exists()).collect();
         Ok(plan)
     }
@@ -139,9 +132,17 @@ impl Plan {
         self.manifest.is_some()
     }
 
+    /// Whether an earlier run was killed in the middle; applying any plan puts its files right.
+    pub fn mends(&self) -> bool {
+        self.before.unfinished.is_some() || !self.leftovers.is_empty()
+    }
+
     /// Whether applying would write anything at all, the lock file included.
     pub fn is_noop(&self) -> bool {
-        self.drift().is_empty() && self.manifest.is_none() && self.leftovers.is_empty() && self.before == self.lock_after()
+        self.drift().is_empty()
+            && self.manifest.is_none()
+            && self.leftovers.is_empty()
+            && self.before == self.lock_after()
     }
 
     /// The lock as it stands once everything is applied: generated files only.
@@ -152,7 +153,8 @@ impl Plan {
 
     /// The lock while files are being written: each generated one may be the old or the new one.
     fn lock_during(&self) -> Lock {
-        let files = self.changes.iter().filter(|change| change.owner == Owner::Generated && change.action != Action::Keep);
+        let files =
+            self.changes.iter().filter(|change| change.owner == Owner::Generated && change.action != Action::Keep);
         let mut lock = Lock::of(files.map(|change| {
             let mut hashes = self.before.known(&change.path).to_vec();
             let new = change.text.as_ref().map(|text| hash(text));
@@ -170,10 +172,10 @@ impl Plan {
     }
 
     /// Where a killed run may have left a half-written file. The lock is the first that is written, and says of the rest.
-    fn temporaries(&self) -> Vec<PathBuf> {
-        let mut written = vec![LOCK_FILE];
+    fn temporaries(&self) -> BTreeSet<PathBuf> {
+        let mut written = BTreeSet::from([LOCK_FILE]);
         if let Some(unfinished) = &self.before.unfinished {
-            written.push(crate::manifest::FILE);
+            written.insert(crate::manifest::FILE);
             written.extend(unfinished.born.keys().map(String::as_str));
             written.extend(self.changes.iter().map(|change| change.path.as_str()));
         }
@@ -193,6 +195,11 @@ fn hash_on_disk(path: &Path) -> Result<Option<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
     }
+}
+
+/// Whether a run in `dir` was killed in the middle.
+pub fn was_interrupted(dir: &Path) -> Result<bool> {
+    Ok(Lock::read(dir)?.unfinished.is_some())
 }
 
 /// Whether `dir` holds nothing but what an interrupted `init` left there.

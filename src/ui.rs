@@ -33,7 +33,8 @@ pub fn error(error: &anyhow::Error) {
     let mut hints = Vec::new();
     for (depth, cause) in error.chain().enumerate() {
         let text = cause.to_string();
-        let (message, hint) = text.split_once("\nhint: ").map_or((text.as_str(), None), |(text, hint)| (text, Some(hint)));
+        let (message, hint) =
+            text.split_once("\nhint: ").map_or((text.as_str(), None), |(text, hint)| (text, Some(hint)));
         hints.extend(hint.map(str::to_owned));
         match depth {
             0 => say(format_args!("{mark} {message}")),

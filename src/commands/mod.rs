@@ -19,6 +19,7 @@ use anyhow::Result;
 use crate::cli::{Command, TargetArg};
 use crate::manifest::Kind;
 use crate::plan::{Action, Applied, Plan};
+use crate::project::Project;
 use crate::prompt::Usage;
 use crate::targets::{self, Target};
 use crate::ui;
@@ -78,6 +79,18 @@ fn chosen(args: &[TargetArg], every: &[&'static Target]) -> Result<Vec<&'static 
     });
     Ok(chosen)
 }
+
+/// Puts the files of a run right that was killed in the middle, for commands that have nothing else to write.
+fn mend(project: &Project) -> Result<()> {
+    let plan = project.plan()?;
+    if plan.mends() {
+        report(&plan.apply(false)?);
+        ui::say(MENDED);
+    }
+    Ok(())
+}
+
+const MENDED: &str = "an earlier run was interrupted; its files are put right";
 
 /// `--dry-run`: every file that would be written, one a line.
 fn preview(plan: &Plan) {

@@ -115,6 +115,8 @@ impl Plan {
                     undo.delete(&self.root, &path)?;
                     applied.deleted.push(change.path.clone());
                 }
+                // A killed run may have made its folder already.
+                (Action::Keep, None) => undo.prune(&self.root, &path),
                 (Action::Keep, Some(_)) if change.owner == Owner::User => applied.kept.push(change.path.clone()),
                 _ => {}
             }
@@ -215,14 +217,19 @@ impl Undo {
         fault_point();
         fs::remove_file(path).with_context(failed)?;
         self.0.push(Step::Restore(path.to_owned(), bytes));
-        // Folders that hold nothing any more; one that still does refuses to go.
-        for dir in path.ancestors().skip(1).take_while(|dir| *dir != root) {
-            if fs::remove_dir(dir).is_err() {
-                break;
-            }
-            self.0.push(Step::CreateDir(dir.to_owned()));
-        }
+        self.prune(root, path);
         Ok(())
+    }
+
+    /// Takes away the folders of a file that hold nothing any more; one that still does refuses to go.
+    fn prune(&mut self, root: &Path, path: &Path) {
+        for dir in path.ancestors().skip(1).take_while(|dir| *dir != root) {
+            match fs::remove_dir(dir) {
+                Ok(()) => self.0.push(Step::CreateDir(dir.to_owned())),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => break,
+            }
+        }
     }
 
     /// Keeps the user's version as `NAME.orig`, or the first free `NAME.orig.N`.
@@ -231,8 +238,12 @@ impl Undo {
         let candidates = std::iter::once(format!("{name}.orig")).chain((2..).map(|n| format!("{name}.orig.{n}")));
         let original = candidates.map(|name| path.with_file_name(name)).find(|path| !path.exists());
         let original = original.context("no free name for the original")?;
+        let failed = || format!("cannot move `{}` to `{}`", path.display(), original.display());
+        let bytes = fs::read(path).with_context(failed)?;
         fault_point();
-        fs::copy(path, &original).with_context(|| format!("cannot write `{}`", original.display()))?;
+        // In one step: killed here, we find the file missing next time and the original complete.
+        fs::rename(path, &original).with_context(failed)?;
+        self.0.push(Step::Restore(path.to_owned(), bytes));
         self.0.push(Step::Remove(original.clone()));
         Ok(original)
     }

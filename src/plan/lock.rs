@@ -79,7 +79,8 @@ impl Lock {
             lock.files.insert(path.to_owned(), hashes);
         }
         if let Some(item) = document.as_table().get("unfinished") {
-            let born = item.get("born").and_then(|born| born.as_table_like()).context("it has no `[unfinished.born]`")?;
+            let born =
+                item.get("born").and_then(|born| born.as_table_like()).context("it has no `[unfinished.born]`")?;
             let born = born.iter().filter_map(|(path, hash)| Some((path.to_owned(), hash.as_str()?.to_owned())));
             let manifest = item.get("manifest").and_then(|hash| hash.as_str()).map(str::to_owned);
             lock.unfinished = Some(Unfinished { manifest, born: born.collect() });
@@ -99,7 +100,9 @@ impl Lock {
             text.push_str(&format!("{} = {hashes}\n", key(path)));
         }
         if let Some(unfinished) = &self.unfinished {
-            text.push_str("\n# A run was interrupted here: the next `mcp-deploy render`, or the same command again, mends it.\n");
+            text.push_str(
+                "\n# A run was interrupted here: the next `mcp-deploy render`, or the same command again, mends it.\n",
+            );
             text.push_str("[unfinished]\n");
             text.extend(unfinished.manifest.iter().map(|hash| format!("manifest = \"{hash}\"\n")));
             text.push_str("[unfinished.born]\n");
