@@ -51,5 +51,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if error.is::<prompt::Interrupted>() {
         return 130;
     }
+    if error.is::<plan::PutBack>() {
+        return process::Interrupted.exit_code();
+    }
     process::exit_code(error)
 }

@@ -136,6 +136,18 @@ impl Deployments {
     }
 }
 
+/// Puts the files of a run right that was killed in the middle, for commands that have nothing else to write.
+fn mend(project: &Project) -> Result<()> {
+    let plan = project.plan()?;
+    if plan.mends() {
+        report(&plan.apply(false)?);
+        ui::say(MENDED);
+    }
+    Ok(())
+}
+
+const MENDED: &str = "an earlier run was interrupted; its files are put right";
+
 /// `--dry-run`: every file that would be written, one a line.
 fn preview(plan: &Plan) {
     for change in &plan.changes {

@@ -43,7 +43,8 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
             .downcast_ref::<ToolFailed>()
             .map(|failed| failed.tail.clone())
             .unwrap_or_else(|| format!("{error:#}"));
-        let reason = said.lines().find_map(|line| line.trim().strip_prefix("Error:")).unwrap_or(&said).trim().to_owned();
+        let reason =
+            said.lines().find_map(|line| line.trim().strip_prefix("Error:")).unwrap_or(&said).trim().to_owned();
         let message = format!("Vercel does not know us: {reason}");
         let problem = Problem::new(message, "run `vercel login`, or set `VERCEL_TOKEN`");
         return vec![Problem { login: true, ..problem }];
