@@ -79,8 +79,9 @@ pub fn install_command(root: &Path, tools: &Toolchain) -> Option<Cmd> {
 }
 
 /// `tsc`, strict and without output, from the project's own TypeScript.
-pub fn type_check_command(root: &Path, tools: &Toolchain) -> Cmd {
-    tools.cmd(ToolId::Npm).args(["exec", "--no", "--", "tsc", "--noEmit", "--pretty", "false"]).current_dir(root)
+pub fn type_check_command(project: &Project, tools: &Toolchain) -> Cmd {
+    let compiler = project.home.join("node_modules/typescript/bin/tsc");
+    tools.cmd(ToolId::Node).arg(compiler).args(["--noEmit", "--pretty", "false"]).current_dir(&project.root)
 }
 
 pub const INSTALL_LIMIT: Duration = Duration::from_secs(600);
@@ -88,7 +89,7 @@ pub const TYPES_LIMIT: Duration = Duration::from_secs(300);
 
 /// What `tsc` finds, each with its file and place.
 pub fn type_faults(project: &Project, tools: &Toolchain) -> Result<Vec<Fault>> {
-    match process::run(&type_check_command(&project.root, tools), Io::Answer, Some(TYPES_LIMIT)) {
+    match process::run(&type_check_command(project, tools), Io::Answer, Some(TYPES_LIMIT)) {
         Ok(_) => Ok(Vec::new()),
         Err(error) => match error.downcast_ref::<ToolFailed>() {
             Some(failed) => {

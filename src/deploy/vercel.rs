@@ -69,6 +69,8 @@ fn deploy(context: &Context<'_>, _: &dyn Fn(&str)) -> Vec<Result<Deployed>> {
 }
 
 fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
+    // A deployment has the secrets that were set when it was made.
+    push_secrets(context, context.values)?;
     let cmd = vercel(context, &["deploy", "--prebuilt", "--prod", "--yes", "--archive=tgz", "--format=json"]);
     let outcome = process::run(&cmd, Io::Answer, Some(LIMIT)).context("cannot deploy to Vercel")?;
     let answer: Value = serde_json::from_str(&outcome.stdout).context("`vercel deploy` did not answer with JSON")?;

@@ -54,6 +54,7 @@ pub fn project(manifest: &Manifest) -> Value {
         "resources": handlers(manifest, Kind::Resource),
         "prompts": handlers(manifest, Kind::Prompt),
         "targets": flags(|target| (target.chosen)(targets)),
+        "needs_esbuild": targets::chosen(targets).any(|target| target.packages.iter().any(|(name, _)| *name == "esbuild")),
         "lambda": targets.lambda.as_ref().map(|lambda| json!({
             "architecture": lambda.architecture,
             "memory": lambda.memory,
