@@ -11,6 +11,7 @@ pub mod probe;
 pub mod process;
 mod project;
 mod prompt;
+mod release;
 pub mod runtime_api;
 pub mod targets;
 pub mod template;
@@ -49,6 +50,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
     if error.is::<prompt::Interrupted>() {
         return 130;
+    }
+    if error.is::<plan::PutBack>() {
+        return process::Interrupted.exit_code();
     }
     process::exit_code(error)
 }

@@ -4,17 +4,17 @@ mod apply;
 mod lock;
 mod scratch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use apply::{Applied, Conflicts, replace, replace_private};
+pub use apply::{Applied, Conflicts, PutBack, replace, replace_private};
 pub use lock::FILE as LOCK_FILE;
-use lock::Lock;
-pub use scratch::{Temporary, copy_function, while_running, write_scratch};
+use lock::{Lock, Unfinished};
+pub use scratch::{Temporary, copy_function, mirror, while_running, write_scratch};
 
 /// Who may change a file after its birth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,8 @@ pub enum Action {
     Conflict,
 }
 
-/// The whole ownership policy. `known`: every hash under which we wrote this file.
+/// The whole ownership policy. `known`: every hash under which we wrote this file; of a user's file only when the run
+/// that created it was killed before its commit.
 pub fn decide(owner: Owner, disk: Option<&str>, want: Option<&str>, known: &[String]) -> Action {
     let ours = |hash: &str| known.iter().any(|known| known == hash);
     match (owner, disk, want) {
@@ -59,7 +60,7 @@ pub fn decide(owner: Owner, disk: Option<&str>, want: Option<&str>, known: &[Str
         (_, None, None) => Action::Keep,
         (Owner::Generated, Some(disk), want) if Some(disk) == want => Action::Same,
         (_, Some(disk), Some(_)) if ours(disk) => Action::Update,
-        (Owner::Generated, Some(disk), None) if ours(disk) => Action::Delete,
+        (_, Some(disk), None) if ours(disk) => Action::Delete,
         (Owner::Generated, Some(_), _) => Action::Conflict,
         (Owner::User, Some(_), _) => Action::Keep,
     }
@@ -80,30 +81,40 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// The new text of `mcp.toml`, written last: it is the commit point.
     manifest: Option<String>,
+    /// The hash of the `mcp.toml` on the disk.
+    manifest_before: Option<String>,
     before: Lock,
-    /// The lock file was unreadable or absent.
-    lock_stale: bool,
+    /// Files that a killed run created for the user before its commit.
+    born: BTreeMap<String, String>,
+    /// Half-written files of a killed run.
+    leftovers: Vec<PathBuf>,
 }
 
 impl Plan {
     /// Compares `want` with the folder `root`; `manifest` is the new text of `mcp.toml` when it changes too.
     pub fn new(root: &Path, want: FileSet, manifest: Option<String>) -> Result<Self> {
         let before = Lock::read(root)?;
+        let manifest_before = hash_on_disk(&root.join(crate::manifest::FILE))?;
+        let uncommitted = before.unfinished.as_ref().filter(|unfinished| unfinished.manifest == manifest_before);
+        let born = uncommitted.map(|unfinished| unfinished.born.clone()).unwrap_or_default();
         let mut changes = Vec::new();
         for (path, (owner, text)) in &want.0 {
-            let disk = hash_on_disk(&root.join(path))?;
-            let hash = hash(text);
-            let known = before.known(path);
-            let action = decide(*owner, disk.as_deref(), Some(&hash), known);
+            let known = match owner {
+                Owner::Generated => before.known(path),
+                Owner::User => born.get(path).map(std::slice::from_ref).unwrap_or_default(),
+            };
+            let action = decide(*owner, hash_on_disk(&root.join(path))?.as_deref(), Some(&hash(text)), known);
             changes.push(Change { path: path.clone(), owner: *owner, action, text: Some(text.clone()) });
         }
-        for path in before.paths().filter(|path| !want.0.contains_key(*path)) {
-            let disk = hash_on_disk(&root.join(path))?;
-            let action = decide(Owner::Generated, disk.as_deref(), None, before.known(path));
-            changes.push(Change { path: path.to_owned(), owner: Owner::Generated, action, text: None });
+        let ours = before.paths().map(|path| (path, Owner::Generated, before.known(path)));
+        let ours = ours.chain(born.iter().map(|(path, hash)| (path.as_str(), Owner::User, std::slice::from_ref(hash))));
+        for (path, owner, known) in ours.filter(|(path, ..)| !want.0.contains_key(*path)) {
+            let action = decide(owner, hash_on_disk(&root.join(path))?.as_deref(), None, known);
+            changes.push(Change { path: path.to_owned(), owner, action, text: None });
         }
-        let mut plan = Plan { root: root.to_owned(), changes, manifest, before, lock_stale: false };
-        plan.lock_stale = plan.before != plan.lock_after();
+        let mut plan =
+            Plan { root: root.to_owned(), changes, manifest, manifest_before, before, born, leftovers: Vec::new() };
+        plan.leftovers = plan.temporaries().into_iter().filter(|path| path.exists()).collect();
         Ok(plan)
     }
 
@@ -121,9 +132,17 @@ impl Plan {
         self.manifest.is_some()
     }
 
+    /// Whether an earlier run was killed in the middle; applying any plan puts its files right.
+    pub fn mends(&self) -> bool {
+        self.before.unfinished.is_some() || !self.leftovers.is_empty()
+    }
+
     /// Whether applying would write anything at all, the lock file included.
     pub fn is_noop(&self) -> bool {
-        self.drift().is_empty() && self.manifest.is_none() && !self.lock_stale
+        self.drift().is_empty()
+            && self.manifest.is_none()
+            && self.leftovers.is_empty()
+            && self.before == self.lock_after()
     }
 
     /// The lock as it stands once everything is applied: generated files only.
@@ -132,14 +151,35 @@ impl Plan {
         Lock::of(generated.filter_map(|change| Some((change.path.clone(), vec![hash(change.text.as_ref()?)]))))
     }
 
-    /// The lock while files are being written: each may be the old or the new one, whoever owns it.
+    /// The lock while files are being written: each generated one may be the old or the new one.
     fn lock_during(&self) -> Lock {
-        Lock::of(self.changes.iter().filter(|change| change.action != Action::Keep).map(|change| {
+        let files =
+            self.changes.iter().filter(|change| change.owner == Owner::Generated && change.action != Action::Keep);
+        let mut lock = Lock::of(files.map(|change| {
             let mut hashes = self.before.known(&change.path).to_vec();
             let new = change.text.as_ref().map(|text| hash(text));
-            hashes.extend(new.filter(|new| !self.before.known(&change.path).contains(new)));
+            hashes.extend(new.filter(|new| !hashes.contains(new)));
             (change.path.clone(), hashes)
-        }))
+        }));
+        let mut born = self.born.clone();
+        if self.manifest.is_some() {
+            let writes = |change: &&Change| matches!(change.action, Action::Create | Action::Update);
+            let created = self.changes.iter().filter(|change| change.owner == Owner::User).filter(writes);
+            born.extend(created.filter_map(|change| Some((change.path.clone(), hash(change.text.as_ref()?)))));
+        }
+        lock.unfinished = Some(Unfinished { manifest: self.manifest_before.clone(), born });
+        lock
+    }
+
+    /// Where a killed run may have left a half-written file. The lock is the first that is written, and says of the rest.
+    fn temporaries(&self) -> BTreeSet<PathBuf> {
+        let mut written = BTreeSet::from([LOCK_FILE]);
+        if let Some(unfinished) = &self.before.unfinished {
+            written.insert(crate::manifest::FILE);
+            written.extend(unfinished.born.keys().map(String::as_str));
+            written.extend(self.changes.iter().map(|change| change.path.as_str()));
+        }
+        written.into_iter().map(|path| apply::temporary(&self.root.join(path))).collect()
     }
 }
 
@@ -157,17 +197,23 @@ fn hash_on_disk(path: &Path) -> Result<Option<String>> {
     }
 }
 
+/// Whether a run in `dir` was killed in the middle.
+pub fn was_interrupted(dir: &Path) -> Result<bool> {
+    Ok(Lock::read(dir)?.unfinished.is_some())
+}
+
 /// Whether `dir` holds nothing but what an interrupted `init` left there.
 pub fn is_interrupted_init(dir: &Path) -> Result<bool> {
     if dir.join(crate::manifest::FILE).exists() {
         return Ok(false);
     }
     let lock = Lock::read(dir)?;
+    let born = lock.unfinished.clone().unwrap_or_default().born;
     let mut left = Vec::new();
     files_below(dir, "", &mut left)?;
     for path in left.iter().filter(|path| *path != LOCK_FILE && !path.ends_with(apply::TEMPORARY)) {
         let disk = hash_on_disk(&dir.join(path))?;
-        if !lock.known(path).iter().any(|known| Some(known) == disk.as_ref()) {
+        if !lock.known(path).iter().chain(born.get(path)).any(|known| Some(known) == disk.as_ref()) {
             return Ok(false);
         }
     }
@@ -206,8 +252,10 @@ mod tests {
             (Generated, None, None, Keep),
             (User, None, Some("new"), Create),
             (User, Some("edited"), Some("new"), Keep),
-            // Only an interrupted run leaves a user file's hash in the lock: nobody has touched it since.
+            // Only a run that was killed before its commit makes a user's file known: nobody has touched it since.
             (User, Some("old"), Some("new"), Update),
+            (User, Some("old"), None, Delete),
+            (User, Some("edited"), None, Keep),
         ];
         for (owner, disk, want, action) in table {
             assert_eq!(decide(owner, disk, want, &known), action, "{owner:?} {disk:?} {want:?}");

@@ -1,5 +1,4 @@
 //! Everything a person reads goes to stderr, the answer to stdout; spinners on a terminal, plain lines elsewhere.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
@@ -11,13 +10,14 @@ use serde::Serialize;
 
 /// One line to the person.
 pub fn say(line: impl Display) {
-    eprintln!("{line}");
+    // A closed pipe (`2>&1 | head`) is the reader's decision, not an error; `eprintln!` would panic.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// The answer of the command, for a person or a program.
 pub fn answer(line: impl Display) {
     let mut out = std::io::stdout().lock();
-    // A closed pipe (`| head`) is the reader's decision, not an error.
+    // As in `say`.
     let _ = writeln!(out, "{line}");
 }
 
@@ -27,15 +27,22 @@ pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The one error of a failed command, causes and hints included.
+/// The one error of a failed command: what failed, its causes, then the hints of all of them.
 pub fn error(error: &anyhow::Error) {
     let mark = style("error:").for_stderr().red().bold();
-    let mut causes = error.chain();
-    if let Some(first) = causes.next() {
-        eprintln!("{mark} {first}");
+    let mut hints = Vec::new();
+    for (depth, cause) in error.chain().enumerate() {
+        let text = cause.to_string();
+        let (message, hint) =
+            text.split_once("\nhint: ").map_or((text.as_str(), None), |(text, hint)| (text, Some(hint)));
+        hints.extend(hint.map(str::to_owned));
+        match depth {
+            0 => say(format_args!("{mark} {message}")),
+            _ => say(format_args!("  {}", message.replace('\n', "\n  "))),
+        }
     }
-    for cause in causes {
-        eprintln!("  {}", cause.to_string().replace('\n', "\n  "));
+    for hint in hints {
+        say(format_args!("hint: {hint}"));
     }
 }
 
@@ -65,7 +72,7 @@ impl Mark {
 
 /// One finished line: `ok   title`.
 pub fn mark(mark: Mark, title: impl Display) {
-    eprintln!("{} {title}", mark.shown());
+    say(format_args!("{} {title}", mark.shown()));
 }
 
 /// Work in progress; it must be ended with [`Step::end`].

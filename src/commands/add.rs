@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
-use super::{End, preview, report};
+use super::{End, mend, preview, report};
 use crate::cli::{AddPrompt, AddResource, AddTool, Described};
 use crate::manifest::edit::{self, Declaration, Entries};
 use crate::manifest::param::Param;
@@ -37,7 +37,7 @@ pub fn tool(args: AddTool, dir: Option<&Path>) -> Result<End> {
 
 pub fn resource(args: AddResource, dir: Option<&Path>) -> Result<End> {
     let project = Project::open(dir)?;
-    refuse_known(&project, Kind::Resource, &args.name)?;
+    refuse_known(&project, Kind::Resource, &args.name, args.described.dry_run)?;
     let uri = match &args.uri {
         Some(uri) => uri.clone(),
         None => prompt::text(
@@ -69,7 +69,7 @@ fn add(
     dir: Option<&Path>,
 ) -> Result<End> {
     let project = Project::open(dir)?;
-    refuse_known(&project, kind, &name)?;
+    refuse_known(&project, kind, &name, described.dry_run)?;
     let noun = kind.noun();
     let description = match described.description {
         Some(description) if description.trim().is_empty() => bail!(Usage("`--description` is empty".into())),
@@ -111,11 +111,14 @@ fn add(
     Ok(End::Done)
 }
 
-fn refuse_known(project: &Project, kind: Kind, name: &str) -> Result<()> {
+fn refuse_known(project: &Project, kind: Kind, name: &str, dry_run: bool) -> Result<()> {
     if let Some(problem) = names::declaration(kind, name) {
         bail!(Usage(problem));
     }
     if let Some((_, at)) = project.manifest.declared(kind).into_iter().find(|(known, _)| *known == name) {
+        if !dry_run {
+            mend(project)?;
+        }
         bail!("the {} `{name}` exists already (mcp.toml:{}:{}); nothing was changed", kind.noun(), at.line, at.column);
     }
     Ok(())

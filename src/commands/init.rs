@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{End, chosen, preview};
+use super::{End, chosen, mend, preview};
 use crate::cli::{Example, Init};
 use crate::manifest::{self, names};
 use crate::plan::{self, Plan};
+use crate::project::Project;
 use crate::prompt::{self, Mode, Usage};
 use crate::targets::{self, Target};
 use crate::template::{self, Birth};
@@ -130,7 +131,11 @@ fn refuse_occupied(root: &Path) -> Result<()> {
     if entries.next().is_none() || plan::is_interrupted_init(root)? {
         return Ok(());
     }
-    let what = if root.join(manifest::FILE).exists() { "already holds a project" } else { "is not empty" };
+    let project = root.join(manifest::FILE).exists();
+    if project && plan::was_interrupted(root)? {
+        mend(&Project::open(Some(root))?)?;
+    }
+    let what = if project { "already holds a project" } else { "is not empty" };
     bail!("`{shown}` {what}; nothing was written\nhint: name a new folder: `mcp-deploy init NAME`")
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::{End, preview, report};
+use super::{End, mend, preview, report};
 use crate::cli::Remove;
 use crate::manifest::{Kind, edit};
 use crate::project::Project;
@@ -15,6 +15,9 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
     let declared = project.manifest.declared(kind);
     let (noun, name) = (kind.noun(), &args.name);
     if !declared.iter().any(|(known, _)| known == name) {
+        if !args.dry_run {
+            mend(&project)?;
+        }
         let hint = crate::manifest::nearest(name, declared.iter().map(|(known, _)| *known));
         bail!(
             "there is no {noun} `{name}` in mcp.toml; nothing was changed{}",

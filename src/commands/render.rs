@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{End, preview, report};
+use super::{End, MENDED, preview, report};
 use crate::cli::Render;
 use crate::plan::{Action, Change};
 use crate::project::{self, Project};
@@ -67,7 +67,9 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
     }
     let applied = plan.apply(args.force)?;
     report(&applied);
-    if applied.created.is_empty() && applied.updated.is_empty() && applied.deleted.is_empty() {
+    if plan.mends() {
+        ui::say(MENDED);
+    } else if applied.created.is_empty() && applied.updated.is_empty() && applied.deleted.is_empty() {
         ui::say("everything is as mcp.toml says; nothing was written");
     }
     Ok(End::Done)

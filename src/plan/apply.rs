@@ -47,6 +47,25 @@ impl fmt::Display for Conflicts {
     }
 }
 
+/// Ctrl-C (or SIGTERM, SIGHUP) while files were being written.
+#[derive(Debug)]
+pub struct PutBack;
+
+impl std::error::Error for PutBack {}
+
+impl fmt::Display for PutBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted; everything was put back")
+    }
+}
+
+/// Where the new text of `path` is written before it takes its place. A symbolic link keeps being one.
+pub fn temporary(path: &Path) -> PathBuf {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    path.with_file_name(format!(".{name}{TEMPORARY}"))
+}
+
 impl Plan {
     /// Writes the plan. An error or Ctrl-C in the middle puts everything back; being killed in the middle
     /// leaves a lock file that knows both versions of every file, so that the next run finishes the work.
@@ -68,11 +87,15 @@ impl Plan {
         if self.is_noop() {
             return Ok(applied);
         }
+        for leftover in &self.leftovers {
+            fault_point();
+            fs::remove_file(leftover).with_context(|| format!("cannot delete `{}`", leftover.display()))?;
+        }
         undo.create_dirs(&self.root)?;
         undo.write(&self.root.join(LOCK_FILE), &self.lock_during().text())?;
         for change in &self.changes {
             if process::interrupted() {
-                bail!("interrupted: everything was put back");
+                bail!(PutBack);
             }
             let path = self.root.join(&change.path);
             if change.action == Action::Conflict {
@@ -89,9 +112,11 @@ impl Plan {
                     applied.updated.push(change.path.clone());
                 }
                 (Action::Delete, _) => {
-                    undo.delete(&path)?;
+                    undo.delete(&self.root, &path)?;
                     applied.deleted.push(change.path.clone());
                 }
+                // A killed run may have made its folder already.
+                (Action::Keep, None) => undo.prune(&self.root, &path),
                 (Action::Keep, Some(_)) if change.owner == Owner::User => applied.kept.push(change.path.clone()),
                 _ => {}
             }
@@ -131,6 +156,7 @@ enum Step {
     /// The file was not there.
     Remove(PathBuf),
     RemoveDir(PathBuf),
+    CreateDir(PathBuf),
     Restore(PathBuf, Vec<u8>),
 }
 
@@ -157,8 +183,8 @@ impl Undo {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(failed),
         };
-        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        let temporary = path.with_file_name(format!(".{name}{TEMPORARY}"));
+        let temporary = temporary(path);
+        let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         fault_point();
         self.0.push(Step::Remove(temporary.clone()));
         // A private file must not be readable for a moment either.
@@ -185,13 +211,25 @@ impl Undo {
         Ok(())
     }
 
-    fn delete(&mut self, path: &Path) -> Result<()> {
+    fn delete(&mut self, root: &Path, path: &Path) -> Result<()> {
         let failed = || format!("cannot delete `{}`", path.display());
         let bytes = fs::read(path).with_context(failed)?;
         fault_point();
         fs::remove_file(path).with_context(failed)?;
         self.0.push(Step::Restore(path.to_owned(), bytes));
+        self.prune(root, path);
         Ok(())
+    }
+
+    /// Takes away the folders of a file that hold nothing any more; one that still does refuses to go.
+    fn prune(&mut self, root: &Path, path: &Path) {
+        for dir in path.ancestors().skip(1).take_while(|dir| *dir != root) {
+            match fs::remove_dir(dir) {
+                Ok(()) => self.0.push(Step::CreateDir(dir.to_owned())),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => break,
+            }
+        }
     }
 
     /// Keeps the user's version as `NAME.orig`, or the first free `NAME.orig.N`.
@@ -200,8 +238,12 @@ impl Undo {
         let candidates = std::iter::once(format!("{name}.orig")).chain((2..).map(|n| format!("{name}.orig.{n}")));
         let original = candidates.map(|name| path.with_file_name(name)).find(|path| !path.exists());
         let original = original.context("no free name for the original")?;
+        let failed = || format!("cannot move `{}` to `{}`", path.display(), original.display());
+        let bytes = fs::read(path).with_context(failed)?;
         fault_point();
-        fs::copy(path, &original).with_context(|| format!("cannot write `{}`", original.display()))?;
+        // In one step: killed here, we find the file missing next time and the original complete.
+        fs::rename(path, &original).with_context(failed)?;
+        self.0.push(Step::Restore(path.to_owned(), bytes));
         self.0.push(Step::Remove(original.clone()));
         Ok(original)
     }
@@ -212,7 +254,15 @@ impl Undo {
             let _ = match step {
                 Step::Remove(path) => fs::remove_file(path),
                 Step::RemoveDir(path) => fs::remove_dir(path),
-                Step::Restore(path, bytes) => fs::write(path, bytes),
+                Step::CreateDir(path) => fs::create_dir(path),
+                // Whole again or not at all, should we be killed here too.
+                Step::Restore(path, bytes) => {
+                    let temporary = temporary(&path);
+                    let mode = fs::metadata(&path).map(|meta| meta.permissions());
+                    fs::write(&temporary, bytes)
+                        .and_then(|()| mode.map_or(Ok(()), |mode| fs::set_permissions(&temporary, mode)))
+                        .and_then(|()| fs::rename(&temporary, path))
+                }
             };
         }
     }

@@ -1,0 +1,135 @@
+//! Runs the program in folders of its own and looks at what is there afterwards.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder that is removed at the end of the test.
+pub struct Sandbox(TempDir);
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code, or 128 + the signal.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Every file with its bytes and every folder (with a `/` behind it), by path.
+pub type Tree = BTreeMap<String, Vec<u8>>;
+
+impl Sandbox {
+    pub fn new() -> Self {
+        Sandbox(tempfile::Builder::new().prefix("mcp-deploy-test-").tempdir().unwrap())
+    }
+
+    /// With the weather project for all three clouds in it.
+    pub fn weather() -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.ok(&["init", ".", "--name", "weather", "--yes"]);
+        sandbox
+    }
+
+    pub fn with(files: &Tree) -> Self {
+        let sandbox = Sandbox::new();
+        for (path, bytes) in files {
+            match path.strip_suffix('/') {
+                Some(dir) => fs::create_dir_all(sandbox.path(dir)).unwrap(),
+                None => {
+                    fs::create_dir_all(sandbox.path(path).parent().unwrap()).unwrap();
+                    fs::write(sandbox.path(path), bytes).unwrap();
+                }
+            }
+        }
+        sandbox
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    pub fn root(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        fs::write(self.path(path), text).unwrap();
+    }
+
+    pub fn tree(&self) -> Tree {
+        let mut tree = Tree::new();
+        collect(self.root(), "", &mut tree);
+        tree
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-deploy"));
+        command.args(args).current_dir(self.root()).stdin(Stdio::null());
+        command.env_remove("MCP_DEPLOY_KILL_AT").env("NO_COLOR", "1");
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Run {
+        finished(&mut self.command(args))
+    }
+
+    /// Runs what must succeed.
+    pub fn ok(&self, args: &[&str]) -> Run {
+        let run = self.run(args);
+        assert_eq!(run.code, 0, "{args:?}: {run:?}");
+        run
+    }
+
+    /// Kills the program before its n-th change to the disk; `None` when it made no more than n.
+    pub fn killed_at(&self, n: usize, args: &[&str]) -> Option<()> {
+        let run = finished(self.command(args).env("MCP_DEPLOY_KILL_AT", n.to_string()));
+        assert!(matches!(run.code, 0 | 134), "{args:?} at {n}: {run:?}");
+        (run.code == 134).then_some(())
+    }
+}
+
+pub fn finished(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().or(output.status.signal().map(|signal| 128 + signal)).unwrap();
+    Run { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn collect(dir: &Path, prefix: &str, tree: &mut Tree) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            collect(&entry.path(), &format!("{path}/"), tree);
+            tree.insert(path + "/", Vec::new());
+        } else {
+            tree.insert(path, fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+/// Names what differs, and how, instead of printing two whole trees.
+#[track_caller]
+pub fn assert_same(found: &Tree, expected: &Tree, context: &str) {
+    let paths: std::collections::BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
+    let differences: Vec<String> = paths
+        .into_iter()
+        .filter_map(|path| match (found.get(path), expected.get(path)) {
+            (Some(found), Some(expected)) if found == expected => None,
+            (Some(_), Some(_)) => Some(format!("{path} differs")),
+            (Some(_), None) => Some(format!("{path} should not be there")),
+            (None, _) => Some(format!("{path} is missing")),
+        })
+        .collect();
+    assert!(differences.is_empty(), "{context}:\n  {}", differences.join("\n  "));
+}
