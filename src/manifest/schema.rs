@@ -1009,6 +1009,13 @@ fn check_format(lint: &mut Lint, site: &Site) {
     let Some(name) = site.value.as_str().filter(|name| !FORMATS.contains(name)) else {
         return;
     };
+    if INHERITED.contains(&name) {
+        let message = format!(
+            "{} is not a format, and the server's validator fails on it",
+            show(name)
+        );
+        return lint.error(site.at(), message, "remove it");
+    }
     let hint = match nearest(name, FORMATS.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "use a `pattern`, or say it in the `description`".into(),
@@ -1036,7 +1043,9 @@ fn check_pattern_properties(lint: &mut Lint, site: &Site) {
 }
 
 fn check_regex(lint: &mut Lint, pointer: String, what: &str, pattern: &str) {
-    let Err(why) = compile(pattern) else { return };
+    let Some(why) = regex_fault(pattern) else {
+        return;
+    };
     let known = REGEX_HINTS
         .iter()
         .find(|(piece, _)| pattern.contains(piece));
@@ -1045,7 +1054,7 @@ fn check_regex(lint: &mut Lint, pointer: String, what: &str, pattern: &str) {
         format!(
             "{what} {} does not compile in JavaScript with the `u` flag: {}",
             show(pattern),
-            lower_first(&why.to_string())
+            why
         ),
         known.map_or("try it as `new RegExp(pattern, \"u\")`", |(_, hint)| hint),
     );
@@ -1082,9 +1091,15 @@ fn check_required(lint: &mut Lint, site: &Site) {
     let own = site.schema.get("properties").and_then(Value::as_object);
     let closed = site.schema.get("additionalProperties") == Some(&Value::Bool(false));
     let complete = declares_all(site.schema);
+    // A pattern may stand for any name.
+    let open = site
+        .schema
+        .get("patternProperties")
+        .and_then(Value::as_object)
+        .is_some_and(|all| !all.is_empty());
     for (i, name) in names.iter().enumerate() {
         let Some(name) = name.as_str() else { continue };
-        if own.is_some_and(|own| own.contains_key(name)) || matches_a_pattern(site.schema, name) {
+        if own.is_some_and(|own| own.contains_key(name)) || open {
             continue;
         }
         let hint = match own.and_then(|own| nearest(name, own.keys().map(String::as_str))) {
@@ -1607,20 +1622,39 @@ fn is_url(text: &str) -> bool {
 
 // ---- small judgements ------------------------------------------------------------------------------------------------
 
-fn compile(pattern: &str) -> Result<regress::Regex, regress::Error> {
+/// Why JavaScript would not compile a pattern with the `u` flag.
+fn regex_fault(pattern: &str) -> Option<String> {
     let flags = regress::Flags {
         unicode: true,
         no_opt: true,
         ..Default::default()
     };
-    regress::Regex::with_flags(pattern, flags)
+    match regress::Regex::with_flags(pattern, flags) {
+        Err(why) => Some(lower_first(&why.to_string())),
+        // The one thing this engine takes and JavaScript does not.
+        Ok(_) if repeats_boundary(pattern) => Some("a word boundary cannot be repeated".into()),
+        Ok(_) => None,
+    }
 }
 
-fn matches_a_pattern(schema: &Map<String, Value>, name: &str) -> bool {
-    let patterns = schema.get("patternProperties").and_then(Value::as_object);
-    // One that does not compile is told elsewhere.
-    let matches = |p: &String| compile(p).map_or(true, |regex| regex.find(name).is_some());
-    patterns.is_some_and(|all| all.keys().any(matches))
+/// Whether `*`, `+`, `?` or `{` follows a `\b` or `\B` outside a class.
+fn repeats_boundary(pattern: &str) -> bool {
+    let mut chars = pattern.chars().peekable();
+    let mut class = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '[' => class = true,
+            ']' => class = false,
+            '\\' => {
+                let boundary = matches!(chars.next(), Some('b' | 'B')) && !class;
+                if boundary && matches!(chars.peek(), Some('*' | '+' | '?' | '{')) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 fn holds(schema: &Map<String, Value>, keys: &[&str]) -> bool {
@@ -2407,6 +2441,16 @@ mod tests {
                     ],
                 ),
                 (
+                    r#"{"pattern":"\\b[\\b*]+\\\\b+","patternProperties":{"\\Bx":{}}}"#,
+                    &[],
+                ),
+                (
+                    r#"{"pattern":"x\\b+"}"#,
+                    &[
+                        r#"error /pattern: `pattern` `x\b+` does not compile in JavaScript with the `u` flag: a word boundary cannot be repeated [try it as `new RegExp(pattern, "u")`]"#,
+                    ],
+                ),
+                (
                     r#"{"patternProperties":{"a/[":{}}}"#,
                     &[
                         r#"error /patternProperties/a~1[: the key `a/[` does not compile in JavaScript with the `u` flag: unbalanced bracket [try it as `new RegExp(pattern, "u")`]"#,
@@ -2848,6 +2892,12 @@ mod tests {
                     r#"{"format":"int64"}"#,
                     &[
                         "warning /format: `int64` is not a format the server knows, so nothing checks it [use a `pattern`, or say it in the `description`]",
+                    ],
+                ),
+                (
+                    r#"{"format":"__proto__"}"#,
+                    &[
+                        "error /format: `__proto__` is not a format, and the server's validator fails on it [remove it]",
                     ],
                 ),
             ],
