@@ -65,8 +65,7 @@ pub fn lint(schema: &Value, role: Role) -> Vec<Problem> {
     };
     lint.visit(schema, &Place::root());
     lint.rest();
-    lint.problems
-        .sort_by_cached_key(|p| position(schema, &p.pointer));
+    lint.problems.sort_by_cached_key(|p| position(schema, &p.pointer));
     lint.problems
 }
 
@@ -537,12 +536,7 @@ impl<'a> Lint<'a> {
         };
         let (name, wants) = (keyword.name, keyword.wants);
         let found = describe_inside(keyword, value);
-        self.push(
-            pointer,
-            Severity::Error,
-            format!("`{name}` must be {wants}, but is {found}"),
-            hint,
-        );
+        self.push(pointer, Severity::Error, format!("`{name}` must be {wants}, but is {found}"), hint);
     }
 
     fn unknown_keyword(&mut self, key: &str, pointer: String) {
@@ -829,10 +823,7 @@ fn check_enum(lint: &mut Lint, site: &Site) {
         if !seen.insert(canonical(value)) {
             lint.error(
                 site.item(i),
-                format!(
-                    "`enum` lists {} twice, which some validators refuse",
-                    show_value(value)
-                ),
+                format!("`enum` lists {} twice, which some validators refuse", show_value(value)),
                 "remove one of the two",
             );
         }
@@ -844,10 +835,7 @@ fn check_format(lint: &mut Lint, site: &Site) {
         return;
     };
     if INHERITED.contains(&name) {
-        let message = format!(
-            "{} is not a format, and the server's validator fails on it",
-            show(name)
-        );
+        let message = format!("{} is not a format, and the server's validator fails on it", show(name));
         return lint.error(site.at(), message, "remove it");
     }
     let hint = match nearest(name, FORMATS.iter().copied()) {
@@ -873,16 +861,10 @@ fn check_regex(lint: &mut Lint, pointer: String, what: &str, pattern: &str) {
     let Some(why) = regex_fault(pattern) else {
         return;
     };
-    let known = REGEX_HINTS
-        .iter()
-        .find(|(piece, _)| pattern.contains(piece));
+    let known = REGEX_HINTS.iter().find(|(piece, _)| pattern.contains(piece));
     lint.error(
         pointer,
-        format!(
-            "{what} {} does not compile in JavaScript with the `u` flag: {}",
-            show(pattern),
-            why
-        ),
+        format!("{what} {} does not compile in JavaScript with the `u` flag: {}", show(pattern), why),
         known.map_or("try it as `new RegExp(pattern, \"u\")`", |(_, hint)| hint),
     );
 }
@@ -919,11 +901,7 @@ fn check_required(lint: &mut Lint, site: &Site) {
     let closed = site.schema.get("additionalProperties") == Some(&Value::Bool(false));
     let complete = declares_all(site.schema);
     // A pattern may stand for any name.
-    let open = site
-        .schema
-        .get("patternProperties")
-        .and_then(Value::as_object)
-        .is_some_and(|all| !all.is_empty());
+    let open = site.schema.get("patternProperties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
     for (i, name) in names.iter().enumerate() {
         let Some(name) = name.as_str() else { continue };
         if own.is_some_and(|own| own.contains_key(name)) || open {
@@ -959,10 +937,7 @@ fn check_default(lint: &mut Lint, site: &Site) {
     if let Some(why) = refusal(lint, site) {
         lint.error(
             site.at(),
-            format!(
-                "`default` does not match its own schema: {}",
-                clip(&why, 200)
-            ),
+            format!("`default` does not match its own schema: {}", clip(&why, 200)),
             "correct the default, or the schema it is in",
         );
     }
@@ -1287,8 +1262,7 @@ fn position(root: &Value, pointer: &str) -> Vec<usize> {
         let (place, child) = match at? {
             Value::Object(map) => {
                 let name = unescape(token)?;
-                let (place, (_, child)) =
-                    map.iter().enumerate().find(|(_, (key, _))| **key == name)?;
+                let (place, (_, child)) = map.iter().enumerate().find(|(_, (key, _))| **key == name)?;
                 (place, child)
             }
             Value::Array(list) => (token.parse().ok()?, list.get(token.parse::<usize>().ok()?)?),
@@ -1378,11 +1352,7 @@ fn is_url(text: &str) -> bool {
 
 /// Why JavaScript would not compile a pattern with the `u` flag.
 fn regex_fault(pattern: &str) -> Option<String> {
-    let flags = regress::Flags {
-        unicode: true,
-        no_opt: true,
-        ..Default::default()
-    };
+    let flags = regress::Flags { unicode: true, no_opt: true, ..Default::default() };
     match regress::Regex::with_flags(pattern, flags) {
         Err(why) => Some(lower_first(&why.to_string())),
         // The one thing this engine takes and JavaScript does not.
@@ -1510,11 +1480,7 @@ fn clip(text: &str, length: usize) -> String {
         return "`\"\"`".into();
     }
     let shown: String = text.chars().take(length).flat_map(visible).collect();
-    let more = if text.chars().nth(length).is_some() {
-        "…"
-    } else {
-        ""
-    };
+    let more = if text.chars().nth(length).is_some() { "…" } else { "" };
     format!("`{shown}{more}`")
 }
 
@@ -1576,16 +1542,11 @@ mod tests {
             let schema: Value = serde_json::from_str(text).unwrap();
             let (schema, role, prefix) = match rows {
                 Whole(role) => (schema, role, ""),
-                Property => (
-                    json!({ "type": "object", "properties": { "p": schema } }),
-                    Role::ToolInput,
-                    "/properties/p",
-                ),
+                Property => {
+                    (json!({ "type": "object", "properties": { "p": schema } }), Role::ToolInput, "/properties/p")
+                }
             };
-            let said: Vec<String> = lint(&schema, role)
-                .iter()
-                .map(|p| tell(p, prefix))
-                .collect();
+            let said: Vec<String> = lint(&schema, role).iter().map(|p| tell(p, prefix)).collect();
             assert_eq!(&said, expected, "{text}");
         }
     }
@@ -1595,14 +1556,8 @@ mod tests {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        let pointer = problem
-            .pointer
-            .strip_prefix(prefix)
-            .unwrap_or(&problem.pointer);
-        let hint = problem
-            .hint
-            .as_ref()
-            .map_or(String::new(), |hint| format!(" [{hint}]"));
+        let pointer = problem.pointer.strip_prefix(prefix).unwrap_or(&problem.pointer);
+        let hint = problem.hint.as_ref().map_or(String::new(), |hint| format!(" [{hint}]"));
         format!("{severity} {pointer}: {}{hint}", problem.message)
     }
 
@@ -1639,9 +1594,7 @@ mod tests {
                 ),
                 (
                     r#"{"type":5}"#,
-                    &[
-                        "error /type: `type` must be the name of a type, or a list of different ones, but is `5`",
-                    ],
+                    &["error /type: `type` must be the name of a type, or a list of different ones, but is `5`"],
                 ),
                 (
                     r#"{"type":[]}"#,
@@ -1664,10 +1617,7 @@ mod tests {
         table(
             Property,
             &[
-                (
-                    r#"{"minLength":0,"items":true,"anyOf":[{}],"examples":[1],"exclusiveMinimum":5,"required":[]}"#,
-                    &[],
-                ),
+                (r#"{"minLength":0,"items":true,"anyOf":[{}],"examples":[1],"exclusiveMinimum":5,"required":[]}"#, &[]),
                 (
                     r#""string""#,
                     &[
@@ -1712,15 +1662,11 @@ mod tests {
                 ),
                 (
                     r#"{"minLength":-1}"#,
-                    &[
-                        "error /minLength: `minLength` must be a whole number of 0 or more, but is `-1`",
-                    ],
+                    &["error /minLength: `minLength` must be a whole number of 0 or more, but is `-1`"],
                 ),
                 (
                     r#"{"maxLength":1.5}"#,
-                    &[
-                        "error /maxLength: `maxLength` must be a whole number of 0 or more, but is `1.5`",
-                    ],
+                    &["error /maxLength: `maxLength` must be a whole number of 0 or more, but is `1.5`"],
                 ),
                 (
                     r#"{"required":true}"#,
@@ -1748,14 +1694,9 @@ mod tests {
                 ),
                 (
                     r#"{"anyOf":[]}"#,
-                    &[
-                        "error /anyOf: `anyOf` must be a list of at least one schema, but is an empty list",
-                    ],
+                    &["error /anyOf: `anyOf` must be a list of at least one schema, but is an empty list"],
                 ),
-                (
-                    r#"{"multipleOf":0}"#,
-                    &["error /multipleOf: `multipleOf` must be a number above 0, but is `0`"],
-                ),
+                (r#"{"multipleOf":0}"#, &["error /multipleOf: `multipleOf` must be a number above 0, but is `0`"]),
                 (
                     r#"{"properties":[]}"#,
                     &[
@@ -1774,25 +1715,15 @@ mod tests {
                         "error /examples: `examples` must be a list of values, but is the string `x` [put the example in `[…]`]",
                     ],
                 ),
-                (
-                    r#"{"description":5}"#,
-                    &["error /description: `description` must be a string, but is `5`"],
-                ),
-                (
-                    r#"{"enum":"a"}"#,
-                    &["error /enum: `enum` must be a list of values, but is the string `a`"],
-                ),
+                (r#"{"description":5}"#, &["error /description: `description` must be a string, but is `5`"]),
+                (r#"{"enum":"a"}"#, &["error /enum: `enum` must be a list of values, but is the string `a`"]),
                 (
                     r#"{"pattern":5}"#,
-                    &[
-                        "error /pattern: `pattern` must be a regular expression in a string, but is `5`",
-                    ],
+                    &["error /pattern: `pattern` must be a regular expression in a string, but is `5`"],
                 ),
                 (
                     r#"{"uniqueItems":"yes"}"#,
-                    &[
-                        "error /uniqueItems: `uniqueItems` must be `true` or `false`, but is the string `yes`",
-                    ],
+                    &["error /uniqueItems: `uniqueItems` must be `true` or `false`, but is the string `yes`"],
                 ),
                 (
                     r#"{"$anchor":"1 2"}"#,
@@ -1815,18 +1746,12 @@ mod tests {
         table(
             Whole(Role::ToolInput),
             &[
-                (
-                    r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object"}"#,
-                    &[],
-                ),
+                (r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object"}"#, &[]),
                 (
                     r##"{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"a":{"items":[{"type":"string"}]},"b":{"$id":"#b"},"c":{"$ref":"#b"}},"dependencies":{"a":["b"],"b":{"required":["a"]}}}"##,
                     &[],
                 ),
-                (
-                    r#"{"$schema":"http://json-schema.org/draft-06/schema","type":"object"}"#,
-                    &[],
-                ),
+                (r#"{"$schema":"http://json-schema.org/draft-06/schema","type":"object"}"#, &[]),
                 (
                     r##"{"$schema":"https://json-schema.org/draft/2019-09/schema","type":"object","properties":{"again":{"$recursiveRef":"#"}}}"##,
                     &[],
@@ -2004,9 +1929,7 @@ mod tests {
                 ),
                 (
                     r#"{"type":"object","properties":{"a":{"$ref":5}}}"#,
-                    &[
-                        "error /properties/a/$ref: `$ref` must be a reference such as `#/$defs/NAME`, but is `5`",
-                    ],
+                    &["error /properties/a/$ref: `$ref` must be a reference such as `#/$defs/NAME`, but is `5`"],
                 ),
                 (
                     r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/Nod"}},"$defs":{"Node":{}}}"##,
@@ -2096,10 +2019,7 @@ mod tests {
         table(
             Whole(Role::ToolInput),
             &[
-                (
-                    r#"{"$id":"https://example.com/tools/x.json#","type":"object"}"#,
-                    &[],
-                ),
+                (r#"{"$id":"https://example.com/tools/x.json#","type":"object"}"#, &[]),
                 (r#"{"$id":"urn:example:x","type":"object"}"#, &[]),
                 (
                     r#"{"$id":"x.json","type":"object","properties":{"id":{"type":"string"},"$id":{"type":"string"}}}"#,
@@ -2139,10 +2059,7 @@ mod tests {
         table(
             Property,
             &[
-                (
-                    r#"{"pattern":"^\\p{L}[\\w\\-]+$","patternProperties":{"^x-":{}}}"#,
-                    &[],
-                ),
+                (r#"{"pattern":"^\\p{L}[\\w\\-]+$","patternProperties":{"^x-":{}}}"#, &[]),
                 (
                     r#"{"pattern":"("}"#,
                     &[
@@ -2173,10 +2090,7 @@ mod tests {
                         r#"error /pattern: `pattern` `a\-b` does not compile in JavaScript with the `u` flag: invalid character escape [`-` needs no backslash outside `[…]`]"#,
                     ],
                 ),
-                (
-                    r#"{"pattern":"\\b[\\b*]+\\\\b+","patternProperties":{"\\Bx":{}}}"#,
-                    &[],
-                ),
+                (r#"{"pattern":"\\b[\\b*]+\\\\b+","patternProperties":{"\\Bx":{}}}"#, &[]),
                 (
                     r#"{"pattern":"x\\b+"}"#,
                     &[
@@ -2354,15 +2268,11 @@ mod tests {
                 ),
                 (
                     r#"{"enum":["x","y","x"]}"#,
-                    &[
-                        "error /enum/2: `enum` lists `x` twice, which some validators refuse [remove one of the two]",
-                    ],
+                    &["error /enum/2: `enum` lists `x` twice, which some validators refuse [remove one of the two]"],
                 ),
                 (
                     r#"{"enum":[1,1.0]}"#,
-                    &[
-                        "error /enum/1: `enum` lists `1.0` twice, which some validators refuse [remove one of the two]",
-                    ],
+                    &["error /enum/1: `enum` lists `1.0` twice, which some validators refuse [remove one of the two]"],
                 ),
                 (
                     r#"{"enum":[{"a":1,"b":2},{"b":2,"a":1}]}"#,
@@ -2379,10 +2289,7 @@ mod tests {
         table(
             Whole(Role::ToolInput),
             &[
-                (
-                    r#"{"type":"object","properties":{"a":{}},"required":["a"],"additionalProperties":false}"#,
-                    &[],
-                ),
+                (r#"{"type":"object","properties":{"a":{}},"required":["a"],"additionalProperties":false}"#, &[]),
                 (
                     r#"{"type":"object","properties":{"a":{}},"patternProperties":{"^x-":{}},"required":["x-1"],"additionalProperties":false}"#,
                     &[],
@@ -2395,10 +2302,7 @@ mod tests {
                     r##"{"type":"object","allOf":[{"$ref":"#/$defs/A"}],"required":["a"],"$defs":{"A":{"properties":{"a":{}}},"NeedsB":{"required":["b"]}}}"##,
                     &[],
                 ),
-                (
-                    r#"{"type":"object","required":["total"],"additionalProperties":{"type":"number"}}"#,
-                    &[],
-                ),
+                (r#"{"type":"object","required":["total"],"additionalProperties":{"type":"number"}}"#, &[]),
                 (
                     r#"{"type":"object","properties":{"location":{}},"required":["locaton"]}"#,
                     &[
@@ -2440,10 +2344,7 @@ mod tests {
                         "warning : property `p` is the bare schema `false`, which strict clients such as the MCP Inspector refuse [leave it out, and set `additionalProperties` to `false`]",
                     ],
                 ),
-                (
-                    r#"{"items":true,"additionalProperties":false,"not":false}"#,
-                    &[],
-                ),
+                (r#"{"items":true,"additionalProperties":false,"not":false}"#, &[]),
             ],
         );
     }
@@ -2453,10 +2354,7 @@ mod tests {
         table(
             Whole(Role::ToolInput),
             &[
-                (
-                    r#"{"type":"object","properties":{"prototype":{},"to_string":{}}}"#,
-                    &[],
-                ),
+                (r#"{"type":"object","properties":{"prototype":{},"to_string":{}}}"#, &[]),
                 (
                     r#"{"type":"object","properties":{"constructor":{},"__proto__":{}}}"#,
                     &[
@@ -2600,9 +2498,7 @@ mod tests {
                 ),
                 (
                     r#"{"regex":"x"}"#,
-                    &[
-                        "warning /regex: `regex` is not a JSON Schema keyword, so it has no effect [use `pattern`]",
-                    ],
+                    &["warning /regex: `regex` is not a JSON Schema keyword, so it has no effect [use `pattern`]"],
                 ),
             ],
         );
@@ -2629,9 +2525,7 @@ mod tests {
                 ),
                 (
                     r#"{"format":"__proto__"}"#,
-                    &[
-                        "error /format: `__proto__` is not a format, and the server's validator fails on it [remove it]",
-                    ],
+                    &["error /format: `__proto__` is not a format, and the server's validator fails on it [remove it]"],
                 ),
             ],
         );
@@ -2656,9 +2550,7 @@ mod tests {
                 ),
                 (
                     r##"{"$ref":"#/\ud83d\ude00`"}"##,
-                    &[
-                        "error /$ref: `$ref` `#/😀'` points to nothing in this schema [define it in `$defs`]",
-                    ],
+                    &["error /$ref: `$ref` `#/😀'` points to nothing in this schema [define it in `$defs`]"],
                 ),
                 (
                     r#"{"pattern":"[\n"}"#,
@@ -2680,10 +2572,7 @@ mod tests {
                 "a": { "properties": { "constructor": {} }, "pattern": "(" },
             },
         });
-        let places: Vec<_> = lint(&schema, Role::ToolInput)
-            .into_iter()
-            .map(|p| p.pointer)
-            .collect();
+        let places: Vec<_> = lint(&schema, Role::ToolInput).into_iter().map(|p| p.pointer).collect();
         let expected = [
             "/required/0",
             "/properties/z/minLength",
@@ -2695,8 +2584,7 @@ mod tests {
     }
 
     fn nested(levels: usize) -> Value {
-        let around =
-            |key: &str, value: Value| Value::Object(Map::from_iter([(key.to_string(), value)]));
+        let around = |key: &str, value: Value| Value::Object(Map::from_iter([(key.to_string(), value)]));
         let inner = (1..levels).fold(json!({}), |schema, _| around("items", schema));
         let mut schema = inner;
         schema["type"] = "object".into();
@@ -2711,10 +2599,7 @@ mod tests {
             let problems = lint(&schema, Role::ToolInput);
             // Dropping it would recurse.
             std::mem::forget(schema);
-            let said: Vec<_> = problems
-                .iter()
-                .map(|p| tell(p, &"/items".repeat(MAX_DEPTH)))
-                .collect();
+            let said: Vec<_> = problems.iter().map(|p| tell(p, &"/items".repeat(MAX_DEPTH))).collect();
             let expected = "error : the schema is nested more than 100 levels deep, and validators recurse into every level \
                             [flatten it, or name the part that repeats in `$defs` and refer to it with `$ref`]";
             assert_eq!(said, [expected]);
@@ -2723,21 +2608,12 @@ mod tests {
 
     #[test]
     fn long_chains_and_patterns_are_no_trouble() {
-        let link = |i: usize| {
-            (
-                format!("d{i}"),
-                json!({ "$ref": format!("#/$defs/d{}", i + 1) }),
-            )
-        };
+        let link = |i: usize| (format!("d{i}"), json!({ "$ref": format!("#/$defs/d{}", i + 1) }));
         let mut chain: Map<String, Value> = (0..3_000).map(link).collect();
         chain.insert("d3000".into(), json!({ "type": "string" }));
         let schema = json!({ "type": "object", "properties": { "a": { "$ref": "#/$defs/d0", "default": "x" } }, "$defs": chain });
         assert_eq!(lint(&schema, Role::ToolInput), []);
-        for pattern in [
-            "(".repeat(100_000),
-            "(a{1000}){1000}{1000}".into(),
-            "[a-z]".repeat(10_000),
-        ] {
+        for pattern in ["(".repeat(100_000), "(a{1000}){1000}{1000}".into(), "[a-z]".repeat(10_000)] {
             let schema = json!({ "type": "object", "patternProperties": { pattern.clone(): {} }, "pattern": pattern });
             lint(&schema, Role::ToolInput);
         }
@@ -2779,17 +2655,9 @@ mod tests {
         ] {
             assert!(looks_secret(name), "{name}");
         }
-        for name in [
-            "max_tokens",
-            "tokenizer",
-            "next_page_token",
-            "pageToken",
-            "keyboard",
-            "key",
-            "secretary",
-            "region",
-            "",
-        ] {
+        for name in
+            ["max_tokens", "tokenizer", "next_page_token", "pageToken", "keyboard", "key", "secretary", "region", ""]
+        {
             assert!(!looks_secret(name), "{name}");
         }
     }
@@ -2807,17 +2675,9 @@ mod tests {
         ] {
             assert!(is_url(url), "{url}");
         }
-        for text in [
-            "http://",
-            "https://a b",
-            "http://x:99999",
-            "http://1.2.3.999",
-            "//",
-            "http:x",
-            "1:2",
-            "https://[",
-            "a\\b",
-        ] {
+        for text in
+            ["http://", "https://a b", "http://x:99999", "http://1.2.3.999", "//", "http:x", "1:2", "https://[", "a\\b"]
+        {
             assert!(!is_url(text), "{text}");
         }
     }

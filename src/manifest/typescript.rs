@@ -355,8 +355,7 @@ impl<'a> Printer<'a> {
         if INHERITED.contains(&name) {
             return "unknown".into();
         }
-        self.of(schema, &join(path, name), ALL, spot.inner(1))
-            .text()
+        self.of(schema, &join(path, name), ALL, spot.inner(1)).text()
     }
 
     /// The type of properties that are not listed, when there may be any.

@@ -3,8 +3,8 @@
 use mcp_deploy::process::{Cmd, Outcome, ToolFailed};
 use serde_json::Value;
 
-use crate::clouds::cloudflare::Cloudflare;
 use crate::clouds::Edge;
+use crate::clouds::cloudflare::Cloudflare;
 use crate::support::{Client, Project, run, tools, with};
 
 struct Setting {
@@ -28,7 +28,8 @@ impl Setting {
     }
 
     fn record(&self) -> Value {
-        let text = std::fs::read_to_string(self.project.root().join(".mcp-deploy/deployments.json")).expect("the record");
+        let text =
+            std::fs::read_to_string(self.project.root().join(".mcp-deploy/deployments.json")).expect("the record");
         serde_json::from_str(&text).expect("JSON")
     }
 }
