@@ -1,7 +1,8 @@
 //! The fast tests: the program itself and its pure parts; no npm, no cloud tools, no network.
 //! One binary, because linking is what costs.
 
-mod cli;
+mod faults;
+mod golden;
 #[cfg(debug_assertions)]
 mod interruption;
 mod support;
