@@ -11,6 +11,7 @@ pub mod probe;
 pub mod process;
 mod project;
 mod prompt;
+mod release;
 pub mod runtime_api;
 pub mod targets;
 pub mod template;

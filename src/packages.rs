@@ -4,16 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::manifest::{Fault, Manifest, Position, Severity};
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::project::Project;
-use crate::targets::{self, Target};
+use crate::targets;
 use crate::toolchain::{ToolId, Toolchain};
 
-/// What every project needs, with the version that was run.
-const ALWAYS: [(&str, &str); 1] = [("@modelcontextprotocol/server", "2.4.0")];
 const FILE: &str = "package.json";
 
 /// Packages that the generated code imports or the clouds' builds run, and `package.json` lacks.
@@ -42,25 +41,40 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
             return vec![Fault { at, ..fault(Severity::Error, format!("not valid JSON: {error}"), None) }];
         }
     };
-    let needs = ALWAYS.iter().map(|need| (need, None)).chain(
-        targets::chosen(&manifest.targets)
-            .flat_map(|target| target.packages.iter().map(move |need| (need, Some(target)))),
-    );
-    needs
-        .filter_map(|(need, target)| missing(&parsed, need, target))
+    needed(manifest)
+        .iter()
+        .filter_map(|package| missing(&parsed, package))
         .map(|(severity, message, hint)| fault(severity, message, Some(hint)))
         .collect()
 }
 
-fn missing(
-    package: &Value,
-    (name, version): &(&str, &str),
-    target: Option<&Target>,
-) -> Option<(Severity, String, String)> {
+/// An npm package that the generated code imports or a cloud's build runs, in the version that was run.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Package {
+    pub name: &'static str,
+    pub version: &'static str,
+    /// For people: `AWS Lambda`.
+    #[serde(skip)]
+    pub needed_by: &'static str,
+}
+
+/// Every package of a project, each once, by name.
+pub fn needed(manifest: &Manifest) -> Vec<Package> {
+    let mut all =
+        vec![Package { name: "@modelcontextprotocol/server", version: "2.4.0", needed_by: "the generated server" }];
+    for target in targets::chosen(&manifest.targets) {
+        let packages = (target.packages)(manifest);
+        all.extend(packages.iter().map(|(name, version)| Package { name, version, needed_by: target.title }));
+    }
+    all.sort_by_key(|package| package.name);
+    all.dedup_by_key(|package| package.name);
+    all
+}
+
+fn missing(project: &Value, package: &Package) -> Option<(Severity, String, String)> {
+    let Package { name, version, needed_by } = package;
     let hint = format!("run `npm install --save-exact {name}@{version}`");
-    let needed_by =
-        target.map_or("the generated server".to_owned(), |target| format!("the build for {}", target.title));
-    match package["dependencies"][*name].as_str() {
+    match project["dependencies"][*name].as_str() {
         None => Some((Severity::Error, format!("`dependencies` lacks `{name}`, which {needed_by} needs"), hint)),
         Some(found) if found != *version => {
             let message = format!("`{name}` is `{found}`; this mcp-deploy was proven with {version}");
@@ -79,8 +93,9 @@ pub fn install_command(root: &Path, tools: &Toolchain) -> Option<Cmd> {
 }
 
 /// `tsc`, strict and without output, from the project's own TypeScript.
-pub fn type_check_command(root: &Path, tools: &Toolchain) -> Cmd {
-    tools.cmd(ToolId::Npm).args(["exec", "--no", "--", "tsc", "--noEmit", "--pretty", "false"]).current_dir(root)
+pub fn type_check_command(project: &Project, tools: &Toolchain) -> Cmd {
+    let compiler = project.home.join("node_modules/typescript/bin/tsc");
+    tools.cmd(ToolId::Node).arg(compiler).args(["--noEmit", "--pretty", "false"]).current_dir(&project.root)
 }
 
 pub const INSTALL_LIMIT: Duration = Duration::from_secs(600);
@@ -88,7 +103,7 @@ pub const TYPES_LIMIT: Duration = Duration::from_secs(300);
 
 /// What `tsc` finds, each with its file and place.
 pub fn type_faults(project: &Project, tools: &Toolchain) -> Result<Vec<Fault>> {
-    match process::run(&type_check_command(&project.root, tools), Io::Answer, Some(TYPES_LIMIT)) {
+    match process::run(&type_check_command(project, tools), Io::Answer, Some(TYPES_LIMIT)) {
         Ok(_) => Ok(Vec::new()),
         Err(error) => match error.downcast_ref::<ToolFailed>() {
             Some(failed) => {

@@ -15,7 +15,7 @@ use crate::probe::{self, Call, Check, Contract, Outcome, Report};
 use crate::process::{self, Io, Server};
 use crate::project::{self, Faulty, Project};
 use crate::prompt::{self, Mode};
-use crate::targets::{Build, Local, Start, Target};
+use crate::targets::{Build, Local, Start, Step, Target};
 use crate::toolchain::{self, MissingTools, Need, Search, Toolchain};
 use crate::ui::{self, Mark};
 
@@ -94,7 +94,7 @@ pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
 
 /// `npm install`, when it is due.
 pub fn install_packages(project: &Project, tools: &Toolchain) -> Result<()> {
-    if let Some(cmd) = packages::install_command(&project.root, tools) {
+    if let Some(cmd) = packages::install_command(&project.home, tools) {
         step(format!("install the project's packages (`{cmd}`)"), || {
             process::run(&cmd, Io::Quiet, Some(packages::INSTALL_LIMIT))
         })?;
@@ -118,15 +118,17 @@ fn step<T>(title: impl Into<String>, work: impl FnOnce() -> Result<T>) -> Result
     done
 }
 
-/// Runs the cloud's own CLI.
+/// Everything the cloud's own CLI does before something can run.
 pub fn build(target: &Target, build: &Build<'_>) -> Result<()> {
-    for part in (target.build)(build) {
-        step(format!("{}: {} (`{}`)", target.name, part.title, part.cmd), || {
-            let _file = part.while_running.as_ref().map(|(path, text)| plan::while_running(path, text)).transpose()?;
-            process::run(&part.cmd, Io::Quiet, Some(part.limit))
-        })?;
-    }
-    Ok(())
+    (target.build)(build).iter().try_for_each(|part| run_step(target, part))
+}
+
+/// One command, with a line for it.
+pub fn run_step(target: &Target, part: &Step) -> Result<()> {
+    step(format!("{}: {} (`{}`)", target.name, part.title, part.cmd), || {
+        let _file = part.while_running.as_ref().map(|(path, text)| plan::while_running(path, text)).transpose()?;
+        process::run(&part.cmd, Io::Quiet, Some(part.limit)).map(|_| ())
+    })
 }
 
 /// What was built for one cloud, running on this machine until it is dropped.

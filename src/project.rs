@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use crate::manifest::{self, Fault, Loaded, Manifest, Severity};
-use crate::plan::{FileSet, Plan};
+use crate::plan::{self, FileSet, Plan};
+use crate::prompt::Usage;
 use crate::template;
 use crate::ui;
 
@@ -22,17 +23,26 @@ impl std::error::Error for Faulty {}
 impl std::fmt::Display for Faulty {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let s = if self.0 == 1 { "" } else { "s" };
-        write!(f, "the project has {} error{s}; nothing was written", self.0)
+        write!(f, "the project has {} error{s}", self.0)
     }
 }
 
 /// A project whose manifest is sound.
 pub struct Project {
+    /// Where it is rendered and built.
     pub root: PathBuf,
+    /// Where the user's `mcp.toml`, packages and records are: `root` itself, but for a stage that differs.
+    pub home: PathBuf,
     pub text: String,
     pub manifest: Manifest,
     pub warnings: Vec<Fault>,
 }
+
+/// Where stages that differ are rendered; git ignores it.
+const STAGES: &str = ".mcp-deploy/stages";
+
+/// What a stage's copy does without: it is built anew, found upwards, or ours.
+const NOT_MIRRORED: [&str; 6] = ["node_modules", ".git", ".aws-sam", ".vercel", ".wrangler", ".mcp-deploy"];
 
 /// The folder given with `--dir`, else the nearest one upwards that holds a manifest.
 pub fn find(dir: Option<&Path>) -> Result<PathBuf> {
@@ -58,12 +68,30 @@ impl Project {
         let root = find(dir)?;
         let Loaded { text, manifest, faults } = manifest::load(&root)?;
         match manifest {
-            Some(manifest) => Ok(Project { root, text, manifest, warnings: faults }),
+            Some(manifest) => Ok(Project { home: root.clone(), root, text, manifest, warnings: faults }),
             None => {
                 print(&faults);
                 bail!(Faulty(errors(&faults)))
             }
         }
+    }
+
+    /// The project as one stage deploys it. A stage that differs is rendered in a copy of its own.
+    pub fn staged(self, stage: &str) -> Result<Self> {
+        let Some(manifest) = self.manifest.staged(stage) else {
+            let known: Vec<_> = self.manifest.stages.iter().map(|stage| format!("`{}`", stage.name)).collect();
+            let known =
+                if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+            bail!(Usage(format!(
+                "the manifest has no stage `{stage}`; {known}\nhint: add `[stages.{stage}]` to `mcp.toml`"
+            )));
+        };
+        if !self.manifest.stages.iter().any(|known| known.name == stage) {
+            return Ok(self);
+        }
+        let root = self.home.join(STAGES).join(stage);
+        plan::mirror(&self.home, &root, &NOT_MIRRORED)?;
+        Ok(Project { root, manifest, ..self })
     }
 
     /// What the manifest asks for, compared with the disk.

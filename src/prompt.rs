@@ -5,7 +5,7 @@ use std::fmt::Display;
 use anyhow::{Result, bail};
 use dialoguer::console::Term;
 use dialoguer::theme::ColorfulTheme;
-use dialoguer::{Confirm, Input, MultiSelect, Select};
+use dialoguer::{Confirm, Input, MultiSelect, Password, Select};
 
 use crate::ui;
 
@@ -139,4 +139,9 @@ impl Display for Interrupted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("interrupted; nothing was written")
     }
+}
+
+/// A value that is not shown while it is typed.
+pub fn secret(question: &str) -> Result<String> {
+    guarded(|| Password::with_theme(&ColorfulTheme::default()).with_prompt(question).interact())
 }

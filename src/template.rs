@@ -60,6 +60,13 @@ pub fn example(name: &str, birth: &Birth) -> Result<(String, FileSet)> {
     Ok((manifest, files))
 }
 
+/// The files of a continuous integration system, by path.
+pub fn ci(system: &str, manifest: &Manifest) -> Result<Vec<(String, String)>> {
+    let mut files = FileSet::default();
+    folder(&format!("ci/{system}"), Owner::User, &context::project(manifest), &mut files)?;
+    Ok(files.0.into_iter().map(|(path, (_, text))| (path, text)).collect())
+}
+
 /// A script of ours that runs what another cloud's CLI built (`templates/local`).
 pub fn local(name: &str) -> Result<String> {
     render(&format!("local/{name}{SUFFIX}"), &Value::Null)

@@ -30,7 +30,7 @@ pub fn run(args: Check, dir: Option<&Path>) -> Result<End> {
     if let Some(manifest) = loaded.manifest {
         faults.extend(handler_faults(&root, &manifest));
         faults.extend(packages::faults(&root, &manifest));
-        let project = Project { root, text: loaded.text, manifest, warnings: Vec::new() };
+        let project = Project { home: root.clone(), root, text: loaded.text, manifest, warnings: Vec::new() };
         faults.extend(drift(&project)?);
         if !args.no_types && errors(&faults) == 0 {
             types = "passed";

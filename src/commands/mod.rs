@@ -2,26 +2,37 @@
 
 mod add;
 mod check;
+mod ci;
+mod connect;
+mod destroy;
 mod dev;
 mod doctor;
 mod init;
+mod logs;
 mod print;
 mod remove;
 mod render;
+mod rollback;
+mod secrets;
 mod ship;
+mod status;
 mod trial;
 mod verify;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cli::{Command, TargetArg};
+use crate::deploy::Context;
+use crate::deploy::record::{self, Deployment, Record};
 use crate::manifest::Kind;
+use crate::pipeline;
 use crate::plan::{Action, Applied, Plan};
 use crate::project::Project;
-use crate::prompt::Usage;
-use crate::targets::{self, Target};
+use crate::prompt::{Mode, Usage};
+use crate::targets::{self, Build, Target};
+use crate::toolchain::Toolchain;
 use crate::ui;
 
 pub use ship::AlreadyShown;
@@ -50,6 +61,13 @@ pub fn run(command: Command, dir: Option<&Path>) -> Result<End> {
         Command::Dev(args) => dev::run(args, dir),
         Command::Verify(args) => verify::run(args, dir),
         Command::Ship(args) => ship::run(args, dir),
+        Command::Status(args) => status::run(args, dir),
+        Command::Secrets(args) => secrets::run(args.action, dir),
+        Command::Rollback(args) => rollback::run(args, dir),
+        Command::Logs(args) => logs::run(args, dir),
+        Command::Destroy(args) => destroy::run(args, dir),
+        Command::Connect(args) => connect::run(args, dir),
+        Command::Ci(args) => ci::run(args, dir),
         Command::Try(args) => trial::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions(args) => print::completions(args),
@@ -78,6 +96,44 @@ fn chosen(args: &[TargetArg], every: &[&'static Target]) -> Result<Vec<&'static 
         }
     });
     Ok(chosen)
+}
+
+/// A project of one stage, one cloud of it, and that cloud's deployments: what every command on something deployed needs.
+struct Deployments {
+    project: Project,
+    target: &'static Target,
+    tools: Toolchain,
+    /// The current one of each region.
+    current: Vec<Deployment>,
+}
+
+impl Deployments {
+    fn open(dir: Option<&Path>, target: TargetArg, stage: &str, mode: Mode) -> Result<Self> {
+        let project = Project::open(dir)?;
+        let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
+        let named = chosen(&[target], &every)?;
+        let [target] = named.as_slice() else { bail!(Usage("`--target` must name one cloud".into())) };
+        let project = project.staged(stage)?;
+        let current: Vec<_> =
+            Record::read(&project.home)?.current(Some(target.name), Some(stage)).into_iter().cloned().collect();
+        if current.is_empty() {
+            let name = target.name;
+            bail!(
+                "nothing of stage `{stage}` was deployed to {} from here\nhint: run `mcp-deploy ship --target {name}`; `{}` is the record",
+                target.title,
+                record::FILE
+            );
+        }
+        let tools = pipeline::tools(&named, mode)?;
+        // The cloud's CLI reads its own file: what it says must be what the manifest says now.
+        report(&project.plan()?.apply(false)?);
+        Ok(Deployments { project, target, tools, current })
+    }
+
+    fn context<'a>(&'a self, values: &'a [(String, String)], terminal: bool) -> Context<'a> {
+        let build = Build { root: &self.project.root, manifest: &self.project.manifest, tools: &self.tools };
+        Context { build, values, terminal }
+    }
 }
 
 /// Puts the files of a run right that was killed in the middle, for commands that have nothing else to write.

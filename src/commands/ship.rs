@@ -1,17 +1,21 @@
-//! `ship`: check → render → packages → types → build → start → verify → stop, for one or several clouds.
+//! `ship`: check → render → packages → types → build → run and verify here → deploy → verify live, for several clouds.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::{End, chosen, preview, report};
 use crate::cli::Ship;
+use crate::deploy::{Context, secrets};
 use crate::packages;
 use crate::pipeline::{self, LocalRun};
 use crate::probe::{Call, Outcome};
+use crate::process;
 use crate::project::{self, Project};
 use crate::prompt::Mode;
+use crate::release::{self, Plan, Release};
 use crate::targets::{self, Build, Target};
 use crate::toolchain::{Search, Toolchain};
 use crate::ui::{self, Mark};
@@ -20,9 +24,15 @@ use crate::ui::{self, Mark};
 #[derive(Serialize)]
 pub struct Answer {
     pub ok: bool,
+    /// Local runs, one a cloud.
     pub runs: Vec<LocalRun>,
+    /// What is live now; empty under `--local`.
+    pub releases: Vec<Release>,
     /// Clouds that failed before they could be verified, with the reason.
     pub failures: Vec<Failure>,
+    /// Whether all live servers list the same tools; absent when fewer than two were deployed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parity: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -31,6 +41,13 @@ pub struct Failure {
     pub error: String,
     #[serde(skip)]
     pub cause: anyhow::Error,
+}
+
+impl Failure {
+    fn new(target: &Target, cause: anyhow::Error) -> Self {
+        ui::error(&cause);
+        Failure { target: target.name, error: format!("{cause:#}"), cause }
+    }
 }
 
 pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
@@ -46,15 +63,17 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     if args.dry_run {
         return dry_run(&project, &targets, args.local);
     }
-    if !args.local {
-        bail!(
-            "deploying to an account comes with the next release; nothing was done\nhint: `mcp-deploy ship --local` does everything up to the deployment"
-        );
-    }
-    let tools = pipeline::tools(&targets, Mode::of(args.yes))?;
-    let answer = locally(&project, &tools, &targets, &args.calls.call)?;
+    let mode = Mode::of(args.yes);
+    let project = project.staged(&args.stage.stage)?;
+    let tools = pipeline::tools(&targets, mode)?;
+    let answer = match args.local {
+        true => locally(&project, &tools, &targets, &args.calls.call)?,
+        false => live(&project, &tools, &targets, &args, mode)?,
+    };
     if args.json {
         ui::json(&answer)?;
+    } else {
+        answer.releases.iter().for_each(|release| ui::answer(&release.deployment.url));
     }
     end(answer)
 }
@@ -68,23 +87,76 @@ pub fn locally(project: &Project, tools: &Toolchain, targets: &[&'static Target]
     for target in targets {
         match one(target, &build, calls) {
             Ok(run) => runs.push(run),
-            Err(cause) if crate::process::interrupted() => return Err(cause),
-            Err(cause) => {
-                ui::error(&cause);
-                failures.push(Failure { target: target.name, error: format!("{cause:#}"), cause });
-            }
+            Err(cause) if process::interrupted() => return Err(cause),
+            Err(cause) => failures.push(Failure::new(target, cause)),
         }
     }
     let ok = failures.is_empty() && runs.iter().all(|run| run.report.ok());
     if targets.len() > 1 {
         summary(targets, &runs);
     }
-    Ok(Answer { ok, runs, failures })
+    Ok(Answer { ok, runs, releases: Vec::new(), failures, parity: None })
+}
+
+/// The local way, then each cloud that passed it is deployed, side by side, and verified live.
+fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args: &Ship, mode: Mode) -> Result<Answer> {
+    let values = secrets::values(&project.home, &project.manifest)?;
+    let terminal = ui::interactive() && targets.len() == 1 && !args.json;
+    let build = || Build { root: &project.root, manifest: &project.manifest, tools };
+    let context = Context { build: build(), values: &values, terminal };
+    release::preflight(targets, &context, mode)?;
+    report(&project.plan()?.apply(false)?);
+    pipeline::prepare(project, tools)?;
+    let (mut runs, mut ready, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for target in targets {
+        let prepared = (target.cloud.prepare)(&context).iter().try_for_each(|step| pipeline::run_step(target, step));
+        match prepared.and_then(|()| one(target, &context.build, &args.calls.call)) {
+            Ok(run) => {
+                if run.report.ok() {
+                    ready.push((*target, run.bundle.map(|size| size.raw)));
+                }
+                runs.push(run);
+            }
+            Err(cause) if process::interrupted() => return Err(cause),
+            Err(cause) => failures.push(Failure::new(target, cause)),
+        }
+    }
+    let plan = |bundle_bytes| Plan {
+        project,
+        stage: &args.stage.stage,
+        calls: &args.calls.call,
+        patience: Duration::from_secs(args.wait),
+        rollback_on_failure: args.rollback_on_failure,
+        bundle_bytes,
+    };
+    let (context, plan) = (&context, &plan);
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let deploy = |target, bundle| release::release(target, context, &plan(bundle));
+        let running: Vec<_> =
+            ready.iter().map(|(target, bundle)| (*target, scope.spawn(move || deploy(*target, *bundle)))).collect();
+        running.into_iter().map(|(target, thread)| (target, thread.join())).collect()
+    });
+    let mut releases = Vec::new();
+    for (target, results) in results {
+        for result in results.unwrap_or_else(|_| vec![Err(anyhow::anyhow!("the deployment's thread panicked"))]) {
+            match result {
+                Ok(release) => releases.push(release),
+                Err(cause) => failures.push(Failure::new(target, cause)),
+            }
+        }
+    }
+    if process::interrupted() {
+        bail!(process::Interrupted);
+    }
+    let parity = parity(&releases);
+    let verified = runs.iter().all(|run| run.report.ok()) && releases.iter().all(|release| release.report.ok());
+    live_summary(&releases, parity);
+    Ok(Answer { ok: failures.is_empty() && verified && parity != Some(false), runs, releases, failures, parity })
 }
 
 fn one(target: &'static Target, build: &Build<'_>, calls: &[Call]) -> Result<LocalRun> {
     pipeline::build(target, build)?;
-    let step = ui::step(format!("{}: run and verify", target.name));
+    let step = ui::step(format!("{}: run and verify here", target.name));
     let run = pipeline::run_locally(target, build, calls, &mut |check| step.doing(&check.title))?;
     let mark = if run.report.ok() { Mark::Good } else { Mark::Bad };
     step.end(mark, &format!("{} ({})", pipeline::counted(&run.report), run.runtime));
@@ -103,6 +175,32 @@ fn summary(targets: &[&'static Target], runs: &[LocalRun]) {
             }
             None => ui::mark(Mark::Bad, format_args!("{:<20} failed before it could be verified", target.title)),
         }
+    }
+}
+
+/// Whether the live `tools/list` answers are all the same.
+fn parity(releases: &[Release]) -> Option<bool> {
+    let (first, rest) = releases.split_first()?;
+    let tools = first.report.tools.as_ref();
+    (!rest.is_empty()).then(|| tools.is_some() && rest.iter().all(|release| release.report.tools.as_ref() == tools))
+}
+
+fn live_summary(releases: &[Release], parity: Option<bool>) {
+    ui::say("");
+    for release in releases {
+        let mark = if release.report.ok() { Mark::Good } else { Mark::Bad };
+        let back =
+            release.rolled_back_to.as_ref().map(|version| format!("; rolled back to {version}")).unwrap_or_default();
+        let place = release.deployment.place();
+        ui::mark(
+            mark,
+            format_args!("{place:<24} {} {}{back}", release.deployment.url, pipeline::counted(&release.report)),
+        );
+    }
+    match parity {
+        Some(true) => ui::mark(Mark::Good, "all of them list the same tools"),
+        Some(false) => ui::mark(Mark::Bad, "they do not list the same tools"),
+        None => {}
     }
 }
 
@@ -132,10 +230,10 @@ fn dry_run(project: &Project, targets: &[&'static Target], local: bool) -> Resul
     preview(&project.plan()?);
     let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
     let tools = Toolchain::named(&names, &Search::from_env()?);
-    if let Some(cmd) = packages::install_command(&project.root, &tools) {
+    if let Some(cmd) = packages::install_command(&project.home, &tools) {
         ui::answer(format_args!("would run  {cmd}"));
     }
-    ui::answer(format_args!("would run  {}", packages::type_check_command(&project.root, &tools)));
+    ui::answer(format_args!("would run  {}", packages::type_check_command(project, &tools)));
     let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
     for target in targets {
         for step in (target.build)(&build) {
@@ -146,8 +244,8 @@ fn dry_run(project: &Project, targets: &[&'static Target], local: bool) -> Resul
             target.title
         ));
     }
-    if !local {
-        ui::say("deploying to an account comes with the next release");
+    for target in targets.iter().filter(|_| !local) {
+        ui::answer(format_args!("would deploy it to {}, verify it live and record it", target.title));
     }
     Ok(End::Done)
 }

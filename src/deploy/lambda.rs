@@ -70,6 +70,12 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
 
 /// Every region gets its own stack from the one build, side by side.
 fn deploy(context: &Context<'_>, doing: &dyn Fn(&str)) -> Vec<Result<Deployed>> {
+    // The function reads its secrets when it starts, so they have to be there first.
+    if !context.values.is_empty()
+        && let Err(error) = push_secrets(context, context.values)
+    {
+        return vec![Err(error.context("cannot store the secrets"))];
+    }
     let regions = regions(context);
     if let [region] = regions.as_slice() {
         return vec![deploy_to(context, region)];

@@ -43,9 +43,10 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
             .downcast_ref::<ToolFailed>()
             .map(|failed| failed.tail.clone())
             .unwrap_or_else(|| format!("{error:#}"));
-        let last = said.lines().last().unwrap_or_default().trim().to_owned();
-        let problem =
-            Problem::new(format!("Vercel does not know us: {last}"), "run `vercel login`, or set `VERCEL_TOKEN`");
+        let reason =
+            said.lines().find_map(|line| line.trim().strip_prefix("Error:")).unwrap_or(&said).trim().to_owned();
+        let message = format!("Vercel does not know us: {reason}");
+        let problem = Problem::new(message, "run `vercel login`, or set `VERCEL_TOKEN`");
         return vec![Problem { login: true, ..problem }];
     }
     missing_secrets(context, || if is_linked(context) { secret_names(context) } else { Ok(Vec::new()) })
@@ -69,6 +70,8 @@ fn deploy(context: &Context<'_>, _: &dyn Fn(&str)) -> Vec<Result<Deployed>> {
 }
 
 fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
+    // A deployment has the secrets that were set when it was made.
+    push_secrets(context, context.values)?;
     let cmd = vercel(context, &["deploy", "--prebuilt", "--prod", "--yes", "--archive=tgz", "--format=json"]);
     let outcome = process::run(&cmd, Io::Answer, Some(LIMIT)).context("cannot deploy to Vercel")?;
     let answer: Value = serde_json::from_str(&outcome.stdout).context("`vercel deploy` did not answer with JSON")?;

@@ -69,3 +69,21 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to).with_context(failed)?;
     Ok(())
 }
+
+/// Makes `to` a copy of the files of `from`, without the entries of its top level named in `without`. What `to` has
+/// more at its top level (packages, build output) stays.
+pub fn mirror(from: &Path, to: &Path, without: &[&str]) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read `{}`", from.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if without.iter().any(|excluded| name == *excluded) {
+            continue;
+        }
+        let (source, target) = (entry.path(), to.join(&name));
+        if target.is_dir() {
+            fs::remove_dir_all(&target).with_context(|| format!("cannot replace `{}`", target.display()))?;
+        }
+        copy(&source, &target)?;
+    }
+    Ok(())
+}

@@ -151,6 +151,9 @@ pub struct Report {
     pub url: String,
     pub checks: Vec<Check>,
     pub answers: Vec<Answer>,
+    /// The live `tools/list` answer, to compare servers with each other.
+    #[serde(skip)]
+    pub tools: Option<Vec<Value>>,
     pub counts: Counts,
 }
 
@@ -164,7 +167,7 @@ impl Report {
 /// Probes one server; `on_check` sees every line as soon as it is known.
 pub fn run(options: &Options, contract: Option<&Contract>, on_check: &mut dyn FnMut(&Check)) -> Report {
     let client = Client::new(options);
-    let mut probe = Probe { options, contract, on_check, checks: Vec::new(), answers: Vec::new() };
+    let mut probe = Probe { options, contract, on_check, checks: Vec::new(), answers: Vec::new(), tools: None };
     match &client {
         Ok(client) => story(&mut probe, client),
         Err(fault) => {
@@ -176,7 +179,7 @@ pub fn run(options: &Options, contract: Option<&Contract>, on_check: &mut dyn Fn
     let counts =
         Counts { passed: count(Outcome::Passed), failed: count(Outcome::Failed), skipped: count(Outcome::Skipped) };
     let url = client.map_or_else(|_| http::display(&options.url), |client| client.shown());
-    Report { url, counts, checks: probe.checks, answers: probe.answers }
+    Report { url, counts, checks: probe.checks, answers: probe.answers, tools: probe.tools }
 }
 
 /// Whether the server behind a health page answers that it is well.
@@ -199,6 +202,8 @@ fn story(probe: &mut Probe, client: &Client) {
     }
     let modern = eras::modern(probe, client);
     let legacy = eras::legacy(probe, client);
+    let tools = |server: &eras::Server| server.lists[0].clone();
+    probe.tools = modern.as_ref().and_then(tools).or_else(|| legacy.as_ref().and_then(tools));
     eras::same(probe, modern.as_ref(), legacy.as_ref());
     eras::list_changed(probe, modern.as_ref(), legacy.as_ref());
     contract::compare(probe, modern.as_ref(), legacy.as_ref());
@@ -249,6 +254,7 @@ struct Probe<'a> {
     on_check: &'a mut dyn FnMut(&Check),
     checks: Vec<Check>,
     answers: Vec<Answer>,
+    tools: Option<Vec<Value>>,
 }
 
 impl Probe<'_> {

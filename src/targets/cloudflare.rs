@@ -11,7 +11,7 @@ pub const TARGET: Target = Target {
     name: "cloudflare",
     title: "Cloudflare Workers",
     limits: Limits { timeout: None, body: 100 << 20 },
-    packages: &[],
+    packages: |_| &[],
     chosen: |targets| targets.cloudflare.is_some(),
     build,
     start,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::{Build, Limits, Local, Start, Step, Target};
+use crate::manifest::Manifest;
 use crate::process::Cmd;
 use crate::runtime_api::RuntimeApi;
 use crate::toolchain::ToolId;
@@ -14,13 +15,21 @@ pub const TARGET: Target = Target {
     name: "lambda",
     title: "AWS Lambda",
     limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20 },
-    packages: &[("esbuild", "0.28.2")],
+    packages,
     chosen: |targets| targets.lambda.is_some(),
     build,
     start,
     artifact,
     cloud: crate::deploy::lambda::CLOUD,
 };
+
+/// The bundler that `sam build` runs, and what reads the secrets.
+fn packages(manifest: &Manifest) -> &'static [(&'static str, &'static str)] {
+    match manifest.secrets.is_empty() {
+        true => &[("esbuild", "0.28.2")],
+        false => &[("aws4fetch", "1.0.20"), ("esbuild", "0.28.2")],
+    }
+}
 
 /// The file that the adapter executes, as in `template.yaml`.
 const HANDLER: &str = "lambda.mjs";

@@ -24,7 +24,7 @@ pub struct Target {
     pub title: &'static str,
     pub limits: Limits,
     /// Packages that `package.json` must bring for it, with the version that was run.
-    pub packages: &'static [(&'static str, &'static str)],
+    pub packages: fn(&Manifest) -> &'static [(&'static str, &'static str)],
     /// Whether the manifest names this cloud.
     pub chosen: fn(&Targets) -> bool,
     /// What the cloud's own CLI has to do before anything can run.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{sample, types};
 use crate::manifest::{Kind, Manifest, Tool};
+use crate::packages;
 use crate::targets::{self, Target};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
@@ -47,6 +48,7 @@ pub fn project(manifest: &Manifest) -> Value {
             "description": manifest.server.description,
         },
         "app": manifest.app,
+        "mcp_deploy_version": env!("CARGO_PKG_VERSION"),
         "description_1024": truncated(&manifest.server.description, 1024),
         "manifest_json": data(manifest),
         "types": types::declarations(manifest),
@@ -54,6 +56,7 @@ pub fn project(manifest: &Manifest) -> Value {
         "resources": handlers(manifest, Kind::Resource),
         "prompts": handlers(manifest, Kind::Prompt),
         "targets": flags(|target| (target.chosen)(targets)),
+        "dependencies": packages::needed(manifest),
         "lambda": targets.lambda.as_ref().map(|lambda| json!({
             "architecture": lambda.architecture,
             "memory": lambda.memory,

@@ -1,0 +1,171 @@
+//! From the start of a process to its first answer, all servers in turn, round by round.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::Bench;
+use crate::stats::{Samples, short};
+
+const ROUNDS: usize = 25;
+/// A server that says nothing for so long never will.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What every server answers; clients of 2025 may ask it without a session.
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#;
+const LIST_HEADERS: &str = "mcp-protocol-version: 2025-06-18\r\n";
+const MODERN_LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"figures","version":"0"},"io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+const MODERN_LIST_HEADERS: &str = "mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/list\r\n";
+
+struct Row {
+    what: &'static str,
+    script: std::path::PathBuf,
+    request: fn(u16) -> String,
+    time: Samples,
+    cpu: Samples,
+    memory: Samples,
+}
+
+pub fn print(bench: &Bench, project: &Path) -> Result<()> {
+    let bundle = project.join(".aws-sam/build/McpFunction/lambda.mjs");
+    let express = bench.express.join("server.mjs");
+    let servers = [
+        ("bare `node:http`", bench.path("floor.mjs")),
+        ("built Lambda bundle", bundle.clone()),
+        ("Express 5.3.0 + SDK 1.32.2, unbundled", express),
+    ];
+    let row = |what, script, request| Row {
+        what,
+        script,
+        request,
+        time: Samples::default(),
+        cpu: Samples::default(),
+        memory: Samples::default(),
+    };
+    let mut list: Vec<Row> = servers.clone().into_iter().map(|(what, script)| row(what, script, old_list as _)).collect();
+    list.push(row("built Lambda bundle, asked as of 2026-07-28", bundle, modern_list));
+    let mut health: Vec<Row> = servers.into_iter().map(|(what, script)| row(what, script, health_check as _)).collect();
+    // One round to warm the page cache, then all of them in turn, each round in another order.
+    for round in 0..=ROUNDS {
+        let mut all: Vec<&mut Row> = list.iter_mut().chain(health.iter_mut()).collect();
+        let count = all.len();
+        all.rotate_left(round % count);
+        for row in all {
+            let (time, cpu, memory) = first_answer(bench, row)?;
+            if round > 0 {
+                row.time.add_time(time);
+                row.cpu.add(cpu);
+                row.memory.add(memory);
+            }
+        }
+    }
+    println!("Start of the process to the first answer, {ROUNDS} interleaved rounds:\n");
+    println!("| first answer to | server | median ms | × the floor | least ms | middle half ms | CPU ms | × the floor | peak MiB |");
+    println!("|---|---|---|---|---|---|---|---|---|");
+    table("`tools/list`", &list);
+    table("`/health`", &health);
+    println!();
+    Ok(())
+}
+
+fn table(request: &str, rows: &[Row]) {
+    let floor = &rows[0];
+    for row in rows {
+        println!(
+            "| {request} | {} | {} | {:.2} | {} | {} | {} | {:.2} | {} |",
+            row.what,
+            short(row.time.median()),
+            row.time.median() / floor.time.median(),
+            short(row.time.least()),
+            row.time.middle_half(),
+            short(row.cpu.median()),
+            row.cpu.median() / floor.cpu.median(),
+            short(row.memory.median()),
+        );
+    }
+}
+
+/// Wall time, processor time in ms and peak memory in MiB until the first good answer.
+fn first_answer(bench: &Bench, row: &Row) -> Result<(Duration, f64, f64)> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let request = (row.request)(port);
+    let mut command = Command::new(&bench.node);
+    command.arg(&row.script).env("PORT", port.to_string()).env("NODE_ENV", "production");
+    command.env_remove("NODE_OPTIONS").env_remove("NODE_COMPILE_CACHE").env_remove("AWS_LWA_PORT");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    let started = Instant::now();
+    let mut server = Killed(command.spawn().context("cannot start Node.js")?);
+    let answer = loop {
+        if let Ok(answer) = ask(port, &request) {
+            break answer;
+        }
+        if let Some(status) = server.0.try_wait()? {
+            bail!("{} ended: {status}", row.what);
+        }
+        ensure!(started.elapsed() < LIMIT, "{} does not answer", row.what);
+        std::thread::sleep(Duration::from_micros(500));
+    };
+    let time = started.elapsed();
+    ensure!(answer.starts_with("HTTP/1.1 200"), "{} answered {answer}", row.what);
+    let expected = if request.starts_with("GET") { "200" } else { "get_weather" };
+    ensure!(answer.contains(expected), "{} answered {answer}", row.what);
+    Ok((time, cpu_ms(server.0.id()), peak_mib(server.0.id())))
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Reads until the whole of the answer is there; servers that stream end it with their last chunk.
+fn ask(port: u16, request: &str) -> Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn old_list(port: u16) -> String {
+    post(port, LIST_HEADERS, LIST)
+}
+
+fn modern_list(port: u16) -> String {
+    post(port, MODERN_LIST_HEADERS, MODERN_LIST)
+}
+
+fn post(port: u16, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\naccept: application/json, text/event-stream\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    )
+}
+
+fn health_check(port: u16) -> String {
+    format!("GET /health HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n")
+}
+
+/// What all threads of the process have computed so far (Linux only).
+fn cpu_ms(pid: u32) -> f64 {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return f64::NAN };
+    let nanoseconds = |path: &Path| std::fs::read_to_string(path).ok()?.split(' ').next()?.parse::<f64>().ok();
+    threads.flatten().filter_map(|thread| nanoseconds(&thread.path().join("schedstat"))).sum::<f64>() / 1e6
+}
+
+fn peak_mib(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse::<f64>().ok()).map_or(f64::NAN, |kib| kib / 1024.0)
+}

@@ -1,0 +1,30 @@
+//! `ci github`: a workflow that checks every push and ships from the main branch, without long-lived AWS keys.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::End;
+use crate::cli::{Ci, CiSystem};
+use crate::plan;
+use crate::project::Project;
+use crate::template;
+use crate::ui;
+
+pub fn run(args: Ci, dir: Option<&Path>) -> Result<End> {
+    let CiSystem::Github = args.system;
+    let project = Project::open(dir)?;
+    for (path, text) in template::ci("github", &project.manifest)? {
+        if args.dry_run {
+            ui::answer(format_args!("would create {path}"));
+            continue;
+        }
+        let file = project.home.join(&path);
+        if file.exists() {
+            bail!("`{path}` exists and is yours; nothing was written\nhint: delete it to get a new one");
+        }
+        plan::replace(&file, &text)?;
+        ui::say(format_args!("created {path}; its first lines say which variables and secrets the repository needs"));
+    }
+    Ok(End::Done)
+}

@@ -1,0 +1,42 @@
+//! `destroy`: takes a deployment away after its name was typed.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::{Deployments, End};
+use crate::cli::Destroy;
+use crate::deploy::record::Record;
+use crate::process::{self, Io};
+use crate::prompt::{self, Mode, Usage};
+use crate::ui::{self, Mark};
+
+pub fn run(args: Destroy, dir: Option<&Path>) -> Result<End> {
+    let mode = Mode::of(args.yes);
+    let all = Deployments::open(dir, args.target, &args.stage.stage, mode)?;
+    let app = all.project.manifest.app.clone();
+    match mode {
+        Mode::Refuse => bail!(Usage("`--yes` is missing, and there is no terminal to type the name on".into())),
+        Mode::Ask => {
+            let places: Vec<_> = all.current.iter().map(|one| one.url.clone()).collect();
+            ui::say(format_args!("this takes `{app}` away from {}: {}", all.target.title, places.join(", ")));
+            let typed = prompt::text(mode, "--yes", &format!("Type `{app}` to confirm"), None, |_| None)?;
+            if typed != app {
+                bail!("`{typed}` is not `{app}`; nothing was changed");
+            }
+        }
+        Mode::Defaults => {}
+    }
+    let context = all.context(&[], false);
+    for deployment in &all.current {
+        let step = ui::step(format!("destroy {}", deployment.place()));
+        let cmd = (all.target.cloud.destroy)(&context, deployment);
+        let done = cmd.and_then(|cmd| process::run(&cmd, Io::Quiet, Some(Duration::from_secs(30 * 60))));
+        step.end(if done.is_ok() { Mark::Good } else { Mark::Bad }, "");
+        done?;
+        Record::forget(&all.project.home, deployment)?;
+    }
+    ui::say(format_args!("left: {}", all.target.cloud.leftovers));
+    Ok(End::Done)
+}

@@ -1,0 +1,173 @@
+//! A rendered project, the real tools, and a client that follows the URLs they print.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use mcp_deploy::process::{self, Cmd, Io, Outcome, ToolFailed};
+use mcp_deploy::toolchain::{Search, ToolId, Toolchain};
+use serde_json::{Value, json};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use crate::clouds::Edge;
+
+const LIMIT: Duration = Duration::from_secs(300);
+
+pub fn tools() -> &'static Toolchain {
+    static TOOLS: OnceLock<Toolchain> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        let search = Search::from_env().expect("a cache folder");
+        Toolchain::resolve(&["lambda", "vercel", "cloudflare"], &search)
+            .unwrap_or_else(|missing| panic!("{missing}\nhint: run `mcp-deploy doctor --fix` first"))
+    })
+}
+
+/// The weather example for all clouds, with its packages; a copy of its own for every test.
+pub struct Project {
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    pub fn new() -> Self {
+        static MODEL: OnceLock<tempfile::TempDir> = OnceLock::new();
+        let model = MODEL.get_or_init(|| {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let root = folder.path().join("weather");
+            let init = Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).args(["init", "--yes"]).arg(&root);
+            run(&init).expect("`init`");
+            let install = tools().cmd(ToolId::Npm).args(["install", "--ignore-scripts"]).current_dir(&root);
+            run(&install).expect("`npm install`");
+            folder
+        });
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        link_tree(&model.path().join("weather"), &folder.path().join("weather"));
+        Project { folder }
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("weather")
+    }
+
+    /// A folder beside the project, for what a tool would keep in the user's home.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    pub fn replace(&self, file: &str, from: &str, to: &str) {
+        let path = self.root().join(file);
+        let text = std::fs::read_to_string(&path).expect("the file is there");
+        assert!(text.contains(from), "`{file}` has no `{from}`");
+        // Not written in place: the model has the same file.
+        std::fs::remove_file(&path).expect("the file can be replaced");
+        std::fs::write(&path, text.replace(from, to)).expect("the file can be replaced");
+    }
+
+    /// Another answer to the same question.
+    pub fn make_warmer(&self, degrees: u32) {
+        self.replace("src/tools/get_weather.ts", "? celsius :", &format!("? celsius + {degrees} :"));
+    }
+
+    pub fn tool(&self, id: ToolId, args: &[&str]) -> Cmd {
+        let home = self.home();
+        let cmd = tools().cmd(id).args(args).current_dir(self.root()).env_noise("CI", "1");
+        [("XDG_CONFIG_HOME", "config"), ("XDG_DATA_HOME", "data"), ("XDG_CACHE_HOME", "cache")]
+            .iter()
+            .fold(cmd, |cmd, (name, folder)| cmd.env_noise(name, home.join(folder)))
+    }
+}
+
+/// The same files without copying their bytes; what is edited is replaced.
+fn link_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder can be made");
+    for entry in std::fs::read_dir(from).expect("the folder can be read") {
+        let entry = entry.expect("the folder can be read");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().expect("a kind of file");
+        if kind.is_dir() {
+            link_tree(&from, &to);
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(std::fs::read_link(&from).expect("a link"), &to).expect("a link");
+        } else {
+            std::fs::hard_link(&from, &to).expect("a link");
+        }
+    }
+}
+
+pub fn with(cmd: Cmd, environment: &[(&str, String)]) -> Cmd {
+    environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value))
+}
+
+pub fn run(cmd: &Cmd) -> Result<Outcome, ToolFailed> {
+    process::run(cmd, Io::Answer, Some(LIMIT)).map_err(|error| error.downcast::<ToolFailed>().expect("the tool ran"))
+}
+
+/// Asks the servers, with the names and certificates of the edge.
+pub struct Client {
+    agent: ureq::Agent,
+}
+
+impl Client {
+    pub fn new(edge: &Edge) -> Self {
+        let ca = Certificate::from_pem(&edge.ca_pem()).expect("a certificate");
+        let roots = RootCerts::Specific(Arc::new(vec![ca]));
+        let config = ureq::Agent::config_builder()
+            .proxy(Some(ureq::Proxy::new(&edge.proxy_url()).expect("a proxy")))
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(20)))
+            .build();
+        Client { agent: config.into() }
+    }
+
+    /// For addresses on this machine.
+    pub fn direct() -> Self {
+        let config = ureq::Agent::config_builder()
+            .proxy(None)
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(20)))
+            .build();
+        Client { agent: config.into() }
+    }
+
+    pub fn get(&self, url: &str) -> Result<(u16, String), String> {
+        let mut reply = self.agent.get(url).call().map_err(|error| error.to_string())?;
+        let body = reply.body_mut().read_to_string().map_err(|error| error.to_string())?;
+        Ok((reply.status().as_u16(), body))
+    }
+
+    /// The temperature in Oslo, asked over MCP.
+    pub fn temperature(&self, mcp_url: &str) -> i64 {
+        let result = self.call(mcp_url).unwrap_or_else(|error| panic!("{mcp_url}: {error}"));
+        result["structuredContent"]["temperature"].as_i64().unwrap_or_else(|| panic!("no temperature in {result}"))
+    }
+
+    pub fn call(&self, mcp_url: &str) -> Result<Value, String> {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": { "name": "tests", "version": "0" },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let params = json!({ "name": "get_weather", "arguments": { "location": "Oslo" }, "_meta": meta });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let request = self
+            .agent
+            .post(mcp_url)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", "get_weather");
+        let mut reply = request.send(body.to_string()).map_err(|error| error.to_string())?;
+        let text = reply.body_mut().read_to_string().map_err(|error| error.to_string())?;
+        let json: Value = serde_json::from_str(&text).map_err(|_| format!("{}: {text}", reply.status()))?;
+        json.get("result").cloned().ok_or_else(|| text.clone())
+    }
+}
+
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(30), "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,35 @@
+//! What the end-to-end tests share: children that never outlive them, tools, projects, servers.
+
+pub mod child;
+pub mod site;
+pub mod tools;
+pub mod work;
+
+/// The clouds, as `--target` names them.
+pub const TARGETS: [&str; 3] = ["lambda", "vercel", "cloudflare"];
+
+/// A test for each function and cloud: `lambda::meets_2026_07_28` and so on.
+macro_rules! on_every_runtime {
+    ($($test:ident),+ $(,)?) => {
+        $crate::support::on_runtimes!([lambda, vercel, cloudflare], $($test),+);
+    };
+}
+
+macro_rules! on_runtimes {
+    ([$($target:ident),+], $($test:ident),+) => {
+        $crate::support::on_runtimes!(@each [$($target),+] [$($test),+]);
+    };
+    (@each [$($target:ident),+] $tests:tt) => {
+        $($crate::support::on_runtimes!(@one $target $tests);)+
+    };
+    (@one $target:ident [$($test:ident),+]) => {
+        mod $target {
+            $(#[test]
+            fn $test() {
+                super::$test(stringify!($target));
+            })+
+        }
+    };
+}
+
+pub(crate) use {on_every_runtime, on_runtimes};

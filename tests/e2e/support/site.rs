@@ -1,0 +1,97 @@
+//! Projects that several tests share, each running on every cloud's local runtime.
+
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use serde_json::Value;
+
+use super::TARGETS;
+use super::child::{LONG, Running};
+use super::work::{copy, folder, mcp_deploy, read, write};
+
+/// The weather example, and a tool that waits to be told to go on.
+pub static WEATHER: LazyLock<Site> = LazyLock::new(|| Site::new("weather", weather));
+/// The official suite's fixtures.
+pub static CONFORMANCE: LazyLock<Site> = LazyLock::new(|| Site::new("conformance", conformance));
+
+pub struct Site {
+    pub root: PathBuf,
+    servers: [OnceLock<Server>; 3],
+}
+
+/// `mcp-deploy dev`, until the tests end.
+pub struct Server {
+    pub url: String,
+    _dev: Running,
+}
+
+impl Site {
+    /// A project that is rendered, whose packages are installed, and which has no fault.
+    pub fn new(name: &str, fill: impl FnOnce(&Path)) -> Self {
+        let root = folder(name).join(name);
+        fill(&root);
+        let _turn = heavy();
+        Running::start(mcp_deploy(&root, ["render"])).wait(LONG).expect(0);
+        let check = Running::start(mcp_deploy(&root, ["check", "--json"])).wait(LONG).expect(0).json();
+        assert_eq!(check["types"], "passed", "{check:#}");
+        Site { root, servers: [const { OnceLock::new() }; 3] }
+    }
+
+    /// Built and started by the first test that asks.
+    pub fn server(&self, target: &str) -> &Server {
+        let at = TARGETS.iter().position(|name| *name == target).expect("one of the three");
+        self.servers[at].get_or_init(|| self.dev(target))
+    }
+
+    fn dev(&self, target: &str) -> Server {
+        let _turn = heavy();
+        let mut dev = Running::guarded(mcp_deploy(&self.root, ["dev", "--target", target]));
+        let url = dev.until("the URL", LONG, |dev| dev.stdout.text().lines().next().map(str::to_owned));
+        assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/mcp"), "{url}");
+        Server { url, _dev: dev }
+    }
+}
+
+/// Builds take turns: two at once on two cores are no faster than one after the other, and share a project's folder.
+pub fn heavy() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn weather(root: &Path) {
+    let parent = root.parent().expect("it was made below a folder");
+    let name = root.file_name().and_then(|name| name.to_str()).expect("we named it");
+    Running::start(mcp_deploy(parent, ["init", name, "--example", "weather", "--yes"])).wait(LONG).expect(0);
+    let add =
+        ["add-tool", "wait_at", "--description", "Reports, waits for a page, reports again.", "--param", "url:string"];
+    Running::start(mcp_deploy(root, add)).wait(LONG).expect(0);
+    write(root.join("src/tools/wait_at.ts"), WAIT_AT);
+}
+
+/// Every step of it can be seen from outside: the page is asked for between the two reports, and left when the signal aborts.
+const WAIT_AT: &str = r#"import { tool } from "../generated/mcp.ts";
+
+export default tool("wait_at", async ({ url }, ctx) => {
+  await ctx.progress(1, 2, "before");
+  const page = await fetch(url, { signal: ctx.signal });
+  const text = await page.text();
+  await ctx.progress(2, 2, "after");
+  return { text };
+});
+"#;
+
+fn conformance(root: &Path) {
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/conformance"), root);
+    // Any key of 32 characters signs the state of these tests.
+    write(root.join(".env"), format!("MCP_STATE_KEY={}\n", "0123456789abcdef".repeat(2)));
+}
+
+/// The project's manifest as text.
+pub fn manifest(site: &Site) -> String {
+    read(site.root.join("mcp.toml"))
+}
+
+/// The one tool's answer that every client has to see.
+pub fn oslo() -> Value {
+    serde_json::json!({ "location": "Oslo", "temperature": -3, "units": "celsius", "conditions": "clear" })
+}

@@ -1,0 +1,198 @@
+//! Tools, pinned: the product's own through the product, the tests' own into `tests` of the same private cache.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use mcp_deploy::toolchain::{Search, ToolId, Toolchain};
+
+use super::child::Running;
+use super::{TARGETS, work};
+
+/// Found or installed once; without it no test can run, and each says so.
+pub static KIT: LazyLock<Kit> = LazyLock::new(Kit::new);
+
+pub struct Kit {
+    pub search: Search,
+    pub tools: Toolchain,
+}
+
+/// Compiling the adapter takes minutes.
+const FIRST_TIME: Duration = Duration::from_secs(3600);
+
+impl Kit {
+    /// `doctor --fix`, as a user would.
+    fn new() -> Self {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let doctor = work::bare(here, &["doctor", "--fix", "--with-adapter", "--json"]);
+        let rows = Running::start(doctor).wait(FIRST_TIME).expect(0).json();
+        let rows = rows.as_array().expect("a list of tools");
+        for needed in ["node", "npm", "sam", "vercel", "wrangler", "lambda-adapter"] {
+            let row = rows.iter().find(|row| row["tool"] == needed);
+            let ready = row.is_some_and(|row| row["status"] == "ready");
+            assert!(ready, "`doctor --fix` did not provide {needed}: {rows:#?}");
+        }
+        let search = Search::from_env().expect("there is a cache");
+        let tools = Toolchain::resolve(&TARGETS, &search).unwrap_or_else(|missing| panic!("{missing}"));
+        Kit { search, tools }
+    }
+
+    /// One of the product's tools, as a plain command.
+    pub fn command(&self, tool: ToolId) -> Command {
+        let found = self.tools.found(tool).unwrap_or_else(|| panic!("{tool:?} was not found"));
+        let path = found.path.canonicalize().expect("a found tool is there");
+        let script = path.extension().is_some_and(|extension| ["js", "mjs", "cjs"].iter().any(|js| extension == *js));
+        let mut command = if script { self.node(&path) } else { self.quiet(&path) };
+        if tool == ToolId::Sam {
+            command.env("AWS_REGION", "us-east-1");
+        }
+        command
+    }
+
+    /// A script, run by the Node that the product chose.
+    pub fn node(&self, script: &Path) -> Command {
+        let node = &self.tools.found(ToolId::Node).expect("it is needed by every target").path;
+        let mut command = self.quiet(node);
+        command.arg(script);
+        command
+    }
+
+    /// A program whose telemetry is off, and whose `node` is the chosen one.
+    fn quiet(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        let node = &self.tools.found(ToolId::Node).expect("it is needed by every target").path;
+        let dirs = node.parent().map(Path::to_path_buf).into_iter().chain(std::env::split_paths(&self.search.path));
+        command.env("PATH", std::env::join_paths(dirs).expect("it was a PATH before"));
+        command.envs(QUIET.iter().copied());
+        command
+    }
+}
+
+const QUIET: &[(&str, &str)] = &[
+    ("CI", "1"),
+    ("DO_NOT_TRACK", "1"),
+    ("WRANGLER_SEND_METRICS", "false"),
+    ("WRANGLER_NO_SKILLS_UPDATE_PROMPTS", "true"),
+    ("CLOUDFLARE_CF_FETCH_ENABLED", "false"),
+    ("VERCEL_TELEMETRY_DISABLED", "1"),
+    ("SAM_CLI_TELEMETRY", "0"),
+    ("NO_UPDATE_NOTIFIER", "1"),
+    ("npm_config_fund", "false"),
+    ("npm_config_audit", "false"),
+    ("npm_config_update_notifier", "false"),
+    ("npm_config_prefer_offline", "true"),
+    ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+];
+
+/// A tool that only the tests need.
+pub struct TestTool {
+    name: &'static str,
+    version: &'static str,
+    /// What its registry calls it.
+    package: &'static str,
+    from: Registry,
+    /// What is run, below its folder.
+    file: &'static str,
+}
+
+#[derive(PartialEq)]
+enum Registry {
+    Npm,
+    PyPi,
+}
+
+const fn npm(name: &'static str, package: &'static str, version: &'static str, file: &'static str) -> TestTool {
+    TestTool { name, version, package, from: Registry::Npm, file }
+}
+
+const fn pypi(package: &'static str, version: &'static str, file: &'static str) -> TestTool {
+    TestTool { name: package, version, package, from: Registry::PyPi, file }
+}
+
+const CONFORMANCE: &str = "@modelcontextprotocol/conformance";
+const CONFORMANCE_FILE: &str = "node_modules/@modelcontextprotocol/conformance/dist/index.js";
+
+/// The suite for both 2026-07-28 and 2025-11-25.
+pub const CONFORMANCE_NEXT: TestTool = npm("conformance", CONFORMANCE, "0.2.0-alpha.12", CONFORMANCE_FILE);
+/// The suite that is released, for 2025-11-25.
+pub const CONFORMANCE_NOW: TestTool = npm("conformance", CONFORMANCE, "0.1.16", CONFORMANCE_FILE);
+pub const CLIENT_V2: TestTool =
+    npm("client", "@modelcontextprotocol/client", "2.4.0", "node_modules/@modelcontextprotocol/client/package.json");
+pub const CLIENT_V1: TestTool =
+    npm("sdk", "@modelcontextprotocol/sdk", "1.32.2", "node_modules/@modelcontextprotocol/sdk/package.json");
+pub const INSPECTOR: TestTool =
+    npm("inspector", "@modelcontextprotocol/inspector", "2.12.0", "node_modules/.bin/mcp-inspector");
+pub const PYTHON_CLIENT: TestTool = pypi("mcp", "2.3.0", "bin/python");
+pub const CFN_LINT: TestTool = pypi("cfn-lint", "1.58.0", "bin/cfn-lint");
+
+/// Written last: without it a folder is what an interrupted installation left.
+const MARKER: &str = ".installed";
+
+impl TestTool {
+    /// Its program or script; installed when it is not there yet.
+    pub fn path(&self) -> PathBuf {
+        let tests = KIT.search.cache.join("tests");
+        let home = tests.join(format!("{}-{}", self.name, self.version));
+        if !home.join(MARKER).is_file() {
+            fs::create_dir_all(&tests).expect("the cache can be written");
+            let lock = File::create(tests.join(format!(".{}-{}.lock", self.name, self.version)));
+            let lock = lock.expect("the cache can be written");
+            lock.lock().expect("a file can be locked");
+            // Another process may have been faster.
+            if !home.join(MARKER).is_file() {
+                self.install(&home);
+            }
+        }
+        let file = home.join(self.file);
+        assert!(file.exists(), "{} {} has no `{}`", self.package, self.version, self.file);
+        file
+    }
+
+    /// The folder that holds its `node_modules`.
+    pub fn home(&self) -> PathBuf {
+        self.path();
+        KIT.search.cache.join("tests").join(format!("{}-{}", self.name, self.version))
+    }
+
+    fn install(&self, home: &Path) {
+        if home.exists() {
+            fs::remove_dir_all(home).expect("the cache can be written");
+        }
+        fs::create_dir(home).expect("the cache can be written");
+        match self.from {
+            Registry::Npm => {
+                let package = format!(r#"{{"private":true,"dependencies":{{"{}":"{}"}}}}"#, self.package, self.version);
+                work::write(home.join("package.json"), package);
+                let mut npm = KIT.command(ToolId::Npm);
+                npm.args(["install", "--prefix=.", "--no-global", "--ignore-scripts", "--no-package-lock"]);
+                npm.args(["--no-progress", "--loglevel=error"]).current_dir(home);
+                finish(npm);
+            }
+            Registry::PyPi => {
+                let mut venv = Command::new(python());
+                venv.args(["-m", "venv"]).arg(home);
+                finish(venv);
+                let mut pip = Command::new(home.join("bin/python"));
+                pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
+                pip.arg(format!("{}=={}", self.package, self.version)).current_dir(home);
+                pip.env_remove("PIP_USER").env_remove("PIP_TARGET").env_remove("PIP_PREFIX");
+                finish(pip);
+            }
+        }
+        work::write(home.join(MARKER), self.version);
+    }
+}
+
+fn finish(mut command: Command) {
+    command.env_remove("PYTHONHOME").env_remove("PYTHONPATH");
+    Running::start(command).wait(FIRST_TIME).expect(0);
+}
+
+/// The Python that the product installs `sam` with.
+fn python() -> PathBuf {
+    let found = mcp_deploy::toolchain::survey(&[ToolId::Python], &KIT.search);
+    let status = found.into_iter().next().map(|(_, status)| status);
+    status.and_then(|status| status.ready()).expect("the tests need Python 3.10 or newer").path
+}

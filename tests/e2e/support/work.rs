@@ -1,0 +1,84 @@
+//! Folders of this run alone, and the program itself.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::child::Running;
+use super::tools;
+
+/// Removed when the tests end, however they do; kept with `MCP_DEPLOY_E2E_KEEP=1`.
+pub static WORK: LazyLock<Work> = LazyLock::new(Work::new);
+
+pub struct Work {
+    root: PathBuf,
+    _janitor: Option<Running>,
+}
+
+impl Work {
+    fn new() -> Self {
+        let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e");
+        std::fs::create_dir_all(&parent).expect("cargo's folder for tests can be written");
+        let root = tempfile::Builder::new().prefix("run-").tempdir_in(&parent).expect("a folder of our own").keep();
+        let keep = std::env::var_os("MCP_DEPLOY_E2E_KEEP").is_some_and(|keep| !keep.is_empty());
+        let _janitor = (!keep).then(|| {
+            let mut janitor = Command::new("sh");
+            // A server that is just being stopped may still write; it has a few seconds.
+            janitor.args(["-c", JANITOR, "sh"]).arg(&root);
+            Running::holding(janitor)
+        });
+        Work { root, _janitor }
+    }
+}
+
+const JANITOR: &str = r#"cat; for pause in 0 1 4 10 20; do sleep $pause; rm -rf "$1" && break; done >/dev/null 2>&1"#;
+
+/// A new folder whose name begins with `name`.
+pub fn folder(name: &str) -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let dir = WORK.root.join(format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+    std::fs::create_dir(&dir).expect("our own folder can be written");
+    dir
+}
+
+pub fn write(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+    let path = path.as_ref();
+    std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("our own folder can be written");
+    std::fs::write(path, text).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+}
+
+pub fn read(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+}
+
+/// Copies a folder and everything below it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("our own folder can be written");
+    for entry in std::fs::read_dir(from).unwrap_or_else(|error| panic!("cannot read {}: {error}", from.display())) {
+        let entry = entry.expect("a folder can be read to its end");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).expect("a file can be copied");
+        }
+    }
+}
+
+/// The program, with its tools in place: `mcp-deploy ARGS` in `dir`.
+pub fn mcp_deploy<const N: usize>(dir: &Path, args: [&str; N]) -> Command {
+    let mut command = bare(dir, &args);
+    command.env("MCP_DEPLOY_CACHE", &tools::KIT.search.cache);
+    command
+}
+
+/// The program as it is.
+pub fn bare(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-deploy"));
+    command.args(args).current_dir(dir);
+    // What was fetched once is good enough: versions are pinned.
+    command.env("npm_config_prefer_offline", "true");
+    command
+}

@@ -1,0 +1,158 @@
+//! What the APIs of all clouds share: every request is recorded, and any of them can be made to fail.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::http::{Listener, Reply, Request, Response, lock};
+
+/// One cloud's API.
+pub trait Cloud: Send + Sync + 'static {
+    fn answer(&self, request: &Request) -> Reply;
+    /// An error in the form in which this cloud reports errors.
+    fn error(&self, status: u16) -> Response;
+}
+
+/// The API behind an address on 127.0.0.1, until it is dropped.
+pub struct Api {
+    listener: Listener,
+    log: Arc<Mutex<Vec<Request>>>,
+    faults: Arc<Mutex<Vec<Fault>>>,
+}
+
+impl Api {
+    pub fn start(cloud: Arc<dyn Cloud>) -> Self {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let faults = Arc::new(Mutex::new(Vec::new()));
+        let (to_log, to_fail) = (Arc::clone(&log), Arc::clone(&faults));
+        let listener = Listener::requests(move |request| {
+            lock(&to_log).push(request.clone());
+            match strike(&mut lock(&to_fail), request) {
+                Some(Kind::Status(status)) => cloud.error(status).into(),
+                Some(Kind::RetryAfter(seconds)) => cloud.error(429).with("retry-after", seconds).into(),
+                Some(Kind::Answer(response)) => response.into(),
+                Some(Kind::Hang(time)) => Reply::Hang(time),
+                Some(Kind::Reset) => Reply::Reset,
+                None => cloud.answer(request),
+            }
+        });
+        Api { listener, log, faults }
+    }
+
+    pub fn url(&self) -> String {
+        self.listener.url()
+    }
+
+    /// Everything asked so far, the oldest first.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.log).clone()
+    }
+
+    /// `POST /path` for each request, in order: what a test of a sequence compares.
+    pub fn calls(&self) -> Vec<String> {
+        lock(&self.log).iter().map(|request| format!("{} {}", request.method, request.path)).collect()
+    }
+
+    /// The requests in which the text occurs, wherever: how a test shows that a secret went to one place only.
+    pub fn requests_with(&self, text: &str) -> Vec<Request> {
+        lock(&self.log).iter().filter(|request| request.contains(text)).cloned().collect()
+    }
+
+    pub fn forget_requests(&self) {
+        lock(&self.log).clear();
+    }
+
+    /// From now on requests fail as described; several faults are tried in the order in which they were added.
+    pub fn fail(&self, fault: Fault) {
+        lock(&self.faults).push(fault);
+    }
+
+    pub fn heal(&self) {
+        lock(&self.faults).clear();
+    }
+}
+
+fn strike(faults: &mut Vec<Fault>, request: &Request) -> Option<Kind> {
+    let at = faults.iter().position(|fault| fault.meets(request))?;
+    let kind = faults[at].kind.clone();
+    if let Some(left) = &mut faults[at].left {
+        *left -= 1;
+        if *left == 0 {
+            faults.remove(at);
+        }
+    }
+    Some(kind)
+}
+
+/// How an API fails, and at which requests: at all of them until told otherwise.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    kind: Kind,
+    method: Option<String>,
+    path: Option<String>,
+    body: Option<String>,
+    left: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Status(u16),
+    RetryAfter(u32),
+    Answer(Response),
+    Hang(Duration),
+    Reset,
+}
+
+impl Fault {
+    fn new(kind: Kind) -> Self {
+        Fault { kind, method: None, path: None, body: None, left: None }
+    }
+
+    /// An error answer as the cloud words it.
+    pub fn status(status: u16) -> Self {
+        Self::new(Kind::Status(status))
+    }
+
+    /// 429 with `Retry-After`.
+    pub fn retry_after(seconds: u32) -> Self {
+        Self::new(Kind::RetryAfter(seconds))
+    }
+
+    /// An answer of the test's own.
+    pub fn answer(response: Response) -> Self {
+        Self::new(Kind::Answer(response))
+    }
+
+    /// Silence for so long, then a cut connection.
+    pub fn hang(time: Duration) -> Self {
+        Self::new(Kind::Hang(time))
+    }
+
+    pub fn reset() -> Self {
+        Self::new(Kind::Reset)
+    }
+
+    /// Only at requests of this method whose path holds `path`.
+    pub fn at(mut self, method: &str, path: &str) -> Self {
+        self.method = Some(method.to_owned());
+        self.path = Some(path.to_owned());
+        self
+    }
+
+    /// Only at requests whose body holds `text`: an action of a form API.
+    pub fn with_body(mut self, text: &str) -> Self {
+        self.body = Some(text.to_owned());
+        self
+    }
+
+    /// Only so many times.
+    pub fn times(mut self, times: usize) -> Self {
+        self.left = Some(times.max(1));
+        self
+    }
+
+    fn meets(&self, request: &Request) -> bool {
+        self.method.as_ref().is_none_or(|method| *method == request.method)
+            && self.path.as_ref().is_none_or(|path| request.path.contains(path.as_str()))
+            && self.body.as_ref().is_none_or(|text| String::from_utf8_lossy(&request.body).contains(text.as_str()))
+    }
+}

@@ -1,0 +1,128 @@
+//! Cloudflare's API as far as `wrangler` calls it, and workerd for what it uploads.
+//!
+//! A Worker is served at `https://NAME.ACCOUNT.workers.dev`, reached through the [`Edge`]: the version with the largest share of
+//! the latest deployment. Modules, plain and secret variables, rate limits and Durable Objects of `exports` run in real workerd.
+
+mod multipart;
+mod routes;
+mod runtime;
+mod state;
+mod tail;
+
+use std::sync::{Arc, Mutex};
+
+use mcp_deploy::toolchain::Toolchain;
+
+use super::api::{Api, Fault};
+use super::edge::Edge;
+use super::http::{Request, Response, lock};
+use super::site::{Outage, Route, Site};
+use state::State;
+
+pub const TOKEN: &str = "cf-token-of-the-tests";
+pub const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+pub const SUBDOMAIN: &str = "mcp-tests";
+
+pub struct Cloudflare {
+    api: Api,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    tools: Toolchain,
+    state: Arc<Mutex<State>>,
+    outage: Arc<Mutex<Outage>>,
+    hosts: super::edge::Hosts,
+    tails: tail::Tails,
+}
+
+impl Cloudflare {
+    /// `tools` must have been resolved for `cloudflare`.
+    pub fn start(edge: &Edge, tools: &Toolchain) -> Self {
+        let shared = Arc::new(Shared {
+            tools: tools.clone(),
+            state: Arc::default(),
+            outage: Arc::default(),
+            hosts: edge.hosts.clone(),
+            tails: tail::Tails::start(),
+        });
+        let nothing = Response::new(404, "text/html", "<title>There is nothing here yet</title>\n");
+        let nothing = Site::new(Route::Nothing(nothing), &shared.outage, &[]);
+        shared.hosts.publish(&format!("*.{SUBDOMAIN}.workers.dev"), &nothing);
+        let api = Api::start(Arc::clone(&shared) as Arc<dyn super::api::Cloud>);
+        Cloudflare { api, shared }
+    }
+
+    /// What `wrangler` needs to come here instead.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("CLOUDFLARE_API_BASE_URL", format!("{}/client/v4", self.api.url())),
+            ("CLOUDFLARE_API_TOKEN", TOKEN.to_owned()),
+            ("CLOUDFLARE_ACCOUNT_ID", ACCOUNT.to_owned()),
+        ]
+    }
+
+    /// `https://NAME.ACCOUNT.workers.dev`
+    pub fn url(&self, worker: &str) -> String {
+        format!("https://{}", host(worker))
+    }
+
+    pub fn fail(&self, fault: Fault) {
+        self.api.fail(fault);
+    }
+
+    pub fn heal(&self) {
+        self.api.heal();
+        self.outage(Outage::None);
+    }
+
+    /// What goes wrong at the addresses of all Workers.
+    pub fn outage(&self, outage: Outage) {
+        *lock(&self.shared.outage) = outage;
+    }
+
+    /// The next uploaded version is accepted, and answers everything with the page of a Worker that threw.
+    pub fn break_next_version(&self) {
+        lock(&self.shared.state).break_next = true;
+    }
+
+    /// Accounts begin without a workers.dev subdomain.
+    pub fn take_subdomain_away(&self) {
+        lock(&self.shared.state).has_subdomain = false;
+    }
+
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    pub fn requests(&self) -> Vec<Request> {
+        self.api.requests()
+    }
+
+    /// The value of a Worker's secret, as it is stored.
+    pub fn secret(&self, worker: &str, name: &str) -> Option<String> {
+        let state = lock(&self.shared.state);
+        state.workers.get(worker)?.latest()?.secrets().remove(name)
+    }
+
+    /// The ids of the versions, the oldest first.
+    pub fn versions(&self, worker: &str) -> Vec<String> {
+        let state = lock(&self.shared.state);
+        let versions = state.workers.get(worker).map(|worker| worker.versions.as_slice()).unwrap_or_default();
+        versions.iter().map(|version| version.id.clone()).collect()
+    }
+
+    /// The version that is served now.
+    pub fn live(&self, worker: &str) -> Option<String> {
+        let state = lock(&self.shared.state);
+        Some(state.workers.get(worker)?.live()?.id.clone())
+    }
+
+    pub fn exists(&self, worker: &str) -> bool {
+        lock(&self.shared.state).workers.contains_key(worker)
+    }
+}
+
+fn host(worker: &str) -> String {
+    format!("{worker}.{SUBDOMAIN}.workers.dev")
+}
