@@ -6,3 +6,4 @@ mod golden;
 #[cfg(debug_assertions)]
 mod interruption;
 mod support;
+mod trees;
