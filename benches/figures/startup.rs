@@ -46,7 +46,8 @@ pub fn print(bench: &Bench, project: &Path) -> Result<()> {
         cpu: Samples::default(),
         memory: Samples::default(),
     };
-    let mut list: Vec<Row> = servers.clone().into_iter().map(|(what, script)| row(what, script, old_list as _)).collect();
+    let mut list: Vec<Row> =
+        servers.clone().into_iter().map(|(what, script)| row(what, script, old_list as _)).collect();
     list.push(row("built Lambda bundle, asked as of 2026-07-28", bundle, modern_list));
     let mut health: Vec<Row> = servers.into_iter().map(|(what, script)| row(what, script, health_check as _)).collect();
     // One round to warm the page cache, then all of them in turn, each round in another order.
@@ -64,7 +65,9 @@ pub fn print(bench: &Bench, project: &Path) -> Result<()> {
         }
     }
     println!("Start of the process to the first answer, {ROUNDS} interleaved rounds:\n");
-    println!("| first answer to | server | median ms | × the floor | least ms | middle half ms | CPU ms | × the floor | peak MiB |");
+    println!(
+        "| first answer to | server | median ms | × the floor | least ms | middle half ms | CPU ms | × the floor | peak MiB |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|");
     table("`tools/list`", &list);
     table("`/health`", &health);
