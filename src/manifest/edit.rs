@@ -12,6 +12,7 @@ use super::Kind;
 pub type Entries = Vec<(String, Value)>;
 
 /// One declaration to be added: the keys of `[tools.NAME]` and of its sub-tables (`input`, `output`).
+#[derive(Debug, Clone)]
 pub struct Declaration {
     pub kind: Kind,
     pub name: String,

@@ -5,5 +5,7 @@ mod faults;
 mod golden;
 #[cfg(debug_assertions)]
 mod interruption;
+mod properties;
+mod source;
 mod support;
 mod trees;
