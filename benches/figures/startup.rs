@@ -46,7 +46,8 @@ pub fn print(bench: &Bench, project: &Path) -> Result<()> {
         cpu: Samples::default(),
         memory: Samples::default(),
     };
-    let mut list: Vec<Row> = servers.clone().into_iter().map(|(what, script)| row(what, script, old_list as _)).collect();
+    let mut list: Vec<Row> =
+        servers.clone().into_iter().map(|(what, script)| row(what, script, old_list as _)).collect();
     list.push(row("built Lambda bundle, asked as of 2026-07-28", bundle, modern_list));
     let mut health: Vec<Row> = servers.into_iter().map(|(what, script)| row(what, script, health_check as _)).collect();
     // One round to warm the page cache, then all of them in turn, each round in another order.
@@ -64,7 +65,9 @@ pub fn print(bench: &Bench, project: &Path) -> Result<()> {
         }
     }
     println!("Start of the process to the first answer, {ROUNDS} interleaved rounds:\n");
-    println!("| first answer to | server | median ms | × the floor | least ms | middle half ms | CPU ms | × the floor | peak MiB |");
+    println!(
+        "| first answer to | server | median ms | × the floor | least ms | middle half ms | CPU ms | × the floor | peak MiB |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|");
     table("`tools/list`", &list);
     table("`/health`", &health);
@@ -126,15 +129,28 @@ impl Drop for Killed {
     }
 }
 
-/// Reads until the whole of the answer is there; servers that stream end it with their last chunk.
+/// Reads until the whole of the answer is there; some servers keep the connection whatever they are asked.
 fn ask(port: u16, request: &str) -> Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
+    let (mut answer, mut part) = (Vec::new(), [0; 16 * 1024]);
+    while !is_whole(&String::from_utf8_lossy(&answer)) {
+        let length = stream.read(&mut part)?;
+        ensure!(length > 0, "the connection ended early");
+        answer.extend_from_slice(&part[..length]);
+    }
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn is_whole(answer: &str) -> bool {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
+    let head = head.to_ascii_lowercase();
+    match head.lines().find_map(|line| line.strip_prefix("content-length:")) {
+        Some(length) => length.trim().parse().is_ok_and(|length: usize| body.len() >= length),
+        None => body.ends_with("0\r\n\r\n"),
+    }
 }
 
 fn old_list(port: u16) -> String {
@@ -148,13 +164,13 @@ fn modern_list(port: u16) -> String {
 fn post(port: u16, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
-        "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\naccept: application/json, text/event-stream\r\n\
+        "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\naccept: application/json, text/event-stream\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
     )
 }
 
 fn health_check(port: u16) -> String {
-    format!("GET /health HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n")
+    format!("GET /health HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n")
 }
 
 /// What all threads of the process have computed so far (Linux only).
