@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::{Deployments, End};
 use crate::cli::Rollback;
-use crate::deploy::live;
 use crate::deploy::record::Record;
 use crate::probe;
 use crate::prompt::{self, Mode, Usage};
@@ -30,7 +29,7 @@ struct Restored {
 }
 
 pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
-    let mode = Mode::of(args.yes);
+    let mode = Mode::for_answer(args.yes, args.json);
     let all = Deployments::open(dir, args.target, &args.stage.stage, mode)?;
     let question = format!(
         "Roll {} of `{}` back to {}?",
@@ -86,12 +85,11 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
 
 /// Within seconds: the address was alive before.
 fn comes_alive(url: &str) -> bool {
-    let (url, headers) = live::connect_to(url);
     let Some(base) = url.strip_suffix("/mcp") else { return false };
     (0..20).any(|attempt| {
         if attempt > 0 {
             std::thread::sleep(Duration::from_millis(500));
         }
-        probe::healthy(&format!("{base}/health"), &headers)
+        probe::healthy(&format!("{base}/health"))
     })
 }

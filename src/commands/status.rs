@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::End;
 use crate::cli::Status;
-use crate::deploy::live;
 use crate::deploy::record::{Deployment, Record};
 use crate::probe;
 use crate::project;
@@ -31,8 +30,7 @@ pub fn run(args: Status, dir: Option<&Path>) -> Result<End> {
     let record = Record::read(&root)?;
     let current = record.current(None, None);
     let healthy = |deployment: &Deployment| {
-        let (url, headers) = live::connect_to(&deployment.url);
-        url.strip_suffix("/mcp").is_some_and(|base| probe::healthy(&format!("{base}/health"), &headers))
+        deployment.url.strip_suffix("/mcp").is_some_and(|base| probe::healthy(&format!("{base}/health")))
     };
     let deployments: Vec<Entry> = std::thread::scope(|scope| {
         let asked: Vec<_> = current.iter().map(|one| (*one, scope.spawn(|| healthy(one)))).collect();

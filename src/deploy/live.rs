@@ -18,12 +18,11 @@ pub fn verify(
     patience: Duration,
     on_check: &mut dyn FnMut(&Check),
 ) -> Report {
-    let (url, headers) = connect_to(url);
     let health = url.strip_suffix("/mcp").map(|base| format!("{base}/health"));
     let deadline = Instant::now() + patience;
     let mut pause = Duration::from_millis(250);
     while let Some(health) = &health
-        && !probe::healthy(health, &headers)
+        && !probe::healthy(health)
         && !process::interrupted()
         && Instant::now() + pause < deadline
     {
@@ -31,25 +30,12 @@ pub fn verify(
         pause = (pause * 2).min(Duration::from_secs(4));
     }
     let options = Options {
-        url,
+        url: url.to_owned(),
         local: false,
         calls: calls.to_vec(),
-        headers,
+        headers: Vec::new(),
         timeout: manifest.longest_timeout() + Duration::from_secs(10),
         max_body_bytes: manifest.limits.max_body,
     };
     probe::run(&options, Some(&pipeline::contract(manifest)), on_check)
-}
-
-/// `MCP_DEPLOY_CONNECT_TO="https://name.example=http://127.0.0.1:8787 …"`: other addresses for some hosts, as curl's
-/// `--connect-to`, with the host itself kept in the `Host` header.
-pub fn connect_to(url: &str) -> (String, Vec<(String, String)>) {
-    let pairs = std::env::var("MCP_DEPLOY_CONNECT_TO").unwrap_or_default();
-    for (from, to) in pairs.split_whitespace().filter_map(|pair| pair.split_once('=')) {
-        if let Some(path) = url.strip_prefix(from).filter(|path| path.is_empty() || path.starts_with('/')) {
-            let host = from.split_once("://").map_or(from, |(_, host)| host);
-            return (format!("{to}{path}"), vec![("host".to_owned(), host.to_owned())]);
-        }
-    }
-    (url.to_owned(), Vec::new())
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
-use toml_edit::{Document, Item, Table, TableLike, Value as TomlValue};
+use toml_edit::{Document, Item, Table, Value as TomlValue};
 
 use super::Kind;
 
@@ -12,6 +12,7 @@ use super::Kind;
 pub type Entries = Vec<(String, Value)>;
 
 /// One declaration to be added: the keys of `[tools.NAME]` and of its sub-tables (`input`, `output`).
+#[derive(Debug, Clone)]
 pub struct Declaration {
     pub kind: Kind,
     pub name: String,
@@ -23,9 +24,9 @@ pub struct Declaration {
 pub fn add(text: &str, declaration: &Declaration) -> Result<String> {
     let document = parse(text)?;
     let plural = declaration.kind.plural();
-    if document.as_table().get(plural).is_some_and(|item| item.is_inline_table()) {
+    if let Some(form) = document.as_table().get(plural).and_then(closed_form) {
         bail!(
-            "`{plural}` is an inline table in `mcp.toml`, which cannot be extended\nhint: write it as `[{plural}.NAME]` tables"
+            "`{plural}` is written as {form} in `mcp.toml`, to which TOML allows no `[{plural}.NAME]`\nhint: write each as a `[{plural}.NAME]` table"
         );
     }
     let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
@@ -45,43 +46,67 @@ pub fn add(text: &str, declaration: &Declaration) -> Result<String> {
     Ok(edited)
 }
 
+/// Tables that cannot be extended from elsewhere in the file.
+fn closed_form(item: &Item) -> Option<&'static str> {
+    match item {
+        Item::Value(_) => Some("an inline table"),
+        Item::Table(table) if table.is_dotted() => Some("dotted keys"),
+        _ => None,
+    }
+}
+
 /// `text` without the declaration: its tables, its keys and the comment lines directly above them.
 pub fn remove(text: &str, kind: Kind, name: &str) -> Result<String> {
     let document = parse(text)?;
-    let path = [kind.plural(), name];
-    let mut cuts = Vec::new();
-    let headers = headers(&document);
-    for (index, header) in headers.iter().enumerate() {
-        if header.path.starts_with(&path.map(str::to_owned)) {
-            let next = headers.get(index + 1).map_or(text.len(), |next| attached_comments(text, next.start));
-            cuts.push(attached_comments(text, header.start)..next);
-        }
+    let path = [kind.plural(), name].map(str::to_owned);
+    let mut cuts: Vec<Range<usize>> = Vec::new();
+    for header in headers(&document).iter().filter(|header| header.path.starts_with(&path)) {
+        cuts.push(attached_comments(text, header.start)..header.end);
     }
-    if let Some(parent) = document.as_table().get(kind.plural()).and_then(Item::as_table_like) {
-        cut_keys(text, parent, name, &mut cuts)?;
+    let by_header = !cuts.is_empty();
+    if let Some(Item::Table(parent)) = document.as_table().get(kind.plural()) {
+        cut_keys(text, parent, name, &mut cuts);
     }
     if cuts.is_empty() {
-        bail!("cannot find the text of `{}.{name}` in `mcp.toml`\nhint: take it out by hand", kind.plural());
+        bail!("`{}.{name}` stands inside an inline table in `mcp.toml`\nhint: take it out by hand", kind.plural());
     }
-    cuts.sort_by_key(|cut| cut.start);
     let mut edited = String::new();
     let mut at = 0;
-    for cut in cuts {
+    for cut in joined(cuts) {
+        let cut = if by_header { with_blank_line(text, cut) } else { cut };
         edited.push_str(&text[at..cut.start.max(at)]);
         at = cut.end.max(at);
     }
     edited.push_str(&text[at..]);
-    // A table cut off at the end of the file leaves the blank line that stood before it.
-    if at == text.len() {
-        let kept = edited.trim_end_matches(['\r', '\n']).len();
-        let line_end = if edited[kept..].starts_with("\r\n") { 2 } else { 1 };
-        edited.truncate((kept + line_end).min(edited.len()));
-    }
     let left = parse(&edited)?;
     if left.as_table().get(kind.plural()).and_then(|item| item.as_table_like()?.get(name)).is_some() {
         bail!("`{}.{name}` is written in a way that cannot be taken out\nhint: take it out by hand", kind.plural());
     }
     Ok(edited)
+}
+
+/// In the order of the text, neighbours made one.
+fn joined(mut cuts: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    cuts.sort_by_key(|cut| cut.start);
+    let mut joined: Vec<Range<usize>> = Vec::new();
+    for cut in cuts {
+        match joined.last_mut() {
+            Some(last) if cut.start <= last.end => last.end = last.end.max(cut.end),
+            _ => joined.push(cut),
+        }
+    }
+    joined
+}
+
+/// The blank line that separates what is cut goes too: the one above, as `add` puts it there, else the one below.
+fn with_blank_line(text: &str, cut: Range<usize>) -> Range<usize> {
+    let above = text[..cut.start].strip_suffix('\n').map(|rest| rest.rfind('\n').map_or(0, |at| at + 1));
+    let below = line_end_after(text, cut.end);
+    match above {
+        Some(above) if text[above..cut.start].trim().is_empty() => above..cut.end,
+        _ if text[cut.end..below].trim().is_empty() => cut.start..below,
+        _ => cut,
+    }
 }
 
 fn parse(text: &str) -> Result<Document<&str>> {
@@ -92,7 +117,7 @@ fn parse(text: &str) -> Result<Document<&str>> {
 struct Header {
     path: Vec<String>,
     start: usize,
-    /// Behind the table's last line.
+    /// Behind the table's last line, comments that follow it directly included.
     end: usize,
 }
 
@@ -102,7 +127,7 @@ fn headers(document: &Document<&str>) -> Vec<Header> {
     found.sort_by_key(|header| header.start);
     let text = document.raw();
     for header in &mut found {
-        header.end = line_end_after(text, header.end);
+        header.end = behind_comments(text, line_end_after(text, header.end));
     }
     found
 }
@@ -140,6 +165,16 @@ fn line_end_after(text: &str, offset: usize) -> usize {
     text[offset..].find('\n').map_or(text.len(), |at| offset + at + 1)
 }
 
+/// Behind the comment lines at `offset`, such as a key that is commented out, unless they stand directly above what follows.
+fn behind_comments(text: &str, offset: usize) -> usize {
+    let mut end = offset;
+    while text[end..].trim_start_matches([' ', '\t']).starts_with('#') {
+        end = line_end_after(text, end);
+    }
+    let next = text[end..line_end_after(text, end)].trim();
+    if next.is_empty() { end } else { offset }
+}
+
 /// Behind the last table of this kind, else the end of the text.
 fn insertion_point(text: &str, document: &Document<&str>, plural: &str) -> usize {
     let headers = headers(document);
@@ -160,40 +195,25 @@ fn attached_comments(text: &str, offset: usize) -> usize {
     start
 }
 
-/// The lines of `NAME = {…}` and `NAME.key = …` inside `[tools]`.
-fn cut_keys(text: &str, parent: &dyn TableLike, name: &str, cuts: &mut Vec<Range<usize>>) -> Result<()> {
-    let Some((key, item)) = parent.get_key_value(name) else { return Ok(()) };
-    let line = |span: Range<usize>, from: usize| {
-        let start = text[..from].rfind('\n').map_or(0, |at| at + 1);
-        attached_comments(text, start)..line_end_after(text, span.end)
-    };
-    match item {
-        Item::Value(value) => {
-            let (Some(value), Some(key)) = (value.span(), key.span()) else { return Ok(()) };
-            let start = text[..key.start].rfind('\n').map_or(0, |at| at + 1);
-            if !text[start..key.start].trim().is_empty() {
-                bail!("`{name}` stands inside an inline table in `mcp.toml`\nhint: take it out by hand");
-            }
-            cuts.push(line(value, key.start));
-        }
-        Item::Table(table) if table.is_dotted() => {
-            let mut values = Vec::new();
-            dotted_values(table, &mut values);
-            cuts.extend(values.into_iter().map(|span| line(span.clone(), span.start)));
-        }
+/// The lines of `NAME = {…}` and `NAME.key = …` inside `[tools]`, or with `tools.` before them.
+fn cut_keys(text: &str, parent: &Table, name: &str, cuts: &mut Vec<Range<usize>>) {
+    let mut keys = Vec::new();
+    match parent.get_key_value(name) {
+        Some((key, Item::Value(value))) => keys.extend(key.span().zip(value.span())),
+        Some((_, Item::Table(table))) if table.is_dotted() => dotted_values(table, &mut keys),
         _ => {}
     }
-    Ok(())
+    cuts.extend(keys.into_iter().map(|(key, value)| {
+        let line = text[..key.start].rfind('\n').map_or(0, |at| at + 1);
+        attached_comments(text, line)..line_end_after(text, value.end)
+    }));
 }
 
-fn dotted_values(table: &Table, values: &mut Vec<Range<usize>>) {
-    for (key, item) in table.iter() {
+fn dotted_values(table: &Table, keys: &mut Vec<(Range<usize>, Range<usize>)>) {
+    for (name, item) in table.iter() {
         match item {
-            Item::Value(value) => {
-                let start = table.key(key).and_then(|key| key.span()).map(|span| span.start);
-                values.extend(start.zip(value.span()).map(|(start, span)| start..span.end));
-            }
-            Item::Table(inner) => dotted_values(inner, values),
+            Item::Value(value) => keys.extend(table.key(name).and_then(|key| key.span()).zip(value.span())),
+            Item::Table(inner) => dotted_values(inner, keys),
             _ => {}
         }
     }

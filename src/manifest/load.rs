@@ -33,7 +33,9 @@ pub fn parse(text: &str, read: &dyn Fn(&str) -> Result<String, String>) -> (Opti
         Err(error) => {
             let at = Position::of(text, error.span().map_or(0, |span| span.start));
             let message = format!("not valid TOML: {}", error.message().lines().collect::<Vec<_>>().join(", "));
-            return (None, vec![Fault { severity: Severity::Error, file: FILE.into(), at, message, hint: None }]);
+            let twice = error.message().starts_with("duplicate key");
+            let hint = twice.then(|| "this name was given already, further up: make one of the two".to_owned());
+            return (None, vec![Fault { severity: Severity::Error, file: FILE.into(), at, message, hint }]);
         }
     };
     let reader = Reader::new(FILE, text);

@@ -17,6 +17,19 @@ pub fn declaration(kind: Kind, name: &str) -> Option<String> {
             shown(name)
         ));
     }
+    // Looked up as a property, each of these is found on every JavaScript object: the server would not start.
+    const INHERITED: [&str; 7] = [
+        "constructor",
+        "toString",
+        "toLocaleString",
+        "valueOf",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+    ];
+    if INHERITED.contains(&name) || name.starts_with("__") {
+        return Some(format!("the {noun} cannot be called `{name}`: every JavaScript object has that already"));
+    }
     if !name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') || name.ends_with('.') {
         return Some(format!(
             "the {noun} name `{name}` must begin with a letter, a digit or `_` and not end with `.`: it is also a file name"
@@ -114,7 +127,9 @@ mod tests {
         for good in ["a", "get_weather", "a.b", "A-1", "_x", "9", &"x".repeat(128)] {
             assert_eq!(declaration(Kind::Tool, good), None, "{good}");
         }
-        for bad in ["", "bad name!", ".hidden", "-x", "x.", "naïve", "a/b", "..", &"x".repeat(129)] {
+        for bad in
+            ["", "bad name!", ".hidden", "-x", "x.", "naïve", "a/b", "..", "constructor", "__proto__", &"x".repeat(129)]
+        {
             assert!(declaration(Kind::Tool, bad).is_some(), "{bad}");
         }
     }

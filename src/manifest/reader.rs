@@ -182,11 +182,18 @@ impl<'r, 't> Fields<'r, 't> {
 
     /// `"500ms"`, `"25s"`, `"2m"` or `"1h"`.
     pub fn duration(&self, key: &'static str) -> Option<Duration> {
-        let text = self.string(key)?;
-        let parsed = parse_duration(&text);
+        let item = self.item(key)?;
+        let parsed = item.as_str().and_then(parse_duration);
         if parsed.is_none() {
-            let message = format!("`{}` is `{}`, which is no duration", self.path_of(key), shown(&text));
-            self.error(key, message, Some("write a number and a unit: `500ms`, `25s`, `2m` or `1h`".into()));
+            let message = match item.as_str() {
+                Some(text) => format!("`{}` is `{}`, which is no duration", self.path_of(key), shown(text)),
+                None => format!("`{}` must be a duration, not {}", self.path_of(key), a(item.type_name())),
+            };
+            self.error(
+                key,
+                message,
+                Some("write a number and a unit: `\"500ms\"`, `\"25s\"`, `\"2m\"` or `\"1h\"`".into()),
+            );
         }
         parsed
     }
@@ -236,12 +243,6 @@ impl<'r, 't> Fields<'r, 't> {
             }
         }
         Some(all)
-    }
-
-    /// Any TOML value as JSON.
-    pub fn json(&self, key: &'static str) -> Option<Value> {
-        let item = self.item(key)?;
-        to_json(self.reader, item)
     }
 
     /// Reports every key that nobody asked for, with the nearest known one.
@@ -381,7 +382,7 @@ fn parse_size(text: &str) -> Option<u64> {
 }
 
 /// `a string`, `an integer`.
-fn a(noun: &str) -> String {
+pub fn a(noun: &str) -> String {
     let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {noun}")
 }

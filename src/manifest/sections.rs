@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use toml_edit::Item;
 
-use super::reader::{Fields, Reader, span_at, to_json};
+use super::reader::{Fields, Reader, a, span_at, to_json};
 use super::schema::{self, Role};
 use super::settings;
-use super::{Cache, Kind, Limits, Manifest, Prompt, Resource, Server, Tool, names, uri_template};
+use super::{Cache, Kind, Limits, Manifest, Position, Prompt, Resource, Server, Tool, names, uri_template};
 use crate::targets;
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -124,7 +124,8 @@ fn declarations<T>(root: &Fields<'_, '_>, kind: Kind, read: impl Fn(&str, &Field
 const DESCRIPTION: &str = "an assistant chooses by the description: say what it does and when to use it";
 
 fn tool(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Tool {
-    if let Some(problem) = names::unpopular_tool_name(name) {
+    let legal = names::declaration(Kind::Tool, name).is_none();
+    if let Some(problem) = names::unpopular_tool_name(name).filter(|_| legal) {
         fields.reader().warning(fields.span(), problem, None);
     }
     let input = schema_of(fields, Kind::Tool, ("input", "input_schema"), Role::ToolInput, read);
@@ -230,9 +231,19 @@ fn schema_of(
         report(fields, item, &schema, role, "");
         return Some(schema);
     };
-    match read(path).and_then(|text| {
-        serde_json::from_str::<Value>(&text).map_err(|error| format!("`{path}` is not valid JSON: {error}"))
-    }) {
+    let text = match read(path) {
+        Ok(text) => text,
+        Err(problem) => {
+            let hint = format!(
+                "the path is relative to the project folder; the {}'s schema may also stand in `{}`",
+                kind.noun(),
+                fields.path_of(short)
+            );
+            fields.error(full, problem, Some(hint));
+            return None;
+        }
+    };
+    match serde_json::from_str::<Value>(&text) {
         Ok(schema) => {
             for problem in schema::lint(&schema, role) {
                 let place =
@@ -246,13 +257,8 @@ fn schema_of(
             }
             Some(schema)
         }
-        Err(problem) => {
-            let hint = format!(
-                "the path is relative to the project folder; the {}'s schema may also stand in `{}`",
-                kind.noun(),
-                fields.path_of(short)
-            );
-            fields.error(full, problem, Some(hint));
+        Err(error) => {
+            fields.error(full, format!("`{path}` is not valid JSON: {error}"), None);
             None
         }
     }
@@ -270,7 +276,7 @@ fn shorthand(fields: &Fields<'_, '_>, key: &'static str, item: &Item, role: Role
                 format!("write `{name} = {{ type = \"string\" }}`; a whole JSON Schema belongs in `{key}_schema`");
             fields.reader().error(
                 span,
-                format!("`{path}.{name}` must be a table with the property's JSON Schema, not {}", item.type_name()),
+                format!("`{path}.{name}` must be a table with the property's JSON Schema, not {}", a(item.type_name())),
                 Some(hint),
             );
             continue;
@@ -323,11 +329,17 @@ fn report(fields: &Fields<'_, '_>, item: &Item, schema: &Value, role: Role, pref
 }
 
 fn icons(fields: &Fields<'_, '_>) -> Vec<Value> {
-    let Some(Value::Array(icons)) = fields.json("icons") else { return Vec::new() };
-    for icon in &icons {
+    let Some(item) = fields.item("icons") else { return Vec::new() };
+    let Some(Value::Array(icons)) = to_json(fields.reader(), item) else {
+        let hint = "write `icons = [{ src = \"https://…\", mime_type = \"image/png\" }]`".to_owned();
+        fields.error("icons", format!("`{}` must be an array of tables", fields.path_of("icons")), Some(hint));
+        return Vec::new();
+    };
+    for (index, icon) in icons.iter().enumerate() {
         let src = icon["src"].as_str().unwrap_or_default();
         if !src.starts_with("https://") && !src.starts_with("data:") {
-            fields.error("icons", "an icon's `src` must begin with `https://` or `data:`", None);
+            let span = span_at(item, &format!("/{index}")).or_else(|| fields.value_span("icons"));
+            fields.reader().error(span, "an icon's `src` must begin with `https://` or `data:`", None);
         }
     }
     icons.into_iter().map(camel_case_icon).collect()
@@ -343,9 +355,9 @@ fn camel_case_icon(icon: Value) -> Value {
 /// Names and URIs that differ for TOML but not for a file system or a client.
 fn duplicates(root: &Fields<'_, '_>, manifest: &Manifest) {
     for kind in Kind::ALL {
-        let mut seen: HashMap<String, &str> = HashMap::new();
+        let mut seen: HashMap<String, (&str, Position)> = HashMap::new();
         for (name, at) in manifest.declared(kind) {
-            if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
+            if let Some((first, other)) = seen.insert(name.to_ascii_lowercase(), (name, at)) {
                 let message = format!(
                     "the {} names `{first}` and `{name}` differ only in case: one file on many disks",
                     kind.noun()
@@ -353,13 +365,13 @@ fn duplicates(root: &Fields<'_, '_>, manifest: &Manifest) {
                 root.reader().error(
                     offset(root, kind, name),
                     message,
-                    Some(format!("rename the one at line {}", at.line)),
+                    Some(format!("rename one of them; the other is at line {}", other.line)),
                 );
             }
         }
     }
     let mut uris: HashMap<&str, &str> = HashMap::new();
-    for resource in &manifest.resources {
+    for resource in manifest.resources.iter().filter(|resource| !resource.uri.is_empty()) {
         if let Some(first) = uris.insert(&resource.uri, &resource.name) {
             let message = format!(
                 "the resources `{first}` and `{}` have the same URI `{}`",
@@ -402,7 +414,8 @@ fn platform_limits(root: &Fields<'_, '_>, manifest: &Manifest) {
         if manifest.limits.max_body > target.limits.body {
             let message =
                 format!("`limits.max_body` is above the {} bytes that {} accepts", target.limits.body, target.title);
-            root.reader().error(span("/limits/max_body"), message, None);
+            let hint = format!("lower it, or take `[targets.{}]` out", target.name);
+            root.reader().error(span("/limits/max_body"), message, Some(hint));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The sections that describe where and for whom it runs: `[env]`, `[secrets]`, `[access]`, `[targets]`.
 
-use super::reader::Fields;
+use super::reader::{Fields, span_at};
 use super::{Access, Cloudflare, Lambda, Secret, Stage, Targets, Vercel, names};
 
 pub fn env(root: &Fields<'_, '_>) -> Vec<(String, String)> {
@@ -21,7 +21,9 @@ pub fn secrets(root: &Fields<'_, '_>) -> Vec<Secret> {
     for (name, _) in &all {
         if settings.contains(name) {
             let hint = "a secret stands in `[secrets]` only: `[env]` is committed and readable".to_owned();
-            root.error("secrets", format!("`{name}` is declared in `[env]` and in `[secrets]`"), Some(hint));
+            let span = root.entries().into_iter().find(|(key, _)| *key == "secrets");
+            let span = span.and_then(|(_, item)| span_at(item, &format!("/{name}")));
+            root.reader().error(span, format!("`{name}` is declared in `[env]` and in `[secrets]`"), Some(hint));
         }
     }
     all.into_iter().map(|(name, description)| Secret { name, description }).collect()

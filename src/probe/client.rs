@@ -51,14 +51,7 @@ impl Client {
                     .hint("a header has a name of letters, digits and `-`, and a value without line breaks"));
             }
         }
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("mcp-deploy/", env!("CARGO_PKG_VERSION")));
-        if uri.host().is_some_and(http::is_loopback) {
-            config = config.proxy(None).max_idle_connections(0);
-        }
+        let config = http::agent_config(&uri);
         Ok(Client {
             uri,
             agent: config.build().into(),

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use ureq::Agent;
+use ureq::config::ConfigBuilder;
 use ureq::http::{HeaderMap, Uri};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::typestate::AgentScope;
 
 use super::Fault;
 
@@ -94,6 +98,22 @@ pub fn parse(url: &str) -> Result<Uri, Fault> {
         return Err(fault("it has no host"));
     }
     Ok(uri)
+}
+
+/// How every server is reached: through the machine's proxy and with the certificates that the machine trusts, so that a
+/// company's own are among them; this machine's own servers directly.
+pub fn agent_config(uri: &Uri) -> ConfigBuilder<AgentScope> {
+    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .tls_config(tls)
+        .user_agent(concat!("mcp-deploy/", env!("CARGO_PKG_VERSION")));
+    match uri.host().is_some_and(is_loopback) {
+        true => config.proxy(None).max_idle_connections(0),
+        false => config,
+    }
 }
 
 /// The URL without what may be secret: user information and query.

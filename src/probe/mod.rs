@@ -183,12 +183,10 @@ pub fn run(options: &Options, contract: Option<&Contract>, on_check: &mut dyn Fn
 }
 
 /// Whether the server behind a health page answers that it is well.
-pub fn healthy(url: &str, headers: &[(String, String)]) -> bool {
-    let agent = ureq::Agent::new_with_config(
-        ureq::config::Config::builder().timeout_global(Some(Duration::from_secs(5))).build(),
-    );
-    let request = headers.iter().fold(agent.get(url), |request, (name, value)| request.header(name, value));
-    request.call().is_ok_and(|reply| reply.status() == 200)
+pub fn healthy(url: &str) -> bool {
+    let Ok(uri) = http::parse(url) else { return false };
+    let agent: ureq::Agent = http::agent_config(&uri).timeout_global(Some(Duration::from_secs(5))).build().into();
+    agent.get(url).call().is_ok_and(|reply| reply.status() == 200)
 }
 
 /// Whether a URL leads to this machine, so that a foreign `Host` can be tried on it.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{sample, types};
-use crate::manifest::{Kind, Manifest, Tool};
+use crate::manifest::{Kind, Manifest, Resource, Tool};
 use crate::packages;
 use crate::targets::{self, Target};
 
@@ -169,19 +169,27 @@ fn milliseconds(duration: std::time::Duration) -> u64 {
 
 /// The contexts of `templates/{tool,resource,prompt}`: one starter a declaration.
 pub fn starters(manifest: &Manifest, kind: Kind) -> Vec<Value> {
-    let output =
-        |name: &str| manifest.tools.iter().find(|tool| kind == Kind::Tool && tool.name == name)?.output.as_ref();
-    let declared = manifest.declared(kind).into_iter();
-    declared
-        .map(|(name, _)| {
-            let output = output(name);
-            let sample = output.and_then(sample::of);
-            json!({
-                "name": name,
-                "has_output": output.is_some(),
-                "sample_return": sample.map_or("null".to_owned(), |value| value.to_string()),
-                "has_sample": output.is_none() || output.and_then(sample::of).is_some(),
-            })
-        })
-        .collect()
+    match kind {
+        Kind::Tool => manifest.tools.iter().map(tool_starter).collect(),
+        Kind::Resource => {
+            let is_template = |resource: &Resource| resource.variables.is_some();
+            manifest.resources.iter().map(|one| json!({ "name": one.name, "is_template": is_template(one) })).collect()
+        }
+        Kind::Prompt => {
+            manifest.prompts.iter().map(|one| json!({ "name": one.name, "has_input": one.input.is_some() })).collect()
+        }
+    }
+}
+
+fn tool_starter(tool: &Tool) -> Value {
+    let sample = tool.output.as_ref().map(sample::of);
+    json!({
+        "name": tool.name,
+        "has_output": sample.is_some(),
+        // Without a value that fits, the starter says that it is none yet; `null` would be a lie that compiles.
+        "sample_return": match sample.flatten() {
+            Some(value) => sample::literal(&value),
+            None => "Promise.reject(new Error(\"not written yet\"))".to_owned(),
+        },
+    })
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::manifest::typescript::string_literal;
+
 /// `None` when no simple value passes the schema; the starter then says so instead of guessing.
 pub fn of(schema: &Value) -> Option<Value> {
     let value = guess(schema, schema, 0)?;
@@ -66,6 +68,25 @@ fn guess(schema: &Value, root: &Value, depth: usize) -> Option<Value> {
             properties.collect::<Option<Map<_, _>>>().map(Value::Object)
         }
     }
+}
+
+/// The value as people write it in TypeScript: `{ city: "x" }`.
+pub fn literal(value: &Value) -> String {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            let entries = map.iter().map(|(name, value)| format!("{}: {}", key(name), literal(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(all) => format!("[{}]", all.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        Value::String(text) => string_literal(text),
+        other => other.to_string(),
+    }
+}
+
+fn key(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if plain { name.to_owned() } else { string_literal(name) }
 }
 
 #[cfg(test)]

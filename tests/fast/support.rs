@@ -67,9 +67,7 @@ impl Sandbox {
     }
 
     pub fn tree(&self) -> Tree {
-        let mut tree = Tree::new();
-        collect(self.root(), "", &mut tree);
-        tree
+        tree_of(self.root())
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
@@ -103,6 +101,12 @@ pub fn finished(command: &mut Command) -> Run {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let code = output.status.code().or(output.status.signal().map(|signal| 128 + signal)).unwrap();
     Run { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+pub fn tree_of(dir: &Path) -> Tree {
+    let mut tree = Tree::new();
+    collect(dir, "", &mut tree);
+    tree
 }
 
 fn collect(dir: &Path, prefix: &str, tree: &mut Tree) {

@@ -1,0 +1,140 @@
+//! The exact files of rendered projects: `tests/trees/CASE/…`, and that nothing of a cloud is forgotten.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use mcp_deploy::targets;
+
+use crate::golden::{UPDATE, difference, path, updating};
+use crate::support::{Sandbox, Tree, tree_of};
+
+/// Folder below `tests/trees`, example, clouds.
+const CASES: [(&str, &str, &str); 5] = [
+    ("weather-lambda", "weather", "lambda"),
+    ("weather-vercel", "weather", "vercel"),
+    ("weather-cloudflare", "weather", "cloudflare"),
+    ("weather-all", "weather", "all"),
+    ("empty-cloudflare", "empty", "cloudflare"),
+];
+
+/// Files whose names git or cargo would read in this repository too.
+const SHADOWED: [&str; 2] = [".gitignore", "package.json"];
+
+fn rendered(example: &str, target: &str) -> Tree {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["init", "weather", "--example", example, "--target", target, "--description", "Weather", "--yes"]);
+    let files = tree_of(&sandbox.path("weather")).into_iter().filter(|(path, _)| !path.ends_with('/'));
+    files.map(|(path, bytes)| (stored(&path), bytes)).collect()
+}
+
+/// `.gitignore` is kept as `.gitignore.txt`: as itself it would hide its neighbours from git.
+fn stored(path: &str) -> String {
+    if SHADOWED.contains(&path) { format!("{path}.txt") } else { path.to_owned() }
+}
+
+fn expected(case: &str) -> Tree {
+    let dir = path("tests/trees").join(case);
+    if !dir.is_dir() {
+        return Tree::new();
+    }
+    tree_of(&dir).into_iter().filter(|(path, _)| !path.ends_with('/')).collect()
+}
+
+fn update(case: &str, found: &Tree) {
+    let dir = path("tests/trees").join(case);
+    if dir.exists() {
+        fs::remove_dir_all(&dir).unwrap();
+    }
+    for (path, bytes) in found {
+        fs::create_dir_all(dir.join(path).parent().unwrap()).unwrap();
+        fs::write(dir.join(path), bytes).unwrap();
+    }
+}
+
+#[test]
+fn projects_are_rendered_byte_for_byte() {
+    let mut differences = String::new();
+    for (case, example, target) in CASES {
+        let found = rendered(example, target);
+        if updating() {
+            update(case, &found);
+        }
+        let expected = expected(case);
+        for path in found.keys().chain(expected.keys()).collect::<BTreeSet<_>>() {
+            let text = |tree: &Tree| tree.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            match (text(&expected), text(&found)) {
+                (Some(expected), Some(found)) if expected == found => {}
+                (Some(expected), Some(found)) => {
+                    differences += &format!("tests/trees/{case}/{path}, {}", difference(&expected, &found));
+                }
+                (None, _) => differences += &format!("tests/trees/{case}/{path} is new\n"),
+                (_, None) => differences += &format!("tests/trees/{case}/{path} is no longer rendered\n"),
+            }
+        }
+    }
+    assert!(differences.is_empty(), "\n{differences}if this is intended: {UPDATE}");
+}
+
+/// A cloud that somebody adds has all that the others have.
+#[test]
+fn every_target_has_its_templates_tree_and_page() {
+    for target in &targets::ALL {
+        let name = target.name;
+        assert!(path("templates/targets").join(name).is_dir(), "templates/targets/{name} is missing");
+        let tree = format!("weather-{name}");
+        assert!(CASES.iter().any(|(case, ..)| *case == tree), "tests/fast/trees.rs has no case `{tree}`");
+        let page = format!("docs/targets/{name}.md");
+        let text = fs::read_to_string(path(&page)).unwrap_or_else(|error| panic!("cannot read `{page}`: {error}"));
+        assert!(text.contains(target.title), "`{page}` does not name {}", target.title);
+    }
+}
+
+/// A name that a template asks for only in `{{#if}}` or `{{#each}}` is not found missing by the engine's strict mode.
+#[test]
+fn every_condition_of_a_template_is_known_to_the_program() {
+    let context = fs::read_to_string(path("src/template/context.rs")).unwrap();
+    let mut conditions = 0;
+    for (file, bytes) in tree_of(&path("templates")) {
+        let text = String::from_utf8(bytes).unwrap();
+        for part in ["{{#if ", "{{#each ", "{{#unless "].iter().flat_map(|open| text.split(open).skip(1)) {
+            let name = part.split("}}").next().unwrap_or_default().trim();
+            let last = name.rsplit('.').next().unwrap_or_default();
+            let known = name.starts_with('@')
+                || context.contains(&format!("\"{last}\""))
+                || context.contains(&format!(" {last}:"))
+                || targets::ALL.iter().any(|target| target.name == last);
+            assert!(known, "templates/{file}: `{name}` is nothing that src/template/context.rs gives");
+            conditions += 1;
+        }
+    }
+    assert!(conditions > 5, "found only {conditions}");
+}
+
+/// `cargo package` leaves out folders with a `Cargo.toml` and whatever a nested `.gitignore` names.
+#[test]
+fn the_package_contains_every_template() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = Command::new(env!("CARGO"))
+        .args(["package", "--list", "--allow-dirty", "--offline"])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(list.status.success(), "{}", String::from_utf8_lossy(&list.stderr));
+    let list = String::from_utf8(list.stdout).unwrap();
+    let packed: BTreeSet<&str> = list.lines().filter(|path| path.starts_with("templates/")).collect();
+    let files = tree_of(&path("templates"));
+    let files: BTreeSet<String> =
+        files.into_keys().filter(|path| !path.ends_with('/')).map(|path| format!("templates/{path}")).collect();
+    let files: BTreeSet<&str> = files.iter().map(String::as_str).collect();
+    assert!(files.len() > 20, "found only {} templates", files.len());
+    assert_eq!(packed, files);
+}
+
+/// The difference that a failing golden test shows is the part that differs, not the whole file.
+#[test]
+fn differences_are_shown_with_what_is_around_them() {
+    assert_eq!(difference("a\nb\nc\nd\n", "a\nb\nX\nd\n"), "line 3:\n  a\n  b\n- c\n+ X\n");
+    assert_eq!(difference("a\n", "a\nb\n"), "line 2:\n  a\n+ b\n");
+}
