@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use dialoguer::console::{Style, style};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// One line to the person.
@@ -85,7 +86,7 @@ pub struct Step {
 pub fn step(title: impl Into<String>) -> Step {
     let title = title.into();
     let bar = std::io::stderr().is_terminal().then(|| {
-        let bar = ProgressBar::new_spinner().with_message(title.clone());
+        let bar = SPINNERS.add(ProgressBar::new_spinner().with_message(title.clone()));
         if let Ok(look) = ProgressStyle::with_template("{spinner:.cyan}    {wide_msg} {elapsed:.dim}") {
             bar.set_style(look);
         }
