@@ -9,10 +9,13 @@ use dialoguer::console::{Style, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+/// All spinners, so that several pieces of work can go on side by side and lines find their place above them.
+static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
 /// One line to the person.
 pub fn say(line: impl Display) {
     // A closed pipe (`2>&1 | head`) is the reader's decision, not an error; `eprintln!` would panic.
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = SPINNERS.suspend(|| writeln!(std::io::stderr().lock(), "{line}"));
 }
 
 /// The answer of the command, for a person or a program.
