@@ -27,6 +27,24 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Command {
+    /// Whether a program reads the answer.
+    pub fn is_json(&self) -> bool {
+        match self {
+            Command::Render(args) => args.json,
+            Command::Check(args) => args.json,
+            Command::Verify(args) => args.json,
+            Command::Ship(args) => args.json,
+            Command::Status(args) => args.json,
+            Command::Secrets(Secrets { action: SecretsAction::List { json, .. } }) => *json,
+            Command::Rollback(args) => args.json,
+            Command::Try(args) => args.json,
+            Command::Doctor(args) => args.json,
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Init(Init),

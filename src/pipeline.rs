@@ -8,7 +8,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::deploy::secrets;
-use crate::manifest::Manifest;
+use crate::manifest::{Fault, Manifest};
 use crate::packages;
 use crate::plan;
 use crate::probe::{self, Call, Check, Contract, Outcome, Report};
@@ -83,13 +83,13 @@ pub fn install(tool: &'static toolchain::Requirement, search: &Search) -> Result
 pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
     let mut faults = project::handler_faults(&project.root, &project.manifest);
     faults.extend(packages::faults(&project.root, &project.manifest));
-    stop_at(&faults)?;
+    stop_at(faults)?;
     install_packages(project, tools)?;
     let faults = step("check types", || {
         let faults = packages::type_faults(project, tools)?;
         Ok(faults)
     })?;
-    stop_at(&faults)
+    stop_at(faults)
 }
 
 /// `npm install`, when it is due.
@@ -102,11 +102,11 @@ pub fn install_packages(project: &Project, tools: &Toolchain) -> Result<()> {
     Ok(())
 }
 
-fn stop_at(faults: &[crate::manifest::Fault]) -> Result<()> {
-    project::print(faults);
-    match project::errors(faults) {
+fn stop_at(faults: Vec<Fault>) -> Result<()> {
+    project::print(&faults);
+    match project::errors(&faults) {
         0 => Ok(()),
-        count => Err(Faulty(count).into()),
+        _ => Err(Faulty(faults).into()),
     }
 }
 

@@ -14,16 +14,16 @@ use crate::ui;
 
 pub use handlers::faults as handler_faults;
 
-/// A manifest that has errors; they were printed already.
+/// A project that has errors; they were printed already.
 #[derive(Debug)]
-pub struct Faulty(pub usize);
+pub struct Faulty(pub Vec<Fault>);
 
 impl std::error::Error for Faulty {}
 
 impl std::fmt::Display for Faulty {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let s = if self.0 == 1 { "" } else { "s" };
-        write!(f, "the project has {} error{s}", self.0)
+        let count = errors(&self.0);
+        write!(f, "the project has {count} error{}", if count == 1 { "" } else { "s" })
     }
 }
 
@@ -71,7 +71,7 @@ impl Project {
             Some(manifest) => Ok(Project { home: root.clone(), root, text, manifest, warnings: faults }),
             None => {
                 print(&faults);
-                bail!(Faulty(errors(&faults)))
+                bail!(Faulty(faults))
             }
         }
     }

@@ -39,6 +39,14 @@ impl Mode {
             (false, false) => Mode::Refuse,
         }
     }
+
+    /// The same for a command whose answer a program reads: under `--json` nobody is asked.
+    pub fn for_answer(yes: bool, json: bool) -> Self {
+        match Mode::of(yes) {
+            Mode::Ask if json => Mode::Refuse,
+            mode => mode,
+        }
+    }
 }
 
 fn missing(flag: &str) -> anyhow::Error {

@@ -38,16 +38,16 @@ pub struct Plan<'a> {
     pub bundle_bytes: Option<u64>,
 }
 
-/// The preflight of one cloud found problems; they were printed.
+/// Preflight found problems; they were printed.
 #[derive(Debug)]
-pub struct NotReady(pub usize);
+pub struct NotReady(pub Vec<(&'static str, Problem)>);
 
 impl std::error::Error for NotReady {}
 
 impl std::fmt::Display for NotReady {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let s = if self.0 == 1 { "" } else { "s" };
-        write!(f, "{} problem{s} found before anything was built or deployed", self.0)
+        let (count, s) = (self.0.len(), if self.0.len() == 1 { "" } else { "s" });
+        write!(f, "{count} problem{s} found before anything was built or deployed")
     }
 }
 
@@ -66,15 +66,18 @@ pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode)
             *problems = (target.cloud.preflight)(context);
         }
     }
-    for (target, problems) in targets.iter().zip(&found) {
-        for problem in problems {
-            ui::mark(Mark::Bad, format_args!("{}: {}", target.name, problem.message));
-            ui::say(format_args!("     hint: {}", problem.hint));
-        }
+    let named = targets
+        .iter()
+        .zip(found)
+        .flat_map(|(target, problems)| problems.into_iter().map(|problem| (target.name, problem)));
+    let found: Vec<(&str, Problem)> = named.collect();
+    for (target, problem) in &found {
+        ui::mark(Mark::Bad, format_args!("{target}: {}", problem.message));
+        ui::say(format_args!("     hint: {}", problem.hint));
     }
-    match found.iter().flatten().count() {
-        0 => Ok(()),
-        count => Err(NotReady(count).into()),
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(NotReady(found).into()),
     }
 }
 

@@ -129,15 +129,28 @@ impl Drop for Killed {
     }
 }
 
-/// Reads until the whole of the answer is there; servers that stream end it with their last chunk.
+/// Reads until the whole of the answer is there; some servers keep the connection whatever they are asked.
 fn ask(port: u16, request: &str) -> Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
+    let (mut answer, mut part) = (Vec::new(), [0; 16 * 1024]);
+    while !is_whole(&String::from_utf8_lossy(&answer)) {
+        let length = stream.read(&mut part)?;
+        ensure!(length > 0, "the connection ended early");
+        answer.extend_from_slice(&part[..length]);
+    }
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn is_whole(answer: &str) -> bool {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
+    let head = head.to_ascii_lowercase();
+    match head.lines().find_map(|line| line.strip_prefix("content-length:")) {
+        Some(length) => length.trim().parse().is_ok_and(|length: usize| body.len() >= length),
+        None => body.ends_with("0\r\n\r\n"),
+    }
 }
 
 fn old_list(port: u16) -> String {
@@ -151,13 +164,13 @@ fn modern_list(port: u16) -> String {
 fn post(port: u16, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
-        "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\naccept: application/json, text/event-stream\r\n\
+        "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\naccept: application/json, text/event-stream\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
     )
 }
 
 fn health_check(port: u16) -> String {
-    format!("GET /health HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n")
+    format!("GET /health HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n")
 }
 
 /// What all threads of the process have computed so far (Linux only).

@@ -34,7 +34,7 @@ pub fn run(args: Check, dir: Option<&Path>) -> Result<End> {
         faults.extend(drift(&project)?);
         if !args.no_types && errors(&faults) == 0 {
             types = "passed";
-            let tools = pipeline::node_tools(Mode::of(false))?;
+            let tools = pipeline::node_tools(Mode::for_answer(false, args.json))?;
             pipeline::install_packages(&project, &tools)?;
             let found = packages::type_faults(&project, &tools)?;
             if !found.is_empty() {

@@ -29,7 +29,7 @@ struct Restored {
 }
 
 pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
-    let mode = Mode::of(args.yes);
+    let mode = Mode::for_answer(args.yes, args.json);
     let all = Deployments::open(dir, args.target, &args.stage.stage, mode)?;
     let question = format!(
         "Roll {} of `{}` back to {}?",

@@ -75,7 +75,7 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
     let values = secrets::values(&project.home, &project.manifest)?;
     let mut stored = Vec::new();
     if !targets.is_empty() {
-        let tools = pipeline::tools(&targets, Mode::of(false))?;
+        let tools = pipeline::tools(&targets, Mode::for_answer(false, json))?;
         let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
         let context = Context { build, values: &values, terminal: false };
         for target in &targets {

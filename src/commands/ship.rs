@@ -63,7 +63,7 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     if args.dry_run {
         return dry_run(&project, &targets, args.local);
     }
-    let mode = Mode::of(args.yes);
+    let mode = Mode::for_answer(args.yes, args.json);
     let project = project.staged(&args.stage.stage)?;
     let tools = pipeline::tools(&targets, mode)?;
     let answer = match args.local {

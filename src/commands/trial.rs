@@ -32,7 +32,7 @@ struct Trial {
 pub fn run(args: Try) -> Result<End> {
     let every: Vec<&'static Target> = targets::ALL.iter().collect();
     let targets = if args.target.is_empty() { every.clone() } else { chosen(&args.target, &every)? };
-    let tools = pipeline::tools(&targets, Mode::of(args.yes))?;
+    let tools = pipeline::tools(&targets, Mode::for_answer(args.yes, args.json))?;
     let root = folder(args.keep.as_deref())?;
     let birth =
         Birth::new("weather".into(), "Current weather, forecasts and packing advice for any city".into(), &targets);

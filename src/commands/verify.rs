@@ -30,7 +30,7 @@ pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
             let [target] = targets.as_slice() else {
                 return Err(Usage("`--target` must name one cloud".into()).into());
             };
-            let tools = pipeline::tools(&targets, Mode::of(false))?;
+            let tools = pipeline::tools(&targets, Mode::for_answer(false, json))?;
             let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
             let run = pipeline::run_locally(target, &build, &args.calls.call, &mut on_check)?;
             ui::say(format_args!("\nran on {}", run.runtime));

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
 use super::record::Deployment;
-use super::{Cloud, Context, Deployed, Problem, missing_secrets};
+use super::{Cloud, Context, Deployed, Problem, Progress, Values, missing_secrets};
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::toolchain::ToolId;
 
@@ -55,7 +55,7 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
     missing_secrets(context, || secret_names(context))
 }
 
-fn deploy(context: &Context<'_>, _: &dyn Fn(&str)) -> Vec<Result<Deployed>> {
+fn deploy(context: &Context<'_>, _: Progress<'_>) -> Vec<Result<Deployed>> {
     vec![deploy_worker(context)]
 }
 
@@ -71,11 +71,9 @@ fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
     }
     process::run(&cmd, Io::Quiet, Some(LIMIT)).context("cannot deploy to Cloudflare")?;
     let text = std::fs::read_to_string(&output).context("wrangler wrote no output file")?;
-    let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let deployed = events
-        .filter(|event| event["type"] == "deploy")
-        .last()
-        .context("wrangler's output file names no deployment")?;
+    let mut events = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let deployed =
+        events.find(|event| event["type"] == "deploy").context("wrangler's output file names no deployment")?;
     let targets = deployed["targets"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut urls = targets.filter_map(endpoint);
     let version = deployed["version_id"].as_str().map(str::to_owned);
@@ -94,7 +92,7 @@ fn endpoint(shown: &str) -> Option<String> {
     (!bare.contains('*')).then(|| format!("{url}/mcp"))
 }
 
-fn secrets_json(values: &[(String, String)]) -> String {
+fn secrets_json(values: &Values) -> String {
     Value::Object(values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect::<Map<_, _>>())
         .to_string()
 }
@@ -152,7 +150,7 @@ fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
 }
 
 /// For a Worker that exists: `wrangler secret` would create an empty one otherwise.
-fn push_secrets(context: &Context<'_>, values: &[(String, String)]) -> Result<()> {
+fn push_secrets(context: &Context<'_>, values: &Values) -> Result<()> {
     let cmd = wrangler(context, &["secret", "bulk", "--env="]).stdin(secrets_json(values)).env_noise("CI", "1");
     process::run(&cmd, Io::Quiet, Some(LIMIT)).context("cannot set the Worker's secrets")?;
     Ok(())

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::record::Deployment;
-use super::{Cloud, Context, Deployed, Problem, missing_secrets};
+use super::{Cloud, Context, Deployed, Problem, Progress, Values, missing_secrets};
 use crate::process::{self, Cmd, Io};
 use crate::targets::lambda::sam;
 use crate::template;
@@ -69,7 +69,7 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
 }
 
 /// Every region gets its own stack from the one build, side by side.
-fn deploy(context: &Context<'_>, doing: &dyn Fn(&str)) -> Vec<Result<Deployed>> {
+fn deploy(context: &Context<'_>, doing: Progress<'_>) -> Vec<Result<Deployed>> {
     // The function reads its secrets when it starts, so they have to be there first.
     if !context.values.is_empty()
         && let Err(error) = push_secrets(context, context.values)
@@ -197,7 +197,7 @@ fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
     Ok(common.unwrap_or_default())
 }
 
-fn push_secrets(context: &Context<'_>, values: &[(String, String)]) -> Result<()> {
+fn push_secrets(context: &Context<'_>, values: &Values) -> Result<()> {
     let values: Map<String, Value> = values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     for region in regions(context) {
         aws(context, region, "push_secrets", json!({ "secret": secret_id(context), "values": values }))?;

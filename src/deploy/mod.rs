@@ -20,7 +20,7 @@ pub struct Cloud {
     /// Commands that must run before the build (linking a project, fetching its settings).
     pub prepare: fn(&Context<'_>) -> Vec<crate::targets::Step>,
     /// One result a region; a cloud without regions has one.
-    pub deploy: fn(&Context<'_>, &dyn Fn(&str)) -> Vec<Result<Deployed>>,
+    pub deploy: fn(&Context<'_>, Progress<'_>) -> Vec<Result<Deployed>>,
     /// Serves an earlier deployment again; the one before the current when none is named.
     pub rollback: fn(&Context<'_>, &record::Deployment, Option<&record::Deployment>) -> Result<String>,
     pub logs: fn(&Context<'_>, &record::Deployment, bool) -> Result<Cmd>,
@@ -30,16 +30,22 @@ pub struct Cloud {
     /// Names of the secrets in the cloud's own store.
     pub secret_names: fn(&Context<'_>) -> Result<Vec<String>>,
     /// Puts values into the cloud's own store.
-    pub push_secrets: fn(&Context<'_>, &[(String, String)]) -> Result<()>,
+    pub push_secrets: fn(&Context<'_>, &Values) -> Result<()>,
     /// The command a user runs to log in.
     pub login: Option<fn(&Context<'_>) -> Cmd>,
 }
+
+/// Told what a deployment is doing right now.
+pub type Progress<'a> = &'a dyn Fn(&str);
+
+/// Secret values by name.
+pub type Values = [(String, String)];
 
 /// A build and what its deployment needs to know.
 pub struct Context<'a> {
     pub build: Build<'a>,
     /// Secrets that have a value on this machine, by name.
-    pub values: &'a [(String, String)],
+    pub values: &'a Values,
     /// Whether the cloud's CLI may own the terminal: a person is there, and nothing else is under way.
     pub terminal: bool,
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::record::Deployment;
-use super::{Cloud, Context, Deployed, Problem, missing_secrets};
+use super::{Cloud, Context, Deployed, Problem, Progress, Values, missing_secrets};
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::Step;
 use crate::toolchain::ToolId;
@@ -65,7 +65,7 @@ fn prepare(context: &Context<'_>) -> Vec<Step> {
     steps
 }
 
-fn deploy(context: &Context<'_>, _: &dyn Fn(&str)) -> Vec<Result<Deployed>> {
+fn deploy(context: &Context<'_>, _: Progress<'_>) -> Vec<Result<Deployed>> {
     vec![deploy_build(context)]
 }
 
@@ -111,8 +111,8 @@ fn previous(context: &Context<'_>) -> Result<String> {
         .into_iter()
         .flatten()
         .filter(|one| one["state"] == "READY" || one["readyState"] == "READY");
-    let ids = ready.filter_map(|one| one["url"].as_str().or_else(|| one["uid"].as_str()).map(str::to_owned));
-    ids.skip(1).next().context("there is no earlier production deployment to go back to")
+    let mut ids = ready.filter_map(|one| one["url"].as_str().or_else(|| one["uid"].as_str()).map(str::to_owned));
+    ids.nth(1).context("there is no earlier production deployment to go back to")
 }
 
 fn logs(context: &Context<'_>, _: &Deployment, follow: bool) -> Result<Cmd> {
@@ -137,7 +137,7 @@ fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
 }
 
 /// One at a time, each value on stdin: as an argument every process of the machine could read it.
-fn push_secrets(context: &Context<'_>, values: &[(String, String)]) -> Result<()> {
+fn push_secrets(context: &Context<'_>, values: &Values) -> Result<()> {
     for (name, value) in values {
         let cmd = vercel(context, &["env", "add", name, "production", "--force", "--yes", "--type", "secret"])
             .stdin(value.clone());

@@ -3,8 +3,8 @@
 use super::Severity;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::meta::MetaValidator;
-use jsonschema::{Draft, ValidationError, ValidatorMap, draft6, draft7, draft201909, draft202012};
-use serde_json::{Map, Value};
+use jsonschema::{Draft, Registry, ValidationError, draft6, draft7, draft201909, draft202012};
+use serde_json::{Map, Value, json};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -59,12 +59,13 @@ pub fn lint(schema: &Value, role: Role) -> Vec<Problem> {
         index,
         headers: HashMap::new(),
         anchors: HashSet::new(),
-        compiled: OnceCell::new(),
+        registry: OnceCell::new(),
         seen: HashSet::new(),
         problems: Vec::new(),
     };
     lint.visit(schema, &Place::root());
     lint.rest();
+    lint.problems.sort_by_cached_key(|p| position(schema, &p.pointer));
     lint.problems
 }
 
@@ -332,7 +333,7 @@ const FORMATS: &[&str] = &[
 ];
 
 /// Names every JavaScript object inherits: the server's validator asks `name in value` and finds them in `{}`.
-const INHERITED: &[&str] = &[
+pub(super) const INHERITED: &[&str] = &[
     "__defineGetter__",
     "__defineSetter__",
     "__lookupGetter__",
@@ -414,8 +415,8 @@ struct Lint<'a> {
     /// `x-mcp-header` names seen so far: lower case to where.
     headers: HashMap<String, String>,
     anchors: HashSet<String>,
-    /// Every subschema compiled, for a `default` whose schema holds a `$ref`.
-    compiled: OnceCell<Option<ValidatorMap>>,
+    /// The schema under a name, for a `default` whose schema holds a `$ref`.
+    registry: OnceCell<Option<Registry<'a>>>,
     seen: HashSet<(String, String)>,
     problems: Vec<Problem>,
 }
@@ -501,13 +502,9 @@ impl<'a> Lint<'a> {
             (Value::Array(_), _) if place.under == Some("dependencies") => {}
             _ => {
                 self.invalid.remove(&place.pointer);
-                let hint = match schema.as_str().and_then(nearest_type) {
-                    Some(name) => format!("did you mean `{{ \"type\": \"{name}\" }}`?"),
-                    None => "write a schema such as `{ \"type\": \"string\" }`".into(),
-                };
                 let found = describe(schema);
                 let message = format!("a schema must be an object, but this is {found}");
-                self.error(place.pointer.clone(), message, hint);
+                self.error(place.pointer.clone(), message, schema_hint(schema));
             }
         }
     }
@@ -527,18 +524,19 @@ impl<'a> Lint<'a> {
     /// What the walk did not come to: the meta-schema knows best.
     fn rest(&mut self) {
         for (pointer, why) in std::mem::take(&mut self.invalid) {
-            let message = format!("this is not valid JSON Schema: {}", show(&why));
+            let message = format!("this is not valid JSON Schema: {}", clip(&why, 200));
             self.push(pointer, Severity::Error, message, None);
         }
     }
 
     fn invalid_keyword(&mut self, keyword: &Keyword, pointer: String, value: &Value) {
-        self.push(
-            pointer,
-            Severity::Error,
-            format!("`{}` must be {}, but is {}", keyword.name, keyword.wants, describe_inside(keyword, value)),
-            keyword.hint.map(String::from),
-        );
+        let hint = match (keyword.shape, value) {
+            (Schema | SchemaOrList, value) if !value.is_array() => Some(schema_hint(value)),
+            _ => keyword.hint.map(String::from),
+        };
+        let (name, wants) = (keyword.name, keyword.wants);
+        let found = describe_inside(keyword, value);
+        self.push(pointer, Severity::Error, format!("`{name}` must be {wants}, but is {found}"), hint);
     }
 
     fn unknown_keyword(&mut self, key: &str, pointer: String) {
@@ -618,7 +616,7 @@ impl<'a> Lint<'a> {
             (None, Some(values)) if strings(values) => return,
             (Some(Value::String(t)), _) if t != "string" => (place.at("type"), format!("has `type` `{t}`")),
             (_, Some(_)) => (place.at("enum"), "has an `enum` with other values".into()),
-            (Some(_), None) => (place.at("type"), "has more than one `type`".into()),
+            (Some(_), None) => (place.at("type"), "has a list of types".into()),
             (None, None) => (place.pointer.clone(), "has no `type`".into()),
         };
         self.error(
@@ -825,7 +823,7 @@ fn check_enum(lint: &mut Lint, site: &Site) {
         if !seen.insert(canonical(value)) {
             lint.error(
                 site.item(i),
-                format!("`enum` lists {} twice, which validators refuse", show_value(value)),
+                format!("`enum` lists {} twice, which some validators refuse", show_value(value)),
                 "remove one of the two",
             );
         }
@@ -836,6 +834,10 @@ fn check_format(lint: &mut Lint, site: &Site) {
     let Some(name) = site.value.as_str().filter(|name| !FORMATS.contains(name)) else {
         return;
     };
+    if INHERITED.contains(&name) {
+        let message = format!("{} is not a format, and the server's validator fails on it", show(name));
+        return lint.error(site.at(), message, "remove it");
+    }
     let hint = match nearest(name, FORMATS.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "use a `pattern`, or say it in the `description`".into(),
@@ -856,15 +858,13 @@ fn check_pattern_properties(lint: &mut Lint, site: &Site) {
 }
 
 fn check_regex(lint: &mut Lint, pointer: String, what: &str, pattern: &str) {
-    let Err(why) = compile(pattern) else { return };
+    let Some(why) = regex_fault(pattern) else {
+        return;
+    };
     let known = REGEX_HINTS.iter().find(|(piece, _)| pattern.contains(piece));
     lint.error(
         pointer,
-        format!(
-            "{what} {} does not compile in JavaScript with the `u` flag: {}",
-            show(pattern),
-            lower_first(&why.to_string())
-        ),
+        format!("{what} {} does not compile in JavaScript with the `u` flag: {}", show(pattern), why),
         known.map_or("try it as `new RegExp(pattern, \"u\")`", |(_, hint)| hint),
     );
 }
@@ -900,9 +900,11 @@ fn check_required(lint: &mut Lint, site: &Site) {
     let own = site.schema.get("properties").and_then(Value::as_object);
     let closed = site.schema.get("additionalProperties") == Some(&Value::Bool(false));
     let complete = declares_all(site.schema);
+    // A pattern may stand for any name.
+    let open = site.schema.get("patternProperties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
     for (i, name) in names.iter().enumerate() {
         let Some(name) = name.as_str() else { continue };
-        if own.is_some_and(|own| own.contains_key(name)) || matches_a_pattern(site.schema, name) {
+        if own.is_some_and(|own| own.contains_key(name)) || open {
             continue;
         }
         let hint = match own.and_then(|own| nearest(name, own.keys().map(String::as_str))) {
@@ -935,7 +937,7 @@ fn check_default(lint: &mut Lint, site: &Site) {
     if let Some(why) = refusal(lint, site) {
         lint.error(
             site.at(),
-            format!("`default` does not match its own schema: {}", show(&why)),
+            format!("`default` does not match its own schema: {}", clip(&why, 200)),
             "correct the default, or the schema it is in",
         );
     }
@@ -954,9 +956,14 @@ fn refusal(lint: &Lint, site: &Site) -> Option<String> {
     if !lint.cycles.is_empty() {
         return None;
     }
-    let compiled = lint.compiled.get_or_init(|| options.build_map(lint.root).ok());
-    first(compiled.as_ref()?.get(&format!("#{}", site.place.pointer))?)
+    let prepare = || Registry::new().add(WHOLE, lint.root).ok()?.prepare().ok();
+    let registry = lint.registry.get_or_init(prepare).as_ref()?;
+    let place = json!({ "$ref": format!("{WHOLE}#{}", encode_uri(&site.place.pointer)) });
+    first(&options.with_registry(registry).build(&place).ok()?)
 }
+
+/// What the schema is called when one of its parts is compiled.
+const WHOLE: &str = "mcp-deploy:schema";
 
 fn check_header(lint: &mut Lint, site: &Site) {
     if lint.role != Role::ToolInput {
@@ -1004,7 +1011,7 @@ fn check_header_type(lint: &mut Lint, site: &Site) {
     let found = match site.schema.get("type") {
         Some(Value::String(t)) if ["string", "integer", "boolean"].contains(&t.as_str()) => return,
         Some(Value::String(t)) => format!("has `type` {}", show(t)),
-        Some(_) => "has no single `type`".into(),
+        Some(_) => "has a list of types".into(),
         None => "has no `type`".into(),
     };
     lint.error(
@@ -1248,6 +1255,25 @@ fn too_deep(root: &Value) -> Option<String> {
     go(root, 1, &mut path).then(|| path.iter().fold(String::new(), |pointer, key| join(&pointer, key)))
 }
 
+/// Where a pointer is in the document: the place of every step among its siblings.
+fn position(root: &Value, pointer: &str) -> Vec<usize> {
+    let mut at = Some(root);
+    let step = |token: &str| {
+        let (place, child) = match at? {
+            Value::Object(map) => {
+                let name = unescape(token)?;
+                let (place, (_, child)) = map.iter().enumerate().find(|(_, (key, _))| **key == name)?;
+                (place, child)
+            }
+            Value::Array(list) => (token.parse().ok()?, list.get(token.parse::<usize>().ok()?)?),
+            _ => return None,
+        };
+        at = Some(child);
+        Some(place)
+    };
+    pointer.split('/').skip(1).map_while(step).collect()
+}
+
 pub(super) fn join(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
@@ -1324,16 +1350,35 @@ fn is_url(text: &str) -> bool {
 
 // ---- small judgements ------------------------------------------------------------------------------------------------
 
-fn compile(pattern: &str) -> Result<regress::Regex, regress::Error> {
+/// Why JavaScript would not compile a pattern with the `u` flag.
+fn regex_fault(pattern: &str) -> Option<String> {
     let flags = regress::Flags { unicode: true, no_opt: true, ..Default::default() };
-    regress::Regex::with_flags(pattern, flags)
+    match regress::Regex::with_flags(pattern, flags) {
+        Err(why) => Some(lower_first(&why.to_string())),
+        // The one thing this engine takes and JavaScript does not.
+        Ok(_) if repeats_boundary(pattern) => Some("a word boundary cannot be repeated".into()),
+        Ok(_) => None,
+    }
 }
 
-fn matches_a_pattern(schema: &Map<String, Value>, name: &str) -> bool {
-    let patterns = schema.get("patternProperties").and_then(Value::as_object);
-    // One that does not compile is told elsewhere.
-    let matches = |p: &String| compile(p).map_or(true, |regex| regex.find(name).is_some());
-    patterns.is_some_and(|all| all.keys().any(matches))
+/// Whether `*`, `+`, `?` or `{` follows a `\b` or `\B` outside a class.
+fn repeats_boundary(pattern: &str) -> bool {
+    let mut chars = pattern.chars().peekable();
+    let mut class = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '[' => class = true,
+            ']' => class = false,
+            '\\' => {
+                let boundary = matches!(chars.next(), Some('b' | 'B')) && !class;
+                if boundary && matches!(chars.peek(), Some('*' | '+' | '?' | '{')) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 fn holds(schema: &Map<String, Value>, keys: &[&str]) -> bool {
@@ -1374,6 +1419,14 @@ fn words(name: &str) -> Vec<String> {
     }
     words.retain(|w| !w.is_empty());
     words
+}
+
+/// What to write where a schema is missing.
+fn schema_hint(found: &Value) -> String {
+    match found.as_str().and_then(nearest_type) {
+        Some(name) => format!("did you mean `{{ \"type\": \"{name}\" }}`?"),
+        None => "write a schema such as `{ \"type\": \"string\" }`".into(),
+    }
 }
 
 fn nearest_type(name: &str) -> Option<&'static str> {
@@ -1419,13 +1472,24 @@ fn canonical(value: &Value) -> String {
 
 /// Text of the manifest inside a message: on one line, short, and unable to end its backticks.
 fn show(text: &str) -> String {
+    clip(text, 60)
+}
+
+fn clip(text: &str, length: usize) -> String {
     if text.is_empty() {
         return "`\"\"`".into();
     }
-    let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
-    shown = shown.replace("\\'", "'").replace("\\\"", "\"").replace("\\\\", "\\").replace('`', "'");
-    let more = if text.chars().nth(60).is_some() { "…" } else { "" };
+    let shown: String = text.chars().take(length).flat_map(visible).collect();
+    let more = if text.chars().nth(length).is_some() { "…" } else { "" };
     format!("`{shown}{more}`")
+}
+
+fn visible(c: char) -> Vec<char> {
+    match c {
+        '`' => vec!['\''],
+        '\'' | '"' | '\\' => vec![c],
+        other => other.escape_debug().collect(),
+    }
 }
 
 fn show_value(value: &Value) -> String {
@@ -1458,4 +1522,1163 @@ fn describe_inside(keyword: &Keyword, value: &Value) -> String {
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Rows::{Property, Whole};
+
+    /// What the rows of a table are: whole schemas, or the schema of a property `p` of a tool's input.
+    #[derive(Clone, Copy)]
+    enum Rows {
+        Whole(Role),
+        Property,
+    }
+
+    /// Schema → what is said about it, each as `severity pointer: message [hint]`.
+    fn table(rows: Rows, cases: &[(&str, &[&str])]) {
+        for (text, expected) in cases {
+            let schema: Value = serde_json::from_str(text).unwrap();
+            let (schema, role, prefix) = match rows {
+                Whole(role) => (schema, role, ""),
+                Property => {
+                    (json!({ "type": "object", "properties": { "p": schema } }), Role::ToolInput, "/properties/p")
+                }
+            };
+            let said: Vec<String> = lint(&schema, role).iter().map(|p| tell(p, prefix)).collect();
+            assert_eq!(&said, expected, "{text}");
+        }
+    }
+
+    fn tell(problem: &Problem, prefix: &str) -> String {
+        let severity = match problem.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let pointer = problem.pointer.strip_prefix(prefix).unwrap_or(&problem.pointer);
+        let hint = problem.hint.as_ref().map_or(String::new(), |hint| format!(" [{hint}]"));
+        format!("{severity} {pointer}: {}{hint}", problem.message)
+    }
+
+    #[test]
+    fn types() {
+        table(
+            Property,
+            &[
+                (r#"{"type":"string"}"#, &[]),
+                (r#"{"type":["string","null"]}"#, &[]),
+                (
+                    r#"{"type":"strng"}"#,
+                    &[
+                        "error /type: `strng` is not a JSON Schema type, so no value would be valid [did you mean `string`?]",
+                    ],
+                ),
+                (
+                    r#"{"type":"int"}"#,
+                    &[
+                        "error /type: `int` is not a JSON Schema type, so no value would be valid [did you mean `integer`?]",
+                    ],
+                ),
+                (
+                    r#"{"type":"zebra"}"#,
+                    &[
+                        "error /type: `zebra` is not a JSON Schema type, so no value would be valid [use one of `string`, `number`, `integer`, `boolean`, `null`, `array`, `object`]",
+                    ],
+                ),
+                (
+                    r#"{"type":["string","nul"]}"#,
+                    &[
+                        "error /type/1: `nul` is not a JSON Schema type, so no value would be valid [did you mean `null`?]",
+                    ],
+                ),
+                (
+                    r#"{"type":5}"#,
+                    &["error /type: `type` must be the name of a type, or a list of different ones, but is `5`"],
+                ),
+                (
+                    r#"{"type":[]}"#,
+                    &[
+                        "error /type: `type` must be the name of a type, or a list of different ones, but is an empty list",
+                    ],
+                ),
+                (
+                    r#"{"type":["string","string"]}"#,
+                    &[
+                        r#"error /type: `type` must be the name of a type, or a list of different ones, but is `["string","string"]`"#,
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn shapes() {
+        table(
+            Property,
+            &[
+                (r#"{"minLength":0,"items":true,"anyOf":[{}],"examples":[1],"exclusiveMinimum":5,"required":[]}"#, &[]),
+                (
+                    r#""string""#,
+                    &[
+                        r#"error : a schema must be an object, but this is the string `string` [did you mean `{ "type": "string" }`?]"#,
+                    ],
+                ),
+                (
+                    "5",
+                    &[
+                        r#"error : a schema must be an object, but this is `5` [write a schema such as `{ "type": "string" }`]"#,
+                    ],
+                ),
+                (
+                    r#"["string"]"#,
+                    &[
+                        r#"error : a schema must be an object, but this is a list [write a schema such as `{ "type": "string" }`]"#,
+                    ],
+                ),
+                (
+                    r#"{"items":"integer"}"#,
+                    &[
+                        r#"error /items: `items` must be a schema, but is the string `integer` [did you mean `{ "type": "integer" }`?]"#,
+                    ],
+                ),
+                (
+                    r#"{"not":5}"#,
+                    &[
+                        r#"error /not: `not` must be a schema, but is `5` [write a schema such as `{ "type": "string" }`]"#,
+                    ],
+                ),
+                (
+                    r#"{"properties":{"inner":"text"}}"#,
+                    &[
+                        r#"error /properties/inner: a schema must be an object, but this is the string `text` [did you mean `{ "type": "string" }`?]"#,
+                    ],
+                ),
+                (
+                    r#"{"allOf":[5]}"#,
+                    &[
+                        r#"error /allOf/0: a schema must be an object, but this is `5` [write a schema such as `{ "type": "string" }`]"#,
+                    ],
+                ),
+                (
+                    r#"{"minLength":-1}"#,
+                    &["error /minLength: `minLength` must be a whole number of 0 or more, but is `-1`"],
+                ),
+                (
+                    r#"{"maxLength":1.5}"#,
+                    &["error /maxLength: `maxLength` must be a whole number of 0 or more, but is `1.5`"],
+                ),
+                (
+                    r#"{"required":true}"#,
+                    &[
+                        "error /required: `required` must be a list of different names, but is `true` [list the names in the `required` of the object that has the properties]",
+                    ],
+                ),
+                (
+                    r#"{"required":["a","a"]}"#,
+                    &[
+                        r#"error /required: `required` must be a list of different names, but is `["a","a"]` [list the names in the `required` of the object that has the properties]"#,
+                    ],
+                ),
+                (
+                    r#"{"items":[{"type":"string"}]}"#,
+                    &[
+                        "error /items: `items` must be a schema, but is a list [list the schemas of a tuple in `prefixItems`]",
+                    ],
+                ),
+                (
+                    r#"{"exclusiveMinimum":true}"#,
+                    &[
+                        "error /exclusiveMinimum: `exclusiveMinimum` must be a number, but is `true` [write the limit itself; `true` beside `minimum` or `maximum` is draft 4]",
+                    ],
+                ),
+                (
+                    r#"{"anyOf":[]}"#,
+                    &["error /anyOf: `anyOf` must be a list of at least one schema, but is an empty list"],
+                ),
+                (r#"{"multipleOf":0}"#, &["error /multipleOf: `multipleOf` must be a number above 0, but is `0`"]),
+                (
+                    r#"{"properties":[]}"#,
+                    &[
+                        "error /properties: `properties` must be an object that maps names to schemas, but is an empty list",
+                    ],
+                ),
+                (
+                    r#"{"additionalProperties":"no"}"#,
+                    &[
+                        r#"error /additionalProperties: `additionalProperties` must be a schema, but is the string `no` [write a schema such as `{ "type": "string" }`]"#,
+                    ],
+                ),
+                (
+                    r#"{"examples":"x"}"#,
+                    &[
+                        "error /examples: `examples` must be a list of values, but is the string `x` [put the example in `[…]`]",
+                    ],
+                ),
+                (r#"{"description":5}"#, &["error /description: `description` must be a string, but is `5`"]),
+                (r#"{"enum":"a"}"#, &["error /enum: `enum` must be a list of values, but is the string `a`"]),
+                (
+                    r#"{"pattern":5}"#,
+                    &["error /pattern: `pattern` must be a regular expression in a string, but is `5`"],
+                ),
+                (
+                    r#"{"uniqueItems":"yes"}"#,
+                    &["error /uniqueItems: `uniqueItems` must be `true` or `false`, but is the string `yes`"],
+                ),
+                (
+                    r#"{"$anchor":"1 2"}"#,
+                    &[
+                        "error /$anchor: `$anchor` must be a name of letters, digits, `-`, `_` and `.`, but is the string `1 2`",
+                    ],
+                ),
+                (
+                    r#"{"dependentRequired":{"a":"b"}}"#,
+                    &[
+                        r#"error /dependentRequired: `dependentRequired` must be an object that maps names to lists of different names, but is `{"a":"b"}`"#,
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn dialects() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object"}"#, &[]),
+                (
+                    r##"{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"a":{"items":[{"type":"string"}]},"b":{"$id":"#b"},"c":{"$ref":"#b"}},"dependencies":{"a":["b"],"b":{"required":["a"]}}}"##,
+                    &[],
+                ),
+                (r#"{"$schema":"http://json-schema.org/draft-06/schema","type":"object"}"#, &[]),
+                (
+                    r##"{"$schema":"https://json-schema.org/draft/2019-09/schema","type":"object","properties":{"again":{"$recursiveRef":"#"}}}"##,
+                    &[],
+                ),
+                (
+                    r#"{"$schema":"http://json-schema.org/draft-04/schema#","type":"object"}"#,
+                    &[
+                        "error /$schema: `$schema` is `http://json-schema.org/draft-04/schema#`, a dialect the server does not know: every request would fail [remove it, or name `https://json-schema.org/draft/2020-12/schema`]",
+                    ],
+                ),
+                (
+                    r#"{"$schema":5,"type":"object"}"#,
+                    &["error /$schema: `$schema` must be the URI of a dialect, but is `5`"],
+                ),
+                (
+                    r#"{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"a":{"items":[{"type":"strng"},5]},"b":{"enum":[]}},"dependencies":{"a":[5],"c":"d","b":{"minLength":-1}}}"#,
+                    &[
+                        "error /properties/a/items/0/type: `strng` is not a JSON Schema type, so no value would be valid [did you mean `string`?]",
+                        r#"error /properties/a/items/1: a schema must be an object, but this is `5` [write a schema such as `{ "type": "string" }`]"#,
+                        "error /properties/b/enum: `enum` is empty, so no value would be valid [list the values it may have, or remove it]",
+                        r#"error /dependencies/a/0: this is not valid JSON Schema: `5 is not of type "string"`"#,
+                        r#"error /dependencies/c: a schema must be an object, but this is the string `d` [write a schema such as `{ "type": "string" }`]"#,
+                        "error /dependencies/b/minLength: `minLength` must be a whole number of 0 or more, but is `-1`",
+                    ],
+                ),
+                (
+                    r##"{"$schema":"https://json-schema.org/draft/2019-09/schema","type":"object","$recursiveRef":"#"}"##,
+                    &[
+                        "error /$recursiveRef: `$recursiveRef` `#` leads back to itself without entering a property or an item: checking a value would never end [put the recursion inside `properties` or `items`]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn roots_of_inputs() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (r#"{"type":"object"}"#, &[]),
+                (
+                    "true",
+                    &[
+                        r#"error : the input of a tool must be a JSON Schema object, but its root is `true` [write a schema such as `{ "type": "object" }`]"#,
+                    ],
+                ),
+                (
+                    "[]",
+                    &[
+                        r#"error : the input of a tool must be a JSON Schema object, but its root is an empty list [write a schema such as `{ "type": "object" }`]"#,
+                    ],
+                ),
+                (
+                    "{}",
+                    &[
+                        "error : the input of a tool must be an object, but its root has no `type`: the server could not list anything [set `type` to `object` and describe the arguments in `properties`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"string"}"#,
+                    &[
+                        "error /type: the input of a tool must be an object, but its root has `type` `string`: the server could not list anything [set `type` to `object` and describe the arguments in `properties`]",
+                    ],
+                ),
+                (
+                    r#"{"type":["object"]}"#,
+                    &[
+                        "error /type: the input of a tool must be an object, but the `type` of its root is a list: the server could not list anything [set `type` to `object` and describe the arguments in `properties`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"objct"}"#,
+                    &[
+                        "error /type: `objct` is not a JSON Schema type, so no value would be valid [did you mean `object`?]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn roots_of_outputs() {
+        table(
+            Whole(Role::ToolOutput),
+            &[
+                (r#"{"type":"string"}"#, &[]),
+                ("{}", &[]),
+                (r#"{"type":"array","items":{"type":"string"}}"#, &[]),
+                (
+                    "true",
+                    &[
+                        r#"error : the output of a tool must be a JSON Schema object, but its root is `true` [write a schema such as `{ "type": "object" }`]"#,
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn prompt_arguments() {
+        table(
+            Whole(Role::PromptArguments),
+            &[
+                (
+                    r#"{"type":"object","properties":{"a":{"type":"string","pattern":"^a"},"b":{"type":"string","enum":["x"]},"c":{"enum":["x","y"]}}}"#,
+                    &[],
+                ),
+                (
+                    r#"{"type":"array"}"#,
+                    &[
+                        "error /type: the arguments of a prompt must be an object, but its root has `type` `array`: the server could not list anything [set `type` to `object` and describe the arguments in `properties`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":"integer"}}}"#,
+                    &[
+                        "error /properties/a/type: prompt argument `a` must be a string, since clients send these as text, but it has `type` `integer` [set `type` to `string` and convert the text in the handler]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":["string","null"]}}}"#,
+                    &[
+                        "error /properties/a/type: prompt argument `a` must be a string, since clients send these as text, but it has a list of types [set `type` to `string` and convert the text in the handler]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{}}}"#,
+                    &[
+                        "error /properties/a: prompt argument `a` must be a string, since clients send these as text, but it has no `type` [set `type` to `string` and convert the text in the handler]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"enum":["x",1]}}}"#,
+                    &[
+                        "error /properties/a/enum: prompt argument `a` must be a string, since clients send these as text, but it has an `enum` with other values [set `type` to `string` and convert the text in the handler]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":"strin"}}}"#,
+                    &[
+                        "error /properties/a/type: `strin` is not a JSON Schema type, so no value would be valid [did you mean `string`?]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn references() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/Node"},"b":{"$ref":"#/properties/a"},"c":{"$ref":"#named"},"d":{"$ref":"#/$defs/x~1y%20z"},"e":{"$ref":"#"},"f":{"$ref":"#/definitions/old"},"g":{"$ref":"#/$defs/Node/properties/next"}},"$defs":{"Node":{"$anchor":"named","properties":{"next":{"$ref":"#/$defs/Node"}}},"x/y z":{}},"definitions":{"old":{}}}"##,
+                    &[],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$ref":"https://example.com/x.json"}}}"#,
+                    &[
+                        "error /properties/a/$ref: `$ref` `https://example.com/x.json` points outside this schema, and a server does not fetch schemas [copy that schema into `$defs` and refer to it as `#/$defs/NAME`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$ref":"other.json#/x"}}}"#,
+                    &[
+                        "error /properties/a/$ref: `$ref` `other.json#/x` points outside this schema, and a server does not fetch schemas [copy that schema into `$defs` and refer to it as `#/$defs/NAME`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$ref":""}}}"#,
+                    &[
+                        r#"error /properties/a/$ref: `$ref` `""` points outside this schema, and a server does not fetch schemas [copy that schema into `$defs` and refer to it as `#/$defs/NAME`]"#,
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$ref":5}}}"#,
+                    &["error /properties/a/$ref: `$ref` must be a reference such as `#/$defs/NAME`, but is `5`"],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/Nod"}},"$defs":{"Node":{}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/$defs/Nod` points to nothing in this schema [did you mean `#/$defs/Node`?]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/nowhere"}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/nowhere` points to nothing in this schema [define it in `$defs`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/x~2"}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/$defs/x~2` points to nothing in this schema [define it in `$defs`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/components/schemas/A"}},"components":{"schemas":{"A":{}}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/components/schemas/A` points to a place where no schema can stand [move the schema into `$defs` and refer to it as `#/$defs/NAME`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/properties"}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/properties` points to a place where no schema can stand [move the schema into `$defs` and refer to it as `#/$defs/NAME`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#dynamic"}},"$defs":{"A":{"$dynamicAnchor":"dynamic"}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#dynamic` names a `$dynamicAnchor`, which the server's validator does not look up [use `$anchor` for it]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$dynamicRef":"#dynamic"}},"$defs":{"A":{"$dynamicAnchor":"dynamic"}}}"##,
+                    &[
+                        "warning /properties/a/$dynamicRef: the server's validator ignores `$dynamicRef`, so it lets any value pass here [use `$ref`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/Page[Item]"},"b":{"$ref":"#/$defs/Page%5BItem%5D"}},"$defs":{"Page[Item]":{}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/$defs/Page[Item]` is not spelt as the server's validator looks it up: it would find nothing [write it as `#/$defs/Page%5BItem%5D`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$anchor":"same"},"b":{"$anchor":"same"}}}"#,
+                    &[
+                        "error /properties/b/$anchor: the anchor `same` is there twice, so a reference to it is ambiguous [rename one of the two]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn cycles() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/List"}},"$defs":{"List":{"anyOf":[{"type":"null"},{"properties":{"next":{"$ref":"#/$defs/List"}}},{"items":{"$ref":"#/$defs/List"}}]}}}"##,
+                    &[],
+                ),
+                (
+                    r##"{"type":"object","allOf":[{"$ref":"#"}]}"##,
+                    &[
+                        "error /allOf/0/$ref: `$ref` `#` leads back to itself without entering a property or an item: checking a value would never end [put the recursion inside `properties` or `items`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","$defs":{"A":{"anyOf":[{"type":"null"},{"$ref":"#/$defs/B"}]},"B":{"$ref":"#/$defs/A"}}}"##,
+                    &[
+                        "error /$defs/B/$ref: `$ref` `#/$defs/A` leads back to itself without entering a property or an item: checking a value would never end [put the recursion inside `properties` or `items`]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn identifiers() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (r#"{"$id":"https://example.com/tools/x.json#","type":"object"}"#, &[]),
+                (r#"{"$id":"urn:example:x","type":"object"}"#, &[]),
+                (
+                    r#"{"$id":"x.json","type":"object","properties":{"id":{"type":"string"},"$id":{"type":"string"}}}"#,
+                    &[],
+                ),
+                (
+                    r#"{"$id":"http://a b/","type":"object"}"#,
+                    &[
+                        "error /$id: `$id` is `http://a b/`, which is not a URL: every request would fail [remove it: nothing needs it]",
+                    ],
+                ),
+                (
+                    r#"{"$id":"http://","type":"object"}"#,
+                    &[
+                        "error /$id: `$id` is `http://`, which is not a URL: every request would fail [remove it: nothing needs it]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$id":"a.json"},"b":{"id":"b"}}}"#,
+                    &[
+                        "error /properties/a/$id: `$id` below the root changes what every `#…` reference inside it means [remove it: nothing can refer to it, since references must begin with `#`]",
+                        "error /properties/b/id: `id` below the root changes what every `#…` reference inside it means [remove it: nothing can refer to it, since references must begin with `#`]",
+                    ],
+                ),
+                (
+                    r##"{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"a":{"$id":"#/properties/a"}}}"##,
+                    &[
+                        "error /properties/a/$id: `$id` below the root changes what every `#…` reference inside it means [remove it: nothing can refer to it, since references must begin with `#`]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn patterns() {
+        table(
+            Property,
+            &[
+                (r#"{"pattern":"^\\p{L}[\\w\\-]+$","patternProperties":{"^x-":{}}}"#, &[]),
+                (
+                    r#"{"pattern":"("}"#,
+                    &[
+                        r#"error /pattern: `pattern` `(` does not compile in JavaScript with the `u` flag: unbalanced parenthesis [try it as `new RegExp(pattern, "u")`]"#,
+                    ],
+                ),
+                (
+                    r#"{"pattern":"\\Afoo\\Z"}"#,
+                    &[
+                        r#"error /pattern: `pattern` `\Afoo\Z` does not compile in JavaScript with the `u` flag: invalid character escape [use `^` for the start of the text]"#,
+                    ],
+                ),
+                (
+                    r#"{"pattern":"(?P<year>\\d+)"}"#,
+                    &[
+                        r#"error /pattern: `pattern` `(?P<year>\d+)` does not compile in JavaScript with the `u` flag: invalid group modifier [name a group as in `(?<name>…)`]"#,
+                    ],
+                ),
+                (
+                    r#"{"pattern":"(?i)abc"}"#,
+                    &[
+                        "error /pattern: `pattern` `(?i)abc` does not compile in JavaScript with the `u` flag: invalid group modifier [JavaScript has no inline flags: list both cases, as in `[aA]`]",
+                    ],
+                ),
+                (
+                    r#"{"pattern":"a\\-b"}"#,
+                    &[
+                        r#"error /pattern: `pattern` `a\-b` does not compile in JavaScript with the `u` flag: invalid character escape [`-` needs no backslash outside `[…]`]"#,
+                    ],
+                ),
+                (r#"{"pattern":"\\b[\\b*]+\\\\b+","patternProperties":{"\\Bx":{}}}"#, &[]),
+                (
+                    r#"{"pattern":"x\\b+"}"#,
+                    &[
+                        r#"error /pattern: `pattern` `x\b+` does not compile in JavaScript with the `u` flag: a word boundary cannot be repeated [try it as `new RegExp(pattern, "u")`]"#,
+                    ],
+                ),
+                (
+                    r#"{"patternProperties":{"a/[":{}}}"#,
+                    &[
+                        r#"error /patternProperties/a~1[: the key `a/[` does not compile in JavaScript with the `u` flag: unbalanced bracket [try it as `new RegExp(pattern, "u")`]"#,
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn headers() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (
+                    r#"{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"in":{"type":"object","properties":{"dry":{"type":"boolean","x-mcp-header":"Dry-Run"}}},"max_tokens":{"type":"integer","x-mcp-header":"Max-Tokens"},"pageToken":{"type":"string","x-mcp-header":"Page"}}}"#,
+                    &[],
+                ),
+                (
+                    r#"{"type":"object","x-mcp-header":"Root"}"#,
+                    &[
+                        "error /x-mcp-header: `x-mcp-header` may be reached through `properties` only: clients drop the tool [move it to a property of the root, or of an object below it]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"items":{"type":"string","x-mcp-header":"A"}}}}"#,
+                    &[
+                        "error /properties/a/items/x-mcp-header: `x-mcp-header` may be reached through `properties` only: clients drop the tool [move it to a property of the root, or of an object below it]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","$defs":{"A":{"type":"string","x-mcp-header":"A"}}}"#,
+                    &[
+                        "error /$defs/A/x-mcp-header: `x-mcp-header` may be reached through `properties` only: clients drop the tool [move it to a property of the root, or of an object below it]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","anyOf":[{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}]}"#,
+                    &[
+                        "error /anyOf/0/properties/a/x-mcp-header: `x-mcp-header` may be reached through `properties` only: clients drop the tool [move it to a property of the root, or of an object below it]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":"string","x-mcp-header":"Region"},"b":{"type":"string","x-mcp-header":"REGION"}}}"#,
+                    &[
+                        "error /properties/b/x-mcp-header: `x-mcp-header` `REGION` is already at `/properties/a/x-mcp-header`: clients drop the tool [rename one of the two; upper and lower case are the same]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":"number","x-mcp-header":"A"}}}"#,
+                    &[
+                        "error /properties/a/x-mcp-header: `x-mcp-header` is for a `string`, an `integer` or a `boolean`, but this has `type` `number`: clients drop the tool [set `type` to one of these, or remove the header]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"x-mcp-header":"A"}}}"#,
+                    &[
+                        "error /properties/a/x-mcp-header: `x-mcp-header` is for a `string`, an `integer` or a `boolean`, but this has no `type`: clients drop the tool [set `type` to one of these, or remove the header]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":["string","null"],"x-mcp-header":"A"}}}"#,
+                    &[
+                        "error /properties/a/x-mcp-header: `x-mcp-header` is for a `string`, an `integer` or a `boolean`, but this has a list of types: clients drop the tool [set `type` to one of these, or remove the header]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":"string","x-mcp-header":"a b"}}}"#,
+                    &[
+                        "error /properties/a/x-mcp-header: `x-mcp-header` must be the name of a header, but is the string `a b`: clients drop the tool [use letters, digits and `-`, as in `Region`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":"string","x-mcp-header":""}}}"#,
+                    &[
+                        r#"error /properties/a/x-mcp-header: `x-mcp-header` must be the name of a header, but is the string `""`: clients drop the tool [use letters, digits and `-`, as in `Region`]"#,
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":"string","x-mcp-header":true}}}"#,
+                    &[
+                        "error /properties/a/x-mcp-header: `x-mcp-header` must be the name of a header, but is `true`: clients drop the tool [use letters, digits and `-`, as in `Region`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"apiKey":{"type":"string","x-mcp-header":"Key"}}}"#,
+                    &[
+                        "error /properties/apiKey/x-mcp-header: `x-mcp-header` on `apiKey`, which looks secret: proxies on the way log headers [remove it, and keep what is secret in `[secrets]`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":"string","x-mcp-header":"X-Access-Token"}}}"#,
+                    &[
+                        "error /properties/a/x-mcp-header: `x-mcp-header` on `X-Access-Token`, which looks secret: proxies on the way log headers [remove it, and keep what is secret in `[secrets]`]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn headers_elsewhere() {
+        table(
+            Whole(Role::ToolOutput),
+            &[(
+                r#"{"type":"object","properties":{"a":{"type":"string","x-mcp-header":"A"}}}"#,
+                &[
+                    "warning /properties/a/x-mcp-header: `x-mcp-header` has a meaning in the input of a tool only [remove it]",
+                ],
+            )],
+        );
+    }
+
+    #[test]
+    fn defaults() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (
+                    r##"{"type":"object","properties":{"a":{"type":"string","default":"x"},"b":{"enum":["x",null],"default":null},"c/~ d":{"$ref":"#/$defs/N","default":1},"e":{"type":"string","format":"date","default":"today"}},"$defs":{"N":{"type":"number"}}}"##,
+                    &[],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":"string","default":5}}}"#,
+                    &[
+                        r#"error /properties/a/default: `default` does not match its own schema: `5 is not of type "string"` [correct the default, or the schema it is in]"#,
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"enum":["celsius","fahrenheit"],"default":"kelvin"}}}"#,
+                    &[
+                        r#"error /properties/a/default: `default` does not match its own schema: `"kelvin" is not one of "celsius" or "fahrenheit"` [correct the default, or the schema it is in]"#,
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"type":"string","pattern":"^\\d+$","default":"abc"}}}"#,
+                    &[
+                        r#"error /properties/a/default: `default` does not match its own schema: `"abc" does not match "^\d+$"` [correct the default, or the schema it is in]"#,
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"c/~ d":{"$ref":"#/$defs/N","default":"x"}},"$defs":{"N":{"type":"number"}}}"##,
+                    &[
+                        r#"error /properties/c~1~0 d/default: `default` does not match its own schema: `"x" is not of type "number"` [correct the default, or the schema it is in]"#,
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"properties":{"deep":{"maximum":3,"default":4}}}}}"#,
+                    &[
+                        "error /properties/a/properties/deep/default: `default` does not match its own schema: `4 is greater than the maximum of 3` [correct the default, or the schema it is in]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn enums() {
+        table(
+            Property,
+            &[
+                (r#"{"enum":["a","b",1,"1",null]}"#, &[]),
+                (
+                    r#"{"enum":[]}"#,
+                    &[
+                        "error /enum: `enum` is empty, so no value would be valid [list the values it may have, or remove it]",
+                    ],
+                ),
+                (
+                    r#"{"enum":["x","y","x"]}"#,
+                    &["error /enum/2: `enum` lists `x` twice, which some validators refuse [remove one of the two]"],
+                ),
+                (
+                    r#"{"enum":[1,1.0]}"#,
+                    &["error /enum/1: `enum` lists `1.0` twice, which some validators refuse [remove one of the two]"],
+                ),
+                (
+                    r#"{"enum":[{"a":1,"b":2},{"b":2,"a":1}]}"#,
+                    &[
+                        r#"error /enum/1: `enum` lists `{"b":2,"a":1}` twice, which some validators refuse [remove one of the two]"#,
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn required() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (r#"{"type":"object","properties":{"a":{}},"required":["a"],"additionalProperties":false}"#, &[]),
+                (
+                    r#"{"type":"object","properties":{"a":{}},"patternProperties":{"^x-":{}},"required":["x-1"],"additionalProperties":false}"#,
+                    &[],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{},"b":{}},"anyOf":[{"required":["a"]},{"type":"object","required":["b"]}]}"#,
+                    &[],
+                ),
+                (
+                    r##"{"type":"object","allOf":[{"$ref":"#/$defs/A"}],"required":["a"],"$defs":{"A":{"properties":{"a":{}}},"NeedsB":{"required":["b"]}}}"##,
+                    &[],
+                ),
+                (r#"{"type":"object","required":["total"],"additionalProperties":{"type":"number"}}"#, &[]),
+                (
+                    r#"{"type":"object","properties":{"location":{}},"required":["locaton"]}"#,
+                    &[
+                        "warning /required/0: `required` names `locaton`, which is not in `properties`, so nothing describes it [did you mean `location`?]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"location":{}},"required":["city"]}"#,
+                    &[
+                        "warning /required/0: `required` names `city`, which is not in `properties`, so nothing describes it [describe it in `properties`, or take it out of `required`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"location":{}},"required":["locaton","city"],"additionalProperties":false}"#,
+                    &[
+                        "error /required/0: `required` names `locaton`, which `additionalProperties` = `false` forbids: no value would be valid [did you mean `location`?]",
+                        "error /required/1: `required` names `city`, which `additionalProperties` = `false` forbids: no value would be valid [describe it in `properties`, or take it out of `required`]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn properties() {
+        table(
+            Property,
+            &[
+                ("{}", &[]),
+                (
+                    "true",
+                    &[
+                        "warning : property `p` is the bare schema `true`, which strict clients such as the MCP Inspector refuse [say what it holds with `type`, or write `{}` for anything]",
+                    ],
+                ),
+                (
+                    "false",
+                    &[
+                        "warning : property `p` is the bare schema `false`, which strict clients such as the MCP Inspector refuse [leave it out, and set `additionalProperties` to `false`]",
+                    ],
+                ),
+                (r#"{"items":true,"additionalProperties":false,"not":false}"#, &[]),
+            ],
+        );
+    }
+
+    #[test]
+    fn inherited_names() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (r#"{"type":"object","properties":{"prototype":{},"to_string":{}}}"#, &[]),
+                (
+                    r#"{"type":"object","properties":{"constructor":{},"__proto__":{}}}"#,
+                    &[
+                        "error /properties/constructor: property `constructor` has a name that every JavaScript object inherits, so calls without it fail too [rename it]",
+                        "error /properties/__proto__: property `__proto__` has a name that every JavaScript object inherits, so calls without it fail too [rename it]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn bounds() {
+        table(
+            Property,
+            &[
+                (
+                    r#"{"minimum":3,"maximum":3,"minLength":1,"maxLength":2,"exclusiveMinimum":1,"exclusiveMaximum":4}"#,
+                    &[],
+                ),
+                (
+                    r#"{"minimum":5,"maximum":3}"#,
+                    &[
+                        "error /minimum: `minimum` `5` and `maximum` `3` leave no valid value [swap the two, or correct one of them]",
+                    ],
+                ),
+                (
+                    r#"{"minLength":5,"maxLength":3}"#,
+                    &[
+                        "error /minLength: `minLength` `5` and `maxLength` `3` leave no valid value [swap the two, or correct one of them]",
+                    ],
+                ),
+                (
+                    r#"{"minItems":5,"maxItems":3}"#,
+                    &[
+                        "error /minItems: `minItems` `5` and `maxItems` `3` leave no valid value [swap the two, or correct one of them]",
+                    ],
+                ),
+                (
+                    r#"{"minProperties":5,"maxProperties":3}"#,
+                    &[
+                        "error /minProperties: `minProperties` `5` and `maxProperties` `3` leave no valid value [swap the two, or correct one of them]",
+                    ],
+                ),
+                (
+                    r#"{"minContains":5,"maxContains":3}"#,
+                    &[
+                        "error /minContains: `minContains` `5` and `maxContains` `3` leave no valid value [swap the two, or correct one of them]",
+                    ],
+                ),
+                (
+                    r#"{"exclusiveMinimum":3,"maximum":3}"#,
+                    &[
+                        "error /exclusiveMinimum: `exclusiveMinimum` `3` and `maximum` `3` leave no valid value [swap the two, or correct one of them]",
+                    ],
+                ),
+                (
+                    r#"{"minimum":3,"exclusiveMaximum":3}"#,
+                    &[
+                        "error /minimum: `minimum` `3` and `exclusiveMaximum` `3` leave no valid value [swap the two, or correct one of them]",
+                    ],
+                ),
+                (
+                    r#"{"exclusiveMinimum":2.5,"exclusiveMaximum":2.5}"#,
+                    &[
+                        "error /exclusiveMinimum: `exclusiveMinimum` `2.5` and `exclusiveMaximum` `2.5` leave no valid value [swap the two, or correct one of them]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn unknown_keywords() {
+        table(
+            Property,
+            &[
+                (
+                    r#"{"x-internal":1,"widget":"slider","$comment":"x","deprecated":true,"contentEncoding":"base64"}"#,
+                    &[],
+                ),
+                (
+                    r#"{"descripton":"x"}"#,
+                    &[
+                        "warning /descripton: `descripton` is not a JSON Schema keyword, so it has no effect [did you mean `description`?]",
+                    ],
+                ),
+                (
+                    r#"{"minlength":3}"#,
+                    &[
+                        "warning /minlength: `minlength` is not a JSON Schema keyword, so it has no effect [did you mean `minLength`?]",
+                    ],
+                ),
+                (
+                    r#"{"max_length":3}"#,
+                    &[
+                        "warning /max_length: `max_length` is not a JSON Schema keyword, so it has no effect [did you mean `maxLength`?]",
+                    ],
+                ),
+                (
+                    r#"{"Title":"x"}"#,
+                    &[
+                        "warning /Title: `Title` is not a JSON Schema keyword, so it has no effect [did you mean `title`?]",
+                    ],
+                ),
+                (
+                    r#"{"enums":["a"]}"#,
+                    &[
+                        "warning /enums: `enums` is not a JSON Schema keyword, so it has no effect [did you mean `enum`?]",
+                    ],
+                ),
+                (
+                    r#"{"x-mcp-headr":"A"}"#,
+                    &[
+                        "warning /x-mcp-headr: `x-mcp-headr` is not a JSON Schema keyword, so it has no effect [did you mean `x-mcp-header`?]",
+                    ],
+                ),
+                (
+                    r#"{"nullable":true}"#,
+                    &[
+                        r#"warning /nullable: `nullable` is not a JSON Schema keyword, so it has no effect [list `null` in `type`, as in `["string", "null"]`]"#,
+                    ],
+                ),
+                (
+                    r#"{"optional":true}"#,
+                    &[
+                        "warning /optional: `optional` is not a JSON Schema keyword, so it has no effect [leave the property out of the `required` of the object that holds it]",
+                    ],
+                ),
+                (
+                    r#"{"example":"x"}"#,
+                    &[
+                        "warning /example: `example` is not a JSON Schema keyword, so it has no effect [use `examples`, which is a list]",
+                    ],
+                ),
+                (
+                    r#"{"min":1}"#,
+                    &[
+                        "warning /min: `min` is not a JSON Schema keyword, so it has no effect [use `minimum`, `minLength` or `minItems`]",
+                    ],
+                ),
+                (
+                    r#"{"regex":"x"}"#,
+                    &["warning /regex: `regex` is not a JSON Schema keyword, so it has no effect [use `pattern`]"],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn formats() {
+        table(
+            Property,
+            &[
+                (r#"{"format":"date-time"}"#, &[]),
+                (r#"{"format":"iri"}"#, &[]),
+                (
+                    r#"{"format":"date-tme"}"#,
+                    &[
+                        "warning /format: `date-tme` is not a format the server knows, so nothing checks it [did you mean `date-time`?]",
+                    ],
+                ),
+                (
+                    r#"{"format":"int64"}"#,
+                    &[
+                        "warning /format: `int64` is not a format the server knows, so nothing checks it [use a `pattern`, or say it in the `description`]",
+                    ],
+                ),
+                (
+                    r#"{"format":"__proto__"}"#,
+                    &["error /format: `__proto__` is not a format, and the server's validator fails on it [remove it]"],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn hostile_texts() {
+        table(
+            Property,
+            &[
+                (
+                    r#"{"type":"a`b\n\"c\\"}"#,
+                    &[
+                        r#"error /type: `a'b\n"c\` is not a JSON Schema type, so no value would be valid [use one of `string`, `number`, `integer`, `boolean`, `null`, `array`, `object`]"#,
+                    ],
+                ),
+                (
+                    r#"{"type":"\u202e0123456789012345678901234567890123456789012345678901234567890123456789"}"#,
+                    &[
+                        r#"error /type: `\u{202e}01234567890123456789012345678901234567890123456789012345678…` is not a JSON Schema type, so no value would be valid [use one of `string`, `number`, `integer`, `boolean`, `null`, `array`, `object`]"#,
+                    ],
+                ),
+                (
+                    r##"{"$ref":"#/\ud83d\ude00`"}"##,
+                    &["error /$ref: `$ref` `#/😀'` points to nothing in this schema [define it in `$defs`]"],
+                ),
+                (
+                    r#"{"pattern":"[\n"}"#,
+                    &[
+                        r#"error /pattern: `pattern` `[\n` does not compile in JavaScript with the `u` flag: unbalanced bracket [try it as `new RegExp(pattern, "u")`]"#,
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn problems_come_in_document_order() {
+        let schema = json!({
+            "type": "object",
+            "required": ["b"],
+            "properties": {
+                "z": { "maxLength": 1, "minLength": 2, "type": "strng" },
+                "a": { "properties": { "constructor": {} }, "pattern": "(" },
+            },
+        });
+        let places: Vec<_> = lint(&schema, Role::ToolInput).into_iter().map(|p| p.pointer).collect();
+        let expected = [
+            "/required/0",
+            "/properties/z/minLength",
+            "/properties/z/type",
+            "/properties/a/properties/constructor",
+            "/properties/a/pattern",
+        ];
+        assert_eq!(places, expected);
+    }
+
+    fn nested(levels: usize) -> Value {
+        let around = |key: &str, value: Value| Value::Object(Map::from_iter([(key.to_string(), value)]));
+        let inner = (1..levels).fold(json!({}), |schema, _| around("items", schema));
+        let mut schema = inner;
+        schema["type"] = "object".into();
+        schema
+    }
+
+    #[test]
+    fn depth_is_limited() {
+        assert_eq!(lint(&nested(MAX_DEPTH), Role::ToolInput), []);
+        for levels in [MAX_DEPTH + 1, 50_000] {
+            let schema = nested(levels);
+            let problems = lint(&schema, Role::ToolInput);
+            // Dropping it would recurse.
+            std::mem::forget(schema);
+            let said: Vec<_> = problems.iter().map(|p| tell(p, &"/items".repeat(MAX_DEPTH))).collect();
+            let expected = "error : the schema is nested more than 100 levels deep, and validators recurse into every level \
+                            [flatten it, or name the part that repeats in `$defs` and refer to it with `$ref`]";
+            assert_eq!(said, [expected]);
+        }
+    }
+
+    #[test]
+    fn long_chains_and_patterns_are_no_trouble() {
+        let link = |i: usize| (format!("d{i}"), json!({ "$ref": format!("#/$defs/d{}", i + 1) }));
+        let mut chain: Map<String, Value> = (0..3_000).map(link).collect();
+        chain.insert("d3000".into(), json!({ "type": "string" }));
+        let schema = json!({ "type": "object", "properties": { "a": { "$ref": "#/$defs/d0", "default": "x" } }, "$defs": chain });
+        assert_eq!(lint(&schema, Role::ToolInput), []);
+        for pattern in ["(".repeat(100_000), "(a{1000}){1000}{1000}".into(), "[a-z]".repeat(10_000)] {
+            let schema = json!({ "type": "object", "patternProperties": { pattern.clone(): {} }, "pattern": pattern });
+            lint(&schema, Role::ToolInput);
+        }
+    }
+
+    /// The two spellings of a name that the server's validator compares; the right ones are what `encodeURI` and
+    /// `new URL().hash` gave.
+    #[test]
+    fn references_are_spelt_like_urls() {
+        let table = [
+            ("a b", "a%20b", "a%20b"),
+            ("é", "%C3%A9", "%C3%A9"),
+            ("P[I]", "P%5BI%5D", "P[I]"),
+            ("P<I>", "P%3CI%3E", "P%3CI%3E"),
+            ("a`b^|{}", "a%60b%5E%7C%7B%7D", "a%60b^|{}"),
+            ("a%20b", "a%2520b", "a%20b"),
+            ("a\tb", "a%09b", "ab"),
+            ("a\"b\\c", "a%22b%5Cc", "a%22b\\c"),
+            ("a'b~0c!*()", "a'b~0c!*()", "a'b~0c!*()"),
+        ];
+        for (name, filed_under, looked_up) in table {
+            assert_eq!(encode_uri(name), filed_under);
+            assert_eq!(as_url_fragment(name), looked_up);
+        }
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_words() {
+        for name in [
+            "password",
+            "userPassword",
+            "API_KEY",
+            "api-key",
+            "apikey",
+            "accessToken",
+            "X-Auth-Token",
+            "clientSecret",
+            "JWT",
+        ] {
+            assert!(looks_secret(name), "{name}");
+        }
+        for name in
+            ["max_tokens", "tokenizer", "next_page_token", "pageToken", "keyboard", "key", "secretary", "region", ""]
+        {
+            assert!(!looks_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_what_new_url_takes_is_a_url() {
+        for url in [
+            "https://example.com/x#",
+            "http://localhost:8080",
+            "x.json",
+            "/x/y",
+            "urn:a:b",
+            "tag:x,2026:y",
+            "http://10.0.0.1/x",
+        ] {
+            assert!(is_url(url), "{url}");
+        }
+        for text in
+            ["http://", "https://a b", "http://x:99999", "http://1.2.3.999", "//", "http:x", "1:2", "https://[", "a\\b"]
+        {
+            assert!(!is_url(text), "{text}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! JSON Schema → TypeScript types for handlers. A type admits every value the schema admits and often a few more: what
 //! TypeScript cannot say is `unknown`, so a type is never wrong.
-use super::schema::{Dialect, Index, MAX_DEPTH, join};
+use super::schema::{Dialect, INHERITED, Index, MAX_DEPTH, join};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -322,7 +322,7 @@ impl<'a> Printer<'a> {
                 name: property_name(name),
                 doc: property.get("description").and_then(Value::as_str),
                 optional: !is_required.contains(name.as_str()) && !filled_in,
-                text: self.of(property, &join(&path, name), ALL, spot.inner(1)).text(),
+                text: self.property(name, property, &path, spot),
             });
         }
         let others = self.other_properties(schema, at, spot);
@@ -348,6 +348,14 @@ impl<'a> Printer<'a> {
             });
         }
         Type::Atom(braces(&members, spot.indent), OBJECT)
+    }
+
+    fn property(&self, name: &str, schema: &Value, path: &str, spot: Spot) -> String {
+        // Every object has these in TypeScript's eyes, and so would never fit another type.
+        if INHERITED.contains(&name) {
+            return "unknown".into();
+        }
+        self.of(schema, &join(path, name), ALL, spot.inner(1)).text()
     }
 
     /// The type of properties that are not listed, when there may be any.
@@ -1095,6 +1103,7 @@ mod tests {
                 prop_assert_eq!(&problems, &lint(&schema, role));
                 for (i, problem) in problems.iter().enumerate() {
                     prop_assert!(!problem.message.contains('\n'));
+                    prop_assert!(schema.pointer(&problem.pointer).is_some());
                     prop_assert!(!problems[..i].contains(problem));
                 }
             }

@@ -4,4 +4,5 @@
 mod clouds;
 
 mod cloudflare;
+mod ship;
 mod support;

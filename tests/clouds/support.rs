@@ -67,6 +67,14 @@ impl Project {
         self.replace("src/tools/get_weather.ts", "? celsius :", &format!("? celsius + {degrees} :"));
     }
 
+    /// One declared secret, and a tool that tells how long its value is.
+    pub fn with_secret(&self) {
+        self.replace("mcp.toml", "[env]", "[secrets]\nWEATHER_API_KEY = \"Key of the weather service\"\n\n[env]");
+        self.replace("src/tools/get_weather.ts", "units, conditions };", "units, conditions: String(String(ctx.env[\"WEATHER_API_KEY\"]).length) };");
+        let render = Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).arg("render").current_dir(self.root());
+        run(&render).expect("`render`");
+    }
+
     pub fn tool(&self, id: ToolId, args: &[&str]) -> Cmd {
         let home = self.home();
         let cmd = tools().cmd(id).args(args).current_dir(self.root()).env_noise("CI", "1");
@@ -98,7 +106,10 @@ pub fn with(cmd: Cmd, environment: &[(&str, String)]) -> Cmd {
 }
 
 pub fn run(cmd: &Cmd) -> Result<Outcome, ToolFailed> {
-    process::run(cmd, Io::Answer, Some(LIMIT)).map_err(|error| error.downcast::<ToolFailed>().expect("the tool ran"))
+    let started = Instant::now();
+    let done = process::run(cmd, Io::Answer, Some(LIMIT));
+    std::fs::write("/dev/stderr", format!("TIME {:?} {cmd}\n", started.elapsed())).unwrap();
+    done.map_err(|error| error.downcast::<ToolFailed>().expect("the tool ran"))
 }
 
 /// Asks the servers, with the names and certificates of the edge.
@@ -139,6 +150,13 @@ impl Client {
     pub fn temperature(&self, mcp_url: &str) -> i64 {
         let result = self.call(mcp_url).unwrap_or_else(|error| panic!("{mcp_url}: {error}"));
         result["structuredContent"]["temperature"].as_i64().unwrap_or_else(|| panic!("no temperature in {result}"))
+    }
+
+    /// What the tool of [`Project::with_secret`] tells.
+    pub fn secret_length(&self, mcp_url: &str) -> usize {
+        let result = self.call(mcp_url).unwrap_or_else(|error| panic!("{mcp_url}: {error}"));
+        let length = result["structuredContent"]["conditions"].as_str().and_then(|length| length.parse().ok());
+        length.unwrap_or_else(|| panic!("no length in {result}"))
     }
 
     pub fn call(&self, mcp_url: &str) -> Result<Value, String> {

@@ -95,7 +95,7 @@ impl Running {
 
     #[track_caller]
     fn spawn(mut command: Command, stdin: Stdio) -> Self {
-        let line = format!("{command:?}");
+        let line = shown(&command);
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot run {line}: {error}"));
         let stdin = child.stdin.take();
@@ -208,6 +208,12 @@ impl Said {
         let text = text.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = changed.wait_timeout_while(text, limit, |text| !text.1);
     }
+}
+
+/// Without its environment.
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args()).map(|word| word.to_string_lossy());
+    words.filter(|word| word != GUARD).collect::<Vec<_>>().join(" ")
 }
 
 /// The last lines: enough to see what went wrong.

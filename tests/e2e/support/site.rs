@@ -68,13 +68,13 @@ fn weather(root: &Path) {
     write(root.join("src/tools/wait_at.ts"), WAIT_AT);
 }
 
-/// Every step of it can be seen from outside: the page is asked for between the two reports, and left when the signal aborts.
+/// Every step of it can be seen from outside: pages are asked for between the two reports, and left when the signal aborts.
 const WAIT_AT: &str = r#"import { tool } from "../generated/mcp.ts";
 
 export default tool("wait_at", async ({ url }, ctx) => {
   await ctx.progress(1, 2, "before");
-  const page = await fetch(url, { signal: ctx.signal });
-  const text = await page.text();
+  let text = url; // a page may send it to another one
+  while (text.startsWith("http:")) text = await (await fetch(text, { signal: ctx.signal })).text();
   await ctx.progress(2, 2, "after");
   return { text };
 });

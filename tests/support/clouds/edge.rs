@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::crypto::ring;
@@ -114,6 +115,9 @@ fn serve(
         };
         debug_assert_eq!(length, buffer.len(), "a client waits for the tunnel");
         let host = head.target.rsplit_once(':').map_or(head.target.as_str(), |(host, _)| host);
+        if head.method == "CONNECT" && matches!(host, "127.0.0.1" | "localhost") {
+            return tunnel(stream, &head.target, open);
+        }
         site = hosts.site(host);
         if head.method != "CONNECT" || site.is_none() {
             lock(refused).push(head.target.clone());
@@ -138,10 +142,20 @@ fn serve(
     served
 }
 
-impl Default for super::site::Outage {
-    fn default() -> Self {
-        super::site::Outage::None
-    }
+/// Not every tool heeds `NO_PROXY`.
+fn tunnel(mut stream: TcpStream, to: &str, open: &Open) -> io::Result<()> {
+    let mut backend = TcpStream::connect(to)?;
+    let _place = open.add(&backend);
+    stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+    thread::scope(|scope| {
+        let (mut from, mut to) = (stream.try_clone()?, backend.try_clone()?);
+        scope.spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+        let _ = io::copy(&mut backend, &mut stream);
+        stream.shutdown(Shutdown::Both)
+    })
 }
 
 const TLS_HANDSHAKE: u8 = 22;

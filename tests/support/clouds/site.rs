@@ -20,8 +20,9 @@ pub enum Route {
 }
 
 /// What goes wrong at an address, whatever is deployed there.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Outage {
+    #[default]
     None,
     /// Connections are cut without an answer: an address that never comes alive.
     Dead,

@@ -1,5 +1,5 @@
 // Serves one Worker in workerd: node runtime.mjs WRANGLER <config. The configuration is miniflare's, modules in base64.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const { Miniflare, convertV4MiniflareOptions, Log, LogLevel } = createRequire(process.argv[2])("miniflare");
@@ -13,6 +13,8 @@ const miniflare = new Miniflare(convertV4MiniflareOptions(options));
 process.once("SIGTERM", () => void miniflare.dispose().finally(() => process.exit(0)));
 try {
   await miniflare.ready;
+  // The port is open before the Worker has started.
+  writeFileSync("ready", "");
 } catch (error) {
   console.error(String(error?.message ?? error));
   process.exit(1);

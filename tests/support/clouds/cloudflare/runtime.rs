@@ -1,6 +1,6 @@
 //! Runs one version of a Worker in workerd, through the miniflare that `wrangler` itself brings.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -39,7 +39,7 @@ pub fn start(name: &str, version: &Version, tools: &Toolchain) -> Result<Running
     let cmd = tools.cmd(ToolId::Node).arg(&script).arg(wrangler).current_dir(folder.path());
     let mut server = Server::spawn(&cmd.stdin(config.to_string())).map_err(|error| error.to_string())?;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let ready = server.wait_ready(&mut || TcpStream::connect(address).is_ok(), READY);
+    let ready = server.wait_ready(&mut || folder.path().join("ready").is_file(), READY);
     ready.map_err(|_| startup_error(&server.log()))?;
     Ok(Running { address, server, _folder: folder })
 }
@@ -107,5 +107,6 @@ fn kind(content_type: &str) -> Option<&'static str> {
 
 fn startup_error(log: &str) -> String {
     let said = log.lines().find(|line| line.contains("Error:")).or_else(|| log.lines().next());
-    said.map_or_else(|| "the Worker did not start".to_owned(), |line| line.trim().to_owned())
+    let said = said.map(|line| line.split_once("Uncaught ").map_or(line.to_owned(), |(_, rest)| format!("Uncaught {rest}")));
+    said.unwrap_or_else(|| "the Worker did not start".to_owned())
 }
