@@ -11,7 +11,7 @@ use crate::support::{Run, Sandbox, finished};
 fn the_documented_commands_do_what_is_documented() {
     let cases = trycmd::TestCases::new();
     // Nothing of this machine: what is installed here must not show.
-    cases.env("PATH", "/nonexistent").env("MCP_DEPLOY_CACHE", "/nonexistent").env("NO_COLOR", "1");
+    cases.env("PATH", "/nonexistent").env("MCP_DEPLOY_CACHE", "/nonexistent").env("COLUMNS", "100").env("NO_COLOR", "1");
     for program in ["cat", "cp", "rm"] {
         cases.register_bin(program, trycmd::schema::Bin::Path(format!("/bin/{program}").into()));
     }
@@ -26,10 +26,14 @@ fn every_command_has_its_help_on_a_page() {
     let pages = fs::read_to_string(path("tests/cmd/help.md")).unwrap();
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     // Lines that go on with a description are indented further.
-    let names: Vec<&str> = commands.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).collect();
+    let names: Vec<&str> =
+        commands.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).collect();
     assert!(names.len() > 10, "{names:?}");
     for name in names.into_iter().filter(|name| *name != "help") {
-        assert!(pages.contains(&format!("$ mcp-deploy {name} --help\n")), "tests/cmd/help.md lacks `mcp-deploy {name} --help`");
+        assert!(
+            pages.contains(&format!("$ mcp-deploy {name} --help\n")),
+            "tests/cmd/help.md lacks `mcp-deploy {name} --help`"
+        );
     }
 }
 
@@ -38,7 +42,14 @@ fn every_command_has_its_help_on_a_page() {
 fn closed_pipes_are_no_error() {
     let sandbox = Sandbox::weather();
     sandbox.write("mcp.toml", "[tool.a]\n".repeat(1) + "x = 1\n");
-    for args in [&["schema"][..], &["completions", "bash"], &["--help"], &["check", "--no-types"], &["render"], &["init", "weather", "--yes"]] {
+    for args in [
+        &["schema"][..],
+        &["completions", "bash"],
+        &["--help"],
+        &["check", "--no-types"],
+        &["render"],
+        &["init", "weather", "--yes"],
+    ] {
         let expected = sandbox.run(args).code;
         for (stdout, stderr) in [(closed(), Stdio::piped()), (Stdio::piped(), closed()), (closed(), closed())] {
             let mut command: Command = sandbox.command(args);
