@@ -42,7 +42,7 @@ pub fn error(error: &anyhow::Error) {
         hints.extend(hint.map(str::to_owned));
         match depth {
             0 => say(format_args!("{mark} {message}")),
-            _ => say(format_args!("  {}", message.replace('\n', "\n  "))),
+            _ => say(format_args!("  {}", message.trim_end().replace('\n', "\n  "))),
         }
     }
     for hint in hints {
