@@ -4,4 +4,5 @@
 mod clouds;
 
 mod cloudflare;
+mod lambda;
 mod support;
