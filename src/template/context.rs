@@ -49,7 +49,7 @@ pub fn project(manifest: &Manifest) -> Value {
         },
         "app": manifest.app,
         "mcp_deploy_version": env!("CARGO_PKG_VERSION"),
-        "description_1024": truncated(&manifest.server.description, 1024),
+        "description_1024": truncated(&inert(&manifest.server.description), 1024),
         "manifest_json": data(manifest),
         "types": types::declarations(manifest),
         "tools": handlers(manifest, Kind::Tool),
@@ -86,6 +86,11 @@ pub fn project(manifest: &Manifest) -> Value {
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
 fn function_timeout(manifest: &Manifest, limit: u64) -> u64 {
     (manifest.longest_timeout().as_secs_f64().ceil() as u64 + 10).min(limit)
+}
+
+/// Even in a description CloudFormation's linter refuses what looks like a reference: `${…}`, `{{resolve:…}}`.
+fn inert(text: &str) -> String {
+    text.replace('{', "(").replace('}', ")")
 }
 
 /// At most `bytes` of UTF-8, cut between characters.
