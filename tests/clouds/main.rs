@@ -4,5 +4,6 @@
 mod clouds;
 
 mod cloudflare;
+mod lambda;
 mod ship;
 mod support;

@@ -11,7 +11,11 @@ use crate::support::{Run, Sandbox, finished};
 fn the_documented_commands_do_what_is_documented() {
     let cases = trycmd::TestCases::new();
     // Nothing of this machine: what is installed here must not show.
-    cases.env("PATH", "/nonexistent").env("MCP_DEPLOY_CACHE", "/nonexistent").env("COLUMNS", "100").env("NO_COLOR", "1");
+    cases
+        .env("PATH", "/nonexistent")
+        .env("MCP_DEPLOY_CACHE", "/nonexistent")
+        .env("COLUMNS", "100")
+        .env("NO_COLOR", "1");
     for program in ["cat", "cp", "rm"] {
         cases.register_bin(program, trycmd::schema::Bin::Path(format!("/bin/{program}").into()));
     }
