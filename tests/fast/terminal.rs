@@ -14,7 +14,7 @@ const DOWN: &str = "\u{1b}[B";
 
 fn init(sandbox: &Sandbox, args: &[&str]) -> PtySession {
     let mut command = sandbox.command(&[&["init"], args].concat());
-    command.env("TERM", "xterm-256color");
+    command.stdin(std::process::Stdio::inherit()).env("TERM", "xterm-256color");
     spawn_command(command, LIMIT).unwrap()
 }
 
@@ -30,7 +30,7 @@ fn answer(terminal: &mut PtySession, question: &str, keys: &str) {
 fn exit_code(mut terminal: PtySession) -> i32 {
     terminal.exp_eof().unwrap();
     match terminal.process_mut().wait().unwrap() {
-        rexpect::process::wait::WaitStatus::Exited(_, code) => code,
+        rexpect::process::WaitStatus::Exited(_, code) => code,
         other => panic!("{other:?}"),
     }
 }
@@ -40,9 +40,9 @@ fn enter_takes_the_defaults() {
     let sandbox = Sandbox::new();
     let mut terminal = init(&sandbox, &["weather"]);
     answer(&mut terminal, "Name of the server?", ENTER);
+    answer(&mut terminal, "Start from?", ENTER);
     answer(&mut terminal, "What does it offer", ENTER);
     answer(&mut terminal, "For which clouds?", ENTER);
-    answer(&mut terminal, "Start from?", ENTER);
     assert_eq!(exit_code(terminal), 0);
     let expected = Sandbox::new();
     expected.ok(&["init", "weather", "--yes"]);
@@ -59,14 +59,15 @@ fn answers_are_checked_and_taken() {
     std::thread::sleep(Duration::from_millis(50));
     terminal.send(&format!("{}orders\r", "\u{7f}".repeat(10))).unwrap();
     terminal.flush().unwrap();
+    answer(&mut terminal, "Start from?", &format!("{DOWN}{ENTER}"));
     answer(&mut terminal, "What does it offer", "Orders of the \"shop\"\r");
     // Not the first cloud.
     answer(&mut terminal, "For which clouds?", &format!(" {ENTER}"));
-    answer(&mut terminal, "Start from?", &format!("{DOWN}{ENTER}"));
     assert_eq!(exit_code(terminal), 0);
     let expected = Sandbox::new();
     let description = "Orders of the \"shop\"";
-    let flags = ["--name", "orders", "--description", description, "--target", "vercel,cloudflare", "--example", "empty"];
+    let flags =
+        ["--name", "orders", "--description", description, "--target", "vercel,cloudflare", "--example", "empty"];
     expected.ok(&[&["init"], &flags[..]].concat());
     crate::support::assert_same(&sandbox.tree(), &expected.tree(), "asked and answered");
 }
@@ -82,7 +83,7 @@ fn flags_are_not_asked_for() {
 /// At each prompt: a text, several choices, one choice.
 #[test]
 fn ctrl_c_leaves_nothing_and_shows_the_cursor() {
-    let prompts = ["Name of the server?", "What does it offer", "For which clouds?", "Start from?"];
+    let prompts = ["Name of the server?", "Start from?", "What does it offer", "For which clouds?"];
     for stop in 0..prompts.len() {
         let sandbox = Sandbox::new();
         let mut terminal = init(&sandbox, &["weather"]);
@@ -98,7 +99,7 @@ fn ctrl_c_leaves_nothing_and_shows_the_cursor() {
         let hidden = rest.rfind("\u{1b}[?25l");
         assert!(rest.contains(SHOW_CURSOR) && rest.rfind(SHOW_CURSOR) > hidden, "{context}");
         match terminal.process_mut().wait().unwrap() {
-            rexpect::process::wait::WaitStatus::Exited(_, code) => assert_eq!(code, 130, "{context}"),
+            rexpect::process::WaitStatus::Exited(_, code) => assert_eq!(code, 130, "{context}"),
             other => panic!("{context}: {other:?}"),
         }
         assert!(sandbox.tree().is_empty(), "{context}");
