@@ -94,14 +94,10 @@ fn is_token(name: &str) -> bool {
 }
 
 fn looks_secret(name: &str) -> bool {
-    let words = words(name);
-    words.iter().enumerate().any(|(i, word)| {
-        let before = i.checked_sub(1).map(|i| words[i].as_str());
-        let pair = before.map(|before| format!("{before} {word}"));
-        let cursor = word == "token" && before.is_some_and(|w| CURSOR_WORDS.contains(&w));
-        let secret = |w: &str| SECRET_WORDS.contains(&w);
-        !cursor && (secret(word) || pair.is_some_and(|pair| secret(&pair)))
-    })
+    let words = format!(" {} ", words(name).join(" "));
+    let has = |phrase: &str| words.contains(&format!(" {phrase} "));
+    let cursor = CURSOR_WORDS.iter().any(|word| has(&format!("{word} token")));
+    SECRET_WORDS.iter().any(|word| has(word) && !(cursor && *word == "token"))
 }
 
 /// `apiKey`, `API_KEY` and `api-key` are all `api`, `key`.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::MAX_DEPTH;
 use super::keywords::{children, known};
-use super::pointer::{join, unescape};
+use super::pointer::join;
 use super::uri::percent_decode;
 
 /// Every schema inside a schema by its pointer. Bounded in depth, so that it can be made of anything.
@@ -55,10 +55,7 @@ impl<'a> Index<'a> {
             return Some(pointer);
         }
         let decoded = percent_decode(fragment)?;
-        let tokens = decoded.split('/').map(unescape).collect::<Option<Vec<_>>>()?;
-        let pointer = tokens[1..].iter().fold(String::new(), |path, token| join(&path, token));
-        let found = self.places.get_key_value(&pointer)?;
-        (tokens[0].is_empty()).then_some(found.0)
+        self.places.get_key_value(&decoded).map(|(pointer, _)| pointer.as_str())
     }
 
     pub fn get(&self, pointer: &str) -> Option<&'a Value> {

@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::dialect::Dialect;
 use super::keywords::Shape::{List, Map as SchemaMap, Schema, SchemaOrList};
 use super::keywords::known;
-use super::pointer::unescape;
 
 /// What the meta-schema refuses: the pointer of the keyword, or of the schema when that is no schema at all.
 pub fn invalid_places(schema: &Value, dialect: Dialect) -> BTreeMap<String, String> {
@@ -37,27 +36,18 @@ fn collect(error: &ValidationError, found: &mut BTreeMap<String, String>) {
 /// The innermost keyword, or schema, that a pointer into a schema passes.
 fn blame(pointer: &str) -> String {
     let mut blamed = String::new();
-    let mut tokens = pointer.split('/').skip(1);
+    let mut tokens = pointer.split('/').skip(1).peekable();
     while let Some(token) = tokens.next() {
         blamed = format!("{blamed}/{token}");
-        let shape = unescape(token).and_then(|name| known(&name)).map(|k| k.shape);
-        let inner = match shape {
+        let indexed = tokens.peek().is_some_and(|next| next.bytes().all(|b| b.is_ascii_digit()));
+        let inner = match known(token).map(|keyword| keyword.shape) {
             Some(Schema) => continue,
-            Some(SchemaMap | List) => tokens.next(),
-            Some(SchemaOrList) => {
-                // An index follows in a list, a keyword otherwise.
-                let mut ahead = tokens.clone();
-                match ahead.next() {
-                    Some(t) if t.bytes().all(|b| b.is_ascii_digit()) => tokens.next(),
-                    _ => continue,
-                }
-            }
-            _ => return blamed,
+            Some(SchemaOrList) if !indexed => continue,
+            Some(SchemaMap | List | SchemaOrList) => tokens.next(),
+            _ => None,
         };
-        match inner {
-            Some(name) => blamed = format!("{blamed}/{name}"),
-            None => return blamed,
-        }
+        let Some(name) = inner else { break };
+        blamed = format!("{blamed}/{name}");
     }
     blamed
 }

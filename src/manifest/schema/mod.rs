@@ -60,7 +60,7 @@ pub const MAX_DEPTH: usize = 100;
 
 /// Every problem of `schema`, in document order and each once.
 pub fn lint(schema: &Value, role: Role) -> Vec<Problem> {
-    if let Some(pointer) = too_deep(schema) {
+    if let Some(pointer) = too_deep(schema, "", 1) {
         return vec![Problem {
             pointer,
             severity: Severity::Error,
@@ -90,7 +90,6 @@ pub fn lint(schema: &Value, role: Role) -> Vec<Problem> {
         headers: HashMap::new(),
         anchors: HashSet::new(),
         registry: OnceCell::new(),
-        seen: HashSet::new(),
         problems: Vec::new(),
     };
     lint.visit(schema, &Place::root());
@@ -109,28 +108,15 @@ impl Role {
     }
 }
 
-/// The pointer of the first place that is too deep.
-fn too_deep(root: &Value) -> Option<String> {
-    fn go(value: &Value, depth: usize, path: &mut Vec<String>) -> bool {
-        let all: Box<dyn Iterator<Item = (String, &Value)>> = match value {
-            Value::Object(map) => Box::new(map.iter().map(|(k, v)| (k.clone(), v))),
-            Value::Array(list) => Box::new(list.iter().enumerate().map(|(i, v)| (i.to_string(), v))),
-            _ => return false,
-        };
-        if depth > MAX_DEPTH {
-            return true;
-        }
-        for (key, child) in all {
-            path.push(key);
-            if go(child, depth + 1, path) {
-                return true;
-            }
-            path.pop();
-        }
-        false
+/// The pointer of the first place in `value` that is too deep.
+fn too_deep(value: &Value, pointer: &str, depth: usize) -> Option<String> {
+    let deeper = |key: &str, child| too_deep(child, &join(pointer, key), depth + 1);
+    match value {
+        Value::Array(_) | Value::Object(_) if depth > MAX_DEPTH => Some(pointer.to_string()),
+        Value::Array(list) => list.iter().enumerate().find_map(|(i, child)| deeper(&i.to_string(), child)),
+        Value::Object(map) => map.iter().find_map(|(key, child)| deeper(key, child)),
+        _ => None,
     }
-    let mut path = Vec::new();
-    go(root, 1, &mut path).then(|| path.iter().fold(String::new(), |pointer, key| join(&pointer, key)))
 }
 
 struct Lint<'a> {
@@ -147,12 +133,10 @@ struct Lint<'a> {
     anchors: HashSet<String>,
     /// The schema under a name, for a `default` whose schema holds a `$ref`.
     registry: OnceCell<Option<Registry<'a>>>,
-    seen: HashSet<(String, String)>,
     problems: Vec<Problem>,
 }
 
 /// Where a schema stands.
-#[derive(Clone)]
 struct Place<'a> {
     pointer: String,
     /// The keyword under which it stands: `None` at the root.
@@ -291,9 +275,7 @@ impl<'a> Lint<'a> {
     }
 
     fn push(&mut self, pointer: String, severity: Severity, message: String, hint: Option<String>) {
-        if self.seen.insert((pointer.clone(), message.clone())) {
-            self.problems.push(Problem { pointer, severity, message, hint });
-        }
+        self.problems.push(Problem { pointer, severity, message, hint });
     }
 }
 

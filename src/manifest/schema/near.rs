@@ -5,32 +5,14 @@ use serde_json::Value;
 use super::values::TYPES;
 
 /// What other languages call a type.
-const TYPE_ALIASES: &[(&str, &str)] = &[
-    ("str", "string"),
-    ("text", "string"),
-    ("char", "string"),
-    ("date", "string"),
-    ("datetime", "string"),
-    ("int", "integer"),
-    ("long", "integer"),
-    ("int32", "integer"),
-    ("int64", "integer"),
-    ("uint", "integer"),
-    ("float", "number"),
-    ("double", "number"),
-    ("decimal", "number"),
-    ("bool", "boolean"),
-    ("none", "null"),
-    ("nil", "null"),
-    ("undefined", "null"),
-    ("list", "array"),
-    ("vec", "array"),
-    ("tuple", "array"),
-    ("set", "array"),
-    ("dict", "object"),
-    ("map", "object"),
-    ("record", "object"),
-    ("struct", "object"),
+const TYPE_ALIASES: &[(&str, &[&str])] = &[
+    ("string", &["str", "text", "char", "date", "datetime"]),
+    ("integer", &["int", "long", "int32", "int64", "uint"]),
+    ("number", &["float", "double", "decimal"]),
+    ("boolean", &["bool"]),
+    ("null", &["none", "nil", "undefined"]),
+    ("array", &["list", "vec", "tuple", "set"]),
+    ("object", &["dict", "map", "record", "struct"]),
 ];
 
 /// Keywords of other schema languages, and what JSON Schema has for them.
@@ -58,7 +40,7 @@ pub fn schema_hint(found: &Value) -> String {
 pub fn nearest_type(name: &str) -> Option<&'static str> {
     let lower = name.to_lowercase();
     let same = TYPES.iter().copied().find(|t| *t == lower);
-    let alias = TYPE_ALIASES.iter().find(|(alias, _)| *alias == lower).map(|(_, t)| *t);
+    let alias = TYPE_ALIASES.iter().find(|(_, aliases)| aliases.contains(&lower.as_str())).map(|(name, _)| *name);
     same.or(alias).or_else(|| nearest(&lower, TYPES.iter().copied()))
 }
 

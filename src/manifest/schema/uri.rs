@@ -1,21 +1,16 @@
 //! How JavaScript spells and reads URLs.
 
 pub fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok());
-        let byte =
-            hex.filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit())).and_then(|h| u8::from_str_radix(h, 16).ok());
-        match (first, byte) {
-            (b'%', Some(byte)) => {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let hex = part.get(..2).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
                 bytes.push(byte);
-                rest = &tail[2..];
+                bytes.extend(&part.as_bytes()[2..]);
             }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
+            None => bytes.extend([b"%", part.as_bytes()].concat()),
         }
     }
     String::from_utf8(bytes).ok()

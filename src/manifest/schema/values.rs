@@ -80,32 +80,17 @@ pub fn check_enum(lint: &mut Lint, site: &Site) {
             "list the values it may have, or remove it",
         );
     }
+    // `1` and `1.0` are one number.
+    let plain = |value: &Value| value.as_f64().map_or_else(|| value.clone(), Value::from);
     let mut seen = HashSet::new();
     for (i, value) in values.iter().enumerate() {
-        if !seen.insert(canonical(value)) {
+        if !seen.insert(plain(value)) {
             lint.error(
                 site.item(i),
                 format!("`enum` lists {} twice, which some validators refuse", show_value(value)),
                 "remove one of the two",
             );
         }
-    }
-}
-
-/// Equal for values that JSON Schema holds equal: `1` and `1.0`, and objects in any order.
-fn canonical(value: &Value) -> String {
-    match value {
-        Value::Number(n) => match (n.as_i64(), n.as_u64(), n.as_f64()) {
-            (None, None, Some(f)) if f.fract() == 0.0 && f.abs() < 9e15 => format!("{}", f as i64),
-            _ => n.to_string(),
-        },
-        Value::Array(list) => format!("[{}]", list.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        Value::Object(map) => {
-            let mut pairs: Vec<_> = map.iter().map(|(k, v)| format!("{k:?}:{}", canonical(v))).collect();
-            pairs.sort();
-            format!("{{{}}}", pairs.join(","))
-        }
-        other => other.to_string(),
     }
 }
 

@@ -32,16 +32,11 @@ pub fn kind_of(value: &Value) -> Kinds {
 impl Printer<'_> {
     /// The sorts of value a schema admits, or more.
     pub fn kinds_of(&self, schema: &Value, depth: usize) -> Kinds {
-        match schema {
-            Value::Bool(false) => 0,
-            Value::Object(map) if map.contains_key("$ref") && self.dialect.is_old() => self.kinds_of_parts(map, depth),
-            Value::Object(map) if depth <= MAX_DEPTH => named_kinds(map) & self.kinds_of_parts(map, depth),
-            _ => ALL,
-        }
-    }
-
-    /// The same, but for the schema's own `type`.
-    fn kinds_of_parts(&self, map: &Map<String, Value>, depth: usize) -> Kinds {
+        let map = match schema {
+            Value::Bool(false) => return 0,
+            Value::Object(map) if depth <= MAX_DEPTH => map,
+            _ => return ALL,
+        };
         let target = map.get("$ref").and_then(Value::as_str).and_then(|r| self.index.resolve(r));
         let referred = target.map_or(ALL, |pointer| self.kinds_at(pointer, depth));
         if map.contains_key("$ref") && self.dialect.is_old() {
@@ -54,7 +49,7 @@ impl Printer<'_> {
         let literals = literals(map).map_or(ALL, |all| all.iter().fold(0, |kinds, v| kinds | kind_of(v)));
         let all_of = each("allOf").into_iter().flatten().fold(ALL, |a, b| a & b);
         let one = |key| each(key).map_or(ALL, |kinds| kinds.into_iter().fold(0, |a, b| a | b));
-        literals & referred & all_of & one("anyOf") & one("oneOf")
+        named_kinds(map) & literals & referred & all_of & one("anyOf") & one("oneOf")
     }
 
     pub fn kinds_at(&self, pointer: &str, depth: usize) -> Kinds {
