@@ -2,6 +2,10 @@
 //! Everything they need is installed into the private cache, pinned, the first time.
 
 mod clients;
+mod clouds;
 mod conformance;
+mod doctor;
+mod interrupt;
+mod ship;
 mod streaming;
 mod support;
