@@ -6,3 +6,4 @@ mod clouds;
 mod cloudflare;
 mod lambda;
 mod support;
+mod vercel;
