@@ -13,6 +13,7 @@ mod edge;
 mod http;
 mod site;
 mod time;
+pub mod vercel;
 
 pub use api::Fault;
 pub use edge::Edge;
