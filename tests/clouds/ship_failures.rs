@@ -78,7 +78,10 @@ fn what_is_live_and_broken_is_told_and_taken_back() {
     assert_eq!(setting.cloudflare.live("weather"), good);
     assert_eq!(setting.client.temperature(URL), first, "the previous answer is back");
     let recorded = setting.recorded("cloudflare", "production");
-    assert_eq!((recorded["state"].as_str(), recorded["version"].as_str()), (Some("restored-by-rollback"), good.as_deref()));
+    assert_eq!(
+        (recorded["state"].as_str(), recorded["version"].as_str()),
+        (Some("restored-by-rollback"), good.as_deref())
+    );
     assert_eq!(setting.states("cloudflare"), ["failed", "failed", "restored-by-rollback"]);
 
     // An address that never comes alive.
