@@ -78,6 +78,19 @@ pub fn text(
     }
 }
 
+/// The same for a command without `--yes`: what it asks for has no default that anybody would want unseen.
+pub fn text_or_flag(
+    flag: &str,
+    question: &str,
+    default: Option<&str>,
+    valid: impl Fn(&str) -> Option<String>,
+) -> Result<String> {
+    if !ui::interactive() {
+        bail!(Usage(format!("`{flag}` is missing, and there is no terminal to ask for it\nhint: add `{flag}`")));
+    }
+    text(Mode::Ask, flag, question, default, valid)
+}
+
 /// One of `choices`, by its index.
 pub fn choice(mode: Mode, flag: &str, question: &str, choices: &[String], default: usize) -> Result<usize> {
     match mode {

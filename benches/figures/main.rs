@@ -4,6 +4,7 @@
 
 mod bundles;
 mod cli;
+mod ship;
 mod startup;
 mod stats;
 
@@ -24,6 +25,7 @@ fn main() -> Result<()> {
     cli::print(&bench)?;
     note("builds");
     let project = bench.shipped_project()?;
+    ship::print(&project)?;
     bundles::print(&project)?;
     note("start-up");
     startup::print(&bench, &project)?;

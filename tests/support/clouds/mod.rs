@@ -7,6 +7,7 @@
 #![allow(dead_code)] // each test binary uses a part
 
 mod api;
+pub mod aws;
 pub mod cloudflare;
 mod edge;
 mod http;
