@@ -4,6 +4,7 @@
 mod clients;
 mod clouds;
 mod conformance;
+mod dev;
 mod doctor;
 mod hostile_text;
 mod interrupt;
