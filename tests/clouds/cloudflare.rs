@@ -34,8 +34,8 @@ impl Setting {
         let deploy = self.wrangler(&["deploy", "--env="]);
         run(&deploy.env_noise("WRANGLER_OUTPUT_FILE_PATH", output.path()))?;
         let text = std::fs::read_to_string(output.path()).expect("the output file");
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON lines"));
-        let deployed = lines.filter(|line| line["type"] == "deploy").last().expect("a deployment");
+        let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON lines"));
+        let deployed = lines.rfind(|line| line["type"] == "deploy").expect("a deployment");
         Ok(format!("{}/mcp", deployed["targets"][0].as_str().expect("a target")))
     }
 }
@@ -146,7 +146,11 @@ fn what_is_broken_is_deployed_all_the_same() {
     assert_eq!(setting.client.temperature(&url), first);
 
     // A Worker that throws as it starts never becomes a version.
-    setting.project.replace("src/climate.ts", "export const CITIES", "throw new Error(\"no weather today\");\nexport const CITIES");
+    setting.project.replace(
+        "src/climate.ts",
+        "export const CITIES",
+        "throw new Error(\"no weather today\");\nexport const CITIES",
+    );
     let failed = setting.deploy().unwrap_err();
     assert!(failed.tail.contains("no weather today") && failed.tail.contains("10021"), "{}", failed.tail);
     assert_eq!(setting.client.temperature(&url), first);

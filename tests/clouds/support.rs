@@ -70,7 +70,11 @@ impl Project {
     /// One declared secret, and a tool that tells how long its value is.
     pub fn with_secret(&self) {
         self.replace("mcp.toml", "[env]", "[secrets]\nWEATHER_API_KEY = \"Key of the weather service\"\n\n[env]");
-        self.replace("src/tools/get_weather.ts", "units, conditions };", "units, conditions: String(String(ctx.env[\"WEATHER_API_KEY\"]).length) };");
+        self.replace(
+            "src/tools/get_weather.ts",
+            "units, conditions };",
+            "units, conditions: String(String(ctx.env[\"WEATHER_API_KEY\"]).length) };",
+        );
         let render = Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).arg("render").current_dir(self.root());
         run(&render).expect("`render`");
     }
@@ -106,10 +110,7 @@ pub fn with(cmd: Cmd, environment: &[(&str, String)]) -> Cmd {
 }
 
 pub fn run(cmd: &Cmd) -> Result<Outcome, ToolFailed> {
-    let started = Instant::now();
-    let done = process::run(cmd, Io::Answer, Some(LIMIT));
-    std::fs::write("/dev/stderr", format!("TIME {:?} {cmd}\n", started.elapsed())).unwrap();
-    done.map_err(|error| error.downcast::<ToolFailed>().expect("the tool ran"))
+    process::run(cmd, Io::Answer, Some(LIMIT)).map_err(|error| error.downcast::<ToolFailed>().expect("the tool ran"))
 }
 
 /// Asks the servers, with the names and certificates of the edge.

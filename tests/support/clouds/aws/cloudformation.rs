@@ -53,7 +53,9 @@ fn read(region: &mut Region, action: &str, form: &Form) -> Result<String, Respon
             let missing = || error(400, "ValidationError", "Resource does not exist");
             Ok(around("StackResourceDetail", &resource.ok_or_else(missing)?))
         }
-        "GetTemplate" if field("TemplateStage") == "Processed" => Ok(tag("TemplateBody", &stack()?.template.to_string())),
+        "GetTemplate" if field("TemplateStage") == "Processed" => {
+            Ok(tag("TemplateBody", &stack()?.template.to_string()))
+        }
         "GetTemplate" => Ok(tag("TemplateBody", &stack()?.source)),
         "DescribeChangeSet" => {
             let change = region.change_set(field("ChangeSetName"), name);
@@ -79,7 +81,8 @@ fn create_change_set(shared: &Shared, region_name: &str, form: &Form) -> Result<
     };
     let exists = known.as_ref().is_some_and(|stack| stack.status != "REVIEW_IN_PROGRESS");
     if field("ChangeSetType") == "CREATE" && exists {
-        let message = format!("Stack [{stack_name}] already exists and cannot be created again with the changeSet [{name}].");
+        let message =
+            format!("Stack [{stack_name}] already exists and cannot be created again with the changeSet [{name}].");
         return Err(error(400, "ValidationError", &message));
     }
     if field("ChangeSetType") == "UPDATE" && !exists {
@@ -122,7 +125,11 @@ fn create_change_set(shared: &Shared, region_name: &str, form: &Form) -> Result<
     match transformed {
         Ok(template) => {
             if let Some(missing) = missing_capability(&template, form) {
-                return Err(error(400, "InsufficientCapabilitiesException", &format!("Requires capabilities : [{missing}]")));
+                return Err(error(
+                    400,
+                    "InsufficientCapabilitiesException",
+                    &format!("Requires capabilities : [{missing}]"),
+                ));
             }
             change.template = template;
             change.changes = stack::changes(stack, &change, region_name);
@@ -205,7 +212,11 @@ fn delete_stack(shared: &Shared, region_name: &str, name: &str) -> Result<String
     };
     if let Some(mut stack) = region.stacks.remove(&found) {
         let kept = |logical: &str| stack.template["Resources"][logical]["DeletionPolicy"] == "Retain";
-        stack.resources.iter().filter(|(logical, _)| !kept(logical)).for_each(|(_, resource)| stack::remove(region, resource));
+        stack
+            .resources
+            .iter()
+            .filter(|(logical, _)| !kept(logical))
+            .for_each(|(_, resource)| stack::remove(region, resource));
         note(&mut stack, &id, None, "DELETE_COMPLETE", "");
         region.deleted.push(stack);
     }
@@ -227,7 +238,8 @@ fn template_text(region: &Region, form: &Form) -> Result<String, Response> {
         return Ok(body.clone());
     }
     if let Some(url) = form.get("TemplateURL") {
-        let path = url.split("://").nth(1).and_then(|rest| rest.split_once('/')).map(|(_, path)| path).unwrap_or_default();
+        let path =
+            url.split("://").nth(1).and_then(|rest| rest.split_once('/')).map(|(_, path)| path).unwrap_or_default();
         let (bucket, key) = path.split_once('/').unwrap_or_default();
         let key = key.split('?').next().unwrap_or_default();
         let object = region.buckets.get(bucket).and_then(|objects| objects.get(key));

@@ -155,7 +155,10 @@ impl Sandbox {
         let variables = &properties["Environment"]["Variables"];
         let layers = text(&properties["Layers"]);
         // The layer's wrapper executes the handler; without either the runtime would look for a function in it.
-        if variables["AWS_LAMBDA_EXEC_WRAPPER"] != "/opt/bootstrap" || !layers.contains("LambdaAdapterLayer") || !is_executable {
+        if variables["AWS_LAMBDA_EXEC_WRAPPER"] != "/opt/bootstrap"
+            || !layers.contains("LambdaAdapterLayer")
+            || !is_executable
+        {
             return Err(format!("`{handler}` cannot be executed through the adapter's wrapper"));
         }
         let api = RuntimeApi::start(0, &function.name).map_err(|error| error.to_string())?;
@@ -163,7 +166,8 @@ impl Sandbox {
         let timeout = Duration::from_secs(number("Timeout", 3));
         let memory = u32::try_from(number("MemorySize", 128)).unwrap_or(u32::MAX);
         let mut environment = api.environment(folder.path(), &handler, memory, timeout);
-        environment.extend(variables.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))));
+        environment
+            .extend(variables.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))));
         let port = free_port().map_err(|error| error.to_string())?;
         let own = [
             // Sandboxes share one machine here, and the port is fixed in the template.

@@ -115,7 +115,8 @@ pub fn execute(
     for (logical, kind, properties) in &wanted {
         let properties = {
             let look = |name: &str, attribute: Option<&str>| look_up(&made, name, attribute);
-            Scope { template: &change.template, parameters: &values, pseudo: &pseudo, resource: &look }.resolve(properties)
+            Scope { template: &change.template, parameters: &values, pseudo: &pseudo, resource: &look }
+                .resolve(properties)
         };
         let known = before.get(logical).filter(|known| known.kind == *kind);
         let resource = make(region, stack, logical, kind, properties, known, broken, surroundings)
@@ -129,7 +130,9 @@ pub fn execute(
     }
     let functions = made.values().filter(|resource| resource.kind == "AWS::Lambda::Function");
     for resource in functions {
-        function(region, &resource.physical).map(|function| function.refresh(surroundings)).map_err(|reason| (resource.physical.clone(), reason))?;
+        function(region, &resource.physical)
+            .map(|function| function.refresh(surroundings))
+            .map_err(|reason| (resource.physical.clone(), reason))?;
     }
     let look = |name: &str, attribute: Option<&str>| look_up(&made, name, attribute);
     let scope = Scope { template: &change.template, parameters: &values, pseudo: &pseudo, resource: &look };
@@ -151,7 +154,11 @@ pub fn execute(
 }
 
 /// The resources whose condition holds, in the order in which they can be made.
-fn wanted(template: &Value, values: &Map<String, Value>, pseudo: &BTreeMap<&'static str, String>) -> Vec<(String, String, Value)> {
+fn wanted(
+    template: &Value,
+    values: &Map<String, Value>,
+    pseudo: &BTreeMap<&'static str, String>,
+) -> Vec<(String, String, Value)> {
     let nothing = |_: &str, _: Option<&str>| None;
     let scope = Scope { template, parameters: values, pseudo, resource: &nothing };
     let resources = template["Resources"].as_object().into_iter().flatten();
@@ -190,7 +197,8 @@ fn make(
     let named = |name: &str| {
         let own = property(name);
         let known = known.map(|known| known.physical.clone()).filter(|_| own.is_empty());
-        let made = || if own.is_empty() { format!("{}-{logical}-{}", stack.name, suffix(&stack.id)) } else { own.clone() };
+        let made =
+            || if own.is_empty() { format!("{}-{logical}-{}", stack.name, suffix(&stack.id)) } else { own.clone() };
         known.unwrap_or_else(made)
     };
     let arn = |service: &str, rest: String| format!("arn:aws:{service}:{}:{ACCOUNT}:{rest}", region.name);
@@ -280,7 +288,10 @@ fn make(
             format!("{}-{logical}", stack.name)
         }
         _ => {
-            let name = known.map_or_else(|| format!("{}-{logical}-{}", stack.name, suffix(&stack.id)), |known| known.physical.clone());
+            let name = known.map_or_else(
+                || format!("{}-{logical}-{}", stack.name, suffix(&stack.id)),
+                |known| known.physical.clone(),
+            );
             attributes.insert("Arn".to_owned(), format!("arn:aws:any:{}:{ACCOUNT}:{name}", region.name));
             name
         }
@@ -313,7 +324,8 @@ pub fn changes(stack: &Stack, change: &ChangeSet, region: &str) -> Vec<(&'static
         let symbolic = |name: &str, attribute: Option<&str>| Some(format!("{name}.{attribute:?}"));
         let scope = Scope { template, parameters: &values, pseudo: &pseudo, resource: &symbolic };
         let wanted = wanted(template, &values, &pseudo);
-        let resolved = wanted.into_iter().map(|(logical, kind, properties)| (logical, (kind, scope.resolve(&properties))));
+        let resolved =
+            wanted.into_iter().map(|(logical, kind, properties)| (logical, (kind, scope.resolve(&properties))));
         let outputs = scope.resolve(&template["Outputs"]);
         (resolved.collect::<BTreeMap<_, _>>(), outputs)
     };

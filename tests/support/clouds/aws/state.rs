@@ -72,7 +72,8 @@ impl Region {
     /// By its id, or by its name and its stack.
     pub fn change_set(&self, name_or_id: &str, stack: &str) -> Option<&ChangeSet> {
         let stack = self.stack(stack).map_or(stack, |stack| stack.name.as_str());
-        let is_meant = |change: &&ChangeSet| change.id == name_or_id || (change.name == name_or_id && change.stack == stack);
+        let is_meant =
+            |change: &&ChangeSet| change.id == name_or_id || (change.name == name_or_id && change.stack == stack);
         self.change_sets.iter().rev().find(is_meant)
     }
 }

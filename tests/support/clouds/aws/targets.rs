@@ -31,7 +31,8 @@ fn logs(region: &mut Region, action: &str, body: &Value) -> Result<Value, Respon
     let group = text(&body["logGroupName"]);
     collect_logs(region);
     let events = region.logs.get(&group);
-    let events = events.ok_or_else(|| failure("ResourceNotFoundException", "The specified log group does not exist."))?;
+    let events =
+        events.ok_or_else(|| failure("ResourceNotFoundException", "The specified log group does not exist."))?;
     match action {
         "FilterLogEvents" => {
             let (from, to) = (body["startTime"].as_u64().unwrap_or(0), body["endTime"].as_u64().unwrap_or(u64::MAX));
@@ -59,8 +60,8 @@ fn collect_logs(region: &mut Region) {
         let log = function.log();
         let lines: Vec<&str> = log.lines().collect();
         // A new sandbox begins a new log.
-        let is_continued = events.len() <= lines.len()
-            && events.iter().zip(&lines).all(|(event, line)| event.message == *line);
+        let is_continued =
+            events.len() <= lines.len() && events.iter().zip(&lines).all(|(event, line)| event.message == *line);
         let fresh = if is_continued { &lines[events.len()..] } else { &lines[..] };
         let known: Vec<String> = events.iter().map(|event| event.message.clone()).collect();
         let fresh = fresh.iter().filter(|line| is_continued || !known.iter().any(|known| known == *line));
@@ -76,14 +77,16 @@ fn time_of(line: &str) -> Option<u64> {
 
 fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> Result<Value, Response> {
     let id = text(if body["SecretId"].is_null() { &body["Name"] } else { &body["SecretId"] });
-    let name = region.secrets.iter().find(|(name, secret)| **name == id || secret.arn == id).map(|(name, _)| name.clone());
+    let name =
+        region.secrets.iter().find(|(name, secret)| **name == id || secret.arn == id).map(|(name, _)| name.clone());
     let arn = name.as_ref().map(|name| region.secrets[name].arn.clone()).unwrap_or_default();
     permit(region, caller, &format!("secretsmanager:{action}"), &arn)?;
     let missing = || failure("ResourceNotFoundException", "Secrets Manager can't find the specified secret.");
     match action {
-        "CreateSecret" if name.is_some() => {
-            Err(failure("ResourceExistsException", &format!("The operation failed because the secret {id} already exists.")))
-        }
+        "CreateSecret" if name.is_some() => Err(failure(
+            "ResourceExistsException",
+            &format!("The operation failed because the secret {id} already exists."),
+        )),
         "CreateSecret" => {
             let arn = format!("arn:aws:secretsmanager:{}:{}:secret:{id}-AbCdEf", region.name, super::ACCOUNT);
             let value = body["SecretString"].as_str().map(str::to_owned);
@@ -130,9 +133,7 @@ fn parameters(region: &mut Region, caller: &Caller, action: &str, body: &Value) 
         permit(region, caller, &format!("ssm:{action}"), &arn(region, name))?;
     }
     let missing = || failure("ParameterNotFound", "");
-    let parameter = |region: &Region, name: &String, value: &String| {
-        json!({ "Name": name, "Type": "SecureString", "Value": value, "ARN": arn(region, name), "Version": 1 })
-    };
+    let parameter = |region: &Region, name: &String, value: &String| json!({ "Name": name, "Type": "SecureString", "Value": value, "ARN": arn(region, name), "Version": 1 });
     match action {
         "PutParameter" if region.parameters.contains_key(&name) && body["Overwrite"] != true => {
             Err(failure("ParameterAlreadyExists", "The parameter already exists."))

@@ -60,7 +60,9 @@ impl Scope<'_> {
     /// The value with every intrinsic function replaced.
     pub fn resolve(&self, value: &Value) -> Value {
         match value {
-            Value::Array(items) => items.iter().map(|item| self.resolve(item)).filter(|item| !is_no_value(item)).collect(),
+            Value::Array(items) => {
+                items.iter().map(|item| self.resolve(item)).filter(|item| !is_no_value(item)).collect()
+            }
             Value::Object(fields) if fields.len() == 1 => {
                 let (name, argument) = fields.iter().next().expect("there is one");
                 self.function(name, argument).unwrap_or_else(|| self.fields(fields))
@@ -134,7 +136,9 @@ impl Scope<'_> {
             out.push_str(&match (name.strip_prefix('!'), own.and_then(|own| own.get(name)), name.split_once('.')) {
                 (Some(literal), ..) => format!("${{{literal}}}"),
                 (None, Some(value), _) => text(&self.resolve(value)),
-                (None, None, Some((resource, attribute))) => (self.resource)(resource, Some(attribute)).unwrap_or_default(),
+                (None, None, Some((resource, attribute))) => {
+                    (self.resource)(resource, Some(attribute)).unwrap_or_default()
+                }
                 (None, None, None) => text(&self.reference(name)),
             });
             rest = tail;

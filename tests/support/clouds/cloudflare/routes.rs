@@ -83,9 +83,9 @@ impl Shared {
                 let versions: Vec<Value> = worker.versions.iter().rev().map(Version::json).collect();
                 Ok(json!({ "items": versions }))
             }),
-            ("GET", ["versions", id]) => self.with(name, 10007, |_, worker| {
-                worker.version(id).map(Version::json).ok_or_else(|| no_version(id))
-            }),
+            ("GET", ["versions", id]) => {
+                self.with(name, 10007, |_, worker| worker.version(id).map(Version::json).ok_or_else(|| no_version(id)))
+            }
             ("GET", ["deployments"]) => self.with(name, 10007, |_, worker| {
                 let deployments: Vec<Value> = worker.deployments.iter().rev().map(Deployment::json).collect();
                 Ok(json!({ "deployments": deployments }))
@@ -114,9 +114,8 @@ impl Shared {
             }
             ("DELETE", ["secrets", secret]) => self.change_secrets(name, &json!({ *secret: null })),
             ("PATCH", ["secrets-bulk"]) => self.change_secrets(name, &request.json()["secrets"]),
-            ("GET", ["subdomain"]) => self.with(name, 10007, |_, worker| {
-                Ok(json!({ "enabled": worker.workers_dev, "previews_enabled": false }))
-            }),
+            ("GET", ["subdomain"]) => self
+                .with(name, 10007, |_, worker| Ok(json!({ "enabled": worker.workers_dev, "previews_enabled": false }))),
             ("POST", ["subdomain"]) => self.switch_subdomain(name, &request.json()),
             ("POST", ["domains", "changeset"]) => {
                 Ok(json!({ "added": request.json(), "removed": [], "updated": [], "conflicting": [] }))
@@ -233,9 +232,8 @@ impl Shared {
 
     fn deploy_versions(&self, name: &str, request: &Request) -> Answer {
         let body = request.json();
-        let share = |version: &Value| {
-            (text(&version["version_id"]), version["percentage"].as_f64().unwrap_or_default())
-        };
+        let share =
+            |version: &Value| (text(&version["version_id"]), version["percentage"].as_f64().unwrap_or_default());
         let shares: Vec<_> = body["versions"].as_array().into_iter().flatten().map(share).collect();
         let force = request.query("force") == Some("true");
         self.with(name, 10007, |_, worker| {
@@ -309,13 +307,16 @@ impl Shared {
         let version = self.add_version(name, metadata, bindings, modules)?;
         self.deploy(name, vec![(version.id.clone(), 100.0)], version.annotations.clone())?;
         let secrets = version.secrets();
-        Ok(json!({ "secrets": secrets.keys().map(|name| json!({ "name": name, "type": "secret_text" })).collect::<Vec<_>>() }))
+        Ok(
+            json!({ "secrets": secrets.keys().map(|name| json!({ "name": name, "type": "secret_text" })).collect::<Vec<_>>() }),
+        )
     }
 
     fn site(&self, name: &str) -> Arc<Site> {
         let own = lock(&self.state).sites.get(name).cloned();
         own.unwrap_or_else(|| {
-            let headers = [("cf-connecting-ip", "127.0.0.1"), ("cf-ray", "0000000000000000-LCL"), ("x-forwarded-proto", "https")];
+            let headers =
+                [("cf-connecting-ip", "127.0.0.1"), ("cf-ray", "0000000000000000-LCL"), ("x-forwarded-proto", "https")];
             let nothing = Response::new(404, "text/html", "<title>There is nothing here yet</title>\n");
             let site = Site::new(Route::Nothing(nothing), &self.outage, &headers);
             lock(&self.state).sites.insert(name.to_owned(), Arc::clone(&site));
@@ -338,7 +339,8 @@ impl Shared {
     }
 
     fn set_domains(&self, name: &str, origins: &Value) -> Answer {
-        let domains: Vec<String> = origins.as_array().into_iter().flatten().map(|origin| text(&origin["hostname"])).collect();
+        let domains: Vec<String> =
+            origins.as_array().into_iter().flatten().map(|origin| text(&origin["hostname"])).collect();
         let before = self.with(name, 10007, |_, worker| Ok(std::mem::replace(&mut worker.domains, domains.clone())))?;
         before.iter().for_each(|domain| self.hosts.withdraw(domain));
         let site = self.site(name);
@@ -411,7 +413,11 @@ fn service(worker: &Worker) -> Value {
 
 /// The page of a Worker that throws.
 fn threw() -> Response {
-    Response::new(500, "text/html; charset=UTF-8", "<title>Worker threw exception</title>\nError 1101\nerror code: 1101\n")
+    Response::new(
+        500,
+        "text/html; charset=UTF-8",
+        "<title>Worker threw exception</title>\nError 1101\nerror code: 1101\n",
+    )
 }
 
 fn success(result: Value) -> Response {
