@@ -28,7 +28,8 @@ impl Shared {
             ("GET", [_, "events"]) => Ok(json!([])),
             ("GET", [_, "builds"]) => Ok(json!({ "builds": [] })),
             ("GET", [id, "aliases"]) => self.with_deployment(id, |deployment| {
-                let alias = |alias: &String| json!({ "uid": alias, "alias": alias, "created": "2026-11-23T06:00:00.000Z" });
+                let alias =
+                    |alias: &String| json!({ "uid": alias, "alias": alias, "created": "2026-11-23T06:00:00.000Z" });
                 Ok(json!({ "aliases": deployment.alias.iter().map(alias).collect::<Vec<_>>() }))
             }),
             ("DELETE", [id]) => self.delete_deployment(id),
@@ -36,7 +37,11 @@ impl Shared {
         }
     }
 
-    fn with_deployment<T>(&self, id: &str, then: impl FnOnce(&Deployment) -> Result<T, Response>) -> Result<T, Response> {
+    fn with_deployment<T>(
+        &self,
+        id: &str,
+        then: impl FnOnce(&Deployment) -> Result<T, Response>,
+    ) -> Result<T, Response> {
         let state = lock(&self.state);
         let missing = || error(404, "not_found", &format!("Can't find the deployment \"{id}\""));
         then(state.deployment(id).ok_or_else(missing)?)
@@ -46,7 +51,9 @@ impl Shared {
         let state = lock(&self.state);
         let wanted = |deployment: &&Deployment| request.query("projectId").is_none_or(|id| id == deployment.project);
         let deployments: Vec<Value> = state.deployments.iter().rev().filter(wanted).map(Deployment::json).collect();
-        Ok(json!({ "deployments": deployments, "pagination": { "count": deployments.len(), "next": null, "prev": null } }))
+        Ok(
+            json!({ "deployments": deployments, "pagination": { "count": deployments.len(), "next": null, "prev": null } }),
+        )
     }
 
     fn create_deployment(&self, request: &Request) -> Answer {
@@ -102,7 +109,17 @@ impl Shared {
             (deployment, name)
         };
         self.refresh(&name);
-        Ok(deployment.json())
+        // How it ends is asked for afterwards.
+        let mut answer = deployment.json();
+        for (field, value) in
+            [("readyState", json!("BUILDING")), ("status", json!("BUILDING")), ("state", json!("BUILDING"))]
+        {
+            answer[field] = value;
+        }
+        for field in ["aliasAssigned", "errorCode", "errorMessage", "ready"] {
+            answer[field] = Value::Null;
+        }
+        Ok(answer)
     }
 
     fn delete_deployment(&self, id: &str) -> Answer {
@@ -117,9 +134,7 @@ impl Shared {
     pub(super) fn aliases(&self) -> Value {
         let state = lock(&self.state);
         let live = state.projects.values().filter_map(|project| Some((project, project.production.as_ref()?)));
-        let alias = |(project, id): (&super::state::Project, &String)| {
-            json!({ "uid": project.domains()[0], "alias": project.domains()[0], "deploymentId": id, "projectId": project.id })
-        };
+        let alias = |(project, id): (&super::state::Project, &String)| json!({ "uid": project.domains()[0], "alias": project.domains()[0], "deploymentId": id, "projectId": project.id });
         json!({ "aliases": live.map(alias).collect::<Vec<_>>(), "pagination": { "count": 1, "next": null, "prev": null } })
     }
 
@@ -133,16 +148,17 @@ impl Shared {
             let production = project.production.clone();
             let is_running = project.running.as_ref().is_some_and(|(running, _)| Some(running) == production.as_ref());
             let deployment = production.and_then(|id| state.deployment(&id).cloned());
-            let upload = deployment.as_ref().filter(|_| !is_running).map(|deployment| runtime::unpack(&state, deployment));
+            let upload =
+                deployment.as_ref().filter(|_| !is_running).map(|deployment| runtime::unpack(&state, deployment));
             let own = state.deployments.iter().filter(|deployment| deployment.project == id);
-            let others: Vec<String> = own.map(|deployment| deployment.url.clone()).chain([domains[1].clone()]).collect();
+            let others: Vec<String> =
+                own.map(|deployment| deployment.url.clone()).chain([domains[1].clone()]).collect();
             (deployment, upload, site, domains, protection, others)
         };
         let mut live = Route::Nothing(not_found());
         if let Some(deployment) = &deployment {
-            let started = upload.map(|upload| {
-                upload.and_then(|folder| runtime::start(folder, deployment, &domains[0], &self.tools))
-            });
+            let started = upload
+                .map(|upload| upload.and_then(|folder| runtime::start(folder, deployment, &domains[0], &self.tools)));
             let mut state = lock(&self.state);
             let Some(project) = state.project_mut(name) else { return };
             match started {
@@ -173,8 +189,12 @@ fn gate() -> Response {
 }
 
 pub(super) fn not_found() -> Response {
-    Response::new(404, "text/plain; charset=utf-8", "The deployment could not be found on Vercel.\n\nDEPLOYMENT_NOT_FOUND\n")
-        .with("x-vercel-error", "DEPLOYMENT_NOT_FOUND")
+    Response::new(
+        404,
+        "text/plain; charset=utf-8",
+        "The deployment could not be found on Vercel.\n\nDEPLOYMENT_NOT_FOUND\n",
+    )
+    .with("x-vercel-error", "DEPLOYMENT_NOT_FOUND")
 }
 
 fn invocation_failed() -> Response {

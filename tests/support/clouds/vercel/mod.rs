@@ -161,7 +161,9 @@ impl Cloud for Shared {
                 });
                 Ok(json!({ "user": user }))
             }
-            ("GET", ["teams"]) => Ok(json!({ "teams": [team()], "pagination": { "count": 1, "next": null, "prev": null } })),
+            ("GET", ["teams"]) => {
+                Ok(json!({ "teams": [team()], "pagination": { "count": 1, "next": null, "prev": null } }))
+            }
             ("GET", ["teams", TEAM | TEAM_SLUG]) => Ok(team()),
             (method, ["projects", rest @ ..]) => self.projects(method, rest, request),
             ("GET", ["env", "pull", project]) => self.pull(project, "development"),
@@ -172,7 +174,9 @@ impl Cloud for Shared {
             }
             ("GET", ["now", "aliases"] | ["aliases"]) => Ok(self.aliases()),
             ("POST", ["observability", "events"]) => Ok(json!({ "events": [], "pagination": {}, "meta": {} })),
-            _ => Err(error(404, "not_found", &format!("the stand-in does not know {} {}", request.method, request.path))),
+            _ => {
+                Err(error(404, "not_found", &format!("the stand-in does not know {} {}", request.method, request.path)))
+            }
         };
         match answered {
             Ok(body) => Response::json(200, &body).into(),

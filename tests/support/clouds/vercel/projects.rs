@@ -120,7 +120,9 @@ impl Shared {
                 target: target.map(str::to_owned).collect(),
             };
             self.with_project(name, |project| {
-                let same = |known: &Variable| known.key == new.key && known.target.iter().any(|target| new.target.contains(target));
+                let same = |known: &Variable| {
+                    known.key == new.key && known.target.iter().any(|target| new.target.contains(target))
+                };
                 if project.variables.iter().any(same) && !upsert {
                     let message = format!("A variable with the name `{}` already exists for the target", new.key);
                     return Err(error(400, "ENV_CONFLICT", &message));
@@ -137,8 +139,10 @@ impl Shared {
     /// What `vercel pull` writes to disk: a sensitive value is not in it.
     pub(super) fn pull(&self, project: &str, target: &str) -> Answer {
         self.with_project(project, |project| {
-            let wanted = project.variables.iter().filter(|variable| variable.target.iter().any(|known| known == target));
-            let value = |variable: &Variable| if variable.kind == "sensitive" { "" } else { &variable.value }.to_owned();
+            let wanted =
+                project.variables.iter().filter(|variable| variable.target.iter().any(|known| known == target));
+            let value =
+                |variable: &Variable| if variable.kind == "sensitive" { "" } else { &variable.value }.to_owned();
             let mut env: serde_json::Map<String, Value> =
                 wanted.map(|variable| (variable.key.clone(), json!(value(variable)))).collect();
             env.insert("VERCEL_OIDC_TOKEN".into(), json!("oidc-token-of-the-tests"));

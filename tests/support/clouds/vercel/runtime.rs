@@ -24,7 +24,8 @@ const ARCHIVE: &str = ".vercel/source.tgz.part";
 pub fn unpack(state: &State, deployment: &Deployment) -> Result<tempfile::TempDir, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let content = |sha: &str| state.files.get(sha).map(Vec::as_slice).unwrap_or_default();
-    let (mut parts, files): (Vec<_>, Vec<_>) = deployment.files.iter().partition(|(path, ..)| path.starts_with(ARCHIVE));
+    let (mut parts, files): (Vec<_>, Vec<_>) =
+        deployment.files.iter().partition(|(path, ..)| path.starts_with(ARCHIVE));
     for (path, sha, mode) in files {
         write(&folder.path().join(path), content(sha), *mode).map_err(|error| format!("{path}: {error}"))?;
     }
@@ -34,7 +35,9 @@ pub fn unpack(state: &State, deployment: &Deployment) -> Result<tempfile::TempDi
         let mut unpacked = Vec::new();
         let read = flate2::read::GzDecoder::new(archive.as_slice()).read_to_end(&mut unpacked);
         read.map_err(|error| format!("the archive: {error}"))?;
-        tar::Archive::new(unpacked.as_slice()).unpack(folder.path()).map_err(|error| format!("the archive: {error}"))?;
+        tar::Archive::new(unpacked.as_slice())
+            .unpack(folder.path())
+            .map_err(|error| format!("the archive: {error}"))?;
     }
     Ok(folder)
 }
@@ -42,7 +45,12 @@ pub fn unpack(state: &State, deployment: &Deployment) -> Result<tempfile::TempDi
 /// The path of the function in an unpacked upload.
 pub const FUNCTION: &str = ".vercel/output/functions/index.func";
 
-pub fn start(folder: tempfile::TempDir, deployment: &Deployment, production: &str, tools: &Toolchain) -> Result<Running, String> {
+pub fn start(
+    folder: tempfile::TempDir,
+    deployment: &Deployment,
+    production: &str,
+    tools: &Toolchain,
+) -> Result<Running, String> {
     let root = folder.path();
     let function = root.join("function");
     mcp_deploy::plan::copy_function(&root.join(FUNCTION), root, &function).map_err(|error| format!("{error:#}"))?;

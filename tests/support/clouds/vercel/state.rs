@@ -71,7 +71,9 @@ impl State {
 
     pub fn deployment(&self, id_or_host: &str) -> Option<&Deployment> {
         let is_meant = |deployment: &&Deployment| {
-            deployment.id == id_or_host || deployment.url == id_or_host || deployment.alias.iter().any(|alias| alias == id_or_host)
+            deployment.id == id_or_host
+                || deployment.url == id_or_host
+                || deployment.alias.iter().any(|alias| alias == id_or_host)
         };
         self.deployments.iter().rev().find(is_meant)
     }
@@ -129,8 +131,7 @@ impl Deployment {
             "readySubstate": "PROMOTED", "isRollbackCandidate": true,
         });
         if let Some(message) = &self.error {
-            json["error"] = json!({ "code": "BUILD_ERROR", "message": message });
-            json["errorCode"] = json!("BUILD_ERROR");
+            json["errorCode"] = json!("BUILD_FAILED");
             json["errorMessage"] = json!(message);
             json["aliasAssigned"] = Value::Null;
             json["alias"] = json!([]);
