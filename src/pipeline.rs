@@ -1,6 +1,8 @@
 //! The way from a project to a verified local server: tools, packages, types, build, start, probe, stop.
 
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -12,7 +14,7 @@ use crate::manifest::{Fault, Manifest};
 use crate::packages;
 use crate::plan;
 use crate::probe::{self, Call, Check, Contract, Outcome, Report};
-use crate::process::{self, Io, Server};
+use crate::process::{self, Interrupted, Io, Server};
 use crate::project::{self, Faulty, Project};
 use crate::prompt::{self, Mode};
 use crate::targets::{Build, Local, Start, Step, Target};
@@ -201,10 +203,32 @@ pub fn run_locally(
         timeout: build.manifest.longest_timeout() + Duration::from_secs(10),
         max_body_bytes: build.manifest.limits.max_body,
     };
-    let report = probe::run(&options, Some(&contract(build.manifest)), on_check);
+    let report = prove(options, Some(contract(build.manifest)), on_check)?;
     running.still_runs()?;
     let bundle = weigh(&running.local.bundle).ok().map(|raw| Size { raw });
     Ok(LocalRun { target: running.target.name, runtime: running.local.runtime.clone(), bundle, report })
+}
+
+/// Probes a server until it is done or the user interrupts, who need not wait for an answer that is still to come.
+pub fn prove(options: probe::Options, contract: Option<Contract>, on_check: &mut dyn FnMut(&Check)) -> Result<Report> {
+    let (say, said) = mpsc::channel();
+    let probing = thread::spawn(move || {
+        // Nobody listens any more after an interruption.
+        probe::run(&options, contract.as_ref(), &mut |check| drop(say.send(check.clone())))
+    });
+    loop {
+        let next = said.recv_timeout(Duration::from_millis(50));
+        // First of all: what fails from then on fails because the servers were told to end.
+        if process::interrupted() {
+            bail!(Interrupted);
+        }
+        match next {
+            Ok(check) => on_check(&check),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    probing.join().map_err(|panic| std::panic::resume_unwind(panic))
 }
 
 /// A cloud's local runtime has to compile and start; on a busy machine that takes its time.

@@ -128,8 +128,11 @@ impl Plan {
         self.changes.iter().filter(|change| change.action == Action::Conflict).collect()
     }
 
-    pub fn writes_manifest(&self) -> bool {
-        self.manifest.is_some()
+    /// The manifest and the lock, where they would be written, and whether they are there already.
+    pub fn ours(&self) -> Vec<(&'static str, bool)> {
+        let manifest = self.manifest.as_ref().map(|_| (crate::manifest::FILE, self.manifest_before.is_some()));
+        let lock = (self.before != self.lock_after()).then(|| (LOCK_FILE, self.root.join(LOCK_FILE).exists()));
+        manifest.into_iter().chain(lock).collect()
     }
 
     /// Whether an earlier run was killed in the middle; applying any plan puts its files right.

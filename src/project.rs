@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use crate::manifest::{self, Fault, Loaded, Manifest, Severity};
-use crate::plan::{self, FileSet, Plan};
+use crate::plan::{self, Plan};
 use crate::prompt::Usage;
 use crate::template;
 use crate::ui;
@@ -99,21 +99,23 @@ impl Project {
         Plan::new(&self.root, template::project(&self.manifest)?, None)
     }
 
-    /// The same for a changed manifest text, which is then written too; the text must be sound.
-    pub fn plan_with(&self, text: String) -> Result<(Manifest, Plan)> {
+    /// The same for a changed manifest text, which is then written too; the text must be sound. What the change brings
+    /// of warnings is printed.
+    pub fn plan_with(&self, text: String) -> Result<Plan> {
         let (manifest, faults) = manifest::parse(&text, &|name| {
             std::fs::read_to_string(self.root.join(name)).map_err(|error| format!("cannot read `{name}`: {error}"))
         });
         let Some(manifest) = manifest else {
             print(&faults);
+            let count = errors(&faults);
             bail!(
-                "the change would leave the manifest with {} errors, so nothing was written (the lines are those of the changed text)",
-                errors(&faults)
+                "the change would leave the manifest with {count} error{}, so nothing was written (lines are those of the changed text)",
+                if count == 1 { "" } else { "s" }
             );
         };
-        let files: FileSet = template::project(&manifest)?;
-        let plan = Plan::new(&self.root, files, Some(text))?;
-        Ok((manifest, plan))
+        let known = |fault: &&Fault| self.warnings.iter().all(|warning| warning.message != fault.message);
+        faults.iter().filter(known).for_each(ui::say);
+        Plan::new(&self.root, template::project(&manifest)?, Some(text))
     }
 }
 

@@ -7,7 +7,7 @@ use dialoguer::console::Term;
 use dialoguer::theme::ColorfulTheme;
 use dialoguer::{Confirm, Input, MultiSelect, Password, Select};
 
-use crate::ui;
+use crate::{process, ui};
 
 /// Wrong usage: exit code 2.
 #[derive(Debug)]
@@ -78,6 +78,19 @@ pub fn text(
     }
 }
 
+/// The same for a command without `--yes`: what it asks for has no default that anybody would want unseen.
+pub fn text_or_flag(
+    flag: &str,
+    question: &str,
+    default: Option<&str>,
+    valid: impl Fn(&str) -> Option<String>,
+) -> Result<String> {
+    if !ui::interactive() {
+        bail!(Usage(format!("`{flag}` is missing, and there is no terminal to ask for it\nhint: add `{flag}`")));
+    }
+    text(Mode::Ask, flag, question, default, valid)
+}
+
 /// One of `choices`, by its index.
 pub fn choice(mode: Mode, flag: &str, question: &str, choices: &[String], default: usize) -> Result<usize> {
     match mode {
@@ -131,6 +144,10 @@ pub fn confirm(mode: Mode, question: &str) -> Result<bool> {
 fn guarded<T>(ask: impl FnOnce() -> dialoguer::Result<T>) -> Result<T> {
     let answer = ask();
     let _ = Term::stderr().show_cursor();
+    // A signal that came from elsewhere, or between two prompts.
+    if process::interrupted() {
+        return Err(Interrupted.into());
+    }
     answer.map_err(|dialoguer::Error::IO(error)| match error.kind() {
         std::io::ErrorKind::Interrupted => Interrupted.into(),
         _ => anyhow::Error::new(error).context("cannot ask on this terminal"),

@@ -2,16 +2,20 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use dialoguer::console::{Style, style};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
+
+/// All spinners, so that several pieces of work can go on side by side and lines find their place above them.
+static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// One line to the person.
 pub fn say(line: impl Display) {
     // A closed pipe (`2>&1 | head`) is the reader's decision, not an error; `eprintln!` would panic.
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = SPINNERS.suspend(|| writeln!(std::io::stderr().lock(), "{line}"));
 }
 
 /// The answer of the command, for a person or a program.
@@ -38,7 +42,7 @@ pub fn error(error: &anyhow::Error) {
         hints.extend(hint.map(str::to_owned));
         match depth {
             0 => say(format_args!("{mark} {message}")),
-            _ => say(format_args!("  {}", message.replace('\n', "\n  "))),
+            _ => say(format_args!("  {}", message.trim_end().replace('\n', "\n  "))),
         }
     }
     for hint in hints {
@@ -85,7 +89,7 @@ pub struct Step {
 pub fn step(title: impl Into<String>) -> Step {
     let title = title.into();
     let bar = std::io::stderr().is_terminal().then(|| {
-        let bar = ProgressBar::new_spinner().with_message(title.clone());
+        let bar = SPINNERS.add(ProgressBar::new_spinner().with_message(title.clone()));
         if let Ok(look) = ProgressStyle::with_template("{spinner:.cyan}    {wide_msg} {elapsed:.dim}") {
             bar.set_style(look);
         }

@@ -12,7 +12,7 @@ use crate::manifest::param::Param;
 use crate::manifest::{Kind, names};
 use crate::plan::Action;
 use crate::project::Project;
-use crate::prompt::{self, Mode, Usage};
+use crate::prompt::{self, Usage};
 use crate::ui;
 
 pub fn tool(args: AddTool, dir: Option<&Path>) -> Result<End> {
@@ -40,8 +40,7 @@ pub fn resource(args: AddResource, dir: Option<&Path>) -> Result<End> {
     refuse_known(&project, Kind::Resource, &args.name, args.described.dry_run)?;
     let uri = match &args.uri {
         Some(uri) => uri.clone(),
-        None => prompt::text(
-            Mode::of(false),
+        None => prompt::text_or_flag(
             "--uri",
             "URI, or a template such as docs://{name}?",
             Some(&format!("{}://{}", project.manifest.server.name, args.name)),
@@ -74,11 +73,9 @@ fn add(
     let description = match described.description {
         Some(description) if description.trim().is_empty() => bail!(Usage("`--description` is empty".into())),
         Some(description) => description,
-        None => {
-            prompt::text(Mode::of(false), "--description", "What does it do, and when is it used?", None, |text| {
-                text.trim().is_empty().then(|| "assistants choose by the description".to_owned())
-            })?
-        }
+        None => prompt::text_or_flag("--description", "What does it do, and when is it used?", None, |text| {
+            text.trim().is_empty().then(|| "assistants choose by the description".to_owned())
+        })?,
     };
     let mut entries = first;
     entries.extend(described.title.map(|title| ("title".to_owned(), title.into())));
@@ -94,7 +91,7 @@ fn add(
         tables.push((table, params.into_iter().map(|param| (param.name, param.entry)).collect()));
     }
     let text = edit::add(&project.text, &Declaration { kind, name: name.clone(), entries, tables })?;
-    let (_, plan) = project.plan_with(text)?;
+    let plan = project.plan_with(text)?;
     if described.dry_run {
         preview(&plan);
         return Ok(End::Done);

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::End;
 use crate::cli::Check;
-use crate::manifest::{self, Fault};
+use crate::manifest::{self, Fault, Position, Severity};
 use crate::packages;
 use crate::pipeline;
+use crate::plan::{Action, Change, Owner};
 use crate::project::{self, Project, errors, handler_faults};
 use crate::prompt::Mode;
 use crate::ui;
@@ -68,18 +69,23 @@ fn summary(errors: usize, warnings: usize) -> String {
 /// Generated files that are not as the manifest says: the types would be those of another manifest.
 fn drift(project: &Project) -> Result<Vec<Fault>> {
     let plan = project.plan()?;
-    let generated = plan.drift().into_iter().filter(|change| change.owner == crate::plan::Owner::Generated);
-    Ok(generated
-        .map(|change| Fault {
-            severity: manifest::Severity::Error,
+    let generated = plan.drift().into_iter().filter(|change| change.owner == Owner::Generated);
+    let fault = |change: &Change| {
+        let (message, hint) = match change.action {
+            Action::Conflict => (
+                "this generated file was edited by hand",
+                "move the edit into a handler or `mcp.toml`, then run `mcp-deploy render --force`",
+            ),
+            Action::Create => ("this generated file is missing", "run `mcp-deploy render`"),
+            _ => ("this generated file is not as mcp.toml says", "run `mcp-deploy render`"),
+        };
+        Fault {
+            severity: Severity::Error,
             file: change.path.clone(),
-            at: manifest::Position { line: 1, column: 1 },
-            message: match change.action {
-                crate::plan::Action::Conflict => "this generated file was edited by hand".into(),
-                crate::plan::Action::Create => "this generated file is missing".into(),
-                _ => "this generated file is not as mcp.toml says".to_owned(),
-            },
-            hint: Some("run `mcp-deploy render`".into()),
-        })
-        .collect())
+            at: Position { line: 1, column: 1 },
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    };
+    Ok(generated.map(fault).collect())
 }

@@ -23,15 +23,16 @@ pub fn run(args: Init, dir: Option<&Path>) -> Result<End> {
     let name = name(&args, mode, dir)?;
     let root = base(dir).join(path.unwrap_or(Path::new(&name)));
     refuse_occupied(&root)?;
+    let example = match args.example {
+        Some(example) => example,
+        None => ask_example(mode)?,
+    };
     let description = match &args.description {
         Some(description) => description.clone(),
-        None => prompt::text(
-            mode,
-            "--description",
-            "What does it offer, in one sentence?",
-            Some(&format!("Tools of {name}")),
-            empty,
-        )?,
+        None => {
+            let default = example.description(&name);
+            prompt::text(mode, "--description", "What does it offer, in one sentence?", Some(&default), empty)?
+        }
     };
     if description.trim().is_empty() {
         bail!(Usage("`--description` is empty".into()));
@@ -40,10 +41,6 @@ pub fn run(args: Init, dir: Option<&Path>) -> Result<End> {
     let targets = match args.target.as_slice() {
         [] => ask_targets(mode)?,
         named => chosen(named, &every)?,
-    };
-    let example = match args.example {
-        Some(example) => example,
-        None => ask_example(mode)?,
     };
     let plan = plan(&root, &Birth::new(name.clone(), description, &targets), example)?;
     if args.dry_run {
@@ -75,6 +72,14 @@ pub fn plan(root: &Path, birth: &Birth, example: Example) -> Result<Plan> {
 }
 
 impl Example {
+    /// What the server offers until somebody says it better.
+    pub fn description(self, name: &str) -> String {
+        match self {
+            Example::Empty => format!("Tools of {name}"),
+            Example::Weather => "Current weather, forecasts and packing advice for any city".into(),
+        }
+    }
+
     fn folder(self) -> &'static str {
         match self {
             Example::Empty => "empty",

@@ -160,8 +160,8 @@ fn preview(plan: &Plan) {
         };
         ui::answer(format_args!("would {word} {}", change.path));
     }
-    if plan.writes_manifest() {
-        ui::answer(format_args!("would update {}", crate::manifest::FILE));
+    for (path, there) in plan.ours() {
+        ui::answer(format_args!("would {} {path}", if there { "update" } else { "create" }));
     }
 }
 

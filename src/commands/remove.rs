@@ -25,7 +25,7 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
         );
     }
     let text = edit::remove(&project.text, kind, name)?;
-    let (_, plan) = project.plan_with(text)?;
+    let plan = project.plan_with(text)?;
     if args.dry_run {
         preview(&plan);
         return Ok(End::Done);

@@ -34,8 +34,7 @@ pub fn run(args: Try) -> Result<End> {
     let targets = if args.target.is_empty() { every.clone() } else { chosen(&args.target, &every)? };
     let tools = pipeline::tools(&targets, Mode::for_answer(args.yes, args.json))?;
     let root = folder(args.keep.as_deref())?;
-    let birth =
-        Birth::new("weather".into(), "Current weather, forecasts and packing advice for any city".into(), &targets);
+    let birth = Birth::new("weather".into(), Example::Weather.description("weather"), &targets);
     init::plan(&root, &birth, Example::Weather)?.apply(false)?;
     ui::say(format_args!("the weather example is in {}", root.display()));
     let project = Project::open(Some(&root))?;

@@ -9,8 +9,8 @@ use toml_edit::Item;
 
 use super::reader::{Fields, Reader, a, span_at, to_json};
 use super::schema::{self, Role};
-use super::settings;
 use super::{Cache, Kind, Limits, Manifest, Position, Prompt, Resource, Server, Tool, names, uri_template};
+use super::{platforms, settings};
 use crate::targets;
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -19,10 +19,10 @@ type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<Manifest> {
     let fields = reader.table(root, "", None)?;
     let server = server(&fields);
-    let targets = settings::targets(&fields);
+    let targets = platforms::targets(&fields);
     let manifest = Manifest {
         app: server.name.clone(),
-        stages: settings::stages(&fields, &server.name, &targets),
+        stages: platforms::stages(&fields, &server.name, &targets),
         server,
         limits: limits(&fields),
         cache: cache(&fields),

@@ -146,7 +146,11 @@ fn what_is_broken_is_deployed_all_the_same() {
     assert_eq!(setting.client.temperature(&url), first);
 
     // A Worker that throws as it starts never becomes a version.
-    setting.project.replace("src/climate.ts", "export const CITIES", "throw new Error(\"no weather today\");\nexport const CITIES");
+    setting.project.replace(
+        "src/climate.ts",
+        "export const CITIES",
+        "throw new Error(\"no weather today\");\nexport const CITIES",
+    );
     let failed = setting.deploy().unwrap_err();
     assert!(failed.tail.contains("no weather today") && failed.tail.contains("10021"), "{}", failed.tail);
     assert_eq!(setting.client.temperature(&url), first);

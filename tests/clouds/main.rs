@@ -1,8 +1,13 @@
-//! The stand-ins of the clouds, proven with the real `sam`, `vercel` and `wrangler`: what they upload is what answers.
+//! The stand-ins of the clouds, proven with the real `sam`, `vercel` and `wrangler`: what they upload is what answers;
+//! and `mcp-deploy` itself, shipping to them.
 
 #[path = "../support/clouds/mod.rs"]
 mod clouds;
 
 mod cloudflare;
+mod lambda;
+mod setting;
 mod ship;
+mod ship_failures;
 mod support;
+mod vercel;

@@ -1,59 +1,67 @@
-//! `mcp-deploy ship` and what comes after it, against the stand-ins.
+//! `ship` to Cloudflare and the days after it: again, changed, back, gone.
 
-use mcp_deploy::process::{Cmd, Outcome, ToolFailed};
-use serde_json::Value;
+use serde_json::json;
 
-use crate::clouds::Edge;
-use crate::clouds::cloudflare::Cloudflare;
-use crate::support::{Client, Project, run, tools, with};
-
-struct Setting {
-    project: Project,
-    edge: Edge,
-    cloudflare: Cloudflare,
-    client: Client,
-}
-
-impl Setting {
-    fn new() -> Self {
-        let edge = Edge::start();
-        let cloudflare = Cloudflare::start(&edge, tools());
-        let client = Client::new(&edge);
-        Setting { project: Project::new(), edge, cloudflare, client }
-    }
-
-    fn mcp_deploy(&self, args: &[&str]) -> Result<Outcome, ToolFailed> {
-        let cmd = Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).args(args).current_dir(self.project.root());
-        run(&with(with(cmd, &self.cloudflare.environment()), &self.edge.environment()))
-    }
-
-    fn record(&self) -> Value {
-        let text =
-            std::fs::read_to_string(self.project.root().join(".mcp-deploy/deployments.json")).expect("the record");
-        serde_json::from_str(&text).expect("JSON")
-    }
-}
+use crate::setting::{CLOUDFLARE_URL as URL, Setting};
 
 #[test]
 fn cloudflare_there_and_back() {
     let setting = Setting::new();
-    let url = "https://weather.mcp-tests.workers.dev/mcp";
-    let shipped = setting.mcp_deploy(&["ship", "--target", "cloudflare"]).unwrap();
-    assert_eq!(shipped.stdout, format!("{url}\n"), "stdout is the URL and nothing else");
-    let first = setting.client.temperature(url);
-    assert_eq!(setting.record()["deployments"][0]["state"], "verified");
+    let shipped = setting.ok("ship --target cloudflare");
+    assert_eq!(shipped.stdout, format!("{URL}\n"), "stdout is the URL and nothing else");
+    let first = setting.client.temperature(URL);
+    let recorded = setting.recorded("cloudflare", "production");
+    assert_eq!(recorded["state"], "verified");
+    assert_eq!(recorded["url"], URL);
+    assert_eq!(recorded["version"].as_str(), setting.cloudflare.live("weather").as_deref());
+    assert!(recorded["bundle_bytes"].as_u64().is_some_and(|bytes| bytes > 10_000), "{recorded}");
+    assert_eq!(setting.record()["unfinished"], json!(null), "{}", setting.record());
+
+    // The same again works, and serves the same.
+    assert_eq!(setting.ok("ship --target cloudflare").stdout, format!("{URL}\n"));
+    assert_eq!(setting.client.temperature(URL), first);
 
     setting.project.make_warmer(100);
-    setting.mcp_deploy(&["ship", "--target", "cloudflare"]).unwrap();
-    assert_eq!(setting.client.temperature(url), first + 100);
+    setting.ok("ship --target cloudflare");
+    assert_eq!(setting.client.temperature(URL), first + 100);
+    assert_eq!(setting.cloudflare.versions("weather").len(), 3);
+    assert_eq!(setting.states("cloudflare"), ["verified", "verified", "verified"]);
 
-    let status = setting.mcp_deploy(&["status", "--json"]).unwrap();
-    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    let status = setting.json("status --json");
     assert_eq!(status["deployments"][0]["healthy"], true);
+    assert_eq!(status["deployments"][0]["url"], URL);
+    assert_eq!(status["deployments"].as_array().map(Vec::len), Some(1), "the current one of each place");
 
-    setting.mcp_deploy(&["rollback", "--target", "cloudflare", "--yes"]).unwrap();
-    assert_eq!(setting.client.temperature(url), first);
-    setting.mcp_deploy(&["destroy", "--target", "cloudflare", "--yes"]).unwrap();
+    // Back, and further back: never forward to what was left.
+    let versions = setting.cloudflare.versions("weather");
+    setting.ok("rollback --target cloudflare --yes");
+    assert_eq!(setting.cloudflare.live("weather").as_ref(), Some(&versions[1]));
+    assert_eq!(setting.client.temperature(URL), first);
+    let back = setting.json("rollback --target cloudflare --yes --json");
+    assert_eq!(setting.cloudflare.live("weather").as_ref(), Some(&versions[0]));
+    assert_eq!(back["restored"][0]["version"], *versions[0]);
+    assert_eq!(setting.recorded("cloudflare", "production")["version"], *versions[0]);
+
+    // To one that is named.
+    setting.ok(&format!("rollback --target cloudflare --to {} --yes", versions[2]));
+    assert_eq!(setting.client.temperature(URL), first + 100);
+    assert_eq!(setting.recorded("cloudflare", "production")["state"], "restored-by-rollback");
+    let unknown = setting.run("rollback --target cloudflare --to 00000000-0000-0000-0000-000000000000 --yes");
+    assert_eq!(unknown.code, 1);
+    unknown.said_once("there is no version 00000000-0000-0000-0000-000000000000");
+    assert_eq!(setting.recorded("cloudflare", "production")["version"], *versions[2]);
+
+    // Nothing is asked off a terminal, and nothing is done either.
+    for line in ["rollback --target cloudflare", "destroy --target cloudflare"] {
+        setting.run(line).ended(2).said("`--yes` is missing");
+    }
+    assert_eq!(setting.cloudflare.live("weather").as_ref(), Some(&versions[2]));
+
+    setting.ok("destroy --target cloudflare --yes");
     assert!(!setting.cloudflare.exists("weather"));
-    assert_eq!(setting.record()["deployments"], serde_json::json!([]));
+    assert_eq!(setting.record()["deployments"], json!([]));
+    for line in ["rollback --target cloudflare --yes", "destroy --target cloudflare --yes", "logs --target cloudflare"] {
+        setting.run(line).ended(1).said("nothing of stage `production` was deployed");
+    }
+    assert_eq!(setting.edge.refused(), Vec::<String>::new(), "nobody else was called");
 }

@@ -70,7 +70,11 @@ impl Project {
     /// One declared secret, and a tool that tells how long its value is.
     pub fn with_secret(&self) {
         self.replace("mcp.toml", "[env]", "[secrets]\nWEATHER_API_KEY = \"Key of the weather service\"\n\n[env]");
-        self.replace("src/tools/get_weather.ts", "units, conditions };", "units, conditions: String(String(ctx.env[\"WEATHER_API_KEY\"]).length) };");
+        self.replace(
+            "src/tools/get_weather.ts",
+            "units, conditions };",
+            "units, conditions: String(String(ctx.env[\"WEATHER_API_KEY\"]).length) };",
+        );
         let render = Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).arg("render").current_dir(self.root());
         run(&render).expect("`render`");
     }

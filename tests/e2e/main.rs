@@ -2,6 +2,12 @@
 //! Everything they need is installed into the private cache, pinned, the first time.
 
 mod clients;
+mod clouds;
 mod conformance;
+mod doctor;
+mod hostile_text;
+mod interrupt;
+mod large;
+mod ship;
 mod streaming;
 mod support;

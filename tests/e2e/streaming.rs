@@ -1,13 +1,12 @@
 //! Answers that arrive while the tool still works, and a client that leaves. Order is proven by a page the tool waits
 //! for, not by time: what arrives before the page is given was sent before the tool went on.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::io::{BufRead, BufReader};
 
 use serde_json::{Value, json};
 
 use crate::support::child::SHORT;
+use crate::support::gate::Gate;
 use crate::support::site::WEATHER;
 
 fn progress_arrives_while_the_tool_works(target: &str) {
@@ -107,58 +106,6 @@ impl Stream {
         assert_eq!(message["params"]["progressToken"], "here", "{message}");
         let params = &message["params"];
         json!([params["progress"], params["total"], params["message"]])
-    }
-}
-
-/// A page on this machine that is answered when the test says so.
-struct Gate(TcpListener);
-
-/// The tool, waiting for its answer.
-struct Visitor(TcpStream);
-
-impl Gate {
-    fn open() -> Self {
-        Gate(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"))
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/", self.0.local_addr().expect("it is bound"))
-    }
-
-    #[track_caller]
-    fn visitor(&self) -> Visitor {
-        self.0.set_nonblocking(true).expect("a socket can be set");
-        let deadline = Instant::now() + SHORT;
-        let stream = loop {
-            match self.0.accept() {
-                Ok((stream, _)) => break stream,
-                Err(_) => assert!(Instant::now() < deadline, "the tool did not ask for its page"),
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        stream.set_nonblocking(false).expect("a socket can be set");
-        let mut head = BufReader::new(stream.try_clone().expect("a socket can be shared"));
-        let mut line = String::new();
-        while head.read_line(&mut line).expect("a request") > 2 {
-            line.clear();
-        }
-        Visitor(stream)
-    }
-}
-
-impl Visitor {
-    fn answer(&mut self, text: &str) {
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n";
-        write!(self.0, "{head}content-length: {}\r\n\r\n{text}", text.len()).expect("the tool waits");
-    }
-
-    /// Whether it hangs up without having been answered.
-    fn leaves(&mut self, limit: Duration) -> bool {
-        self.0.set_read_timeout(Some(limit)).expect("a socket can be set");
-        match self.0.read(&mut [0]) {
-            Ok(read) => read == 0,
-            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
-        }
     }
 }
 

@@ -1,1 +1,97 @@
-//! x
+//! The command line as a user sees it: every `tests/cmd/*.md` is run, and reads as documentation.
+//! Update with: TRYCMD=overwrite cargo test --test fast cli
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::golden::path;
+use crate::support::{Run, Sandbox, finished};
+
+#[test]
+fn the_documented_commands_do_what_is_documented() {
+    let cases = trycmd::TestCases::new();
+    // Nothing of this machine: what is installed here must not show.
+    cases
+        .env("PATH", "/nonexistent")
+        .env("MCP_DEPLOY_CACHE", "/nonexistent")
+        .env("COLUMNS", "100")
+        .env("NO_COLOR", "1");
+    for program in ["cat", "cp", "rm"] {
+        cases.register_bin(program, trycmd::schema::Bin::Path(format!("/bin/{program}").into()));
+    }
+    cases.case("tests/cmd/*.md");
+    cases.run();
+}
+
+/// Each documented command of the program is run by some page.
+#[test]
+fn every_command_has_its_help_on_a_page() {
+    let help = Sandbox::new().ok(&["--help"]).stdout;
+    let pages = fs::read_to_string(path("tests/cmd/help.md")).unwrap();
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // Lines that go on with a description are indented further.
+    let names: Vec<&str> =
+        commands.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names.into_iter().filter(|name| *name != "help") {
+        assert!(
+            pages.contains(&format!("$ mcp-deploy {name} --help\n")),
+            "tests/cmd/help.md lacks `mcp-deploy {name} --help`"
+        );
+    }
+}
+
+/// A reader that has seen enough (`| head`) is no reason to fall over.
+#[test]
+fn closed_pipes_are_no_error() {
+    let sandbox = Sandbox::weather();
+    sandbox.write("mcp.toml", "[tool.a]\n");
+    for args in [
+        &["schema"][..],
+        &["completions", "bash"],
+        &["--help"],
+        &["check", "--no-types"],
+        &["render"],
+        &["init", "weather", "--yes"],
+    ] {
+        let expected = sandbox.run(args).code;
+        for (stdout, stderr) in [(closed(), Stdio::piped()), (Stdio::piped(), closed()), (closed(), closed())] {
+            let mut command: Command = sandbox.command(args);
+            let output = command.stdout(stdout).stderr(stderr).spawn().unwrap().wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!said.contains("panicked"), "{args:?}: {said}");
+            // `init` has made its project the first time.
+            let code = output.status.code();
+            assert!(code == Some(expected) || args[0] == "init" && code == Some(1), "{args:?}: {output:?}");
+        }
+    }
+}
+
+/// The writing end of a pipe that nobody reads.
+fn closed() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+/// The answer is on stdout alone, everything for people on stderr.
+#[test]
+fn stdout_holds_the_answer_alone() {
+    let sandbox = Sandbox::weather();
+    sandbox.write("src/tools/get_weather.ts", "");
+    for (args, code) in [
+        (&["check", "--no-types", "--json"][..], 1),
+        (&["render", "--json"], 0),
+        (&["render", "--check", "--json"], 0),
+        (&["schema"], 0),
+    ] {
+        let Run { stdout, code: found, .. } = sandbox.run(args);
+        assert!(serde_json::from_str::<serde_json::Value>(&stdout).is_ok(), "{args:?}: {stdout}");
+        assert_eq!(found, code, "{args:?}");
+    }
+    for args in [&["check", "--no-types"][..], &["render"], &["add-tool", "x", "--description", "d"]] {
+        assert_eq!(sandbox.run(args).stdout, "", "{args:?}");
+    }
+    let bash = finished(&mut sandbox.command(&["completions", "bash"]));
+    assert!(bash.stdout.starts_with("_mcp__deploy() {") && bash.stderr.is_empty());
+}

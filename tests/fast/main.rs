@@ -1,6 +1,7 @@
 //! The fast tests: the program itself and its pure parts; no npm, no cloud tools, no network.
 //! One binary, because linking is what costs.
 
+mod cli;
 mod faults;
 mod golden;
 #[cfg(debug_assertions)]
@@ -8,4 +9,5 @@ mod interruption;
 mod properties;
 mod source;
 mod support;
+mod terminal;
 mod trees;

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: children that never outlive them, tools, projects, servers.
 
 pub mod child;
+pub mod gate;
 pub mod site;
 pub mod tools;
 pub mod work;

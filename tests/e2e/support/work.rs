@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use super::child::Running;
+use super::child::{Running, carrying};
 use super::tools;
 
 /// Removed when the tests end, however they do; kept with `MCP_DEPLOY_E2E_KEEP=1`.
@@ -81,4 +82,56 @@ pub fn bare(dir: &Path, args: &[&str]) -> Command {
     // What was fetched once is good enough: versions are pinned.
     command.env("npm_config_prefer_offline", "true");
     command
+}
+
+/// A command whose descendants and temporary files can be found again.
+pub struct Marked {
+    mark: String,
+    tmp: PathBuf,
+}
+
+impl Marked {
+    pub fn new(command: &mut Command) -> Self {
+        let tmp = folder("tmp");
+        let mark = format!("MCP_DEPLOY_E2E={}", tmp.display());
+        command.env("MCP_DEPLOY_E2E", &tmp).env("TMPDIR", &tmp);
+        Marked { mark, tmp }
+    }
+
+    /// The command lines of what runs of it.
+    pub fn running(&self) -> Vec<String> {
+        carrying(&self.mark)
+    }
+
+    /// After its end: no process, none of our own temporary files, no file that only pretends.
+    #[track_caller]
+    pub fn assert_nothing_left(&self, project: &Path) {
+        // What was killed takes a moment to vanish.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !self.running().is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(self.running(), [""; 0], "processes are left");
+        let names = std::fs::read_dir(&self.tmp).expect("it is ours").flatten().map(|entry| entry.file_name());
+        let ours: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with("mcp-deploy")).collect();
+        assert!(ours.is_empty(), "temporary files are left: {ours:?}");
+        let fake = project.join(".vercel/project.json");
+        assert!(!fake.exists(), "`{}` is left", fake.display());
+    }
+}
+
+/// A project of its own, packages included; what was built stays behind.
+pub fn clone(project: &Path, name: &str) -> PathBuf {
+    let copy = folder(name).join("weather");
+    let mut cp = Command::new("cp");
+    // Links stay links, and times stay as they are: npm's packages count as installed.
+    cp.arg("-a").arg(project).arg(&copy);
+    super::child::run(cp).expect(0);
+    for built in [".aws-sam", ".vercel", ".wrangler"] {
+        let built = copy.join(built);
+        if built.exists() {
+            std::fs::remove_dir_all(&built).expect("our own copy");
+        }
+    }
+    copy
 }

@@ -7,11 +7,13 @@
 #![allow(dead_code)] // each test binary uses a part
 
 mod api;
+pub mod aws;
 pub mod cloudflare;
 mod edge;
 mod http;
 mod site;
 mod time;
+pub mod vercel;
 
 pub use api::Fault;
 pub use edge::Edge;

@@ -107,6 +107,7 @@ fn kind(content_type: &str) -> Option<&'static str> {
 
 fn startup_error(log: &str) -> String {
     let said = log.lines().find(|line| line.contains("Error:")).or_else(|| log.lines().next());
-    let said = said.map(|line| line.split_once("Uncaught ").map_or(line.to_owned(), |(_, rest)| format!("Uncaught {rest}")));
+    let said =
+        said.map(|line| line.split_once("Uncaught ").map_or(line.to_owned(), |(_, rest)| format!("Uncaught {rest}")));
     said.unwrap_or_else(|| "the Worker did not start".to_owned())
 }

@@ -1,0 +1,220 @@
+//! A project, the clouds it ships to, and `mcp-deploy` run as a user would, with everything it says.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde_json::Value;
+
+use crate::clouds::Edge;
+use crate::clouds::aws::Aws;
+use crate::clouds::cloudflare::Cloudflare;
+use crate::support::{Client, Project, tools};
+
+/// Nothing of a test takes longer, or it is stopped.
+const LIMIT: Duration = Duration::from_secs(300);
+
+pub const CLOUDFLARE_URL: &str = "https://weather.mcp-tests.workers.dev/mcp";
+
+pub struct Setting {
+    pub project: Project,
+    pub edge: Edge,
+    pub cloudflare: Cloudflare,
+    pub aws: Aws,
+    pub client: Client,
+    /// For addresses on this machine.
+    pub direct: Client,
+    /// Set for every run, after everything else.
+    pub variables: BTreeMap<&'static str, String>,
+}
+
+/// How a run ended, and all it said.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code, or 128 + the signal.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+    pub elapsed: Duration,
+}
+
+/// A run that was not waited for yet; stopped with everything it started when it is dropped.
+pub struct Running {
+    child: Child,
+    line: String,
+    started: Instant,
+    pipes: Option<[JoinHandle<String>; 2]>,
+}
+
+impl Setting {
+    pub fn new() -> Self {
+        let edge = Edge::start();
+        let cloudflare = Cloudflare::start(&edge, tools());
+        let aws = Aws::start(tools());
+        let (client, direct) = (Client::new(&edge), Client::direct());
+        Setting { project: Project::new(), edge, cloudflare, aws, client, direct, variables: BTreeMap::new() }
+    }
+
+    pub fn with_secret() -> Self {
+        let setting = Setting::new();
+        setting.project.with_secret();
+        setting
+    }
+
+    /// The command line, its words separated by blanks.
+    pub fn run(&self, line: &str) -> Run {
+        self.run_with(line, "")
+    }
+
+    pub fn run_with(&self, line: &str, stdin: &str) -> Run {
+        self.start(line, stdin).end()
+    }
+
+    /// Must end with 0.
+    pub fn ok(&self, line: &str) -> Run {
+        let run = self.run(line);
+        assert_eq!(run.code, 0, "{line}\n{}{}", run.stdout, run.stderr);
+        run
+    }
+
+    /// The one document on stdout.
+    pub fn json(&self, line: &str) -> Value {
+        self.ok(line).json()
+    }
+
+    pub fn start(&self, line: &str, stdin: &str) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-deploy"));
+        command.args(line.split(' ')).current_dir(self.project.root()).process_group(0);
+        command.envs(self.environment());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("mcp-deploy starts");
+        // A command that asks for nothing may be gone already.
+        let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
+        let pipes = [drain(child.stdout.take().expect("a pipe")), drain(child.stderr.take().expect("a pipe"))];
+        Running { child, line: line.to_owned(), started: Instant::now(), pipes: Some(pipes) }
+    }
+
+    fn environment(&self) -> BTreeMap<&'static str, String> {
+        let home = self.project.home();
+        let cache = std::env::var("MCP_DEPLOY_CACHE").ok();
+        let cache = cache.or_else(|| Some(format!("{}/.cache/mcp-deploy", std::env::home_dir()?.display())));
+        let own = [("XDG_CONFIG_HOME", "config"), ("XDG_DATA_HOME", "data"), ("XDG_CACHE_HOME", "cache"), ("__SAM_CLI_APP_DIR", "sam")];
+        let mut environment: BTreeMap<_, _> =
+            own.map(|(name, folder)| (name, home.join(folder).display().to_string())).into();
+        environment.extend(cache.map(|cache| ("MCP_DEPLOY_CACHE", cache)));
+        environment.insert("NO_COLOR", "1".into());
+        environment.extend(self.cloudflare.environment());
+        environment.extend(self.aws.environment());
+        environment.extend(self.edge.environment());
+        environment.extend(self.variables.clone());
+        environment
+    }
+
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.project.root().join(path)
+    }
+
+    pub fn record(&self) -> Value {
+        let text = std::fs::read_to_string(self.file(".mcp-deploy/deployments.json")).expect("the record");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// `state` of each deployment of one cloud in the record, the oldest first.
+    pub fn states(&self, target: &str) -> Vec<String> {
+        let record = self.record();
+        let all = record["deployments"].as_array().expect("a list").iter().filter(|one| one["target"] == target);
+        all.map(|one| one["state"].as_str().expect("a state").to_owned()).collect()
+    }
+
+    /// What the record says is served at Cloudflare, of one stage.
+    pub fn recorded(&self, target: &str, stage: &str) -> Value {
+        let record = self.record();
+        let all = record["deployments"].as_array().expect("a list").iter();
+        let newest = all.filter(|one| one["target"] == target && one["stage"] == stage).next_back();
+        newest.cloned().unwrap_or_else(|| panic!("no {target} {stage} in {record}"))
+    }
+
+    /// Processes that run in the project's folder, or below it.
+    pub fn processes(&self) -> Vec<String> {
+        let root = self.project.root();
+        let all = std::fs::read_dir("/proc").expect("/proc").filter_map(|entry| Some(entry.ok()?.path()));
+        let here = all.filter(|process| std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&root)));
+        let line = |process: PathBuf| std::fs::read(process.join("cmdline")).ok();
+        here.filter_map(line).map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
+    }
+}
+
+impl Run {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+    }
+
+    /// How often something was said.
+    pub fn count(&self, text: &str) -> usize {
+        self.stderr.matches(text).count()
+    }
+
+    #[track_caller]
+    pub fn said(&self, text: &str) -> &Self {
+        assert!(self.stderr.contains(text), "nothing like `{text}` in:\n{}", self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn said_once(&self, text: &str) -> &Self {
+        assert_eq!(self.count(text), 1, "`{text}` is not there once:\n{}", self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn ended(&self, code: i32) -> &Self {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+impl Running {
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it still runs");
+    }
+
+    pub fn end(mut self) -> Run {
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                break status;
+            }
+            assert!(self.started.elapsed() < LIMIT, "`{}` does not end", self.line);
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let elapsed = self.started.elapsed();
+        let [stdout, stderr] = self.pipes.take().expect("read once").map(|pipe| pipe.join().expect("read"));
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+        if std::env::var_os("TESTS_SHOW").is_some() {
+            let _ = std::fs::write("/dev/stderr", format!("\n$ mcp-deploy {} -> {code} in {elapsed:?}\n{stdout}{stderr}", self.line));
+        }
+        Run { code, stdout, stderr, elapsed }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // After its end the group is empty, and the signal meets nobody.
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn drain(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}

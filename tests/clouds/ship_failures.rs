@@ -1,0 +1,94 @@
+//! What `ship` says and leaves behind when something fails: before the deployment, in it, and after it.
+
+use std::time::Duration;
+
+use crate::clouds::{Fault, Outage};
+use crate::setting::{CLOUDFLARE_URL as URL, Setting};
+
+#[test]
+fn nothing_is_deployed_that_does_not_build_or_may_not() {
+    let setting = Setting::new();
+    // Wrong credentials of two clouds: both are told, before anything is built.
+    let mut wrong = setting;
+    wrong.variables.insert("CLOUDFLARE_API_TOKEN", "another-token".into());
+    wrong.variables.insert("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN".into());
+    let refused = wrong.run("ship --target cloudflare,lambda");
+    refused.ended(1).said_once("wrangler is not logged in to Cloudflare").said_once("InvalidClientTokenId");
+    refused.said_once("2 problems found before anything was built or deployed");
+    assert!(!refused.stderr.contains("check types"), "{}", refused.stderr);
+    wrong.variables.clear();
+    let setting = wrong;
+
+    setting.project.replace("src/tools/get_weather.ts", "? celsius :", "? \"warm\" :");
+    let failed = setting.run("ship --target cloudflare");
+    failed.ended(1).said("src/tools/get_weather.ts");
+    assert_eq!(failed.stdout, "");
+    assert!(!setting.file(".mcp-deploy/deployments.json").exists());
+    let writes = setting.cloudflare.api().calls().into_iter().filter(|call| !call.starts_with("GET "));
+    assert_eq!(writes.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn a_cloud_that_fails_is_quoted_once() {
+    let setting = Setting::new();
+    let scripts = "/workers/scripts/weather";
+    let table = [
+        (Fault::status(500).at("PUT", scripts), 1, "An unknown error has occurred"),
+        (Fault::retry_after(1).at("PUT", scripts), 1, "Too many requests, please slow down"),
+        (Fault::status(401).at("PUT", scripts), 1, "Authentication error [code: 10000]"),
+    ];
+    for (fault, code, said) in table {
+        setting.cloudflare.fail(fault);
+        let failed = setting.run("ship --target cloudflare");
+        failed.ended(code).said_once(said).said_once("cannot deploy to Cloudflare");
+        assert_eq!(failed.stdout, "", "no URL of something that is not there");
+        setting.cloudflare.heal();
+    }
+    assert_eq!(setting.record()["deployments"].as_array().map(Vec::len), Some(0));
+
+    // An API that says nothing: bounded, in the preflight and in the deployment.
+    setting.cloudflare.fail(Fault::hang(Duration::from_secs(120)));
+    let silent = setting.run("ship --target cloudflare --timeout 5");
+    silent.ended(1).said("cannot ask Cloudflare who we are").said("did not finish within 5s");
+    assert!(silent.elapsed < Duration::from_secs(25), "{:?}", silent.elapsed);
+    assert_eq!(setting.processes(), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_live_and_broken_is_told_and_taken_back() {
+    let setting = Setting::new();
+    setting.ok("ship --target cloudflare");
+    let first = setting.client.temperature(URL);
+    let good = setting.cloudflare.live("weather");
+
+    // A Worker that throws at every request: no use in waiting for it.
+    setting.cloudflare.break_next_version();
+    setting.project.make_warmer(100);
+    let broken = setting.run("ship --target cloudflare --wait 60 --json");
+    broken.ended(3).said("1101").said("the Worker threw an exception");
+    let answer = broken.json();
+    assert_eq!((&answer["ok"], &answer["releases"][0]["state"]), (&false.into(), &"failed".into()), "{answer}");
+    assert_eq!(setting.recorded("cloudflare", "production")["state"], "failed");
+    let status = setting.run("status --json");
+    assert_eq!(status.ended(3).json()["deployments"][0]["healthy"], false);
+
+    setting.cloudflare.break_next_version();
+    let restored = setting.run("ship --target cloudflare --wait 60 --rollback-on-failure");
+    restored.ended(3).said("rolled back to");
+    assert_eq!(setting.cloudflare.live("weather"), good);
+    assert_eq!(setting.client.temperature(URL), first, "the previous answer is back");
+    let recorded = setting.recorded("cloudflare", "production");
+    assert_eq!((recorded["state"].as_str(), recorded["version"].as_str()), (Some("restored-by-rollback"), good.as_deref()));
+    assert_eq!(setting.states("cloudflare"), ["failed", "failed", "restored-by-rollback"]);
+
+    // An address that never comes alive.
+    setting.cloudflare.outage(Outage::Dead);
+    let dead = setting.run("ship --target cloudflare --wait 3");
+    dead.ended(3).said("within 3 s");
+    assert_eq!(setting.recorded("cloudflare", "production")["state"], "failed");
+    setting.cloudflare.heal();
+    // One that takes its time.
+    setting.cloudflare.outage(Outage::DeadFor(3));
+    setting.ok("ship --target cloudflare --wait 30");
+    assert_eq!(setting.client.temperature(URL), first + 100);
+}

@@ -1,0 +1,192 @@
+//! AWS as far as `sam` and the AWS SDKs call it: S3, CloudFormation with the SAM transform, Lambda, CloudWatch Logs, Secrets
+//! Manager, Systems Manager and STS, in any number of regions side by side.
+//!
+//! A function runs behind the real Lambda Web Adapter, at a Function URL on 127.0.0.1 that stays the same from version to
+//! version. Who may call what is checked for public URLs and for secrets that a function reads, and for nothing else.
+
+mod auth;
+mod cloudformation;
+mod function;
+mod lambda;
+mod s3;
+mod stack;
+mod state;
+mod targets;
+mod template;
+mod xml;
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use mcp_deploy::toolchain::Toolchain;
+
+use super::api::{Api, Cloud, Fault};
+use super::http::{Reply, Request, Response, lock};
+use super::site::Outage;
+use auth::Caller;
+use function::Surroundings;
+use state::State;
+
+pub const ACCOUNT: &str = "123456789012";
+pub const KEY: &str = "AKIATESTSTESTSTESTS1";
+pub const SECRET_KEY: &str = "the-secret-key-of-the-tests";
+
+pub struct Aws {
+    api: Api,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    tools: Toolchain,
+    state: Mutex<State>,
+    outage: Arc<Mutex<Outage>>,
+    endpoint: OnceLock<String>,
+}
+
+impl Aws {
+    /// `tools` must have been resolved for `lambda`, the adapter included.
+    pub fn start(tools: &Toolchain) -> Self {
+        let shared = Arc::new(Shared {
+            tools: tools.clone(),
+            state: Mutex::default(),
+            outage: Arc::default(),
+            endpoint: OnceLock::new(),
+        });
+        let api = Api::start(Arc::clone(&shared) as Arc<dyn Cloud>);
+        let _first = shared.endpoint.set(api.url());
+        Aws { api, shared }
+    }
+
+    /// What `sam` and the SDKs need to come here instead, and not to the developer's own account.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.api.url()),
+            ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+            ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ("SAM_CLI_POLL_DELAY", "0.2".to_owned()),
+        ]
+    }
+
+    pub fn fail(&self, fault: Fault) {
+        self.api.fail(fault);
+    }
+
+    pub fn heal(&self) {
+        self.api.heal();
+        self.outage(Outage::None);
+    }
+
+    /// What goes wrong at all function URLs.
+    pub fn outage(&self, outage: Outage) {
+        *lock(&self.shared.outage) = outage;
+    }
+
+    /// The next deployed version fails at every request.
+    pub fn break_next_version(&self) {
+        lock(&self.shared.state).break_next = true;
+    }
+
+    /// The next change set cannot make this resource: the stack rolls back.
+    pub fn refuse_resource(&self, region: &str, logical_id: &str, reason: &str) {
+        lock(&self.shared.state).region(region).refuse.insert(logical_id.to_owned(), reason.to_owned());
+    }
+
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    pub fn requests(&self) -> Vec<Request> {
+        self.api.requests()
+    }
+
+    pub fn secret(&self, region: &str, name: &str) -> Option<String> {
+        lock(&self.shared.state).region(region).secrets.get(name)?.value.clone()
+    }
+
+    pub fn parameter(&self, region: &str, name: &str) -> Option<String> {
+        lock(&self.shared.state).region(region).parameters.get(name).cloned()
+    }
+
+    pub fn output(&self, region: &str, stack: &str, key: &str) -> Option<String> {
+        let mut state = lock(&self.shared.state);
+        let outputs = &state.region(region).stacks.get(stack)?.outputs;
+        outputs.iter().find(|output| output.key == key).map(|output| output.value.clone())
+    }
+
+    pub fn status(&self, region: &str, stack: &str) -> Option<String> {
+        lock(&self.shared.state).region(region).stacks.get(stack).map(|stack| stack.status.clone())
+    }
+
+    /// The version that an alias of a function points to, and all there are.
+    pub fn versions(&self, region: &str, function: &str) -> Option<(u32, Vec<u32>)> {
+        let mut state = lock(&self.shared.state);
+        let function = state.region(region).functions.get(function)?;
+        Some((*function.aliases.get("live")?, function.versions.keys().copied().collect()))
+    }
+}
+
+impl Shared {
+    fn surroundings(&self) -> Surroundings<'_> {
+        let endpoint = self.endpoint.get().map(String::as_str).unwrap_or_default();
+        Surroundings { tools: &self.tools, endpoint, outage: &self.outage }
+    }
+
+    /// A key of the account's people, or of one of its functions.
+    fn knows(&self, key: &str) -> bool {
+        let is_function = || {
+            let state = lock(&self.state);
+            state.regions.values().any(|region| region.functions.values().any(|function| function.key() == key))
+        };
+        key == KEY || is_function()
+    }
+}
+
+impl Cloud for Shared {
+    fn answer(&self, request: &Request) -> Reply {
+        let Some(caller) = Caller::of(request) else {
+            return xml::error(403, "MissingAuthenticationToken", "Request is missing Authentication Token").into();
+        };
+        if !self.knows(&caller.key) {
+            return refuse(&caller, 403).into();
+        }
+        let region = caller.region.as_str();
+        match caller.service.as_str() {
+            "s3" => s3::answer(&mut lock(&self.state).region(region).buckets, request),
+            "cloudformation" => cloudformation::handle(self, region, request),
+            "lambda" => lambda::handle(self, region, request),
+            "logs" | "secretsmanager" | "ssm" => targets::handle(self, &caller, request),
+            "sts" => {
+                let arn = xml::tag("Arn", &format!("arn:aws:iam::{ACCOUNT}:user/tests"));
+                let identity = arn + &xml::tag("UserId", "AIDATESTS") + &xml::tag("Account", ACCOUNT);
+                xml::answer("GetCallerIdentity", &identity)
+            }
+            service => xml::error(400, "InvalidAction", &format!("the stand-in does not know the service {service}")),
+        }
+        .into()
+    }
+
+    fn error(&self, request: &Request, status: u16) -> Response {
+        let is_s3 = Caller::of(request).is_some_and(|caller| caller.service == "s3");
+        match status {
+            401 | 403 if is_s3 => s3::error(403, "AccessDenied", "Access Denied"),
+            429 if is_s3 => s3::error(503, "SlowDown", "Please reduce your request rate."),
+            status if is_s3 => s3::error(status, "InternalError", "We encountered an internal error. Please try again."),
+            401 | 403 => xml::error(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
+            429 => xml::error(400, "Throttling", "Rate exceeded"),
+            status => xml::error(status, "InternalFailure", "The request processing has failed because of an unknown error."),
+        }
+    }
+}
+
+/// A key that nobody has.
+fn refuse(caller: &Caller, status: u16) -> Response {
+    let message = "The security token included in the request is invalid.";
+    match caller.service.as_str() {
+        "s3" => s3::error(status, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
+        "cloudformation" | "sts" => xml::error(status, "InvalidClientTokenId", message),
+        _ => Response::json(status, &serde_json::json!({ "__type": "UnrecognizedClientException", "message": message }))
+            .with("x-amzn-errortype", "UnrecognizedClientException"),
+    }
+}

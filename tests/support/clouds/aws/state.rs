@@ -1,0 +1,88 @@
+//! What an account holds, region by region.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::super::time::iso_8601;
+use super::function::Function;
+use super::s3::Buckets;
+use super::stack::{ChangeSet, Stack};
+
+#[derive(Default)]
+pub struct State {
+    pub regions: BTreeMap<String, Region>,
+    pub break_next: bool,
+    counter: u64,
+}
+
+#[derive(Default)]
+pub struct Region {
+    pub name: String,
+    pub buckets: Buckets,
+    /// Deleted ones keep their place under their id.
+    pub stacks: BTreeMap<String, Stack>,
+    pub deleted: Vec<Stack>,
+    pub change_sets: Vec<ChangeSet>,
+    pub functions: BTreeMap<String, Function>,
+    pub logs: BTreeMap<String, Vec<LogEvent>>,
+    pub secrets: BTreeMap<String, Secret>,
+    pub parameters: BTreeMap<String, String>,
+    /// Policies by the ARN of the role.
+    pub roles: BTreeMap<String, Value>,
+    /// Logical ids that cannot be made the next time, with the reason.
+    pub refuse: BTreeMap<String, String>,
+}
+
+#[derive(Clone)]
+pub struct LogEvent {
+    pub time: u64,
+    pub message: String,
+}
+
+#[derive(Clone, Default)]
+pub struct Secret {
+    pub arn: String,
+    pub value: Option<String>,
+}
+
+impl State {
+    pub fn region(&mut self, name: &str) -> &mut Region {
+        let region = self.regions.entry(name.to_owned()).or_default();
+        name.clone_into(&mut region.name);
+        region
+    }
+
+    pub fn uuid(&mut self) -> String {
+        self.counter += 1;
+        let digest = Sha256::digest(self.counter.to_le_bytes());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+    }
+}
+
+impl Region {
+    pub fn stack(&self, name_or_id: &str) -> Option<&Stack> {
+        let own = self.stacks.get(name_or_id).or_else(|| self.stacks.values().find(|stack| stack.id == name_or_id));
+        own.or_else(|| self.deleted.iter().find(|stack| stack.id == name_or_id))
+    }
+
+    /// By its id, or by its name and its stack.
+    pub fn change_set(&self, name_or_id: &str, stack: &str) -> Option<&ChangeSet> {
+        let stack = self.stack(stack).map_or(stack, |stack| stack.name.as_str());
+        let is_meant =
+            |change: &&ChangeSet| change.id == name_or_id || (change.name == name_or_id && change.stack == stack);
+        self.change_sets.iter().rev().find(is_meant)
+    }
+}
+
+pub fn now_millis() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+pub fn now() -> String {
+    let millis = now_millis();
+    format!("{}.{:03}Z", iso_8601(millis / 1000), millis % 1000)
+}
