@@ -184,9 +184,20 @@ pub fn run(options: &Options, contract: Option<&Contract>, on_check: &mut dyn Fn
 
 /// Whether the server behind a health page answers that it is well.
 pub fn healthy(url: &str) -> bool {
-    let Ok(uri) = http::parse(url) else { return false };
+    health(url).is_some()
+}
+
+/// The same, and it says that it is `name`: another server may listen where ours was expected.
+pub fn healthy_as(url: &str, name: &str) -> bool {
+    let said = health(url).and_then(|mut reply| reply.body_mut().read_to_string().ok());
+    let said = said.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    said.is_some_and(|health| health["name"].as_str() == Some(name))
+}
+
+fn health(url: &str) -> Option<ureq::http::Response<ureq::Body>> {
+    let uri = http::parse(url).ok()?;
     let agent: ureq::Agent = http::agent_config(&uri).timeout_global(Some(Duration::from_secs(5))).build().into();
-    agent.get(url).call().is_ok_and(|reply| reply.status() == 200)
+    agent.get(url).call().ok().filter(|reply| reply.status() == 200)
 }
 
 /// Whether a URL leads to this machine, so that a foreign `Host` can be tried on it.
