@@ -200,6 +200,34 @@ fn health(url: &str) -> Option<ureq::http::Response<ureq::Body>> {
     agent.get(url).call().ok().filter(|reply| reply.status() == 200)
 }
 
+/// Why a health page does not answer that the server is well.
+#[derive(Clone, Debug)]
+pub struct Silence {
+    pub detail: String,
+    pub hint: Option<String>,
+    /// Waiting is of no use: nothing is still on its way.
+    pub lasting: bool,
+}
+
+/// Asks the health page next to an endpoint, once.
+pub fn pulse(endpoint: &str) -> Result<(), Silence> {
+    let options = Options {
+        url: endpoint.to_owned(),
+        local: false,
+        calls: Vec::new(),
+        headers: Vec::new(),
+        timeout: Duration::from_secs(5),
+        max_body_bytes: 0,
+    };
+    let silence = |fault: Fault, lasting| Silence { detail: fault.detail, hint: fault.hint, lasting };
+    let client = Client::new(&options).map_err(|fault| silence(fault, true))?;
+    let reply = client.once(&client.bare("GET", &client.sibling("health"))).map_err(|fault| silence(fault, false))?;
+    match reply.status {
+        200 => Ok(()),
+        _ => Err(silence(diagnose::unexpected(&reply), diagnose::lasting(&reply))),
+    }
+}
+
 /// Whether a URL leads to this machine, so that a foreign `Host` can be tried on it.
 pub fn is_local(url: &str) -> bool {
     http::parse(url).is_ok_and(|uri| uri.host().is_some_and(http::is_loopback))

@@ -109,7 +109,17 @@ impl Shared {
             (deployment, name)
         };
         self.refresh(&name);
-        Ok(deployment.json())
+        // How it ends is asked for afterwards.
+        let mut answer = deployment.json();
+        for (field, value) in
+            [("readyState", json!("BUILDING")), ("status", json!("BUILDING")), ("state", json!("BUILDING"))]
+        {
+            answer[field] = value;
+        }
+        for field in ["aliasAssigned", "errorCode", "errorMessage", "ready"] {
+            answer[field] = Value::Null;
+        }
+        Ok(answer)
     }
 
     fn delete_deployment(&self, id: &str) -> Answer {

@@ -131,8 +131,7 @@ impl Deployment {
             "readySubstate": "PROMOTED", "isRollbackCandidate": true,
         });
         if let Some(message) = &self.error {
-            json["error"] = json!({ "code": "BUILD_ERROR", "message": message });
-            json["errorCode"] = json!("BUILD_ERROR");
+            json["errorCode"] = json!("BUILD_FAILED");
             json["errorMessage"] = json!(message);
             json["aliasAssigned"] = Value::Null;
             json["alias"] = json!([]);
