@@ -34,15 +34,21 @@ pub fn json_schema() -> Value {
                 "regions": { "type": "array", "items": { "type": "string" }, "description": "AWS regions; us-east-1 when none is named." },
                 "memory": { "type": "integer", "minimum": 128, "maximum": 10240, "description": "Megabytes; 1024 when not named." },
                 "architecture": { "enum": ["arm64", "x86_64"] },
+                "provisioned_concurrency": { "type": "integer", "minimum": 1, "description": "Environments kept warm." },
+                "reserved_concurrency": { "type": "integer", "minimum": 1, "description": "The most that run at once." },
+                "log_retention_days": { "type": "integer", "description": "30 when not named." },
+                "tracing": { "type": "boolean", "description": "X-Ray." },
+                "policies": { "type": "array", "items": { "type": ["string", "object"] }, "description": "SAM policy templates by name." },
+                "vpc": closed(json!({ "subnets": { "type": "array", "items": { "type": "string" } }, "security_groups": { "type": "array", "items": { "type": "string" } } }), &["subnets", "security_groups"]),
             }),
             &[],
         ),
         "vercel" => closed(
-            json!({ "regions": { "type": "array", "items": { "type": "string" }, "description": "Vercel regions, such as iad1." } }),
+            json!({ "regions": { "type": "array", "items": { "type": "string" }, "description": "Vercel regions, such as iad1." }, "max_duration": { "type": "integer", "minimum": 1, "maximum": 800, "description": "Seconds." }, "memory": { "type": "integer", "description": "Megabytes." } }),
             &[],
         ),
         _ => closed(
-            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." } }),
+            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "observability": { "type": "boolean" } }),
             &[],
         ),
     };

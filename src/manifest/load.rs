@@ -44,3 +44,66 @@ pub fn parse(text: &str, read: &dyn Fn(&str) -> Result<String, String>) -> (Opti
     let sound = faults.iter().all(|fault| fault.severity == Severity::Warning);
     (manifest.filter(|_| sound), faults)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A problem of a schema is told where the keyword stands, however the schema is written.
+    #[test]
+    fn schema_problems_have_the_place_of_the_keyword() {
+        let text = r##"
+[server]
+name = "s"
+version = "1.0.0"
+description = "d"
+[targets.vercel]
+
+[tools.x]
+description = "d"
+[tools.x.input]
+city = { type = "string" }
+units = { type = "strng" }
+deep = { type = "object", properties = { a = { minLength = -1 } } }
+either = { anyOf = [
+  { type = "string" },
+  { type = "nul" },
+] }
+"a/b" = { type = "string", enum = ["x",
+  "x"] }
+[tools.x.input.table]
+type = "string"
+pattern = "("
+[tools.x.input.table.properties.inner]
+"$ref" = "#/$defs/N"
+[tools.x.output]
+constructor = { type = "string" }
+
+[tools.y]
+description = "d"
+[tools.y.input_schema]
+type = "object"
+required = ["b"]
+additionalProperties = false
+[tools.y.input_schema.properties]
+a = { maximum = 1, minimum = 2 }
+"##;
+        let (manifest, faults) = parse(text.trim_start(), &|_| Err("no file".into()));
+        assert!(manifest.is_none());
+        let expected = [
+            "mcp.toml:11:11: error: `strng` is not a JSON Schema type",
+            "mcp.toml:12:48: error: `minLength` must be",
+            "mcp.toml:15:12: error: `nul` is not",
+            "mcp.toml:18:3: error: `enum` lists `x` twice",
+            "mcp.toml:21:1: error: `pattern` `(` does not compile",
+            "mcp.toml:23:1: error: `$ref` `#/$defs/N` points to nothing",
+            "mcp.toml:25:1: error: property `constructor`",
+            "mcp.toml:31:13: error: `required` names `b`",
+            "mcp.toml:34:20: error: `minimum` `2` and `maximum` `1`",
+        ];
+        assert_eq!(faults.len(), expected.len());
+        for (fault, expected) in faults.iter().zip(expected) {
+            assert!(fault.to_string().starts_with(expected), "{fault}\nis not\n{expected}");
+        }
+    }
+}

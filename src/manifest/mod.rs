@@ -6,6 +6,7 @@ mod json_schema;
 mod load;
 pub mod names;
 pub mod param;
+mod platforms;
 mod reader;
 pub mod schema;
 mod sections;
@@ -160,11 +161,38 @@ pub struct Lambda {
     pub memory: u64,
     /// `arm64` or `x86_64`.
     pub architecture: String,
+    /// Environments kept warm behind the alias.
+    pub provisioned_concurrency: Option<u64>,
+    /// The most that run at once: the cheapest guard of a public URL.
+    pub reserved_concurrency: Option<u64>,
+    pub log_retention_days: u64,
+    /// X-Ray.
+    pub tracing: bool,
+    /// SAM policy templates.
+    pub policies: Vec<Value>,
+    pub vpc: Option<Vpc>,
+}
+
+/// `vpc = { subnets, security_groups }`: the function runs inside a network of the account.
+#[derive(Debug, Clone)]
+pub struct Vpc {
+    pub subnets: Vec<String>,
+    pub security_groups: Vec<String>,
 }
 
 impl Default for Lambda {
     fn default() -> Self {
-        Lambda { regions: vec!["us-east-1".into()], memory: 1024, architecture: "arm64".into() }
+        Lambda {
+            regions: vec!["us-east-1".into()],
+            memory: 1024,
+            architecture: "arm64".into(),
+            provisioned_concurrency: None,
+            reserved_concurrency: None,
+            log_retention_days: 30,
+            tracing: false,
+            policies: Vec::new(),
+            vpc: None,
+        }
     }
 }
 
@@ -172,12 +200,26 @@ impl Default for Lambda {
 pub struct Vercel {
     /// Empty: Vercel's default region.
     pub regions: Vec<String>,
+    /// Seconds; as long as the longest tool needs when not set.
+    pub max_duration: Option<u64>,
+    /// Megabytes; Vercel's own choice when not set.
+    pub memory: Option<u64>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Cloudflare {
     /// Custom domains, such as `mcp.example.com`; without any the Worker answers on workers.dev.
     pub domains: Vec<String>,
+    /// Runs near what it calls instead of near the caller.
+    pub smart_placement: bool,
+    /// Workers Logs.
+    pub observability: bool,
+}
+
+impl Default for Cloudflare {
+    fn default() -> Self {
+        Cloudflare { domains: Vec::new(), smart_placement: false, observability: true }
+    }
 }
 
 /// The three kinds of declaration that have a handler file each.

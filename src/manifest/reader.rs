@@ -246,7 +246,7 @@ impl<'r, 't> Fields<'r, 't> {
     }
 
     /// Reports every key that nobody asked for, with the nearest known one.
-    pub fn finish(self) {
+    pub fn finish(&self) {
         let known = self.known.borrow();
         for (key, _) in self.table.iter() {
             if known.contains(&key) {

@@ -9,8 +9,8 @@ use toml_edit::Item;
 
 use super::reader::{Fields, Reader, a, span_at, to_json};
 use super::schema::{self, Role};
-use super::settings;
 use super::{Cache, Kind, Limits, Manifest, Position, Prompt, Resource, Server, Tool, names, uri_template};
+use super::{platforms, settings};
 use crate::targets;
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -19,10 +19,10 @@ type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<Manifest> {
     let fields = reader.table(root, "", None)?;
     let server = server(&fields);
-    let targets = settings::targets(&fields);
+    let targets = platforms::targets(&fields);
     let manifest = Manifest {
         app: server.name.clone(),
-        stages: settings::stages(&fields, &server.name, &targets),
+        stages: platforms::stages(&fields, &server.name, &targets),
         server,
         limits: limits(&fields),
         cache: cache(&fields),
@@ -36,6 +36,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
     };
     duplicates(&fields, &manifest);
     platform_limits(&fields, &manifest);
+    function_durations(&fields, &manifest);
     fields.finish();
     Some(manifest)
 }
@@ -417,6 +418,17 @@ fn platform_limits(root: &Fields<'_, '_>, manifest: &Manifest) {
             let hint = format!("lower it, or take `[targets.{}]` out", target.name);
             root.reader().error(span("/limits/max_body"), message, Some(hint));
         }
+    }
+}
+
+/// A function that ends before its longest tool may would be an outage of that tool.
+fn function_durations(root: &Fields<'_, '_>, manifest: &Manifest) {
+    let Some(duration) = manifest.targets.vercel.as_ref().and_then(|vercel| vercel.max_duration) else { return };
+    let longest = manifest.longest_timeout().as_secs_f64().ceil() as u64;
+    if duration < longest {
+        let message = format!("`max_duration` is {duration} s, but a handler may take {longest} s");
+        let hint = format!("write at least {longest}, or shorten the timeouts");
+        root.reader().error(span_at_root(root, "/targets/vercel/max_duration"), message, Some(hint));
     }
 }
 

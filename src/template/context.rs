@@ -49,7 +49,7 @@ pub fn project(manifest: &Manifest) -> Value {
         },
         "app": manifest.app,
         "mcp_deploy_version": env!("CARGO_PKG_VERSION"),
-        "description_1024": truncated(&manifest.server.description, 1024),
+        "description_1024": truncated(&inert(&manifest.server.description), 1024),
         "manifest_json": data(manifest),
         "types": types::declarations(manifest),
         "tools": handlers(manifest, Kind::Tool),
@@ -64,13 +64,20 @@ pub fn project(manifest: &Manifest) -> Value {
             "regions": lambda.regions,
             "layer_name": if lambda.architecture == "arm64" { "LambdaAdapterLayerArm64" } else { "LambdaAdapterLayerX86" },
             "layer_version": 30,
-            "log_retention_days": 30,
+            "log_retention_days": lambda.log_retention_days,
+            "provisioned_concurrency": lambda.provisioned_concurrency,
+            "reserved_concurrency": lambda.reserved_concurrency,
+            "tracing": lambda.tracing,
+            "policies": lambda.policies,
+            "has_policies": !lambda.policies.is_empty() || !manifest.secrets.is_empty(),
+            "vpc": lambda.vpc.as_ref().map(|vpc| json!({ "subnets": vpc.subnets, "security_groups": vpc.security_groups })),
         })),
         "vercel": targets.vercel.as_ref().map(|vercel| json!({
-            "max_duration": function_timeout(manifest, 800),
+            "max_duration": vercel.max_duration.unwrap_or_else(|| function_timeout(manifest, 800)),
+            "memory": vercel.memory,
             "regions": vercel.regions,
         })),
-        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains })),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability })),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
@@ -79,6 +86,11 @@ pub fn project(manifest: &Manifest) -> Value {
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
 fn function_timeout(manifest: &Manifest, limit: u64) -> u64 {
     (manifest.longest_timeout().as_secs_f64().ceil() as u64 + 10).min(limit)
+}
+
+/// Even in a description CloudFormation's linter refuses what looks like a reference: `${…}`, `{{resolve:…}}`.
+fn inert(text: &str) -> String {
+    text.replace('{', "(").replace('}', ")")
 }
 
 /// At most `bytes` of UTF-8, cut between characters.

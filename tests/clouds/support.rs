@@ -110,10 +110,7 @@ pub fn with(cmd: Cmd, environment: &[(&str, String)]) -> Cmd {
 }
 
 pub fn run(cmd: &Cmd) -> Result<Outcome, ToolFailed> {
-    let started = Instant::now();
-    let done = process::run(cmd, Io::Answer, Some(LIMIT));
-    std::fs::write("/dev/stderr", format!("TIME {:?} {cmd}\n", started.elapsed())).unwrap();
-    done.map_err(|error| error.downcast::<ToolFailed>().expect("the tool ran"))
+    process::run(cmd, Io::Answer, Some(LIMIT)).map_err(|error| error.downcast::<ToolFailed>().expect("the tool ran"))
 }
 
 /// Asks the servers, with the names and certificates of the edge.

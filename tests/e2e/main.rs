@@ -4,8 +4,11 @@
 mod clients;
 mod clouds;
 mod conformance;
+mod dev;
 mod doctor;
+mod hostile_text;
 mod interrupt;
+mod large;
 mod ship;
 mod streaming;
 mod support;

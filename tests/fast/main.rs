@@ -9,4 +9,5 @@ mod interruption;
 mod properties;
 mod source;
 mod support;
+mod terminal;
 mod trees;

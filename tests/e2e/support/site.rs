@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::TARGETS;
 use super::child::{LONG, Running};
-use super::work::{copy, folder, mcp_deploy, read, write};
+use super::work::{copy, folder, mcp_deploy, write};
 
 /// The weather example, and a tool that waits to be told to go on.
 pub static WEATHER: LazyLock<Site> = LazyLock::new(|| Site::new("weather", weather));
@@ -84,11 +84,6 @@ fn conformance(root: &Path) {
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/conformance"), root);
     // Any key of 32 characters signs the state of these tests.
     write(root.join(".env"), format!("MCP_STATE_KEY={}\n", "0123456789abcdef".repeat(2)));
-}
-
-/// The project's manifest as text.
-pub fn manifest(site: &Site) -> String {
-    read(site.root.join("mcp.toml"))
 }
 
 /// The one tool's answer that every client has to see.

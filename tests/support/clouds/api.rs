@@ -9,7 +9,7 @@ use super::http::{Listener, Reply, Request, Response, lock};
 pub trait Cloud: Send + Sync + 'static {
     fn answer(&self, request: &Request) -> Reply;
     /// An error in the form in which this cloud reports errors.
-    fn error(&self, status: u16) -> Response;
+    fn error(&self, request: &Request, status: u16) -> Response;
 }
 
 /// The API behind an address on 127.0.0.1, until it is dropped.
@@ -27,8 +27,8 @@ impl Api {
         let listener = Listener::requests(move |request| {
             lock(&to_log).push(request.clone());
             match strike(&mut lock(&to_fail), request) {
-                Some(Kind::Status(status)) => cloud.error(status).into(),
-                Some(Kind::RetryAfter(seconds)) => cloud.error(429).with("retry-after", seconds).into(),
+                Some(Kind::Status(status)) => cloud.error(request, status).into(),
+                Some(Kind::RetryAfter(seconds)) => cloud.error(request, 429).with("retry-after", seconds).into(),
                 Some(Kind::Answer(response)) => response.into(),
                 Some(Kind::Hang(time)) => Reply::Hang(time),
                 Some(Kind::Reset) => Reply::Reset,
@@ -89,7 +89,7 @@ pub struct Fault {
     kind: Kind,
     method: Option<String>,
     path: Option<String>,
-    body: Option<String>,
+    body: Vec<String>,
     left: Option<usize>,
 }
 
@@ -104,7 +104,7 @@ enum Kind {
 
 impl Fault {
     fn new(kind: Kind) -> Self {
-        Fault { kind, method: None, path: None, body: None, left: None }
+        Fault { kind, method: None, path: None, body: Vec::new(), left: None }
     }
 
     /// An error answer as the cloud words it.
@@ -138,9 +138,9 @@ impl Fault {
         self
     }
 
-    /// Only at requests whose body holds `text`: an action of a form API.
+    /// Only at requests whose body holds `text`, such as the action of a form API; more than one must all be there.
     pub fn with_body(mut self, text: &str) -> Self {
-        self.body = Some(text.to_owned());
+        self.body.push(text.to_owned());
         self
     }
 
@@ -153,6 +153,6 @@ impl Fault {
     fn meets(&self, request: &Request) -> bool {
         self.method.as_ref().is_none_or(|method| *method == request.method)
             && self.path.as_ref().is_none_or(|path| request.path.contains(path.as_str()))
-            && self.body.as_ref().is_none_or(|text| String::from_utf8_lossy(&request.body).contains(text.as_str()))
+            && self.body.iter().all(|text| String::from_utf8_lossy(&request.body).contains(text.as_str()))
     }
 }

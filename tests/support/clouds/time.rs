@@ -15,3 +15,23 @@ pub fn iso_8601(seconds: u64) -> String {
     let (hours, minutes, seconds) = (rest / 3600, rest / 60 % 60, rest % 60);
     format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}")
 }
+
+/// The milliseconds of `2026-11-23T06:00:00.123Z`.
+pub fn millis_of(time: &str) -> Option<u64> {
+    let number = |range: std::ops::Range<usize>| time.get(range)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let year = year - u64::from(month <= 2);
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    let seconds = days * 86_400 + number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+    Some(seconds * 1000 + number(20..23).unwrap_or(0))
+}
+
+#[test]
+fn times_are_read_as_they_are_written() {
+    for seconds in [0, 951_782_400, 1_795_415_174, 4_102_444_799] {
+        assert_eq!(millis_of(&format!("{}.007Z", iso_8601(seconds))), Some(seconds * 1000 + 7));
+    }
+    assert_eq!(iso_8601(1_795_415_174), "2026-11-23T06:26:14");
+}

@@ -167,6 +167,7 @@ fn execute(shared: &Shared, region_name: &str, form: &Form) -> Result<String, Re
         Err((logical, reason)) => {
             stack = Stack { events: stack.events, ..before };
             note(&mut stack, &ids[1], Some(&logical), &format!("{verb}_FAILED"), &reason);
+            stack.events[0].kind = text(&change.template["Resources"][&logical]["Type"]);
             let rolled_back = if verb == "CREATE" { "ROLLBACK_COMPLETE" } else { "UPDATE_ROLLBACK_COMPLETE" };
             note(&mut stack, &ids[2], None, rolled_back, &format!("The following resource(s) failed: [{logical}]."));
         }

@@ -103,7 +103,8 @@ impl Function {
             url.site.show(Route::Broken(failed()));
             return;
         }
-        if self.running.as_ref().is_some_and(|(running, _)| *running == version) {
+        if let Some((_, sandbox)) = self.running.as_ref().filter(|(running, _)| *running == version) {
+            url.site.show(Route::Running(sandbox.address));
             return;
         }
         match Sandbox::start(self, config, version, surroundings) {

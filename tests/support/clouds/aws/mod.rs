@@ -167,8 +167,14 @@ impl Cloud for Shared {
         .into()
     }
 
-    fn error(&self, status: u16) -> Response {
+    fn error(&self, request: &Request, status: u16) -> Response {
+        let is_s3 = Caller::of(request).is_some_and(|caller| caller.service == "s3");
         match status {
+            401 | 403 if is_s3 => s3::error(403, "AccessDenied", "Access Denied"),
+            429 if is_s3 => s3::error(503, "SlowDown", "Please reduce your request rate."),
+            status if is_s3 => {
+                s3::error(status, "InternalError", "We encountered an internal error. Please try again.")
+            }
             401 | 403 => {
                 xml::error(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
             }

@@ -128,6 +128,12 @@ pub fn execute(
             remove(region, resource);
         }
     }
+    let functions = made.values().filter(|resource| resource.kind == "AWS::Lambda::Function");
+    for resource in functions {
+        function(region, &resource.physical)
+            .map(|function| function.refresh(surroundings))
+            .map_err(|reason| (resource.physical.clone(), reason))?;
+    }
     let look = |name: &str, attribute: Option<&str>| look_up(&made, name, attribute);
     let scope = Scope { template: &change.template, parameters: &values, pseudo: &pseudo, resource: &look };
     let outputs = change.template["Outputs"].as_object().into_iter().flatten();
@@ -259,7 +265,6 @@ fn make(
             if changed {
                 function.aliases.insert(property("Name"), version);
             }
-            function.refresh(surroundings);
             format!("{}:{}", function.arn(), property("Name"))
         }
         "AWS::Lambda::Url" => {
@@ -280,7 +285,6 @@ fn make(
             if property("Principal") == "*" {
                 function.public.insert(format!("{} {}", qualifier(&target), property("Action")));
             }
-            function.refresh(surroundings);
             format!("{}-{logical}", stack.name)
         }
         _ => {
@@ -302,6 +306,12 @@ pub fn remove(region: &mut Region, resource: &Resource) {
         "AWS::Logs::LogGroup" => drop(region.logs.remove(&resource.physical)),
         "AWS::SecretsManager::Secret" => region.secrets.retain(|_, secret| secret.arn != resource.physical),
         "AWS::S3::Bucket" => drop(region.buckets.remove(&resource.physical)),
+        "AWS::Lambda::Permission" => {
+            let target = text(&resource.properties["FunctionName"]);
+            if let Ok(function) = function(region, &target) {
+                function.public.remove(&format!("{} {}", qualifier(&target), text(&resource.properties["Action"])));
+            }
+        }
         _ => {}
     }
 }

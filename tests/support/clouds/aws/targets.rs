@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::http::{Request, Response, lock};
+use super::super::time::millis_of;
 use super::Shared;
 use super::auth::Caller;
 use super::stack::allows;
@@ -64,8 +65,14 @@ fn collect_logs(region: &mut Region) {
         let fresh = if is_continued { &lines[events.len()..] } else { &lines[..] };
         let known: Vec<String> = events.iter().map(|event| event.message.clone()).collect();
         let fresh = fresh.iter().filter(|line| is_continued || !known.iter().any(|known| known == *line));
-        events.extend(fresh.map(|line| LogEvent { time: now, message: (*line).to_owned() }));
+        events.extend(fresh.map(|line| LogEvent { time: time_of(line).unwrap_or(now), message: (*line).to_owned() }));
     }
+}
+
+/// When a line was written, as it says itself.
+fn time_of(line: &str) -> Option<u64> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    millis_of(line["timestamp"].as_str()?)
 }
 
 fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> Result<Value, Response> {

@@ -38,7 +38,7 @@ impl Cloud for Shared {
         }
     }
 
-    fn error(&self, status: u16) -> Response {
+    fn error(&self, _request: &Request, status: u16) -> Response {
         match status {
             401 => failure(401, 10000, "Authentication error"),
             403 => failure(403, 9109, "Unauthorized to access requested resource"),

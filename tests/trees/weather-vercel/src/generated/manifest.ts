@@ -6,7 +6,7 @@ export const manifest: Manifest = {
     "name": "weather",
     "version": "0.1.0",
     "title": "Weather",
-    "description": "Current weather, forecasts and packing advice for any city."
+    "description": "Weather"
   },
   "tools": [
     {

@@ -1,0 +1,25 @@
+//! JSON pointers.
+
+use serde_json::Value;
+
+pub fn join(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+pub fn unescape(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
+}
+
+/// Where a pointer is in the document: the place of every step among its siblings.
+pub fn position(root: &Value, pointer: &str) -> Vec<usize> {
+    let mut at = root;
+    let step = |token: &str| {
+        let place = match at {
+            Value::Object(map) => map.keys().position(|key| *key == unescape(token))?,
+            _ => token.parse().ok()?,
+        };
+        at = at.pointer(&format!("/{token}"))?;
+        Some(place)
+    };
+    pointer.split('/').skip(1).map_while(step).collect()
+}

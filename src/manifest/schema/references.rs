@@ -1,0 +1,289 @@
+//! Rules for references and for what they lead to.
+
+use super::near::nearest;
+use super::uri::{as_url_fragment, encode_uri, is_url, percent_decode};
+use super::words::show;
+use super::{Lint, Site};
+
+/// The server's validator reads draft 4's `id` like `$id`.
+pub fn check_id(lint: &mut Lint, site: &Site) {
+    let Some(id) = site.value.as_str().filter(|id| !id.is_empty()) else {
+        return;
+    };
+    let named = id.strip_prefix('#').filter(|name| !name.starts_with('/'));
+    if site.place.is_root() {
+        if !is_url(id) {
+            lint.error(
+                site.at(),
+                format!("`{}` is {}, which is not a URL: every request would fail", site.key, show(id)),
+                "remove it: nothing needs it",
+            );
+        }
+    } else if let (true, "$id", Some(name)) = (lint.dialect.is_old(), site.key, named) {
+        check_unique_anchor(lint, site, name);
+    } else {
+        lint.error(
+            site.at(),
+            format!("`{}` below the root changes what every `#…` reference inside it means", site.key),
+            "remove it: nothing can refer to it, since references must begin with `#`",
+        );
+    }
+}
+
+pub fn check_anchor(lint: &mut Lint, site: &Site) {
+    if let Some(name) = site.value.as_str() {
+        check_unique_anchor(lint, site, name);
+    }
+}
+
+fn check_unique_anchor(lint: &mut Lint, site: &Site, name: &str) {
+    if !lint.anchors.insert(name.to_string()) {
+        lint.error(
+            site.at(),
+            format!("the anchor {} is there twice, so a reference to it is ambiguous", show(name)),
+            "rename one of the two",
+        );
+    }
+}
+
+pub fn check_reference(lint: &mut Lint, site: &Site) {
+    let Some(reference) = site.value.as_str() else {
+        return;
+    };
+    if resolves(lint, site, reference) && lint.cycles.contains(&site.place.pointer) {
+        lint.error(
+            site.at(),
+            format!(
+                "`{}` {} leads back to itself without entering a property or an item: checking a value would never end",
+                site.key,
+                show(reference)
+            ),
+            "put the recursion inside `properties` or `items`",
+        );
+    }
+}
+
+pub fn check_dynamic_reference(lint: &mut Lint, site: &Site) {
+    let Some(reference) = site.value.as_str() else {
+        return;
+    };
+    let dynamic = reference.strip_prefix('#').is_some_and(|name| lint.index.is_dynamic(name));
+    if dynamic || resolves(lint, site, reference) {
+        lint.warn(
+            site.at(),
+            "the server's validator ignores `$dynamicRef`, so it lets any value pass here".into(),
+            "use `$ref`",
+        );
+    }
+}
+
+fn resolves(lint: &mut Lint, site: &Site, reference: &str) -> bool {
+    let (key, shown) = (site.key, show(reference));
+    let Some(fragment) = reference.strip_prefix('#') else {
+        lint.error(
+            site.at(),
+            format!("`{key}` {shown} points outside this schema, and a server does not fetch schemas"),
+            "copy that schema into `$defs` and refer to it as `#/$defs/NAME`",
+        );
+        return false;
+    };
+    let Some(target) = lint.index.resolve(reference) else {
+        let (why, hint) = unresolved(lint, reference);
+        lint.error(site.at(), format!("`{key}` {shown} {why}"), hint);
+        return false;
+    };
+    // The validator compares the two spelt as URLs, and decodes neither.
+    let filed_under = encode_uri(target);
+    let same = lint.index.is_anchor(fragment) || as_url_fragment(fragment) == filed_under;
+    if !same {
+        lint.error(
+            site.at(),
+            format!("`{key}` {shown} is not spelt as the server's validator looks it up: it would find nothing"),
+            format!("write it as {}", show(&format!("#{filed_under}"))),
+        );
+    }
+    same
+}
+
+fn unresolved(lint: &Lint, reference: &str) -> (&'static str, String) {
+    let name = &reference[1..];
+    if lint.index.is_dynamic(name) {
+        return (
+            "names a `$dynamicAnchor`, which the server's validator does not look up",
+            "use `$anchor` for it".into(),
+        );
+    }
+    if percent_decode(name).is_some_and(|pointer| lint.root.pointer(&pointer).is_some()) {
+        return (
+            "points to a place where no schema can stand",
+            "move the schema into `$defs` and refer to it as `#/$defs/NAME`".into(),
+        );
+    }
+    let targets = lint.index.targets();
+    let hint = match nearest(reference, targets.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {}?", show(near)),
+        None => "define it in `$defs`".into(),
+    };
+    ("points to nothing in this schema", hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Role;
+    use super::super::tests::Rows::Whole;
+    use super::super::tests::table;
+
+    #[test]
+    fn references() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/Node"},"b":{"$ref":"#/properties/a"},"c":{"$ref":"#named"},"d":{"$ref":"#/$defs/x~1y%20z"},"e":{"$ref":"#"},"f":{"$ref":"#/definitions/old"},"g":{"$ref":"#/$defs/Node/properties/next"}},"$defs":{"Node":{"$anchor":"named","properties":{"next":{"$ref":"#/$defs/Node"}}},"x/y z":{}},"definitions":{"old":{}}}"##,
+                    &[],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$ref":"https://example.com/x.json"}}}"#,
+                    &[
+                        "error /properties/a/$ref: `$ref` `https://example.com/x.json` points outside this schema, and a server does not fetch schemas [copy that schema into `$defs` and refer to it as `#/$defs/NAME`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$ref":"other.json#/x"}}}"#,
+                    &[
+                        "error /properties/a/$ref: `$ref` `other.json#/x` points outside this schema, and a server does not fetch schemas [copy that schema into `$defs` and refer to it as `#/$defs/NAME`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$ref":""}}}"#,
+                    &[
+                        r#"error /properties/a/$ref: `$ref` `""` points outside this schema, and a server does not fetch schemas [copy that schema into `$defs` and refer to it as `#/$defs/NAME`]"#,
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$ref":5}}}"#,
+                    &["error /properties/a/$ref: `$ref` must be a reference such as `#/$defs/NAME`, but is `5`"],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/Nod"}},"$defs":{"Node":{}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/$defs/Nod` points to nothing in this schema [did you mean `#/$defs/Node`?]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/nowhere"}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/nowhere` points to nothing in this schema [define it in `$defs`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/x~2"}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/$defs/x~2` points to nothing in this schema [define it in `$defs`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/components/schemas/A"}},"components":{"schemas":{"A":{}}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/components/schemas/A` points to a place where no schema can stand [move the schema into `$defs` and refer to it as `#/$defs/NAME`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/properties"}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/properties` points to a place where no schema can stand [move the schema into `$defs` and refer to it as `#/$defs/NAME`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#dynamic"}},"$defs":{"A":{"$dynamicAnchor":"dynamic"}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#dynamic` names a `$dynamicAnchor`, which the server's validator does not look up [use `$anchor` for it]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$dynamicRef":"#dynamic"}},"$defs":{"A":{"$dynamicAnchor":"dynamic"}}}"##,
+                    &[
+                        "warning /properties/a/$dynamicRef: the server's validator ignores `$dynamicRef`, so it lets any value pass here [use `$ref`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/Page[Item]"},"b":{"$ref":"#/$defs/Page%5BItem%5D"}},"$defs":{"Page[Item]":{}}}"##,
+                    &[
+                        "error /properties/a/$ref: `$ref` `#/$defs/Page[Item]` is not spelt as the server's validator looks it up: it would find nothing [write it as `#/$defs/Page%5BItem%5D`]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$anchor":"same"},"b":{"$anchor":"same"}}}"#,
+                    &[
+                        "error /properties/b/$anchor: the anchor `same` is there twice, so a reference to it is ambiguous [rename one of the two]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn cycles() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (
+                    r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/List"}},"$defs":{"List":{"anyOf":[{"type":"null"},{"properties":{"next":{"$ref":"#/$defs/List"}}},{"items":{"$ref":"#/$defs/List"}}]}}}"##,
+                    &[],
+                ),
+                (
+                    r##"{"type":"object","allOf":[{"$ref":"#"}]}"##,
+                    &[
+                        "error /allOf/0/$ref: `$ref` `#` leads back to itself without entering a property or an item: checking a value would never end [put the recursion inside `properties` or `items`]",
+                    ],
+                ),
+                (
+                    r##"{"type":"object","$defs":{"A":{"anyOf":[{"type":"null"},{"$ref":"#/$defs/B"}]},"B":{"$ref":"#/$defs/A"}}}"##,
+                    &[
+                        "error /$defs/B/$ref: `$ref` `#/$defs/A` leads back to itself without entering a property or an item: checking a value would never end [put the recursion inside `properties` or `items`]",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn identifiers() {
+        table(
+            Whole(Role::ToolInput),
+            &[
+                (r#"{"$id":"https://example.com/tools/x.json#","type":"object"}"#, &[]),
+                (r#"{"$id":"urn:example:x","type":"object"}"#, &[]),
+                (
+                    r#"{"$id":"x.json","type":"object","properties":{"id":{"type":"string"},"$id":{"type":"string"}}}"#,
+                    &[],
+                ),
+                (
+                    r#"{"$id":"http://a b/","type":"object"}"#,
+                    &[
+                        "error /$id: `$id` is `http://a b/`, which is not a URL: every request would fail [remove it: nothing needs it]",
+                    ],
+                ),
+                (
+                    r#"{"$id":"http://","type":"object"}"#,
+                    &[
+                        "error /$id: `$id` is `http://`, which is not a URL: every request would fail [remove it: nothing needs it]",
+                    ],
+                ),
+                (
+                    r#"{"type":"object","properties":{"a":{"$id":"a.json"},"b":{"id":"b"}}}"#,
+                    &[
+                        "error /properties/a/$id: `$id` below the root changes what every `#…` reference inside it means [remove it: nothing can refer to it, since references must begin with `#`]",
+                        "error /properties/b/id: `id` below the root changes what every `#…` reference inside it means [remove it: nothing can refer to it, since references must begin with `#`]",
+                    ],
+                ),
+                (
+                    r##"{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"a":{"$id":"#/properties/a"}}}"##,
+                    &[
+                        "error /properties/a/$id: `$id` below the root changes what every `#…` reference inside it means [remove it: nothing can refer to it, since references must begin with `#`]",
+                    ],
+                ),
+            ],
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! Rules for regular expressions, which JavaScript must be able to compile.
+
+use serde_json::Map;
+
+use super::pointer::join;
+use super::words::{lower_first, show};
+use super::{Lint, Site};
+
+/// A piece of a regular expression of another flavour, and what JavaScript has for it.
+const REGEX_HINTS: &[(&str, &str)] = &[
+    ("\\A", "use `^` for the start of the text"),
+    ("\\Z", "use `$` for the end of the text"),
+    ("\\z", "use `$` for the end of the text"),
+    ("(?P<", "name a group as in `(?<name>…)`"),
+    ("(?P=", "refer to a group as in `\\k<name>`"),
+    ("(?i)", "JavaScript has no inline flags: list both cases, as in `[aA]`"),
+    ("(?x)", "JavaScript has no inline flags: leave the spaces out"),
+    ("(?s)", "JavaScript has no inline flags: use `[^]` for any character"),
+    ("(?m)", "JavaScript has no inline flags: leave it out"),
+    ("(?>", "JavaScript has no atomic groups: use `(?:…)`"),
+    ("(?#", "JavaScript has no comments in a pattern: leave it out"),
+    ("\\-", "`-` needs no backslash outside `[…]`"),
+    ("\\_", "`_` needs no backslash"),
+    ("\\@", "`@` needs no backslash"),
+    ("\\:", "`:` needs no backslash"),
+    ("\\ ", "a space needs no backslash"),
+    ("\\'", "`'` needs no backslash"),
+    ("\\\"", "`\"` needs no backslash"),
+    ("\\#", "`#` needs no backslash"),
+    ("\\%", "`%` needs no backslash"),
+];
+
+pub fn check_pattern(lint: &mut Lint, site: &Site) {
+    if let Some(pattern) = site.value.as_str() {
+        check_regex(lint, site.at(), "`pattern`", pattern);
+    }
+}
+
+pub fn check_pattern_properties(lint: &mut Lint, site: &Site) {
+    for pattern in site.value.as_object().into_iter().flat_map(Map::keys) {
+        check_regex(lint, join(&site.pointer, pattern), "the key", pattern);
+    }
+}
+
+fn check_regex(lint: &mut Lint, pointer: String, what: &str, pattern: &str) {
+    let Some(why) = regex_fault(pattern) else {
+        return;
+    };
+    let known = REGEX_HINTS.iter().find(|(piece, _)| pattern.contains(piece));
+    lint.error(
+        pointer,
+        format!("{what} {} does not compile in JavaScript with the `u` flag: {}", show(pattern), why),
+        known.map_or("try it as `new RegExp(pattern, \"u\")`", |(_, hint)| hint),
+    );
+}
+
+/// Why JavaScript would not compile a pattern with the `u` flag.
+fn regex_fault(pattern: &str) -> Option<String> {
+    let flags = regress::Flags { unicode: true, no_opt: true, ..Default::default() };
+    match regress::Regex::with_flags(pattern, flags) {
+        Err(why) => Some(lower_first(&why.to_string())),
+        // The one thing this engine takes and JavaScript does not.
+        Ok(_) if repeats_boundary(pattern) => Some("a word boundary cannot be repeated".into()),
+        Ok(_) => None,
+    }
+}
+
+/// Whether `*`, `+`, `?` or `{` follows a `\b` or `\B` outside a class.
+fn repeats_boundary(pattern: &str) -> bool {
+    let mut chars = pattern.chars().peekable();
+    let mut class = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '[' => class = true,
+            ']' => class = false,
+            '\\' => {
+                let boundary = matches!(chars.next(), Some('b' | 'B')) && !class;
+                if boundary && matches!(chars.peek(), Some('*' | '+' | '?' | '{')) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Rows::Property;
+    use super::super::tests::table;
+
+    #[test]
+    fn patterns() {
+        table(
+            Property,
+            &[
+                (r#"{"pattern":"^\\p{L}[\\w\\-]+$","patternProperties":{"^x-":{}}}"#, &[]),
+                (
+                    r#"{"pattern":"("}"#,
+                    &[
+                        r#"error /pattern: `pattern` `(` does not compile in JavaScript with the `u` flag: unbalanced parenthesis [try it as `new RegExp(pattern, "u")`]"#,
+                    ],
+                ),
+                (
+                    r#"{"pattern":"\\Afoo\\Z"}"#,
+                    &[
+                        r#"error /pattern: `pattern` `\Afoo\Z` does not compile in JavaScript with the `u` flag: invalid character escape [use `^` for the start of the text]"#,
+                    ],
+                ),
+                (
+                    r#"{"pattern":"(?P<year>\\d+)"}"#,
+                    &[
+                        r#"error /pattern: `pattern` `(?P<year>\d+)` does not compile in JavaScript with the `u` flag: invalid group modifier [name a group as in `(?<name>…)`]"#,
+                    ],
+                ),
+                (
+                    r#"{"pattern":"(?i)abc"}"#,
+                    &[
+                        "error /pattern: `pattern` `(?i)abc` does not compile in JavaScript with the `u` flag: invalid group modifier [JavaScript has no inline flags: list both cases, as in `[aA]`]",
+                    ],
+                ),
+                (
+                    r#"{"pattern":"a\\-b"}"#,
+                    &[
+                        r#"error /pattern: `pattern` `a\-b` does not compile in JavaScript with the `u` flag: invalid character escape [`-` needs no backslash outside `[…]`]"#,
+                    ],
+                ),
+                (r#"{"pattern":"\\b[\\b*]+\\\\b+","patternProperties":{"\\Bx":{}}}"#, &[]),
+                (
+                    r#"{"pattern":"x\\b+"}"#,
+                    &[
+                        r#"error /pattern: `pattern` `x\b+` does not compile in JavaScript with the `u` flag: a word boundary cannot be repeated [try it as `new RegExp(pattern, "u")`]"#,
+                    ],
+                ),
+                (
+                    r#"{"patternProperties":{"a/[":{}}}"#,
+                    &[
+                        r#"error /patternProperties/a~1[: the key `a/[` does not compile in JavaScript with the `u` flag: unbalanced bracket [try it as `new RegExp(pattern, "u")`]"#,
+                    ],
+                ),
+            ],
+        );
+    }
+}
