@@ -32,6 +32,8 @@ pub struct Plan<'a> {
     pub project: &'a Project,
     pub stage: &'a str,
     pub calls: &'a [Call],
+    /// What proves who we are to a live server, if it asks.
+    pub headers: &'a [(String, String)],
     /// How long a new address may take to come alive.
     pub patience: Duration,
     pub rollback_on_failure: bool,
@@ -125,9 +127,10 @@ fn prove(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>, deploy
     };
     put(plan, &deployment)?;
     let step = ui::step(format!("{}: verify {}", deployment.place(), deployment.url));
-    let report = live::verify(&deployment.url, context.build.manifest, plan.calls, plan.patience, &mut |check| {
-        step.doing(&check.title)
-    });
+    let report =
+        live::verify(&deployment.url, context.build.manifest, plan.calls, plan.headers, plan.patience, &mut |check| {
+            step.doing(&check.title)
+        });
     let mark = if report.ok() { Mark::Good } else { Mark::Bad };
     step.end(mark, &pipeline::counted(&report));
     report.checks.iter().filter(|check| check.outcome == Outcome::Failed).for_each(pipeline::print_check);

@@ -48,6 +48,7 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
         project: &all.project,
         stage: &args.stage.stage,
         calls: &[],
+        headers: &[],
         patience: Duration::ZERO,
         rollback_on_failure: false,
         bundle_bytes: None,

@@ -100,6 +100,7 @@ pub fn locally(project: &Project, tools: &Toolchain, targets: &[&'static Target]
 
 /// The local way, then each cloud that passed it is deployed, side by side, and verified live.
 fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args: &Ship, mode: Mode) -> Result<Answer> {
+    let headers = pipeline::bearer_header(args.calls.bearer_env.as_deref())?;
     let values = secrets::values(&project.home, &project.manifest)?;
     let terminal = ui::interactive() && targets.len() == 1 && !args.json;
     let build = || Build { root: &project.root, manifest: &project.manifest, tools };
@@ -125,6 +126,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
         project,
         stage: &args.stage.stage,
         calls: &args.calls.call,
+        headers: &headers,
         patience: Duration::from_secs(args.wait),
         rollback_on_failure: args.rollback_on_failure,
         bundle_bytes,
