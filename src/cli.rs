@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::deploy;
 use crate::manifest::param::Param;
 use crate::probe::Call;
 
@@ -326,6 +327,9 @@ pub struct Ship {
     /// How many seconds a new address may take to come alive
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub wait: u64,
+    /// How many seconds a cloud's own tool may take for one step of the deployment
+    #[arg(long, value_name = "SECONDS", default_value_t = deploy::LIMIT.as_secs())]
+    pub timeout: u64,
     /// Print each file it would write and each command it would run
     #[arg(long)]
     pub dry_run: bool,
@@ -375,6 +379,23 @@ Examples:
         /// One JSON document on stdout
         #[arg(long)]
         json: bool,
+    },
+    /// Forget a value, declared or not: take it out of `.env`, and out of the clouds' stores that are named
+    #[command(after_help = "\
+Examples:
+  mcp-deploy secrets remove OLD_KEY
+  mcp-deploy secrets remove OLD_KEY --target all")]
+    Remove {
+        /// A name, which `[secrets]` need not declare any more
+        name: String,
+        /// The clouds, comma-separated; `all` for every one in the manifest
+        #[arg(long, value_name = "CLOUD", value_delimiter = ',')]
+        target: Vec<TargetArg>,
+        #[command(flatten)]
+        stage: StageArg,
+        /// Do not ask; install missing tools into the private cache
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Put the local values into the clouds' own stores
     Push {

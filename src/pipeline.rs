@@ -165,7 +165,7 @@ pub fn start(target: &'static Target, build: &Build<'_>, port: Option<u16>) -> R
     let mut running = Running { target, servers, local, guest, _scratch: scratch };
     let health = format!("{}/health", running.local.base);
     if let Some(server) = running.servers.first_mut() {
-        server.wait_ready(&mut || probe::healthy(&health), READY)?;
+        server.wait_ready(&mut || probe::healthy_as(&health, &build.manifest.server.name), READY)?;
     }
     Ok(running)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::deploy::secrets;
 use crate::manifest::{self, Fault, Loaded, Manifest, Severity};
 use crate::plan::{self, Plan};
 use crate::prompt::Usage;
@@ -42,7 +43,8 @@ pub struct Project {
 const STAGES: &str = ".mcp-deploy/stages";
 
 /// What a stage's copy does without: it is built anew, found upwards, or ours.
-const NOT_MIRRORED: [&str; 6] = ["node_modules", ".git", ".aws-sam", ".vercel", ".wrangler", ".mcp-deploy"];
+const NOT_MIRRORED: [&str; 7] =
+    ["node_modules", ".git", ".aws-sam", ".vercel", ".wrangler", ".mcp-deploy", secrets::FILE];
 
 /// The folder given with `--dir`, else the nearest one upwards that holds a manifest.
 pub fn find(dir: Option<&Path>) -> Result<PathBuf> {
@@ -76,8 +78,9 @@ impl Project {
         }
     }
 
-    /// The project as one stage deploys it. A stage that differs is rendered in a copy of its own.
-    pub fn staged(self, stage: &str) -> Result<Self> {
+    /// The project as one stage deploys it. A stage that differs is rendered in a copy of its own, which
+    /// [`Project::mirror`] makes.
+    pub fn at_stage(self, stage: &str) -> Result<Self> {
         let Some(manifest) = self.manifest.staged(stage) else {
             let known: Vec<_> = self.manifest.stages.iter().map(|stage| format!("`{}`", stage.name)).collect();
             let known =
@@ -89,9 +92,20 @@ impl Project {
         if !self.manifest.stages.iter().any(|known| known.name == stage) {
             return Ok(self);
         }
-        let root = self.home.join(STAGES).join(stage);
-        plan::mirror(&self.home, &root, &NOT_MIRRORED)?;
-        Ok(Project { root, manifest, ..self })
+        Ok(Project { root: self.home.join(STAGES).join(stage), manifest, ..self })
+    }
+
+    /// Brings a stage's copy up to date with the project; there is nothing to do for one that does not differ.
+    pub fn mirror(&self) -> Result<()> {
+        if self.root == self.home {
+            return Ok(());
+        }
+        let stages = self.home.join(STAGES);
+        plan::mirror(&self.home, &self.root, &NOT_MIRRORED)?;
+        // An older project's own `.gitignore` may not know of them.
+        plan::write_scratch(&stages.join(".gitignore"), "*\n")?;
+        // A second copy of secrets would be one too many.
+        plan::link_file(&self.home.join(secrets::FILE), &self.root.join(secrets::FILE))
     }
 
     /// What the manifest asks for, compared with the disk.

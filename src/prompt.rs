@@ -7,7 +7,7 @@ use dialoguer::console::Term;
 use dialoguer::theme::ColorfulTheme;
 use dialoguer::{Confirm, Input, MultiSelect, Password, Select};
 
-use crate::ui;
+use crate::{process, ui};
 
 /// Wrong usage: exit code 2.
 #[derive(Debug)]
@@ -144,6 +144,10 @@ pub fn confirm(mode: Mode, question: &str) -> Result<bool> {
 fn guarded<T>(ask: impl FnOnce() -> dialoguer::Result<T>) -> Result<T> {
     let answer = ask();
     let _ = Term::stderr().show_cursor();
+    // A signal that came from elsewhere, or between two prompts.
+    if process::interrupted() {
+        return Err(Interrupted.into());
+    }
     answer.map_err(|dialoguer::Error::IO(error)| match error.kind() {
         std::io::ErrorKind::Interrupted => Interrupted.into(),
         _ => anyhow::Error::new(error).context("cannot ask on this terminal"),

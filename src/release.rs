@@ -1,16 +1,15 @@
 //! Deploys built targets: preflight, upload, live verification, record, and the way back when it fails.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
-use crate::deploy::record::{self, Deployment, Record, State};
+use crate::deploy::record::{self, Commit, Deployment, Record, State, Unfinished};
 use crate::deploy::{Context, Deployed, Problem, live};
 use crate::pipeline;
-use crate::probe::{Call, Outcome, Report};
-use crate::process::{self, Io};
+use crate::probe::{Call, Check, Outcome, Report};
+use crate::process::{self, ToolFailed};
 use crate::project::Project;
 use crate::prompt::{self, Mode};
 use crate::targets::Target;
@@ -25,6 +24,9 @@ pub struct Release {
     /// The version that is served again, because the new one failed its live checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rolled_back_to: Option<String>,
+    /// Why it could not be rolled back, though it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback_error: Option<String>,
 }
 
 /// How a deployment is to be made.
@@ -38,6 +40,8 @@ pub struct Plan<'a> {
     pub patience: Duration,
     pub rollback_on_failure: bool,
     pub bundle_bytes: Option<u64>,
+    /// What is deployed, as git knows it.
+    pub commit: Option<&'a Commit>,
 }
 
 /// Preflight found problems; they were printed.
@@ -59,10 +63,14 @@ pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode)
     let ask = |target: &&'static Target| (target.cloud.preflight)(context);
     let mut found: Vec<Vec<Problem>> = std::thread::scope(|scope| {
         let asked: Vec<_> = targets.iter().map(|target| scope.spawn(move || ask(target))).collect();
-        asked.into_iter().map(|thread| thread.join().unwrap_or_default()).collect()
+        let answer = |panic| std::panic::resume_unwind(panic);
+        asked.into_iter().map(|thread| thread.join().unwrap_or_else(answer)).collect()
     });
     let count = found.iter().flatten().count();
     step.end(if count == 0 { Mark::Good } else { Mark::Bad }, "");
+    if process::interrupted() {
+        bail!(process::Interrupted);
+    }
     for (target, problems) in targets.iter().zip(&mut found) {
         if mode == Mode::Ask && problems.iter().any(|problem| problem.login) && log_in(target, context)? {
             *problems = (target.cloud.preflight)(context);
@@ -85,35 +93,71 @@ pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode)
 
 /// The cloud's own login owns the terminal; true when it was run.
 fn log_in(target: &Target, context: &Context<'_>) -> Result<bool> {
-    let Some(login) = target.cloud.login else { return Ok(false) };
-    let cmd = login(context);
-    if !prompt::confirm(Mode::Ask, &format!("{}: not logged in. Run `{cmd}` now?", target.title))? {
+    let login = &target.cloud.login;
+    if !prompt::confirm(Mode::Ask, &format!("{}: {}", target.title, login.question))? {
         return Ok(false);
     }
-    process::run(&cmd, Io::Live, None)?;
+    (login.run)(context)?;
     Ok(true)
 }
 
 /// Deploys one target that was built and verified locally; one result a region.
 pub fn release(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Vec<Result<Release>> {
+    match deploy(target, context, plan) {
+        Ok(deployed) => deployed.into_iter().map(|deployment| prove(target, context, plan, deployment?)).collect(),
+        Err(error) => vec![Err(error)],
+    }
+}
+
+/// Everything that was deployed is in the record before anything else can go wrong.
+fn deploy(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Result<Vec<Result<Deployment>>> {
+    let home = &plan.project.home;
+    let begun = Unfinished {
+        target: target.name.to_owned(),
+        stage: plan.stage.to_owned(),
+        time: record::now(),
+        commit: plan.commit.cloned(),
+    };
+    Record::begin(home, begun)?;
     let step = (!context.terminal).then(|| ui::step(format!("{}: deploy", target.name)));
     let doing = |what: &str| {
         if let Some(step) = &step {
             step.doing(what);
         }
     };
-    let deployed = (target.cloud.deploy)(context, &doing);
+    let results = (target.cloud.deploy)(context, &doing);
     if let Some(step) = step {
-        step.end(if deployed.iter().all(Result::is_ok) { Mark::Good } else { Mark::Bad }, "");
+        step.end(if results.iter().all(Result::is_ok) { Mark::Good } else { Mark::Bad }, "");
     }
-    deployed.into_iter().map(|deployed| prove(target, context, plan, deployed?)).collect()
+    let is_open = results.iter().any(|result| result.as_ref().is_err_and(end_is_unknown));
+    let mut deployments = Vec::new();
+    for result in results {
+        let deployment = result.map(|deployed| entry(target, context, plan, deployed));
+        if let Ok(deployment) = &deployment {
+            Record::put(home, deployment.clone())?;
+        }
+        deployments.push(deployment);
+    }
+    if is_open {
+        let title = target.title;
+        ui::say(format_args!(
+            "{}: stopped in the middle: {title} may serve what it served before, or the new version\n     hint: ship again to be sure; `mcp-deploy status` reminds of it",
+            target.name
+        ));
+    } else {
+        Record::finish(home, target.name, plan.stage)?;
+    }
+    Ok(deployments)
 }
 
-/// Records what was deployed before anything else can go wrong, then asks whether it works.
-fn prove(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>, deployed: Deployed) -> Result<Release> {
-    let home = &plan.project.home;
-    let before = Record::read(home)?;
-    let mut deployment = Deployment {
+/// A tool that was stopped may have done its work already; one that failed said so.
+fn end_is_unknown(error: &anyhow::Error) -> bool {
+    let stopped = |failed: &ToolFailed| failed.limit.is_some() || failed.signal.is_some();
+    process::interrupted() || error.downcast_ref::<ToolFailed>().is_some_and(stopped)
+}
+
+fn entry(target: &Target, context: &Context<'_>, plan: &Plan<'_>, deployed: Deployed) -> Deployment {
+    Deployment {
         target: target.name.to_owned(),
         stage: plan.stage.to_owned(),
         region: deployed.region,
@@ -121,39 +165,51 @@ fn prove(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>, deploy
         version: deployed.version,
         server_version: context.build.manifest.server.version.clone(),
         time: record::now(),
-        commit: record::commit(home),
+        commit: plan.commit.cloned(),
         bundle_bytes: plan.bundle_bytes,
         state: State::Deployed,
-    };
-    put(plan, &deployment)?;
+    }
+}
+
+/// Asks whether it works, and goes back when it does not and that was asked for.
+fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment: Deployment) -> Result<Release> {
+    let home = &plan.project.home;
     let step = ui::step(format!("{}: verify {}", deployment.place(), deployment.url));
-    let report =
-        live::verify(&deployment.url, context.build.manifest, plan.calls, plan.headers, plan.patience, &mut |check| {
-            step.doing(&check.title)
-        });
+    let on_check = &mut |check: &Check| step.doing(&check.title);
+    let (url, manifest) = (&deployment.url, context.build.manifest);
+    let proof = live::verify(url, manifest, plan.calls, plan.headers, plan.patience, on_check)?;
+    let report = proof.report;
     let mark = if report.ok() { Mark::Good } else { Mark::Bad };
     step.end(mark, &pipeline::counted(&report));
     report.checks.iter().filter(|check| check.outcome == Outcome::Failed).for_each(pipeline::print_check);
-    if process::interrupted() {
-        bail!(process::Interrupted);
+    if proof.waited_in_vain && !report.ok() {
+        let seconds = plan.patience.as_secs();
+        ui::say(format_args!("     it did not come alive within {seconds} s; `--wait SECONDS` gives it more time"));
     }
     deployment.state = if report.ok() { State::Verified } else { State::Failed };
-    put(plan, &deployment)?;
-    let mut rolled_back_to = None;
-    if !report.ok() && plan.rollback_on_failure {
-        match before.before(&deployment) {
-            Some(earlier) => rolled_back_to = Some(restore(target, context, plan, &deployment, Some(earlier))?),
-            None => ui::say(format_args!("{}: there is no earlier deployment to go back to", deployment.place())),
+    Record::put(home, deployment.clone())?;
+    let mut release = Release { deployment, report, rolled_back_to: None, rollback_error: None };
+    if !release.report.ok() && plan.rollback_on_failure {
+        let record = Record::read(home)?;
+        // What the record does not know (a fresh checkout), the cloud itself may.
+        let earlier = record.before(&release.deployment);
+        match restore(target, context, plan.project, &release.deployment, earlier) {
+            Ok(version) => release.rolled_back_to = Some(version),
+            Err(error) if process::interrupted() => return Err(error),
+            Err(error) => {
+                ui::error(&error);
+                release.rollback_error = Some(format!("{error:#}"));
+            }
         }
     }
-    Ok(Release { deployment, report, rolled_back_to })
+    Ok(release)
 }
 
 /// Serves an earlier deployment again and records that it does.
 pub fn restore(
     target: &Target,
     context: &Context<'_>,
-    plan: &Plan<'_>,
+    project: &Project,
     current: &Deployment,
     to: Option<&Deployment>,
 ) -> Result<String> {
@@ -161,7 +217,7 @@ pub fn restore(
     let restored = (target.cloud.rollback)(context, current, to);
     step.end(if restored.is_ok() { Mark::Good } else { Mark::Bad }, restored.as_deref().unwrap_or_default());
     let version = restored.with_context(|| format!("cannot roll back {}", current.place()))?;
-    let known = Record::read(&plan.project.home)?
+    let known = Record::read(&project.home)?
         .deployments
         .into_iter()
         .find(|one| one.same_place(current) && one.version.as_ref() == Some(&version));
@@ -171,16 +227,9 @@ pub fn restore(
         server_version: "unknown".into(),
         ..current.clone()
     });
-    put(
-        plan,
-        &Deployment { version: Some(version.clone()), time: record::now(), state: State::RestoredByRollback, ..base },
-    )?;
+    Record::leave(&project.home, current)?;
+    let restored =
+        Deployment { version: Some(version.clone()), time: record::now(), state: State::RestoredByRollback, ..base };
+    Record::put(&project.home, restored)?;
     Ok(version)
-}
-
-/// Several targets end at the same time; one file records them all.
-fn put(plan: &Plan<'_>, deployment: &Deployment) -> Result<()> {
-    static WRITING: Mutex<()> = Mutex::new(());
-    let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    Record::put(&plan.project.home, deployment.clone())
 }

@@ -4,7 +4,7 @@ mod context;
 mod sample;
 mod types;
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use handlebars::{
@@ -95,12 +95,17 @@ fn walk(dir: &Dir<'_>, paths: &mut Vec<String>) {
     dir.dirs().for_each(|dir| walk(dir, paths));
 }
 
+/// Each template is parsed once, however many files are made of it.
 fn render(path: &str, data: &Value) -> Result<String> {
-    static ENGINE: OnceLock<Handlebars<'static>> = OnceLock::new();
-    let engine = ENGINE.get_or_init(engine);
-    let file = TEMPLATES.get_file(path).with_context(|| format!("no template `{path}`"))?;
-    let text = file.contents_utf8().with_context(|| format!("the template `{path}` is not UTF-8"))?;
-    engine.render_template(text, data).with_context(|| format!("cannot render the template `{path}`"))
+    static ENGINE: LazyLock<Mutex<Handlebars<'static>>> = LazyLock::new(|| Mutex::new(engine()));
+    let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let failed = || format!("cannot render the template `{path}`");
+    if !engine.has_template(path) {
+        let file = TEMPLATES.get_file(path).with_context(|| format!("no template `{path}`"))?;
+        let text = file.contents_utf8().with_context(|| format!("the template `{path}` is not UTF-8"))?;
+        engine.register_template_string(path, text).with_context(failed)?;
+    }
+    engine.render(path, data).with_context(failed)
 }
 
 fn engine() -> Handlebars<'static> {

@@ -127,24 +127,25 @@ fn write(row: &Row, root: &Path, name: &str, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// `server.json` as the MCP registry takes it; the name has to be one that its owner can prove.
+/// `server.json` as the MCP registry takes it; the name has to be one that its owner can prove: the host of the newest
+/// deployment, backwards. What is reached at another host belongs to another name.
 fn registry(manifest: &Manifest, urls: &[&str]) -> Result<Value> {
     let server = &manifest.server;
-    let host =
-        urls.first().and_then(|url| url.split("://").nth(1)?.split('/').next()).context("the URL has no host")?;
-    let reversed: Vec<&str> = host.split('.').rev().collect();
-    if server.description.chars().count() > 100 {
-        bail!(
-            "the registry takes a description of at most 100 characters; this one has {}\nhint: shorten `server.description`",
-            server.description.chars().count()
-        );
+    let newest = urls.last().and_then(|url| host(url)).context("the URL has no host")?;
+    let (same, others): (Vec<&str>, Vec<&str>) = urls.iter().partition(|url| host(url) == Some(newest));
+    for other in others {
+        ui::say(format_args!("left out, because the registry takes the addresses of one host a name: {other}"));
     }
+    at_most(100, "description", &server.description)?;
+    server.title.iter().try_for_each(|title| at_most(100, "title", title))?;
+    at_most(255, "version", &server.version)?;
+    let reversed: Vec<&str> = newest.split('.').rev().collect();
     let mut document = json!({
         "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
         "name": format!("{}/{}", reversed.join("."), server.name),
         "description": server.description,
         "version": server.version,
-        "remotes": urls.iter().map(|url| json!({ "type": "streamable-http", "url": url })).collect::<Vec<_>>(),
+        "remotes": same.iter().map(|url| json!({ "type": "streamable-http", "url": url })).collect::<Vec<_>>(),
     });
     if let Some(title) = &server.title {
         document["title"] = title.clone().into();
@@ -153,4 +154,19 @@ fn registry(manifest: &Manifest, urls: &[&str]) -> Result<Value> {
         document["websiteUrl"] = website.clone().into();
     }
     Ok(document)
+}
+
+/// Without the port.
+fn host(url: &str) -> Option<&str> {
+    url.split("://").nth(1)?.split(['/', ':']).next().filter(|host| !host.is_empty())
+}
+
+fn at_most(limit: usize, key: &str, text: &str) -> Result<()> {
+    let length = text.chars().count();
+    if length > limit {
+        bail!(
+            "the registry takes a {key} of at most {limit} characters; this one has {length}\nhint: shorten `server.{key}`"
+        );
+    }
+    Ok(())
 }

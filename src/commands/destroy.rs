@@ -1,14 +1,12 @@
 //! `destroy`: takes a deployment away after its name was typed.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use super::{Deployments, End};
 use crate::cli::Destroy;
 use crate::deploy::record::Record;
-use crate::process::{self, Io};
 use crate::prompt::{self, Mode, Usage};
 use crate::ui::{self, Mark};
 
@@ -31,12 +29,11 @@ pub fn run(args: Destroy, dir: Option<&Path>) -> Result<End> {
     let context = all.context(&[], false);
     for deployment in &all.current {
         let step = ui::step(format!("destroy {}", deployment.place()));
-        let cmd = (all.target.cloud.destroy)(&context, deployment);
-        let done = cmd.and_then(|cmd| process::run(&cmd, Io::Quiet, Some(Duration::from_secs(30 * 60))));
+        let done = (all.target.cloud.destroy)(&context, deployment);
         step.end(if done.is_ok() { Mark::Good } else { Mark::Bad }, "");
         done?;
         Record::forget(&all.project.home, deployment)?;
     }
-    ui::say(format_args!("left: {}", all.target.cloud.leftovers));
+    ui::say(format_args!("`{app}` is gone; what is left: {}", all.target.cloud.leftovers));
     Ok(End::Done)
 }

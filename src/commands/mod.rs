@@ -25,8 +25,8 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::cli::{Command, TargetArg};
-use crate::deploy::Context;
 use crate::deploy::record::{self, Deployment, Record};
+use crate::deploy::{self, Context};
 use crate::manifest::Kind;
 use crate::pipeline;
 use crate::plan::{Action, Applied, Plan};
@@ -111,11 +111,11 @@ struct Deployments {
 
 impl Deployments {
     fn open(dir: Option<&Path>, target: TargetArg, stage: &str, mode: Mode) -> Result<Self> {
-        let project = Project::open(dir)?;
-        let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
+        let project = Project::open(dir)?.at_stage(stage)?;
+        // What was deployed to a cloud is still there when the manifest names that cloud no more.
+        let every: Vec<_> = targets::ALL.iter().collect();
         let named = chosen(&[target], &every)?;
         let [target] = named.as_slice() else { bail!(Usage("`--target` must name one cloud".into())) };
-        let project = project.staged(stage)?;
         let current: Vec<_> =
             Record::read(&project.home)?.current(Some(target.name), Some(stage)).into_iter().cloned().collect();
         if current.is_empty() {
@@ -127,14 +127,14 @@ impl Deployments {
             );
         }
         let tools = pipeline::tools(&named, mode)?;
-        // The cloud's CLI reads its own file: what it says must be what the manifest says now.
-        report(&project.plan()?.apply(false)?);
+        // Nothing is rendered: the way back must not depend on the state of the files.
+        project.mirror()?;
         Ok(Deployments { project, target, tools, current })
     }
 
     fn context<'a>(&'a self, values: &'a [(String, String)], terminal: bool) -> Context<'a> {
         let build = Build { root: &self.project.root, manifest: &self.project.manifest, tools: &self.tools };
-        Context { build, values, terminal }
+        Context { build, values, terminal, limit: deploy::LIMIT }
     }
 }
 

@@ -6,22 +6,27 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-use super::{Deployments, End};
+use super::ship::Failure;
+use super::{AlreadyShown, Deployments, End};
 use crate::cli::Rollback;
-use crate::deploy::record::Record;
-use crate::probe;
+use crate::deploy::record::{Deployment, Record};
+use crate::deploy::{Context, live};
+use crate::process;
 use crate::prompt::{self, Mode, Usage};
-use crate::release::{self, Plan};
+use crate::release;
 use crate::ui::{self, Mark};
 
 #[derive(Serialize)]
 struct Answer {
     ok: bool,
+    /// One a region.
     restored: Vec<Restored>,
+    failures: Vec<Failure>,
 }
 
 #[derive(Serialize)]
 struct Restored {
+    #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<String>,
     url: String,
     version: String,
@@ -43,54 +48,46 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
         _ => {}
     }
     let context = all.context(&[], false);
-    let record = Record::read(&all.project.home)?;
-    let plan = Plan {
-        project: &all.project,
-        stage: &args.stage.stage,
-        calls: &[],
-        headers: &[],
-        patience: Duration::ZERO,
-        rollback_on_failure: false,
-        bundle_bytes: None,
-    };
-    let mut restored = Vec::new();
+    let (mut restored, mut failures) = (Vec::new(), Vec::new());
     for current in &all.current {
-        let to = match &args.to {
-            Some(version) => {
-                let known = record
-                    .deployments
-                    .iter()
-                    .find(|one| one.same_place(current) && one.version.as_ref() == Some(version))
-                    .cloned();
-                Some(known.unwrap_or_else(|| crate::deploy::record::Deployment {
-                    version: Some(version.clone()),
-                    ..current.clone()
-                }))
-            }
-            None => record.before(current).cloned(),
-        };
-        let version = release::restore(all.target, &context, &plan, current, to.as_ref())?;
-        let healthy = comes_alive(&current.url);
-        ui::mark(
-            if healthy { Mark::Good } else { Mark::Bad },
-            format_args!("{} serves {version} at {}", current.place(), current.url),
-        );
-        restored.push(Restored { region: current.region.clone(), url: current.url.clone(), version, healthy });
+        match go_back(&all, &context, current, args.to.as_deref()) {
+            Ok(one) => restored.push(one),
+            Err(cause) if process::interrupted() => return Err(cause),
+            Err(cause) => failures.push(Failure::new(all.target, cause)),
+        }
     }
-    let ok = restored.iter().all(|one| one.healthy);
+    let ok = failures.is_empty() && restored.iter().all(|one| one.healthy);
+    let answer = Answer { ok, restored, failures };
     if args.json {
-        ui::json(&Answer { ok, restored })?;
+        ui::json(&answer)?;
     }
-    Ok(if ok { End::Done } else { End::Unverified })
+    match answer.failures.into_iter().next() {
+        Some(failure) => Err(AlreadyShown(failure.cause).into()),
+        None if ok => Ok(End::Done),
+        None => Ok(End::Unverified),
+    }
 }
 
-/// Within seconds: the address was alive before.
-fn comes_alive(url: &str) -> bool {
-    let Some(base) = url.strip_suffix("/mcp") else { return false };
-    (0..20).any(|attempt| {
-        if attempt > 0 {
-            std::thread::sleep(Duration::from_millis(500));
+fn go_back(all: &Deployments, context: &Context<'_>, current: &Deployment, to: Option<&str>) -> Result<Restored> {
+    let record = Record::read(&all.project.home)?;
+    let to = match to {
+        Some(version) => {
+            let is_named = |one: &&Deployment| one.same_place(current) && one.version.as_deref() == Some(version);
+            let unknown = || Deployment { version: Some(version.to_owned()), ..current.clone() };
+            Some(record.deployments.iter().find(is_named).cloned().unwrap_or_else(unknown))
         }
-        probe::healthy(&format!("{base}/health"))
-    })
+        None => record.before(current).cloned(),
+    };
+    let version = release::restore(all.target, context, &all.project, current, to.as_ref())?;
+    let alive = live::wait(&current.url, PATIENCE)?;
+    let mark = if alive.is_ok() { Mark::Good } else { Mark::Bad };
+    ui::mark(mark, format_args!("{} serves {version} at {}", current.place(), current.url));
+    if let Err(silence) = &alive {
+        ui::say(format_args!("     its health page does not answer that it is well: {}", silence.detail));
+        silence.hint.iter().for_each(|hint| ui::say(format_args!("     hint: {hint}")));
+    }
+    Ok(Restored { region: current.region.clone(), url: current.url.clone(), version, healthy: alive.is_ok() })
 }
+
+/// The address was alive before.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -8,17 +8,19 @@ use serde::Serialize;
 
 use super::{End, chosen};
 use crate::cli::{SecretsAction, TargetArg};
-use crate::deploy::{Context, secrets};
+use crate::deploy::{self, Context, secrets};
 use crate::pipeline;
 use crate::project::Project;
 use crate::prompt::{self, Mode};
-use crate::targets::{self, Build};
+use crate::targets::{self, Build, Target};
+use crate::toolchain::Toolchain;
 use crate::ui::{self, Mark};
 
 pub fn run(action: SecretsAction, dir: Option<&Path>) -> Result<End> {
     match action {
         SecretsAction::Set { name } => set(&name, dir),
         SecretsAction::List { target, stage, json } => list(&target, &stage.stage, json, dir),
+        SecretsAction::Remove { name, target, stage, yes } => remove(&name, &target, &stage.stage, Mode::of(yes), dir),
         SecretsAction::Push { target, stage, yes } => push(&target, &stage.stage, Mode::of(yes), dir),
     }
 }
@@ -45,17 +47,51 @@ fn set(name: &str, dir: Option<&Path>) -> Result<End> {
     Ok(End::Done)
 }
 
+/// Above what any of the clouds takes.
+const LONGEST: u64 = 64 << 10;
+
 /// All of stdin, without the line end that `echo` adds.
 fn from_stdin() -> Result<String> {
     let mut value = String::new();
-    std::io::stdin().take(64 << 10).read_to_string(&mut value).context("cannot read the value from stdin")?;
+    std::io::stdin().take(LONGEST + 1).read_to_string(&mut value).context("cannot read the value from stdin")?;
+    if value.len() as u64 > LONGEST {
+        bail!("the value is longer than {LONGEST} bytes, which no cloud takes; nothing was written");
+    }
     let bare = value.strip_suffix('\n').unwrap_or(&value);
     Ok(bare.strip_suffix('\r').unwrap_or(bare).to_owned())
+}
+
+fn remove(name: &str, target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Result<End> {
+    let clouds = Clouds::open(target, stage, mode, dir)?;
+    clouds.each(|target, context| {
+        let step = ui::step(format!("{}: remove the secret `{name}`", target.name));
+        let removed = (target.cloud.remove_secret)(context, name);
+        step.end(if removed.is_ok() { Mark::Good } else { Mark::Bad }, "");
+        removed
+    })?;
+    match secrets::remove(&clouds.project.home, name)? {
+        true => ui::say(format_args!("removed `{name}` from `.env`")),
+        false => ui::say(format_args!("`.env` has no `{name}`")),
+    }
+    if clouds.project.manifest.secrets.iter().any(|secret| secret.name == name) {
+        ui::say(format_args!(
+            "`mcp.toml` still declares it: take it out of `[secrets]`, or the next `ship` asks for it"
+        ));
+    }
+    Ok(End::Done)
 }
 
 #[derive(Serialize)]
 struct Answer<'a> {
     secrets: Vec<Entry<'a>>,
+    /// In a cloud's store, and not in the manifest (any more).
+    undeclared: Vec<Undeclared<'a>>,
+}
+
+#[derive(Serialize)]
+struct Undeclared<'a> {
+    name: &'a str,
+    clouds: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -69,26 +105,31 @@ struct Entry<'a> {
 }
 
 fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Result<End> {
-    let project = Project::open(dir)?.staged(stage)?;
-    let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
-    let targets = chosen(target, &every)?;
-    let values = secrets::values(&project.home, &project.manifest)?;
+    let clouds = Clouds::open(target, stage, Mode::for_answer(false, json), dir)?;
     let mut stored = Vec::new();
-    if !targets.is_empty() {
-        let tools = pipeline::tools(&targets, Mode::for_answer(false, json))?;
-        let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
-        let context = Context { build, values: &values, terminal: false };
-        for target in &targets {
-            stored.push((target.name, (target.cloud.secret_names)(&context)?));
-        }
-    }
-    let entries = project.manifest.secrets.iter().map(|secret| Entry {
+    clouds.each(|target, context| {
+        stored.push((target.name, (target.cloud.secret_names)(context)?));
+        Ok(())
+    })?;
+    let on = |name: &str| -> Vec<&'static str> {
+        let has = |(_, names): &&(&str, Vec<String>)| names.iter().any(|one| one == name);
+        stored.iter().filter(has).map(|(cloud, _)| *cloud).collect()
+    };
+    let declared = &clouds.project.manifest.secrets;
+    let entries = declared.iter().map(|secret| Entry {
         name: &secret.name,
         description: &secret.description,
-        local: values.iter().any(|(name, _)| *name == secret.name),
-        clouds: stored.iter().filter(|(_, names)| names.contains(&secret.name)).map(|(target, _)| *target).collect(),
+        local: clouds.values.iter().any(|(name, _)| *name == secret.name),
+        clouds: on(&secret.name),
     });
-    let answer = Answer { secrets: entries.collect() };
+    let mut undeclared: Vec<&str> = Vec::new();
+    for name in stored.iter().flat_map(|(_, names)| names) {
+        if declared.iter().all(|secret| secret.name != *name) && !undeclared.contains(&name.as_str()) {
+            undeclared.push(name);
+        }
+    }
+    let undeclared: Vec<_> = undeclared.into_iter().map(|name| Undeclared { name, clouds: on(name) }).collect();
+    let answer = Answer { secrets: entries.collect(), undeclared };
     if json {
         ui::json(&answer)?;
         return Ok(End::Done);
@@ -103,25 +144,60 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
             if entry.clouds.is_empty() { String::new() } else { format!(", set on {}", entry.clouds.join(", ")) };
         ui::mark(mark, format_args!("{:<24} {here}{clouds}: {}", entry.name, entry.description));
     }
+    for Undeclared { name, clouds } in &answer.undeclared {
+        let clouds = clouds.join(",");
+        ui::mark(Mark::Skipped, format_args!("{name:<24} on {clouds}, but not in `mcp.toml`"));
+        ui::say(format_args!(
+            "     hint: `mcp-deploy secrets remove {name} --target {clouds}` if it is one of yours that was renamed or dropped"
+        ));
+    }
     Ok(End::Done)
 }
 
 fn push(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Result<End> {
-    let project = Project::open(dir)?.staged(stage)?;
-    let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
-    let targets = chosen(target, &every)?;
-    let values = secrets::values(&project.home, &project.manifest)?;
-    if values.is_empty() {
+    let clouds = Clouds::open(target, stage, mode, dir)?;
+    let count = clouds.values.len();
+    if count == 0 {
         bail!("no declared secret has a value here; nothing was pushed\nhint: run `mcp-deploy secrets set NAME`");
     }
-    let tools = pipeline::tools(&targets, mode)?;
-    let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
-    let context = Context { build, values: &values, terminal: false };
-    for target in targets {
-        let step = ui::step(format!("{}: push {} secrets", target.name, values.len()));
-        let pushed = (target.cloud.push_secrets)(&context, &values);
-        step.end(if pushed.is_ok() { Mark::Good } else { Mark::Bad }, "");
-        pushed?;
-    }
+    clouds.each(|target, context| {
+        let s = if count == 1 { "" } else { "s" };
+        let step = ui::step(format!("{}: push {count} secret{s}", target.name));
+        let pushed = (target.cloud.push_secrets)(context, &clouds.values);
+        match &pushed {
+            Ok(()) => step.end(Mark::Good, target.cloud.pushed),
+            Err(_) => step.end(Mark::Bad, ""),
+        }
+        pushed
+    })?;
     Ok(End::Done)
+}
+
+/// A stage of a project, its local values, and the clouds whose stores are asked.
+struct Clouds {
+    project: Project,
+    targets: Vec<&'static Target>,
+    tools: Option<Toolchain>,
+    values: Vec<(String, String)>,
+}
+
+impl Clouds {
+    fn open(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Result<Self> {
+        let project = Project::open(dir)?.at_stage(stage)?;
+        let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
+        let targets = chosen(target, &every)?;
+        let values = secrets::values(&project.home, &project.manifest)?;
+        let tools = if targets.is_empty() { None } else { Some(pipeline::tools(&targets, mode)?) };
+        if tools.is_some() {
+            project.mirror()?;
+        }
+        Ok(Clouds { project, targets, tools, values })
+    }
+
+    fn each(&self, mut work: impl FnMut(&'static Target, &Context<'_>) -> Result<()>) -> Result<()> {
+        let Some(tools) = &self.tools else { return Ok(()) };
+        let build = Build { root: &self.project.root, manifest: &self.project.manifest, tools };
+        let context = Context { build, values: &self.values, terminal: false, limit: deploy::LIMIT };
+        self.targets.iter().try_for_each(|target| work(target, &context))
+    }
 }

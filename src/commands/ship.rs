@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{End, chosen, preview, report};
 use crate::cli::Ship;
+use crate::deploy::record::{self, Record};
 use crate::deploy::{Context, secrets};
 use crate::packages;
 use crate::pipeline::{self, LocalRun};
@@ -28,7 +29,7 @@ pub struct Answer {
     pub runs: Vec<LocalRun>,
     /// What is live now; empty under `--local`.
     pub releases: Vec<Release>,
-    /// Clouds that failed before they could be verified, with the reason.
+    /// Clouds of which something failed before it could be verified, with the reason.
     pub failures: Vec<Failure>,
     /// Whether all live servers list the same tools; absent when fewer than two were deployed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +45,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(target: &Target, cause: anyhow::Error) -> Self {
+    pub fn new(target: &Target, cause: anyhow::Error) -> Self {
         ui::error(&cause);
         Failure { target: target.name, error: format!("{cause:#}"), cause }
     }
@@ -52,6 +53,8 @@ impl Failure {
 
 pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     let project = Project::open(dir)?;
+    project::print(&project.warnings);
+    let project = project.at_stage(&args.stage.stage)?;
     let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
     let targets = chosen(&args.target, &every)?;
     if targets.is_empty() {
@@ -59,15 +62,16 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
             "the manifest names no cloud\nhint: add `[targets.lambda]`, `[targets.vercel]` or `[targets.cloudflare]` to `mcp.toml`"
         );
     }
-    project::print(&project.warnings);
     if args.dry_run {
         return dry_run(&project, &targets, args.local);
     }
     let mode = Mode::for_answer(args.yes, args.json);
-    let project = project.staged(&args.stage.stage)?;
     let tools = pipeline::tools(&targets, mode)?;
     let answer = match args.local {
-        true => locally(&project, &tools, &targets, &args.calls.call)?,
+        true => {
+            project.mirror()?;
+            locally(&project, &tools, &targets, &args.calls.call)?
+        }
         false => live(&project, &tools, &targets, &args, mode)?,
     };
     if args.json {
@@ -100,11 +104,17 @@ pub fn locally(project: &Project, tools: &Toolchain, targets: &[&'static Target]
 
 /// The local way, then each cloud that passed it is deployed, side by side, and verified live.
 fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args: &Ship, mode: Mode) -> Result<Answer> {
+    // One that cannot be read could not be written after the deployment either.
+    let _readable = Record::read(&project.home)?;
     let headers = pipeline::bearer_header(args.calls.bearer_env.as_deref())?;
     let values = secrets::values(&project.home, &project.manifest)?;
-    let terminal = ui::interactive() && targets.len() == 1 && !args.json;
-    let build = || Build { root: &project.root, manifest: &project.manifest, tools };
-    let context = Context { build: build(), values: &values, terminal };
+    let context = Context {
+        build: Build { root: &project.root, manifest: &project.manifest, tools },
+        values: &values,
+        terminal: ui::interactive() && targets.len() == 1 && !args.json,
+        limit: Duration::from_secs(args.timeout),
+    };
+    project.mirror()?;
     release::preflight(targets, &context, mode)?;
     report(&project.plan()?.apply(false)?);
     pipeline::prepare(project, tools)?;
@@ -122,6 +132,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
             Err(cause) => failures.push(Failure::new(target, cause)),
         }
     }
+    let commit = record::commit(&project.home);
     let plan = |bundle_bytes| Plan {
         project,
         stage: &args.stage.stage,
@@ -130,29 +141,31 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
         patience: Duration::from_secs(args.wait),
         rollback_on_failure: args.rollback_on_failure,
         bundle_bytes,
+        commit: commit.as_ref(),
     };
     let (context, plan) = (&context, &plan);
     let results: Vec<_> = std::thread::scope(|scope| {
         let deploy = |target, bundle| release::release(target, context, &plan(bundle));
         let running: Vec<_> =
             ready.iter().map(|(target, bundle)| (*target, scope.spawn(move || deploy(*target, *bundle)))).collect();
-        running.into_iter().map(|(target, thread)| (target, thread.join())).collect()
+        let answer = |panic| std::panic::resume_unwind(panic);
+        running.into_iter().map(|(target, thread)| (target, thread.join().unwrap_or_else(answer))).collect()
     });
+    if process::interrupted() {
+        bail!(process::Interrupted);
+    }
     let mut releases = Vec::new();
     for (target, results) in results {
-        for result in results.unwrap_or_else(|_| vec![Err(anyhow::anyhow!("the deployment's thread panicked"))]) {
+        for result in results {
             match result {
                 Ok(release) => releases.push(release),
                 Err(cause) => failures.push(Failure::new(target, cause)),
             }
         }
     }
-    if process::interrupted() {
-        bail!(process::Interrupted);
-    }
     let parity = parity(&releases);
     let verified = runs.iter().all(|run| run.report.ok()) && releases.iter().all(|release| release.report.ok());
-    live_summary(&releases, parity);
+    live_summary(targets, &runs, &releases, &failures, parity);
     Ok(Answer { ok: failures.is_empty() && verified && parity != Some(false), runs, releases, failures, parity })
 }
 
@@ -187,17 +200,37 @@ fn parity(releases: &[Release]) -> Option<bool> {
     (!rest.is_empty()).then(|| tools.is_some() && rest.iter().all(|release| release.report.tools.as_ref() == tools))
 }
 
-fn live_summary(releases: &[Release], parity: Option<bool>) {
+fn live_summary(
+    targets: &[&'static Target],
+    runs: &[LocalRun],
+    releases: &[Release],
+    failures: &[Failure],
+    parity: Option<bool>,
+) {
     ui::say("");
-    for release in releases {
-        let mark = if release.report.ok() { Mark::Good } else { Mark::Bad };
-        let back =
-            release.rolled_back_to.as_ref().map(|version| format!("; rolled back to {version}")).unwrap_or_default();
-        let place = release.deployment.place();
-        ui::mark(
-            mark,
-            format_args!("{place:<24} {} {}{back}", release.deployment.url, pipeline::counted(&release.report)),
-        );
+    for target in targets {
+        for release in releases.iter().filter(|release| release.deployment.target == target.name) {
+            let mark = if release.report.ok() { Mark::Good } else { Mark::Bad };
+            let (place, url) = (release.deployment.place(), &release.deployment.url);
+            let back = match (&release.rolled_back_to, &release.rollback_error) {
+                (Some(version), _) => format!("; rolled back to {version}"),
+                (None, Some(_)) => "; not rolled back, the broken version is live".to_owned(),
+                (None, None) if release.report.ok() => String::new(),
+                (None, None) => format!("; live, but broken: `mcp-deploy rollback --target {}` goes back", target.name),
+            };
+            ui::mark(mark, format_args!("{place:<24} {url} {}{back}", pipeline::counted(&release.report)));
+        }
+        let refused = runs.iter().find(|run| run.target == target.name && !run.report.ok());
+        if let Some(run) = refused {
+            let counted = pipeline::counted(&run.report);
+            ui::mark(
+                Mark::Bad,
+                format_args!("{:<24} not deployed: what was built failed here ({counted})", target.name),
+            );
+        }
+        for _ in failures.iter().filter(|failure| failure.target == target.name) {
+            ui::mark(Mark::Bad, format_args!("{:<24} failed; the reason is above", target.name));
+        }
     }
     match parity {
         Some(true) => ui::mark(Mark::Good, "all of them list the same tools"),
@@ -206,9 +239,9 @@ fn live_summary(releases: &[Release], parity: Option<bool>) {
     }
 }
 
-/// A failed tool's exit code goes before a failed verification.
+/// The worst of the failed tools' exit codes goes before a failed verification.
 pub fn end(answer: Answer) -> Result<End> {
-    match answer.failures.into_iter().next() {
+    match answer.failures.into_iter().max_by_key(|failure| process::exit_code(&failure.cause)) {
         Some(failure) => Err(anyhow::Error::new(AlreadyShown(failure.cause))),
         None if answer.ok => Ok(End::Done),
         None => Ok(End::Unverified),

@@ -1,12 +1,10 @@
 //! Cloudflare Workers: `wrangler deploy`; versions; secrets of the Worker.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
 use super::record::Deployment;
-use super::{Cloud, Context, Deployed, Problem, Progress, Values, missing_secrets};
+use super::{Cloud, Context, Deployed, Login, Problem, Progress, Values, missing_secrets, unset_here};
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::toolchain::ToolId;
 
@@ -17,42 +15,71 @@ pub const CLOUD: Cloud = Cloud {
     rollback,
     logs,
     destroy,
-    leftovers: "nothing",
+    leftovers: "nothing at Cloudflare",
     secret_names,
     push_secrets,
-    login: Some(|context| wrangler(context, &["login"])),
+    pushed: "the Worker has them at once",
+    remove_secret,
+    login: Login {
+        question: "Not logged in. Run `wrangler login` now?",
+        run: |context| process::run(&wrangler(context, &["login"]), Io::Live, None).map(drop),
+    },
 };
-
-const LIMIT: Duration = Duration::from_secs(10 * 60);
 
 fn wrangler(context: &Context<'_>, args: &[&str]) -> Cmd {
     context.build.tools.cmd(ToolId::Wrangler).args(args).current_dir(context.build.root)
 }
 
+/// A command on the deployed Worker, whatever the files of the project say by now.
+fn named(context: &Context<'_>, args: &[&str]) -> Cmd {
+    wrangler(context, args).args(["--name", context.app(), "--env="])
+}
+
 fn preflight(context: &Context<'_>) -> Vec<Problem> {
-    let asked = process::run(&wrangler(context, &["whoami", "--json"]), Io::Answer, Some(LIMIT));
+    let asked = context.ask(&wrangler(context, &["whoami", "--json"]));
     let answer = match &asked {
         Ok(outcome) => outcome.stdout.clone(),
         Err(error) => error.downcast_ref::<ToolFailed>().map(|failed| failed.stdout.clone()).unwrap_or_default(),
     };
     let parsed: Value = serde_json::from_str(&answer).unwrap_or_default();
     if parsed["loggedIn"] != true {
-        let message = match (parsed["loggedIn"].as_bool(), asked) {
-            (Some(false), _) | (_, Ok(_)) => "wrangler is not logged in to Cloudflare".to_owned(),
-            (None, Err(error)) => format!("cannot ask Cloudflare who we are: {error:#}"),
-            (Some(true), Err(error)) => format!("{error:#}"),
+        let refused = match asked {
+            Err(error) if parsed["loggedIn"].is_null() => refused(&error),
+            _ => Problem { login: true, ..Problem::new("wrangler is not logged in to Cloudflare", LOGIN) },
         };
-        let hint = "run `wrangler login`, or set `CLOUDFLARE_API_TOKEN` (template \"Edit Cloudflare Workers\")";
-        return vec![Problem { login: true, ..Problem::new(message, hint) }];
+        return std::iter::once(refused).chain(unset_here(context)).collect();
     }
     let accounts = parsed["accounts"].as_array().map_or(0, Vec::len);
     if accounts > 1 && std::env::var_os("CLOUDFLARE_ACCOUNT_ID").is_none() {
-        return vec![Problem::new(
+        let several = Problem::new(
             format!("the login has {accounts} accounts"),
             "set `CLOUDFLARE_ACCOUNT_ID` to the one to deploy to; `wrangler whoami` lists them",
-        )];
+        );
+        return std::iter::once(several).chain(unset_here(context)).collect();
     }
     missing_secrets(context, || secret_names(context))
+}
+
+const LOGIN: &str = "run `wrangler login`, or set `CLOUDFLARE_API_TOKEN` (template \"Edit Cloudflare Workers\")";
+
+/// What wrangler says of an API that did not tell who we are.
+fn refused(error: &anyhow::Error) -> Problem {
+    let Some(failed) = error.downcast_ref::<ToolFailed>() else {
+        return Problem::new(format!("{error:#}"), "run `mcp-deploy doctor --target cloudflare`");
+    };
+    // Authentication errors and tokens of another account; anything else is no matter of who we are.
+    let known = ["[code: 10000]", "[code: 9109]", "[code: 9106]", "[code: 6003]", "[code: 10001]"];
+    let told = |code: &&str| failed.tail.lines().find(|line| line.contains(*code));
+    match known.iter().find_map(|code| told(&code)) {
+        Some(line) => {
+            let message = format!("Cloudflare does not let us in: {}", line.trim());
+            Problem { login: true, ..Problem::new(message, LOGIN) }
+        }
+        None => Problem::new(
+            format!("cannot ask Cloudflare who we are: {failed}"),
+            "try again; https://www.cloudflarestatus.com tells whether it is them",
+        ),
+    }
 }
 
 fn deploy(context: &Context<'_>, _: Progress<'_>) -> Vec<Result<Deployed>> {
@@ -69,7 +96,7 @@ fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
         // The first version of a Worker must bring its secrets; JSON, because the dotenv form would expand `$NAME`.
         cmd = cmd.args(["--secrets-file", "/dev/stdin"]).stdin(secrets_json(context.values));
     }
-    process::run(&cmd, Io::Quiet, Some(LIMIT)).context("cannot deploy to Cloudflare")?;
+    context.run(&cmd).context("cannot deploy to Cloudflare")?;
     let text = std::fs::read_to_string(&output).context("wrangler wrote no output file")?;
     let mut events = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let deployed =
@@ -98,13 +125,13 @@ fn secrets_json(values: &Values) -> String {
 }
 
 fn rollback(context: &Context<'_>, _: &Deployment, to: Option<&Deployment>) -> Result<String> {
-    let mut cmd = wrangler(context, &["rollback"]);
+    let mut cmd = named(context, &["rollback"]);
     let version = to.and_then(|to| to.version.clone());
     if let Some(version) = &version {
         cmd = cmd.arg(version);
     }
-    let cmd = cmd.args(["--message", "mcp-deploy rollback", "--yes", "--env="]).env_noise("CI", "1");
-    process::run(&cmd, Io::Quiet, Some(LIMIT)).context("cannot roll back on Cloudflare")?;
+    let cmd = cmd.args(["--message", "mcp-deploy rollback", "--yes"]).env_noise("CI", "1");
+    context.run(&cmd).context("cannot roll back on Cloudflare")?;
     match version {
         Some(version) => Ok(version),
         None => serving(context),
@@ -113,8 +140,7 @@ fn rollback(context: &Context<'_>, _: &Deployment, to: Option<&Deployment>) -> R
 
 /// The version that gets the traffic now.
 fn serving(context: &Context<'_>) -> Result<String> {
-    let cmd = wrangler(context, &["deployments", "status", "--json", "--env="]);
-    let outcome = process::run(&cmd, Io::Answer, Some(LIMIT))?;
+    let outcome = context.ask(&named(context, &["deployments", "status", "--json"]))?;
     let answer: Value =
         serde_json::from_str(&outcome.stdout).context("`wrangler deployments status` did not answer with JSON")?;
     answer["versions"][0]["version_id"]
@@ -127,33 +153,50 @@ fn logs(context: &Context<'_>, _: &Deployment, follow: bool) -> Result<Cmd> {
     if !follow {
         bail!("Cloudflare shows past logs in its dashboard only\nhint: add `--follow` to see new ones as they come");
     }
-    Ok(wrangler(context, &["tail", "--env=", "--format", "pretty"]))
+    Ok(wrangler(context, &["tail", context.app(), "--env=", "--format", "pretty"]))
 }
 
-fn destroy(context: &Context<'_>, _: &Deployment) -> Result<Cmd> {
-    Ok(wrangler(context, &["delete", "--env=", "--force"]).env_noise("CI", "1"))
+fn destroy(context: &Context<'_>, _: &Deployment) -> Result<()> {
+    let cmd = wrangler(context, &["delete", context.app(), "--env=", "--force"]).env_noise("CI", "1");
+    context.run(&cmd).context("cannot delete the Worker").map(drop)
 }
 
 fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
-    let cmd = wrangler(context, &["secret", "list", "--format", "json", "--env="]);
-    let outcome = match process::run(&cmd, Io::Answer, Some(LIMIT)) {
+    Ok(secrets_of_the_worker(context)?.unwrap_or_default())
+}
+
+/// `None` before the first deployment: there is no Worker that could have secrets.
+fn secrets_of_the_worker(context: &Context<'_>) -> Result<Option<Vec<String>>> {
+    let outcome = match context.ask(&named(context, &["secret", "list", "--format", "json"])) {
         Ok(outcome) => outcome,
-        // Before the first deployment there is no Worker that could have secrets.
         Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(|failed| failed.tail.contains("10007")) => {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         Err(error) => return Err(error),
     };
     let listed: Vec<Value> =
         serde_json::from_str(&outcome.stdout).context("`wrangler secret list` did not answer with JSON")?;
-    Ok(listed.iter().filter_map(|secret| secret["name"].as_str().map(str::to_owned)).collect())
+    Ok(Some(listed.iter().filter_map(|secret| secret["name"].as_str().map(str::to_owned)).collect()))
 }
 
 /// For a Worker that exists: `wrangler secret` would create an empty one otherwise.
 fn push_secrets(context: &Context<'_>, values: &Values) -> Result<()> {
-    let cmd = wrangler(context, &["secret", "bulk", "--env="]).stdin(secrets_json(values)).env_noise("CI", "1");
-    process::run(&cmd, Io::Quiet, Some(LIMIT)).context("cannot set the Worker's secrets")?;
-    Ok(())
+    if secrets_of_the_worker(context)?.is_none() {
+        bail!(
+            "there is no Worker `{}` yet that could take secrets; nothing was pushed\nhint: run `mcp-deploy ship --target cloudflare`, which takes them along",
+            context.app()
+        );
+    }
+    let cmd = named(context, &["secret", "bulk"]).stdin(secrets_json(values)).env_noise("CI", "1");
+    context.run(&cmd).context("cannot set the Worker's secrets").map(drop)
+}
+
+fn remove_secret(context: &Context<'_>, name: &str) -> Result<()> {
+    if !secret_names(context)?.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    let cmd = named(context, &["secret", "delete", name]).env_noise("CI", "1");
+    context.run(&cmd).with_context(|| format!("cannot delete the secret `{name}`")).map(drop)
 }
 
 #[cfg(test)]

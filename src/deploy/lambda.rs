@@ -1,14 +1,14 @@
 //! AWS Lambda: `sam deploy`, a stack a region; versions behind an alias; secrets in Secrets Manager.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::record::Deployment;
-use super::{Cloud, Context, Deployed, Problem, Progress, Values, missing_secrets};
-use crate::process::{self, Cmd, Io};
+use super::{Cloud, Context, Deployed, Login, Problem, Progress, Values, missing_secrets, unset_here};
+use crate::plan;
+use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::lambda::sam;
 use crate::template;
 use crate::toolchain::ToolId;
@@ -20,13 +20,14 @@ pub const CLOUD: Cloud = Cloud {
     rollback,
     logs,
     destroy,
-    leftovers: "the bucket with the uploaded code (stack `aws-sam-cli-managed-default`); the secret is deleted after 7 days",
+    leftovers: "the bucket of sam with the uploaded code (stack `aws-sam-cli-managed-default`), which all of your stacks share; \
+         secrets, if there were any, can be restored for 7 days",
     secret_names,
     push_secrets,
-    login: None,
+    pushed: "functions that run already keep the old values until the next `mcp-deploy ship`",
+    remove_secret,
+    login: Login { question: "The profile asks for the code of a second factor. Enter it now?", run: log_in },
 };
-
-const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 fn regions<'a>(context: &'a Context<'_>) -> Vec<&'a str> {
     let lambda = context.build.manifest.targets.lambda.iter();
@@ -57,25 +58,50 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
                 }
             }
             Err(error) => {
-                let hint = "set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; `aws configure sso` and `aws sso login` make a profile";
-                problems.push(Problem::new(format!("AWS in {region} does not accept us: {error:#}"), hint));
+                problems.push(refused(region, &error));
+                // The same credentials in the next region, and an API that does not answer: told once.
+                problems.extend(unset_here(context));
+                return problems;
             }
         }
     }
-    if problems.is_empty() {
-        problems.extend(missing_secrets(context, || secret_names(context)));
-    }
+    problems.extend(missing_secrets(context, || secret_names(context)));
     problems
 }
 
+fn refused(region: &str, error: &anyhow::Error) -> Problem {
+    if error.to_string().starts_with(SECOND_FACTOR) {
+        let message = "the AWS profile asks for the code of a second factor, and there is no terminal to ask for it";
+        let hint = "run `mcp-deploy ship` on a terminal, or use a profile without one, as CI does with OIDC";
+        return Problem { login: true, ..Problem::new(message, hint) };
+    }
+    let hint = "set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; `aws configure sso` makes a profile, `aws sso login` renews it";
+    let text = format!("{error:#}");
+    if OUT_OF_ORDER.iter().any(|code| text.starts_with(code)) || error.downcast_ref::<ToolFailed>().is_some() {
+        let hint = "try again; https://health.aws.amazon.com tells whether it is them";
+        return Problem::new(format!("AWS in {region} does not answer as it should: {text}"), hint);
+    }
+    Problem::new(format!("AWS in {region} does not let us in: {text}"), hint)
+}
+
+/// Codes of errors that are no matter of who we are.
+const OUT_OF_ORDER: [&str; 9] = [
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ConnectionClosedError",
+    "ConnectionError",
+    "InternalFailure",
+    "InternalError",
+    "ServiceUnavailable",
+    "Throttling",
+];
+
+/// The code of the error with which `aws.py` refuses to ask.
+const SECOND_FACTOR: &str = "SecondFactor";
+
 /// Every region gets its own stack from the one build, side by side.
 fn deploy(context: &Context<'_>, doing: Progress<'_>) -> Vec<Result<Deployed>> {
-    // The function reads its secrets when it starts, so they have to be there first.
-    if !context.values.is_empty()
-        && let Err(error) = push_secrets(context, context.values)
-    {
-        return vec![Err(error.context("cannot store the secrets"))];
-    }
     let regions = regions(context);
     if let [region] = regions.as_slice() {
         return vec![deploy_to(context, region)];
@@ -92,6 +118,7 @@ fn deploy(context: &Context<'_>, doing: Progress<'_>) -> Vec<Result<Deployed>> {
 
 fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
     let app = context.app();
+    let secrets = stored_secrets(context, region).context("cannot store the secrets")?;
     let cmd = sam(
         &context.build,
         region,
@@ -104,9 +131,12 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
         "--no-fail-on-empty-changeset",
         "--no-progressbar",
     ]);
+    let cmd = secrets.iter().fold(cmd, |cmd, version| {
+        cmd.args(["--parameter-overrides".to_owned(), format!("ParameterKey=SecretsVersion,ParameterValue={version}")])
+    });
     // A profile with a second factor asks for its code on the terminal.
     let io = if context.terminal { Io::Live } else { Io::Quiet };
-    process::run(&cmd, io, Some(LIMIT)).with_context(|| format!("cannot deploy to {region}"))?;
+    process::run(&cmd, io, Some(context.limit)).with_context(|| format!("cannot deploy to {region}"))?;
     let outputs = outputs(context, region)?;
     let output = |key: &str| {
         outputs.iter().find(|output| output["OutputKey"] == key).and_then(|output| output["OutputValue"].as_str())
@@ -117,13 +147,22 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
     Ok(Deployed { region: Some(region.to_owned()), url, version: alias["version"].as_str().map(str::to_owned) })
 }
 
+/// The function reads its secrets when it starts: they have to be there first, and a change of them is a change of the stack.
+fn stored_secrets(context: &Context<'_>, region: &str) -> Result<Option<String>> {
+    if context.build.manifest.secrets.is_empty() {
+        return Ok(None);
+    }
+    let answer = push_to(context, region, context.values)?;
+    Ok(answer["version"].as_str().map(str::to_owned))
+}
+
 fn outputs(context: &Context<'_>, region: &str) -> Result<Vec<Value>> {
     let cmd = sam(
         &context.build,
         region,
         &["list", "stack-outputs", "--stack-name", context.app(), "--region", region, "--output", "json"],
     );
-    let outcome = process::run(&cmd, Io::Answer, Some(Duration::from_secs(120)))?;
+    let outcome = context.ask(&cmd)?;
     serde_json::from_str(&outcome.stdout).context("`sam list stack-outputs` did not answer with a list")
 }
 
@@ -175,12 +214,14 @@ fn logs(context: &Context<'_>, deployment: &Deployment, follow: bool) -> Result<
     Ok(if follow { cmd.arg("--tail") } else { cmd })
 }
 
-fn destroy(context: &Context<'_>, deployment: &Deployment) -> Result<Cmd> {
+fn destroy(context: &Context<'_>, deployment: &Deployment) -> Result<()> {
     let region = region_of(deployment)?;
-    if !context.build.manifest.secrets.is_empty() {
-        aws(context, region, "delete_secret", json!({ "secret": secret_id(context) }))?;
-    }
-    Ok(sam(&context.build, region, &["delete", "--stack-name", context.app(), "--region", region, "--no-prompts"]))
+    let delete = ["delete", "--stack-name", context.app(), "--region", region, "--no-prompts"];
+    context
+        .run(&sam(&context.build, region, &delete))
+        .with_context(|| format!("cannot delete the stack in {region}"))?;
+    // Whatever the manifest says by now: an earlier one may have had secrets.
+    aws(context, region, "delete_secret", json!({ "secret": secret_id(context) })).map(drop)
 }
 
 /// Set only when set in every region.
@@ -198,28 +239,58 @@ fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
 }
 
 fn push_secrets(context: &Context<'_>, values: &Values) -> Result<()> {
+    regions(context).into_iter().try_for_each(|region| push_to(context, region, values).map(drop))
+}
+
+fn push_to(context: &Context<'_>, region: &str, values: &Values) -> Result<Value> {
     let values: Map<String, Value> = values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-    for region in regions(context) {
-        aws(context, region, "push_secrets", json!({ "secret": secret_id(context), "values": values }))?;
-    }
-    Ok(())
+    aws(context, region, "push_secrets", json!({ "secret": secret_id(context), "values": values }))
+}
+
+fn remove_secret(context: &Context<'_>, name: &str) -> Result<()> {
+    let remove = |region| aws(context, region, "remove_secret", json!({ "secret": secret_id(context), "name": name }));
+    regions(context).into_iter().try_for_each(|region| remove(region).map(drop))
+}
+
+/// Asks for the code of the second factor on the terminal; sam finds what came of it in the cache that both use.
+fn log_in(context: &Context<'_>) -> Result<()> {
+    let region = regions(context).first().copied().unwrap_or("us-east-1");
+    let script = Script::new()?;
+    process::run(&script.cmd(context, "log_in", region)?, Io::Live, None).map(drop)
 }
 
 /// One call of the AWS API through sam's own Python, so that the credentials are those of sam.
-fn aws(context: &Context<'_>, region: &str, operation: &str, mut request: Value) -> Result<Value> {
-    request["operation"] = operation.into();
-    request["region"] = region.into();
-    let cmd = context.build.tools.cmd_with(ToolId::Sam, &python(context)?).shown_as("python (of sam)");
-    let cmd =
-        cmd.args(["-I", "-c", &template::local("aws.py")?]).stdin(request.to_string()).current_dir(context.build.root);
-    let outcome = process::run(&cmd, Io::Answer, Some(Duration::from_secs(120)))
-        .with_context(|| format!("cannot ask AWS in {region} (`{operation}`)"))?;
+fn aws(context: &Context<'_>, region: &str, operation: &str, request: Value) -> Result<Value> {
+    let script = Script::new()?;
+    let cmd = script.cmd(context, operation, region)?.stdin(request.to_string());
+    let outcome = context.ask(&cmd).with_context(|| format!("cannot ask AWS in {region}"))?;
     let answer: Value = serde_json::from_str(&outcome.stdout).context("AWS was asked, but the answer is not JSON")?;
     match answer.get("error") {
         Some(error) => {
             bail!("{}: {}", error["code"].as_str().unwrap_or("error"), error["message"].as_str().unwrap_or_default())
         }
         None => Ok(answer),
+    }
+}
+
+/// `aws.py` in a folder of its own, as long as it is needed.
+struct Script(tempfile::TempDir);
+
+impl Script {
+    fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("mcp-deploy-").tempdir();
+        let script = Script(folder.context("cannot create a temporary folder")?);
+        plan::write_scratch(&script.path(), &template::local("aws.py")?)?;
+        Ok(script)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("aws.py")
+    }
+
+    fn cmd(&self, context: &Context<'_>, operation: &str, region: &str) -> Result<Cmd> {
+        let cmd = context.build.tools.cmd_with(ToolId::Sam, &python(context)?).shown_as("python");
+        Ok(cmd.arg("-I").arg(self.path()).args([operation, region]).current_dir(context.build.root))
     }
 }
 

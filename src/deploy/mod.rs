@@ -8,11 +8,13 @@ pub mod record;
 pub mod secrets;
 pub mod vercel;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde::Serialize;
 
 use crate::manifest::API_KEYS;
-use crate::process::Cmd;
+use crate::process::{self, Cmd, Io, Outcome};
 use crate::targets::Build;
 
 /// What one cloud can do with a built project, each through the cloud's own CLI.
@@ -26,16 +28,32 @@ pub struct Cloud {
     /// Serves an earlier deployment again; the one before the current when none is named.
     pub rollback: fn(&Context<'_>, &record::Deployment, Option<&record::Deployment>) -> Result<String>,
     pub logs: fn(&Context<'_>, &record::Deployment, bool) -> Result<Cmd>,
-    pub destroy: fn(&Context<'_>, &record::Deployment) -> Result<Cmd>,
+    pub destroy: fn(&Context<'_>, &record::Deployment) -> Result<()>,
     /// What `destroy` does not take away, for the user to know.
     pub leftovers: &'static str,
     /// Names of the secrets in the cloud's own store.
     pub secret_names: fn(&Context<'_>) -> Result<Vec<String>>,
     /// Puts values into the cloud's own store.
     pub push_secrets: fn(&Context<'_>, &Values) -> Result<()>,
-    /// The command a user runs to log in.
-    pub login: Option<fn(&Context<'_>) -> Cmd>,
+    /// When the server sees values that were pushed.
+    pub pushed: &'static str,
+    /// Takes one out of the cloud's own store.
+    pub remove_secret: fn(&Context<'_>, &str) -> Result<()>,
+    pub login: Login,
 }
+
+/// How a person logs in.
+pub struct Login {
+    /// What is asked before.
+    pub question: &'static str,
+    /// Owns the terminal.
+    pub run: fn(&Context<'_>) -> Result<()>,
+}
+
+/// How long a cloud's tool may take for one step, unless the user says otherwise.
+pub const LIMIT: Duration = Duration::from_secs(30 * 60);
+/// For a mere question.
+const QUESTION: Duration = Duration::from_secs(60);
 
 /// Told what a deployment is doing right now.
 pub type Progress<'a> = &'a dyn Fn(&str);
@@ -50,9 +68,35 @@ pub struct Context<'a> {
     pub values: &'a Values,
     /// Whether the cloud's CLI may own the terminal: a person is there, and nothing else is under way.
     pub terminal: bool,
+    /// How long a cloud's tool may take for one step.
+    pub limit: Duration,
 }
 
 impl Context<'_> {
+    /// Something that changes the cloud.
+    fn run(&self, cmd: &Cmd) -> Result<Outcome> {
+        process::run(cmd, Io::Quiet, Some(self.limit))
+    }
+
+    /// The same, with an answer on stdout.
+    fn run_for_answer(&self, cmd: &Cmd) -> Result<Outcome> {
+        process::run(cmd, Io::Answer, Some(self.limit))
+    }
+
+    /// Something that only reads.
+    fn ask(&self, cmd: &Cmd) -> Result<Outcome> {
+        process::run(cmd, Io::Answer, Some(self.limit.min(QUESTION)))
+    }
+
+    /// The deployment that needs no name of its own.
+    fn is_production(&self) -> bool {
+        self.build.manifest.app == self.build.manifest.server.name
+    }
+
+    fn has(&self, secret: &str) -> bool {
+        self.values.iter().any(|(name, _)| name == secret)
+    }
+
     /// The name of the stack, the project and the Worker.
     pub fn app(&self) -> &str {
         &self.build.manifest.app
@@ -85,11 +129,22 @@ pub struct Deployed {
     pub version: Option<String>,
 }
 
+/// Secrets without a value here, when the cloud cannot be asked for its own.
+fn unset_here(context: &Context<'_>) -> Vec<Problem> {
+    let unset = context.build.manifest.secrets.iter().filter(|secret| !context.has(&secret.name));
+    unset
+        .map(|secret| {
+            let name = &secret.name;
+            let message = format!("the secret `{name}` has no value here, and the cloud cannot be asked for it yet");
+            Problem::new(message, format!("run `mcp-deploy secrets set {name}`, unless the cloud has it"))
+        })
+        .collect()
+}
+
 /// Problems of one cloud's credentials and secrets, as every cloud reports them.
 fn missing_secrets(context: &Context<'_>, stored: impl FnOnce() -> Result<Vec<String>>) -> Vec<Problem> {
     let declared = &context.build.manifest.secrets;
-    let local = |name: &str| context.values.iter().any(|(known, _)| known == name);
-    if declared.iter().all(|secret| local(&secret.name)) {
+    if declared.iter().all(|secret| context.has(&secret.name)) {
         return Vec::new();
     }
     let stored = match stored() {
@@ -98,7 +153,7 @@ fn missing_secrets(context: &Context<'_>, stored: impl FnOnce() -> Result<Vec<St
             return vec![Problem::new(format!("cannot ask which secrets are set: {error:#}"), "check the credentials")];
         }
     };
-    let unset = declared.iter().filter(|secret| !local(&secret.name) && !stored.contains(&secret.name));
+    let unset = declared.iter().filter(|secret| !context.has(&secret.name) && !stored.contains(&secret.name));
     unset
         .map(|secret| {
             let message = format!("the secret `{}` ({}) has no value", secret.name, secret.description);

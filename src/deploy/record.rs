@@ -1,11 +1,13 @@
 //! `.mcp-deploy/deployments.json`: what was deployed where. Safe to commit; no secrets.
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::PRODUCTION;
 use crate::plan;
 use crate::process::{self, Cmd, Io};
 
@@ -19,6 +21,20 @@ pub struct Record {
     version: u32,
     /// Oldest first.
     pub deployments: Vec<Deployment>,
+    /// Begun, and their end was not seen: the cloud may serve what it served before, or the new version.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// A deployment that was under way when it was last heard of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unfinished {
+    pub target: String,
+    pub stage: String,
+    /// When it began; RFC 3339, UTC.
+    pub time: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub commit: Option<Commit>,
 }
 
 /// One deployment of one cloud, stage and region.
@@ -63,6 +79,20 @@ pub enum State {
     Failed,
     /// Was served again by `rollback`.
     RestoredByRollback,
+    /// Was left by `rollback`, which does not come back to it by itself.
+    RolledBack,
+}
+
+impl State {
+    pub fn words(self) -> &'static str {
+        match self {
+            State::Deployed => "not verified",
+            State::Verified => "verified",
+            State::Failed => "failed its live checks",
+            State::RestoredByRollback => "restored by a rollback",
+            State::RolledBack => "left by a rollback",
+        }
+    }
 }
 
 impl Deployment {
@@ -72,10 +102,10 @@ impl Deployment {
 
     /// `lambda eu-west-1 (staging)`: for people.
     pub fn place(&self) -> String {
-        let region = self.region.as_ref().map(|region| format!(" {region}")).unwrap_or_default();
-        let stage =
-            if self.stage == crate::manifest::PRODUCTION { String::new() } else { format!(" ({})", self.stage) };
-        format!("{}{region}{stage}", self.target)
+        match &self.region {
+            Some(region) => named(&format!("{} {region}", self.target), &self.stage),
+            None => named(&self.target, &self.stage),
+        }
     }
 }
 
@@ -87,7 +117,7 @@ impl Record {
                 format!("`{}` is not what mcp-deploy wrote\nhint: restore it with git", path.display())
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Record { version: 1, deployments: Vec::new() })
+                Ok(Record { version: 1, ..Record::default() })
             }
             Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
         }
@@ -109,37 +139,85 @@ impl Record {
 
     /// The newest entry of the same place that served something else and worked.
     pub fn before(&self, current: &Deployment) -> Option<&Deployment> {
+        let worked = |one: &Deployment| matches!(one.state, State::Verified | State::RestoredByRollback);
         let earlier = self.deployments.iter().rev().filter(|one| one.same_place(current));
-        let mut worked = earlier.filter(|one| one.version != current.version && one.state != State::Failed);
-        worked.next()
+        earlier.filter(|one| one.version != current.version).find(|one| worked(one))
     }
 
     /// Adds or, for the same version of the same place, replaces an entry, and writes the file.
     pub fn put(root: &Path, deployment: Deployment) -> Result<()> {
-        let mut record = Self::read(root)?;
-        record.deployments.retain(|known| !(known.same_place(&deployment) && known.version == deployment.version));
-        record.deployments.push(deployment.clone());
-        let surplus =
-            record.deployments.iter().filter(|known| known.same_place(&deployment)).count().saturating_sub(KEPT);
-        let mut dropped = 0;
-        record.deployments.retain(|known| {
-            let drop = dropped < surplus && known.same_place(&deployment);
-            dropped += usize::from(drop);
-            !drop
-        });
-        record.write(root)
+        Self::change(root, |record| {
+            let place = deployment.clone();
+            record.deployments.retain(|known| !(known.same_place(&place) && known.version == place.version));
+            record.deployments.push(deployment);
+            let count = record.deployments.iter().filter(|known| known.same_place(&place)).count();
+            let mut surplus = count.saturating_sub(KEPT);
+            record.deployments.retain(|known| {
+                let drop = surplus > 0 && known.same_place(&place);
+                surplus -= usize::from(drop);
+                !drop
+            });
+        })
+    }
+
+    /// What `rollback` leaves: marked, in its place.
+    pub fn leave(root: &Path, left: &Deployment) -> Result<()> {
+        Self::change(root, |record| {
+            let is_left = |one: &&mut Deployment| one.same_place(left) && one.version == left.version;
+            let worked = |one: &&mut Deployment| one.state != State::Failed;
+            let marked = record.deployments.iter_mut().filter(is_left).filter(worked);
+            marked.for_each(|one| one.state = State::RolledBack);
+        })
     }
 
     /// Forgets every deployment of a place.
     pub fn forget(root: &Path, place: &Deployment) -> Result<()> {
-        let mut record = Self::read(root)?;
-        record.deployments.retain(|known| !known.same_place(place));
-        record.write(root)
+        Self::change(root, |record| {
+            record.deployments.retain(|known| !known.same_place(place));
+            record.unfinished.retain(|one| !one.is_of(&place.target, &place.stage));
+        })
     }
 
-    fn write(&self, root: &Path) -> Result<()> {
-        plan::replace(&root.join(FILE), &(serde_json::to_string_pretty(self)? + "\n"))
+    /// Before a cloud is touched: whatever happens then, the record does not claim to know what is served.
+    pub fn begin(root: &Path, begun: Unfinished) -> Result<()> {
+        Self::change(root, |record| {
+            record.unfinished.retain(|one| !one.is_of(&begun.target, &begun.stage));
+            record.unfinished.push(begun);
+        })
     }
+
+    /// The end of what was begun was seen, whether it was good or bad.
+    pub fn finish(root: &Path, target: &str, stage: &str) -> Result<()> {
+        Self::change(root, |record| record.unfinished.retain(|one| !one.is_of(target, stage)))
+    }
+
+    fn change(root: &Path, change: impl FnOnce(&mut Record)) -> Result<()> {
+        let _alone = alone();
+        let mut record = Self::read(root)?;
+        change(&mut record);
+        plan::replace(&root.join(FILE), &(serde_json::to_string_pretty(&record)? + "\n"))
+    }
+}
+
+impl Unfinished {
+    /// For people, as [`Deployment::place`].
+    pub fn place(&self) -> String {
+        named(&self.target, &self.stage)
+    }
+
+    fn is_of(&self, target: &str, stage: &str) -> bool {
+        self.target == target && self.stage == stage
+    }
+}
+
+fn named(place: &str, stage: &str) -> String {
+    if stage == PRODUCTION { place.to_owned() } else { format!("{place} ({stage})") }
+}
+
+/// Several targets end at the same time; one file records them all.
+fn alone() -> MutexGuard<'static, ()> {
+    static WRITING: Mutex<()> = Mutex::new(());
+    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Now, as the record writes it.
@@ -158,4 +236,77 @@ pub fn commit(root: &Path) -> Option<Commit> {
     let dirty = git(&["status", "--porcelain", "--", ".", ":(exclude).mcp-deploy"])
         .is_none_or(|status| !status.trim().is_empty());
     Some(Commit { hash, dirty })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(version: &str, state: State) -> Deployment {
+        Deployment {
+            target: "lambda".into(),
+            stage: "production".into(),
+            region: Some("eu-west-1".into()),
+            url: "https://x/mcp".into(),
+            version: Some(version.into()),
+            server_version: "0.1.0".into(),
+            time: now(),
+            commit: None,
+            bundle_bytes: None,
+            state,
+        }
+    }
+
+    #[test]
+    fn one_goes_back_to_what_worked_and_never_forward_to_what_was_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let put = |version: &str, state| Record::put(root, deployment(version, state)).unwrap();
+        let before = |version: &str| {
+            let record = Record::read(root).unwrap();
+            record.before(&deployment(version, State::Verified)).and_then(|one| one.version.clone())
+        };
+        put("1", State::Verified);
+        assert_eq!(before("1"), None);
+        put("2", State::Failed);
+        put("3", State::Deployed);
+        put("4", State::Verified);
+        put("5", State::Verified);
+        assert_eq!(before("5").as_deref(), Some("4"));
+        Record::leave(root, &deployment("5", State::Verified)).unwrap();
+        put("4", State::RestoredByRollback);
+        assert_eq!(before("4").as_deref(), Some("1"));
+        Record::leave(root, &deployment("2", State::Verified)).unwrap();
+        let record = Record::read(root).unwrap();
+        assert_eq!(record.deployments.iter().filter(|one| one.state == State::Failed).count(), 1, "still failed");
+    }
+
+    #[test]
+    fn old_entries_go_and_other_places_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let elsewhere = Deployment { region: None, ..deployment("0", State::Verified) };
+        Record::put(root, elsewhere.clone()).unwrap();
+        (0..KEPT + 5).for_each(|n| Record::put(root, deployment(&n.to_string(), State::Verified)).unwrap());
+        let record = Record::read(root).unwrap();
+        assert_eq!(record.deployments.len(), KEPT + 1);
+        assert_eq!(record.deployments[0], elsewhere);
+        assert_eq!(record.current(None, None).len(), 2);
+        Record::forget(root, &elsewhere).unwrap();
+        assert_eq!(Record::read(root).unwrap().deployments.len(), KEPT);
+    }
+
+    #[test]
+    fn what_was_begun_stays_until_its_end_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let begun =
+            |target: &str| Unfinished { target: target.into(), stage: "production".into(), time: now(), commit: None };
+        Record::begin(folder.path(), begun("lambda")).unwrap();
+        Record::begin(folder.path(), begun("lambda")).unwrap();
+        Record::begin(folder.path(), begun("vercel")).unwrap();
+        Record::finish(folder.path(), "lambda", "staging").unwrap();
+        assert_eq!(Record::read(folder.path()).unwrap().unfinished.len(), 2);
+        Record::finish(folder.path(), "lambda", "production").unwrap();
+        assert_eq!(Record::read(folder.path()).unwrap().unfinished[0].target, "vercel");
+    }
 }

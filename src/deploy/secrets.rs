@@ -1,11 +1,13 @@
 //! Values of secrets on this machine: the project's git-ignored `.env`, else the environment (as CI sets it).
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::manifest::Manifest;
 use crate::plan;
+use crate::process::{self, Cmd, Io, ToolFailed};
 
 pub const FILE: &str = ".env";
 
@@ -52,10 +54,7 @@ pub fn set(root: &Path, name: &str, value: &str) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
     };
-    let ours = |line: &str| {
-        line.trim_start().trim_start_matches("export ").split_once('=').is_some_and(|(known, _)| known.trim() == name)
-    };
-    let mut text: String = old.lines().filter(|line| !ours(line)).map(|line| format!("{line}\n")).collect();
+    let mut text: String = old.lines().filter(|line| !sets(line, name)).map(|line| format!("{line}\n")).collect();
     text.push_str(&format!("{name}={quote}{value}{quote}\n"));
     plan::replace_private(&path, &text)?;
     let read_back = file(root)?.into_iter().rev().find(|(known, _)| known == name);
@@ -68,8 +67,36 @@ pub fn set(root: &Path, name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether git would commit the file: then it must not hold secrets.
+/// Whether a line of the file gives `name` a value.
+fn sets(line: &str, name: &str) -> bool {
+    let line = line.trim_start().trim_start_matches("export ");
+    line.split_once('=').is_some_and(|(known, _)| known.trim() == name)
+}
+
+/// Takes one value out of `.env`; false when there is none.
+pub fn remove(root: &Path, name: &str) -> Result<bool> {
+    let path = root.join(FILE);
+    if !file(root)?.iter().any(|(known, _)| known == name) {
+        return Ok(false);
+    }
+    let old = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text: String = old.lines().filter(|line| !sets(line, name)).map(|line| format!("{line}\n")).collect();
+    plan::replace_private(&path, &text)?;
+    if file(root)?.iter().any(|(known, _)| known == name) {
+        bail!("`{name}` is still in `.env`\nhint: take it out by hand");
+    }
+    Ok(true)
+}
+
+/// Whether git leaves the file alone: only then may it hold secrets.
 pub fn is_ignored(root: &Path) -> bool {
+    let asked = Cmd::new("git").args(["check-ignore", "--quiet", "--", FILE]).current_dir(root);
+    match process::run(&asked, Io::Answer, Some(Duration::from_secs(10))) {
+        Ok(_) => return true,
+        Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(|failed| failed.code == Some(1)) => return false,
+        // No repository yet, or no git: what `.gitignore` will mean.
+        Err(_) => {}
+    }
     let listed = std::fs::read_to_string(root.join(".gitignore")).unwrap_or_default();
     listed.lines().any(|line| [FILE, "/.env", ".env*", ".env.*"].contains(&line.trim()) && line.trim() != ".env.*")
 }

@@ -45,6 +45,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
         manifest.secrets.push(Secret { name: API_KEYS.into(), description });
     }
     platform_limits(&fields, &manifest);
+    function_durations(&fields, &manifest);
     fields.finish();
     Some(manifest)
 }
@@ -438,6 +439,17 @@ fn platform_limits(root: &Fields<'_, '_>, manifest: &Manifest) {
             let hint = format!("lower it, or take `[targets.{}]` out", target.name);
             root.reader().error(span("/limits/max_body"), message, Some(hint));
         }
+    }
+}
+
+/// A function that ends before its longest tool may would be an outage of that tool.
+fn function_durations(root: &Fields<'_, '_>, manifest: &Manifest) {
+    let Some(duration) = manifest.targets.vercel.as_ref().and_then(|vercel| vercel.max_duration) else { return };
+    let longest = manifest.longest_timeout().as_secs_f64().ceil() as u64;
+    if duration < longest {
+        let message = format!("`max_duration` is {duration} s, but a handler may take {longest} s");
+        let hint = format!("write at least {longest}, or shorten the timeouts");
+        root.reader().error(span_at_root(root, "/targets/vercel/max_duration"), message, Some(hint));
     }
 }
 

@@ -70,6 +70,20 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes `to` a symbolic link to `from`, or nothing when there is no `from`.
+pub fn link_file(from: &Path, to: &Path) -> Result<()> {
+    let failed = || format!("cannot link `{}`", to.display());
+    match fs::remove_file(to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(failed),
+        _ => {}
+    }
+    if from.exists() {
+        let from = fs::canonicalize(from).with_context(failed)?;
+        std::os::unix::fs::symlink(from, to).with_context(failed)?;
+    }
+    Ok(())
+}
+
 /// Makes `to` a copy of the files of `from`, without the entries of its top level named in `without`. What `to` has
 /// more at its top level (packages, build output) stays.
 pub fn mirror(from: &Path, to: &Path, without: &[&str]) -> Result<()> {

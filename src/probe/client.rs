@@ -199,7 +199,7 @@ impl Client {
     }
 
     /// A large body may be refused unread, which looks like a broken connection from here.
-    fn once(&self, request: &Request) -> Result<Reply, Fault> {
+    pub fn once(&self, request: &Request) -> Result<Reply, Fault> {
         let large = request.body.as_ref().is_some_and(|body| body.len() > 16 << 10);
         self.ask(request).or_else(|fault| {
             let again = match self.uri.scheme_str() {

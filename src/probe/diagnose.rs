@@ -58,6 +58,12 @@ pub fn gate(reply: &Reply) -> Option<Fault> {
     GATES.iter().find_map(|gate| gate(reply))
 }
 
+/// Whether the answer stays as it is, however long one waits: nothing is still on its way.
+pub fn lasting(reply: &Reply) -> bool {
+    let threw = |fault: Fault| ["error 1101,", "error 10021,"].iter().any(|code| fault.detail.contains(code));
+    vercel_protection(reply).is_some() || cloudflare(reply).is_some_and(threw)
+}
+
 const GATES: [fn(&Reply) -> Option<Fault>; 5] = [vercel_protection, vercel_error, aws, cloudflare, redirect];
 
 fn vercel_protection(reply: &Reply) -> Option<Fault> {

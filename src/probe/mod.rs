@@ -186,9 +186,48 @@ pub fn run(options: &Options, contract: Option<&Contract>, on_check: &mut dyn Fn
 
 /// Whether the server behind a health page answers that it is well.
 pub fn healthy(url: &str) -> bool {
-    let Ok(uri) = http::parse(url) else { return false };
+    health(url).is_some()
+}
+
+/// The same, and it says that it is `name`: another server may listen where ours was expected.
+pub fn healthy_as(url: &str, name: &str) -> bool {
+    let said = health(url).and_then(|mut reply| reply.body_mut().read_to_string().ok());
+    let said = said.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    said.is_some_and(|health| health["name"].as_str() == Some(name))
+}
+
+fn health(url: &str) -> Option<ureq::http::Response<ureq::Body>> {
+    let uri = http::parse(url).ok()?;
     let agent: ureq::Agent = http::agent_config(&uri).timeout_global(Some(Duration::from_secs(5))).build().into();
-    agent.get(url).call().is_ok_and(|reply| reply.status() == 200)
+    agent.get(url).call().ok().filter(|reply| reply.status() == 200)
+}
+
+/// Why a health page does not answer that the server is well.
+#[derive(Clone, Debug)]
+pub struct Silence {
+    pub detail: String,
+    pub hint: Option<String>,
+    /// Waiting is of no use: nothing is still on its way.
+    pub lasting: bool,
+}
+
+/// Asks the health page next to an endpoint, once.
+pub fn pulse(endpoint: &str) -> Result<(), Silence> {
+    let options = Options {
+        url: endpoint.to_owned(),
+        local: false,
+        calls: Vec::new(),
+        headers: Vec::new(),
+        timeout: Duration::from_secs(5),
+        max_body_bytes: 0,
+    };
+    let silence = |fault: Fault, lasting| Silence { detail: fault.detail, hint: fault.hint, lasting };
+    let client = Client::new(&options).map_err(|fault| silence(fault, true))?;
+    let reply = client.once(&client.bare("GET", &client.sibling("health"))).map_err(|fault| silence(fault, false))?;
+    match reply.status {
+        200 => Ok(()),
+        _ => Err(silence(diagnose::unexpected(&reply), diagnose::lasting(&reply))),
+    }
 }
 
 /// Whether a URL leads to this machine, so that a foreign `Host` can be tried on it.

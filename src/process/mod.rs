@@ -8,6 +8,7 @@ mod running;
 mod server;
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
@@ -77,19 +78,21 @@ pub fn run(cmd: &Cmd, io: Io, limit: Option<Duration>) -> anyhow::Result<Outcome
 }
 
 /// A TCP port of the loopback interface that nobody listens on. Never hands out the same one twice.
+///
+/// It lies below the ports that systems hand out by themselves: until its server listens, minutes of building may pass.
 pub fn free_port() -> io::Result<u16> {
     static GIVEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
+    const PORTS: std::ops::Range<u16> = 20_000..32_000;
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    // Refused candidates stay bound until the search ends, so that the kernel cannot offer them again.
-    let mut refused = Vec::new();
-    loop {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
-        if given.insert(port) {
+    // Two programs that look at the same time should not look at the same place.
+    let from = RandomState::new().hash_one(std::process::id()) as usize % PORTS.len();
+    for port in PORTS.cycle().skip(from).take(PORTS.len()) {
+        if !given.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            given.insert(port);
             return Ok(port);
         }
-        refused.push(listener);
     }
+    Err(io::ErrorKind::AddrInUse.into())
 }
 
 fn start(cmd: &Cmd, io: Io) -> anyhow::Result<(Running, Capture)> {

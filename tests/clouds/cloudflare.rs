@@ -34,8 +34,8 @@ impl Setting {
         let deploy = self.wrangler(&["deploy", "--env="]);
         run(&deploy.env_noise("WRANGLER_OUTPUT_FILE_PATH", output.path()))?;
         let text = std::fs::read_to_string(output.path()).expect("the output file");
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON lines"));
-        let deployed = lines.filter(|line| line["type"] == "deploy").last().expect("a deployment");
+        let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON lines"));
+        let deployed = lines.rfind(|line| line["type"] == "deploy").expect("a deployment");
         Ok(format!("{}/mcp", deployed["targets"][0].as_str().expect("a target")))
     }
 }

@@ -75,7 +75,8 @@ fn what_sam_deploys_is_what_answers() {
     assert_eq!(setting.cloud.versions(REGION, &function), Some((2, vec![1, 2])));
 
     // Back: the alias points to the version before, and so does the address.
-    let back = format!("boto3.client('lambda').update_alias(FunctionName='{function}', Name='live', FunctionVersion='1')");
+    let back =
+        format!("boto3.client('lambda').update_alias(FunctionName='{function}', Name='live', FunctionVersion='1')");
     setting.boto3(&back).unwrap();
     assert_eq!(setting.client.temperature(&url), first);
     // An unchanged deployment does not move it forward again, since the template did not change.
@@ -124,7 +125,8 @@ fn sam_says_what_went_wrong() {
         assert!(failed.tail.contains(said) || failed.stdout.contains(said), "{}", failed.tail);
         setting.cloud.heal();
     }
-    let failed = run(&setting.sam(&["deploy", "--resolve-s3"]).env_noise("AWS_ACCESS_KEY_ID", "AKIAOFNOBODY")).unwrap_err();
+    let failed =
+        run(&setting.sam(&["deploy", "--resolve-s3"]).env_noise("AWS_ACCESS_KEY_ID", "AKIAOFNOBODY")).unwrap_err();
     assert!(failed.tail.contains("security token included in the request is invalid"), "{}", failed.tail);
     let failed = run(&setting.sam(&["deploy", "--resolve-s3"]).env_remove("AWS_ACCESS_KEY_ID")).unwrap_err();
     assert!(failed.tail.contains("Unable to locate credentials"), "{}", failed.tail);
@@ -151,13 +153,18 @@ fn a_function_url_shows_what_is_wrong_with_the_function() {
     setting.deploy(REGION).unwrap();
     assert_eq!(setting.client.get(&url).unwrap(), (502, "Internal Server Error".to_owned()));
     let function = setting.cloud.output(REGION, "weather", "FunctionName").unwrap();
-    let back = format!("boto3.client('lambda').update_alias(FunctionName='{function}', Name='live', FunctionVersion='1')");
+    let back =
+        format!("boto3.client('lambda').update_alias(FunctionName='{function}', Name='live', FunctionVersion='1')");
     setting.boto3(&back).unwrap();
     assert_eq!(setting.client.temperature(&url), first);
 
     // With a reference for the literal SAM leaves the permissions out, and only the address shows it.
     setting.project.replace("template.yaml", "AuthType: NONE", "AuthType: !Ref Auth");
-    setting.project.replace("template.yaml", "Resources:\n", "Parameters:\n  Auth: { Type: String, Default: NONE }\nResources:\n");
+    setting.project.replace(
+        "template.yaml",
+        "Resources:\n",
+        "Parameters:\n  Auth: { Type: String, Default: NONE }\nResources:\n",
+    );
     setting.build();
     setting.deploy(REGION).unwrap();
     let (status, body) = setting.client.get(&url).unwrap();

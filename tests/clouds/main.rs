@@ -10,3 +10,4 @@ mod setting;
 mod ship;
 mod ship_failures;
 mod support;
+mod vercel;

@@ -103,7 +103,12 @@ impl Setting {
         let home = self.project.home();
         let cache = std::env::var("MCP_DEPLOY_CACHE").ok();
         let cache = cache.or_else(|| Some(format!("{}/.cache/mcp-deploy", std::env::home_dir()?.display())));
-        let own = [("XDG_CONFIG_HOME", "config"), ("XDG_DATA_HOME", "data"), ("XDG_CACHE_HOME", "cache"), ("__SAM_CLI_APP_DIR", "sam")];
+        let own = [
+            ("XDG_CONFIG_HOME", "config"),
+            ("XDG_DATA_HOME", "data"),
+            ("XDG_CACHE_HOME", "cache"),
+            ("__SAM_CLI_APP_DIR", "sam"),
+        ];
         let mut environment: BTreeMap<_, _> =
             own.map(|(name, folder)| (name, home.join(folder).display().to_string())).into();
         environment.extend(cache.map(|cache| ("MCP_DEPLOY_CACHE", cache)));
@@ -143,7 +148,8 @@ impl Setting {
     pub fn processes(&self) -> Vec<String> {
         let root = self.project.root();
         let all = std::fs::read_dir("/proc").expect("/proc").filter_map(|entry| Some(entry.ok()?.path()));
-        let here = all.filter(|process| std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&root)));
+        let here =
+            all.filter(|process| std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&root)));
         let line = |process: PathBuf| std::fs::read(process.join("cmdline")).ok();
         here.filter_map(line).map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
     }
@@ -195,7 +201,10 @@ impl Running {
         let [stdout, stderr] = self.pipes.take().expect("read once").map(|pipe| pipe.join().expect("read"));
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
         if std::env::var_os("TESTS_SHOW").is_some() {
-            let _ = std::fs::write("/dev/stderr", format!("\n$ mcp-deploy {} -> {code} in {elapsed:?}\n{stdout}{stderr}", self.line));
+            let _ = std::fs::write(
+                "/dev/stderr",
+                format!("\n$ mcp-deploy {} -> {code} in {elapsed:?}\n{stdout}{stderr}", self.line),
+            );
         }
         Run { code, stdout, stderr, elapsed }
     }

@@ -60,7 +60,8 @@ fn cloudflare_there_and_back() {
     setting.ok("destroy --target cloudflare --yes");
     assert!(!setting.cloudflare.exists("weather"));
     assert_eq!(setting.record()["deployments"], json!([]));
-    for line in ["rollback --target cloudflare --yes", "destroy --target cloudflare --yes", "logs --target cloudflare"] {
+    for line in ["rollback --target cloudflare --yes", "destroy --target cloudflare --yes", "logs --target cloudflare"]
+    {
         setting.run(line).ended(1).said("nothing of stage `production` was deployed");
     }
     assert_eq!(setting.edge.refused(), Vec::<String>::new(), "nobody else was called");

@@ -13,7 +13,7 @@ fn nothing_is_deployed_that_does_not_build_or_may_not() {
     wrong.variables.insert("CLOUDFLARE_API_TOKEN", "another-token".into());
     wrong.variables.insert("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN".into());
     let refused = wrong.run("ship --target cloudflare,lambda");
-    refused.ended(1).said_once("wrangler is not logged in to Cloudflare").said_once("InvalidClientTokenId");
+    refused.ended(1).said_once("Cloudflare does not let us in: Authentication error [code: 10000]").said_once("InvalidClientTokenId");
     refused.said_once("2 problems found before anything was built or deployed");
     assert!(!refused.stderr.contains("check types"), "{}", refused.stderr);
     wrong.variables.clear();
@@ -45,6 +45,14 @@ fn a_cloud_that_fails_is_quoted_once() {
         setting.cloudflare.heal();
     }
     assert_eq!(setting.record()["deployments"].as_array().map(Vec::len), Some(0));
+
+    // The same before anything is built: no login helps against it.
+    setting.cloudflare.fail(Fault::status(500));
+    setting.aws.fail(Fault::status(500));
+    let down = setting.run("ship --target cloudflare,lambda");
+    down.ended(1).said("cannot ask Cloudflare who we are").said("AWS in us-east-1 does not answer as it should");
+    assert!(!down.stderr.contains("login"), "{}", down.stderr);
+    setting.cloudflare.heal();
 
     // An API that says nothing: bounded, in the preflight and in the deployment.
     setting.cloudflare.fail(Fault::hang(Duration::from_secs(120)));
@@ -78,7 +86,10 @@ fn what_is_live_and_broken_is_told_and_taken_back() {
     assert_eq!(setting.cloudflare.live("weather"), good);
     assert_eq!(setting.client.temperature(URL), first, "the previous answer is back");
     let recorded = setting.recorded("cloudflare", "production");
-    assert_eq!((recorded["state"].as_str(), recorded["version"].as_str()), (Some("restored-by-rollback"), good.as_deref()));
+    assert_eq!(
+        (recorded["state"].as_str(), recorded["version"].as_str()),
+        (Some("restored-by-rollback"), good.as_deref())
+    );
     assert_eq!(setting.states("cloudflare"), ["failed", "failed", "restored-by-rollback"]);
 
     // An address that never comes alive.

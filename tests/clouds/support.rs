@@ -17,8 +17,15 @@ pub fn tools() -> &'static Toolchain {
     static TOOLS: OnceLock<Toolchain> = OnceLock::new();
     TOOLS.get_or_init(|| {
         let search = Search::from_env().expect("a cache folder");
-        Toolchain::resolve(&["lambda", "vercel", "cloudflare"], &search)
-            .unwrap_or_else(|missing| panic!("{missing}\nhint: run `mcp-deploy doctor --fix` first"))
+        let look = || Toolchain::resolve(&["lambda", "vercel", "cloudflare"], &search);
+        if let Some(tools) = look().ok().filter(|tools| tools.found(ToolId::LambdaAdapter).is_some()) {
+            return tools;
+        }
+        // As a user would: the adapter is compiled, which takes its time once.
+        let doctor = Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).args(["doctor", "--fix", "--with-adapter", "--json"]);
+        let limit = Some(Duration::from_secs(1800));
+        process::run(&doctor, Io::Answer, limit).unwrap_or_else(|error| panic!("{error:#}"));
+        look().unwrap_or_else(|missing| panic!("{missing}"))
     })
 }
 
@@ -110,10 +117,7 @@ pub fn with(cmd: Cmd, environment: &[(&str, String)]) -> Cmd {
 }
 
 pub fn run(cmd: &Cmd) -> Result<Outcome, ToolFailed> {
-    let started = Instant::now();
-    let done = process::run(cmd, Io::Answer, Some(LIMIT));
-    std::fs::write("/dev/stderr", format!("TIME {:?} {cmd}\n", started.elapsed())).unwrap();
-    done.map_err(|error| error.downcast::<ToolFailed>().expect("the tool ran"))
+    process::run(cmd, Io::Answer, Some(LIMIT)).map_err(|error| error.downcast::<ToolFailed>().expect("the tool ran"))
 }
 
 /// Asks the servers, with the names and certificates of the edge.

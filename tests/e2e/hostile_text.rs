@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use crate::support::child::run;
+use crate::support::mcp::{Era, ask};
 use crate::support::site::Site;
 use crate::support::work::{mcp_deploy, write};
 
@@ -37,7 +38,7 @@ const WORDS: &[&str] = &[
 /// All of it at once, and 10 kB of something.
 static EVERYTHING: LazyLock<String> = LazyLock::new(|| format!("{}\n{}", WORDS.join("\n"), "Größe🌦️`${{".repeat(700)));
 
-static HOSTILE: LazyLock<Site> = LazyLock::new(|| Site::new("hostile", project));
+pub static HOSTILE: LazyLock<Site> = LazyLock::new(|| Site::new("hostile", project));
 
 fn says_exactly_what_the_manifest_says(target: &str) {
     let url = &HOSTILE.server(target).url;
@@ -66,38 +67,27 @@ fn says_exactly_what_the_manifest_says(target: &str) {
             assert!(result["result"]["structuredContent"] == expected, "{tool}: {:.2000}", result.to_string());
         }
     }
-    assert_eq!(instructions(url, "2026-07-28"), json!(EVERYTHING.as_str()));
-    assert_eq!(instructions(url, "2025-11-25"), json!(EVERYTHING.as_str()));
+    introduces_itself(url, Era::Modern);
+    introduces_itself(url, Era::Legacy);
 }
 
 /// What `verify` does not compare: the server's own texts.
-fn instructions(url: &str, version: &str) -> Value {
-    let modern = version == "2026-07-28";
+fn introduces_itself(url: &str, era: Era) {
     let info = json!({ "name": "e2e", "version": "0.0.0" });
-    let (method, params) = if modern {
-        let meta = json!({
-            "io.modelcontextprotocol/protocolVersion": version,
-            "io.modelcontextprotocol/clientInfo": info,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
-        ("server/discover", json!({ "_meta": meta }))
-    } else {
-        ("initialize", json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": info }))
+    let said = match era {
+        Era::Modern => ask(url, era, "server/discover", json!({})),
+        Era::Legacy => {
+            let params = json!({ "protocolVersion": era.version(), "capabilities": {}, "clientInfo": info });
+            ask(url, era, "initialize", params)
+        }
     };
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let mut request = ureq::post(url).content_type("application/json");
-    request = request.header("accept", "application/json, text/event-stream");
-    if modern {
-        request = request.header("mcp-protocol-version", version).header("mcp-method", method);
+    let info = match era {
+        Era::Modern => &said["_meta"]["io.modelcontextprotocol/serverInfo"],
+        Era::Legacy => &said["serverInfo"],
+    };
+    for text in [&said["instructions"], &info["title"], &info["description"]] {
+        assert!(text.as_str() == Some(EVERYTHING.as_str()), "{era:?}: {:.3000}", text.to_string());
     }
-    let mut response = request.send(body.to_string()).expect("the server answers");
-    let text = response.body_mut().read_to_string().expect("an answer");
-    let message = text.lines().find_map(|line| line.strip_prefix("data:")).unwrap_or(&text);
-    let message: Value = serde_json::from_str(message.trim()).expect("a JSON-RPC message");
-    let (info, expected) = (&message["result"]["serverInfo"], EVERYTHING.as_str());
-    let info = if info.is_null() { &message["result"]["_meta"]["io.modelcontextprotocol/serverInfo"] } else { info };
-    assert_eq!((info["title"].as_str(), info["description"].as_str()), (Some(expected), Some(expected)), "{version}");
-    message["result"]["instructions"].clone()
 }
 
 fn project(root: &Path) {

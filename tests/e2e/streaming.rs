@@ -5,14 +5,17 @@ use std::io::{BufRead, BufReader};
 
 use serde_json::{Value, json};
 
-use crate::support::child::SHORT;
+use crate::support::child::{Running, SHORT};
 use crate::support::gate::Gate;
+use crate::support::mcp::{Era, post};
 use crate::support::site::WEATHER;
+use crate::support::tools::KIT;
 
 fn progress_arrives_while_the_tool_works(target: &str) {
+    let url = &WEATHER.server(target).url;
     for era in [Era::Modern, Era::Legacy] {
         let gate = Gate::open();
-        let mut stream = Stream::call(target, era, &gate);
+        let mut stream = Stream::call(url, era, &gate);
         let mut waiting = gate.visitor();
         // The tool stands before the page, and its first report is here.
         assert_eq!(stream.progress(), json!([1, 2, "before"]), "{target} {era:?}");
@@ -24,21 +27,40 @@ fn progress_arrives_while_the_tool_works(target: &str) {
     }
 }
 
-/// The protocol's way to cancel, where the platform tells the server of it: the page is no longer asked for.
+/// The protocol's way to cancel, where the platform tells the server of it.
 fn a_client_that_leaves_stops_the_tool(target: &str) {
+    stops_when_the_client_leaves(&WEATHER.server(target).url);
+}
+
+/// Lambda's bundle tells its tools too, where somebody tells it: without Lambda around it.
+#[test]
+fn a_client_that_leaves_the_bare_bundle_stops_the_tool() {
+    WEATHER.server("lambda");
+    let port = mcp_deploy::process::free_port().expect("a free port").to_string();
+    let mut node = KIT.node(&WEATHER.root.join(".aws-sam/build/McpFunction/lambda.mjs"));
+    node.env("AWS_LWA_PORT", &port);
+    let mut bundle = Running::start(node);
+    let health = format!("http://127.0.0.1:{port}/health");
+    bundle.until("the server", SHORT, |_| ureq::get(&health).call().ok());
+    stops_when_the_client_leaves(&format!("http://127.0.0.1:{port}/mcp"));
+}
+
+#[track_caller]
+fn stops_when_the_client_leaves(url: &str) {
     let gate = Gate::open();
-    let mut stream = Stream::call(target, Era::Modern, &gate);
+    let mut stream = Stream::call(url, Era::Modern, &gate);
     let mut waiting = gate.visitor();
     assert_eq!(stream.progress(), json!([1, 2, "before"]));
     drop(stream);
-    assert!(waiting.leaves(SHORT), "`ctx.signal` did not abort on {target}");
+    assert!(waiting.leaves(SHORT), "`ctx.signal` did not abort");
 }
 
 /// Lambda does not tell a function that its client left: the tool runs to its end, and the next request is served.
 #[test]
 fn on_lambda_the_tool_ends_by_itself() {
+    let url = &WEATHER.server("lambda").url;
     let gate = Gate::open();
-    let mut stream = Stream::call("lambda", Era::Modern, &gate);
+    let mut stream = Stream::call(url, Era::Modern, &gate);
     let mut waiting = gate.visitor();
     assert_eq!(stream.progress(), json!([1, 2, "before"]));
     drop(stream);
@@ -46,17 +68,11 @@ fn on_lambda_the_tool_ends_by_itself() {
     waiting.answer(&further.url());
     further.visitor().answer("nobody reads this");
     let next = Gate::open();
-    let mut stream = Stream::call("lambda", Era::Modern, &next);
+    let mut stream = Stream::call(url, Era::Modern, &next);
     assert_eq!(stream.progress(), json!([1, 2, "before"]));
     next.visitor().answer("go on");
     assert_eq!(stream.progress(), json!([2, 2, "after"]));
     assert_eq!(stream.next().expect("the result")["result"]["structuredContent"], json!({ "text": "go on" }));
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Era {
-    Modern,
-    Legacy,
 }
 
 /// The answer to one call of `wait_at`, as it comes.
@@ -66,25 +82,12 @@ struct Stream {
 
 impl Stream {
     #[track_caller]
-    fn call(target: &str, era: Era, gate: &Gate) -> Self {
-        let mut meta = json!({ "progressToken": "here" });
-        let version = if era == Era::Modern { "2026-07-28" } else { "2025-11-25" };
-        if era == Era::Modern {
-            meta["io.modelcontextprotocol/protocolVersion"] = version.into();
-            meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
-        }
-        let params = json!({ "name": "wait_at", "arguments": { "url": gate.url() }, "_meta": meta });
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-        let agent = ureq::Agent::config_builder().timeout_recv_body(Some(SHORT)).build().new_agent();
-        let mut request = agent.post(&WEATHER.server(target).url).content_type("application/json");
-        request =
-            request.header("accept", "application/json, text/event-stream").header("mcp-protocol-version", version);
-        if era == Era::Modern {
-            request = request.header("mcp-method", "tools/call").header("mcp-name", "wait_at");
-        }
-        let response = request.send(body.to_string()).expect("the server answers");
+    fn call(url: &str, era: Era, gate: &Gate) -> Self {
+        let params =
+            json!({ "name": "wait_at", "arguments": { "url": gate.url() }, "_meta": { "progressToken": "here" } });
+        let response = post(url, era, "tools/call", params);
         let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-        assert_eq!(kind, Some("text/event-stream"), "{target}: {response:?}");
+        assert_eq!(kind, Some("text/event-stream"), "{response:?}");
         Stream { lines: BufReader::new(response.into_body().into_reader()).lines() }
     }
 

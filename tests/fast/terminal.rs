@@ -105,3 +105,18 @@ fn ctrl_c_leaves_nothing_and_shows_the_cursor() {
         assert!(sandbox.tree().is_empty(), "{context}");
     }
 }
+
+/// A signal from elsewhere counts too: the next answer ends the questions.
+#[test]
+fn an_interruption_from_elsewhere_is_not_forgotten() {
+    let sandbox = Sandbox::new();
+    let mut terminal = init(&sandbox, &["weather"]);
+    terminal.exp_string("Name of the server?").unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    terminal.process_mut().signal(rexpect::process::Signal::SIGINT).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    terminal.send(ENTER).unwrap();
+    terminal.flush().unwrap();
+    assert_eq!(exit_code(terminal), 130);
+    assert!(sandbox.tree().is_empty());
+}

@@ -167,7 +167,10 @@ impl<'a> Printer<'a> {
                 });
             }
         }
-        if let Some(others) = others {
+        // TypeScript's objects are open anyway, and an index signature would hide a misspelt name: only an object of
+        // which nothing else is known needs one.
+        let anything = members.is_empty() && !schema.contains_key("additionalProperties");
+        if let Some(others) = others.or(anything.then_some(Type::Unknown)) {
             // An index signature binds the members too.
             let fits = members.iter().all(|m| !m.optional && m.text == others.text());
             members.push(Member {
@@ -188,14 +191,13 @@ impl<'a> Printer<'a> {
         self.of(schema, &join(path, name), ALL, spot.inner(1)).text()
     }
 
-    /// The type of properties that are not listed, when there may be any.
+    /// The type of properties that are not listed, where the schema speaks of any.
     fn other_properties(&self, schema: &Map<String, Value>, at: &str, spot: Spot) -> Option<Type> {
         let patterns = schema.get("patternProperties").and_then(Value::as_object);
         match schema.get("additionalProperties") {
             _ if patterns.is_some_and(|all| !all.is_empty()) => Some(Type::Unknown),
-            Some(Value::Bool(false)) => None,
+            None | Some(Value::Bool(false)) => None,
             Some(other) => Some(self.of(other, &join(at, "additionalProperties"), ALL, spot.inner(1))),
-            None => Some(Type::Unknown),
         }
     }
 

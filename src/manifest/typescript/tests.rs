@@ -102,7 +102,6 @@ fn an_object_lists_its_properties() {
   near?: {
     /** @ ts-ignore */
     days?: number;
-    [key: string]: unknown;
   };
 }"#;
     assert_eq!(input(&schema), expected);
@@ -130,6 +129,35 @@ fn an_index_signature_never_contradicts_a_member() {
     assert_eq!(input(&unlisted), same);
 }
 
+/// An index signature would let a misspelt name pass.
+#[test]
+fn only_a_schema_that_asks_for_one_gets_an_index_signature() {
+    let a = json!({ "type": "string" });
+    let table = [
+        (json!({ "properties": { "a": a } }), "{\n  a?: string;\n}"),
+        (json!({ "required": ["b"] }), "{\n  b: unknown;\n}"),
+        (json!({ "properties": { "a": a }, "additionalProperties": false }), "{\n  a?: string;\n}"),
+        (
+            json!({ "properties": { "a": a }, "additionalProperties": true }),
+            "{\n  a?: string;\n  [key: string]: unknown;\n}",
+        ),
+        (
+            json!({ "properties": { "a": a }, "additionalProperties": {} }),
+            "{\n  a?: string;\n  [key: string]: unknown;\n}",
+        ),
+        (
+            json!({ "properties": { "a": a }, "patternProperties": { "^x-": a } }),
+            "{\n  a?: string;\n  [key: string]: unknown;\n}",
+        ),
+        (json!({ "properties": {} }), "{ [key: string]: unknown }"),
+        (json!({ "properties": {}, "additionalProperties": false }), "Record<string, never>"),
+    ];
+    for (mut schema, expected) in table {
+        schema["type"] = "object".into();
+        assert_eq!(input(&schema), expected, "{schema}");
+    }
+}
+
 #[test]
 fn parts_are_put_together() {
     let schema = json!({
@@ -143,13 +171,13 @@ fn parts_are_put_together() {
         "$defs": { "Base": { "type": "object", "required": ["id"], "properties": { "id": { "type": "string" } } } },
         "allOf": [{ "$ref": "#/$defs/Base" }, { "properties": { "x": { "type": "number" } } }],
     });
-    let expected = "Tools[\"t\"][\"defs\"][\"Base\"] & {\n  x?: number;\n  [key: string]: unknown;\n}";
+    let expected = "Tools[\"t\"][\"defs\"][\"Base\"] & {\n  x?: number;\n}";
     assert_eq!(input(&schema), expected);
     let schema = json!({
         "type": ["object", "null"],
         "oneOf": [{ "type": "null" }, { "properties": { "x": { "const": 1 } }, "required": ["x"] }],
     });
-    assert_eq!(input(&schema), "null | {\n  x: 1;\n  [key: string]: unknown;\n}");
+    assert_eq!(input(&schema), "null | {\n  x: 1;\n}");
 }
 
 #[test]

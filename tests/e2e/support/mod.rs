@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod gate;
+pub mod mcp;
 pub mod site;
 pub mod tools;
 pub mod work;

@@ -42,9 +42,10 @@ impl Kit {
     /// One of the product's tools, as a plain command.
     pub fn command(&self, tool: ToolId) -> Command {
         let found = self.tools.found(tool).unwrap_or_else(|| panic!("{tool:?} was not found"));
-        let path = found.path.canonicalize().expect("a found tool is there");
-        let script = path.extension().is_some_and(|extension| ["js", "mjs", "cjs"].iter().any(|js| extension == *js));
-        let mut command = if script { self.node(&path) } else { self.quiet(&path) };
+        // A script's link is followed, for its packages; a program's is not: it may go by the link's name.
+        let real = found.path.canonicalize().expect("a found tool is there");
+        let script = real.extension().is_some_and(|extension| ["js", "mjs", "cjs"].iter().any(|js| extension == *js));
+        let mut command = if script { self.node(&real) } else { self.quiet(&found.path) };
         if tool == ToolId::Sam {
             command.env("AWS_REGION", "us-east-1");
         }

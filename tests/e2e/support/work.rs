@@ -122,16 +122,17 @@ impl Marked {
 
 /// A project of its own, packages included; what was built stays behind.
 pub fn clone(project: &Path, name: &str) -> PathBuf {
-    let copy = folder(name).join("weather");
+    let copy = folder(name);
     let mut cp = Command::new("cp");
     // Links stay links, and times stay as they are: npm's packages count as installed.
-    cp.arg("-a").arg(project).arg(&copy);
-    super::child::run(cp).expect(0);
-    for built in [".aws-sam", ".vercel", ".wrangler"] {
-        let built = copy.join(built);
-        if built.exists() {
-            std::fs::remove_dir_all(&built).expect("our own copy");
+    cp.arg("-a");
+    for entry in std::fs::read_dir(project).expect("a project is a folder").flatten() {
+        let name = entry.file_name();
+        if ![".aws-sam", ".vercel", ".wrangler"].iter().any(|built| name == *built) {
+            cp.arg(entry.path());
         }
     }
+    cp.arg(&copy);
+    super::child::run(cp).expect(0);
     copy
 }

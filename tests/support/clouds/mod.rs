@@ -4,7 +4,7 @@
 //! Not the clouds: permissions, quotas, propagation delays and most of the refusals are missing. What is here was written after
 //! the calls that the real tools make.
 
-#![allow(dead_code)] // each test binary uses a part
+#![allow(dead_code, unused_imports)] // each test binary uses a part
 
 mod api;
 pub mod aws;
@@ -13,6 +13,7 @@ mod edge;
 mod http;
 mod site;
 mod time;
+pub mod vercel;
 
 pub use api::Fault;
 pub use edge::Edge;

@@ -172,10 +172,16 @@ impl Cloud for Shared {
         match status {
             401 | 403 if is_s3 => s3::error(403, "AccessDenied", "Access Denied"),
             429 if is_s3 => s3::error(503, "SlowDown", "Please reduce your request rate."),
-            status if is_s3 => s3::error(status, "InternalError", "We encountered an internal error. Please try again."),
-            401 | 403 => xml::error(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
+            status if is_s3 => {
+                s3::error(status, "InternalError", "We encountered an internal error. Please try again.")
+            }
+            401 | 403 => {
+                xml::error(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+            }
             429 => xml::error(400, "Throttling", "Rate exceeded"),
-            status => xml::error(status, "InternalFailure", "The request processing has failed because of an unknown error."),
+            status => {
+                xml::error(status, "InternalFailure", "The request processing has failed because of an unknown error.")
+            }
         }
     }
 }
@@ -184,9 +190,13 @@ impl Cloud for Shared {
 fn refuse(caller: &Caller, status: u16) -> Response {
     let message = "The security token included in the request is invalid.";
     match caller.service.as_str() {
-        "s3" => s3::error(status, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
+        "s3" => {
+            s3::error(status, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+        }
         "cloudformation" | "sts" => xml::error(status, "InvalidClientTokenId", message),
-        _ => Response::json(status, &serde_json::json!({ "__type": "UnrecognizedClientException", "message": message }))
-            .with("x-amzn-errortype", "UnrecognizedClientException"),
+        _ => {
+            Response::json(status, &serde_json::json!({ "__type": "UnrecognizedClientException", "message": message }))
+                .with("x-amzn-errortype", "UnrecognizedClientException")
+        }
     }
 }

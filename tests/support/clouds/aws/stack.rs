@@ -130,7 +130,9 @@ pub fn execute(
     }
     let functions = made.values().filter(|resource| resource.kind == "AWS::Lambda::Function");
     for resource in functions {
-        function(region, &resource.physical).map(|function| function.refresh(surroundings)).map_err(|reason| (resource.physical.clone(), reason))?;
+        function(region, &resource.physical)
+            .map(|function| function.refresh(surroundings))
+            .map_err(|reason| (resource.physical.clone(), reason))?;
     }
     let look = |name: &str, attribute: Option<&str>| look_up(&made, name, attribute);
     let scope = Scope { template: &change.template, parameters: &values, pseudo: &pseudo, resource: &look };

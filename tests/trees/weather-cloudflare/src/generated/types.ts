@@ -13,7 +13,6 @@ export interface Tools {
       temperature: number;
       units: "celsius" | "fahrenheit";
       conditions: string;
-      [key: string]: unknown;
     };
   };
 }
@@ -33,7 +32,6 @@ export interface Prompts {
       city: string;
       /** How many days */
       days: string;
-      [key: string]: unknown;
     };
   };
 }
