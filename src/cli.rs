@@ -65,6 +65,7 @@ pub enum Command {
     Ship(Ship),
     Status(Status),
     Secrets(Secrets),
+    Keys(Keys),
     Rollback(Rollback),
     Logs(Logs),
     Destroy(Destroy),
@@ -297,6 +298,9 @@ pub struct Calls {
     /// Call a tool too: its name and its arguments as JSON; may be repeated
     #[arg(long, value_name = "NAME {JSON}")]
     pub call: Vec<Call>,
+    /// The environment variable that holds an API key or access token for a deployed server
+    #[arg(long, value_name = "NAME")]
+    pub bearer_env: Option<String>,
 }
 
 /// Check, render, build, run the build locally and verify it, deploy it, and verify it live
@@ -403,6 +407,33 @@ Examples:
         /// Do not ask; install missing tools into the private cache
         #[arg(long, short)]
         yes: bool,
+    },
+}
+
+/// Give callers API keys, and take them away; for `[access] auth = "api-key"`
+#[derive(Debug, Args)]
+pub struct Keys {
+    #[command(subcommand)]
+    pub action: KeysAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysAction {
+    /// Make a key for a new caller and print it, once; its hash alone is kept, in the project's git-ignored `.env`
+    #[command(after_help = "\
+Examples:
+  mcp-deploy keys add alice                            the key on stdout, everything else on stderr
+  mcp-deploy keys add ci > key.txt")]
+    Add {
+        /// Who will call with it; handlers see it as `ctx.caller.id`
+        name: String,
+    },
+    /// The names of all callers that have a key
+    List,
+    /// Take a caller's key away
+    Revoke {
+        /// A name that `list` shows
+        name: String,
     },
 }
 

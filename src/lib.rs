@@ -3,6 +3,7 @@
 pub mod cli;
 mod commands;
 pub mod deploy;
+pub mod guest;
 pub mod manifest;
 mod packages;
 mod pipeline;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::manifest::{Fault, Manifest, Position, Severity};
+use crate::manifest::{Auth, Fault, Manifest, Position, Severity};
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::project::Project;
 use crate::targets;
@@ -62,6 +62,9 @@ pub struct Package {
 pub fn needed(manifest: &Manifest) -> Vec<Package> {
     let mut all =
         vec![Package { name: "@modelcontextprotocol/server", version: "2.4.0", needed_by: "the generated server" }];
+    if let Auth::OAuth(_) = manifest.access.auth {
+        all.push(Package { name: "jose", version: "6.2.17", needed_by: "`auth = \"oauth\"`" });
+    }
     for target in targets::chosen(&manifest.targets) {
         let packages = (target.packages)(manifest);
         all.extend(packages.iter().map(|(name, version)| Package { name, version, needed_by: target.title }));

@@ -10,13 +10,14 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::deploy::secrets;
+use crate::guest::{self, Guest};
 use crate::manifest::{Fault, Manifest};
 use crate::packages;
 use crate::plan;
 use crate::probe::{self, Call, Check, Contract, Outcome, Report};
 use crate::process::{self, Interrupted, Io, Server};
 use crate::project::{self, Faulty, Project};
-use crate::prompt::{self, Mode};
+use crate::prompt::{self, Mode, Usage};
 use crate::targets::{Build, Local, Start, Step, Target};
 use crate::toolchain::{self, MissingTools, Need, Search, Toolchain};
 use crate::ui::{self, Mark};
@@ -138,6 +139,7 @@ pub struct Running {
     target: &'static Target,
     servers: Vec<Server>,
     local: Local,
+    guest: Guest,
     _scratch: TempDir,
 }
 
@@ -153,11 +155,14 @@ pub fn start(target: &'static Target, build: &Build<'_>, port: Option<u16>) -> R
     }
     let scratch =
         tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
-    let env = secrets::local(build.root, build.manifest)?;
+    let mut env = secrets::local(build.root, build.manifest)?;
+    let guest = Guest::of(build.manifest, &env)?;
+    env.retain(|(name, _)| guest.env.iter().all(|(ours, _)| ours != name));
+    env.extend(guest.env.iter().cloned());
     let port = port.map_or_else(process::free_port, Ok).context("no free port on 127.0.0.1")?;
-    let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env })?;
+    let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env, guest: &guest.env })?;
     let servers = local.commands.iter().map(Server::spawn).collect::<Result<Vec<_>>>()?;
-    let mut running = Running { target, servers, local, _scratch: scratch };
+    let mut running = Running { target, servers, local, guest, _scratch: scratch };
     let health = format!("{}/health", running.local.base);
     if let Some(server) = running.servers.first_mut() {
         server.wait_ready(&mut || probe::healthy_as(&health, &build.manifest.server.name), READY)?;
@@ -169,6 +174,11 @@ impl Running {
     /// The MCP endpoint.
     pub fn url(&self) -> String {
         format!("{}/mcp", self.local.base)
+    }
+
+    /// What a client must send, where it must prove who it is; it counts for this run alone.
+    pub fn bearer(&self) -> Option<&str> {
+        self.guest.bearer.as_deref()
     }
 
     /// What runs it, in words.
@@ -199,7 +209,7 @@ pub fn run_locally(
         url: running.url(),
         local: true,
         calls: calls.to_vec(),
-        headers: Vec::new(),
+        headers: running.guest.headers(),
         timeout: build.manifest.longest_timeout() + Duration::from_secs(10),
         max_body_bytes: build.manifest.limits.max_body,
     };
@@ -241,6 +251,15 @@ fn weigh(path: &Path) -> std::io::Result<u64> {
     std::fs::read_dir(path)?.map(|entry| weigh(&entry?.path())).sum()
 }
 
+/// The header of `--bearer-env`: the token comes from the environment, because arguments can be seen by others.
+pub fn bearer_header(variable: Option<&str>) -> Result<Vec<(String, String)>> {
+    let Some(name) = variable else { return Ok(Vec::new()) };
+    match std::env::var(name) {
+        Ok(token) if !token.trim().is_empty() => Ok(vec![guest::bearer(token.trim())]),
+        _ => bail!(Usage(format!("the environment variable `{name}` of `--bearer-env` is not set"))),
+    }
+}
+
 /// What the manifest promises a client.
 pub fn contract(manifest: &Manifest) -> Contract {
     Contract {
@@ -251,6 +270,7 @@ pub fn contract(manifest: &Manifest) -> Contract {
         resource_templates: manifest.resource_entries(true),
         prompts: manifest.prompt_entries(),
         origins_configured: !manifest.access.origins.is_empty(),
+        auth: manifest.access.auth.kind(),
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Plan<'a> {
     pub project: &'a Project,
     pub stage: &'a str,
     pub calls: &'a [Call],
+    /// What proves who we are to a live server, if it asks.
+    pub headers: &'a [(String, String)],
     /// How long a new address may take to come alive.
     pub patience: Duration,
     pub rollback_on_failure: bool,
@@ -174,7 +176,8 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
     let home = &plan.project.home;
     let step = ui::step(format!("{}: verify {}", deployment.place(), deployment.url));
     let on_check = &mut |check: &Check| step.doing(&check.title);
-    let proof = live::verify(&deployment.url, context.build.manifest, plan.calls, plan.patience, on_check)?;
+    let (url, manifest) = (&deployment.url, context.build.manifest);
+    let proof = live::verify(url, manifest, plan.calls, plan.headers, plan.patience, on_check)?;
     let report = proof.report;
     let mark = if report.ok() { Mark::Good } else { Mark::Bad };
     step.end(mark, &pipeline::counted(&report));

@@ -31,6 +31,9 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     let data = context::project(manifest);
     let mut files = FileSet::default();
     folder("generated", Owner::Generated, &data, &mut files)?;
+    if let Some(auth) = manifest.access.auth.kind() {
+        folder(&format!("auth/{auth}"), Owner::Generated, &data, &mut files)?;
+    }
     for target in targets::chosen(&manifest.targets) {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
     }

@@ -72,6 +72,9 @@ fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> 
     pipeline::build(target, &build)?;
     let running = pipeline::start(target, &build, Some(port))?;
     ui::mark(Mark::Good, format_args!("{} on {}; Ctrl-C stops it", running.url(), running.runtime()));
+    if let Some(bearer) = running.bearer() {
+        ui::say(format_args!("     for as long as it runs, clients may send: Authorization: Bearer {bearer}"));
+    }
     Ok(running)
 }
 

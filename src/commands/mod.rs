@@ -8,6 +8,7 @@ mod destroy;
 mod dev;
 mod doctor;
 mod init;
+mod keys;
 mod logs;
 mod print;
 mod remove;
@@ -62,6 +63,7 @@ pub fn run(command: Command, dir: Option<&Path>) -> Result<End> {
         Command::Verify(args) => verify::run(args, dir),
         Command::Ship(args) => ship::run(args, dir),
         Command::Status(args) => status::run(args, dir),
+        Command::Keys(args) => keys::run(args.action, dir),
         Command::Secrets(args) => secrets::run(args.action, dir),
         Command::Rollback(args) => rollback::run(args, dir),
         Command::Logs(args) => logs::run(args, dir),

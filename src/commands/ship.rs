@@ -106,6 +106,7 @@ pub fn locally(project: &Project, tools: &Toolchain, targets: &[&'static Target]
 fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args: &Ship, mode: Mode) -> Result<Answer> {
     // One that cannot be read could not be written after the deployment either.
     let _readable = Record::read(&project.home)?;
+    let headers = pipeline::bearer_header(args.calls.bearer_env.as_deref())?;
     let values = secrets::values(&project.home, &project.manifest)?;
     let context = Context {
         build: Build { root: &project.root, manifest: &project.manifest, tools },
@@ -136,6 +137,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
         project,
         stage: &args.stage.stage,
         calls: &args.calls.call,
+        headers: &headers,
         patience: Duration::from_secs(args.wait),
         rollback_on_failure: args.rollback_on_failure,
         bundle_bytes,

@@ -61,7 +61,7 @@ fn remote(url: &str, args: &Verify, dir: Option<&Path>, on_check: &mut dyn FnMut
         url: url.to_owned(),
         local: probe::is_local(url),
         calls: args.calls.call.clone(),
-        headers: Vec::new(),
+        headers: pipeline::bearer_header(args.calls.bearer_env.as_deref())?,
         timeout: manifest.map_or(std::time::Duration::from_secs(30), |manifest| {
             manifest.longest_timeout() + std::time::Duration::from_secs(10)
         }),

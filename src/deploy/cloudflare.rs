@@ -70,7 +70,7 @@ fn refused(error: &anyhow::Error) -> Problem {
     // Authentication errors and tokens of another account; anything else is no matter of who we are.
     let known = ["[code: 10000]", "[code: 9109]", "[code: 9106]", "[code: 6003]", "[code: 10001]"];
     let told = |code: &&str| failed.tail.lines().find(|line| line.contains(*code));
-    match known.iter().find_map(|code| told(&code)) {
+    match known.iter().find_map(told) {
         Some(line) => {
             let message = format!("Cloudflare does not let us in: {}", line.trim());
             Problem { login: true, ..Problem::new(message, LOGIN) }

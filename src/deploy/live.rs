@@ -17,6 +17,7 @@ pub fn verify(
     url: &str,
     manifest: &Manifest,
     calls: &[Call],
+    headers: &[(String, String)],
     patience: Duration,
     on_check: &mut dyn FnMut(&Check),
 ) -> Result<Proof> {
@@ -25,7 +26,7 @@ pub fn verify(
         url: url.to_owned(),
         local: false,
         calls: calls.to_vec(),
-        headers: Vec::new(),
+        headers: headers.to_vec(),
         timeout: manifest.longest_timeout() + Duration::from_secs(10),
         max_body_bytes: manifest.limits.max_body,
     };

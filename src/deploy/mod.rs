@@ -1,6 +1,7 @@
 //! From a built project to a live, verified and recorded deployment, and back.
 
 pub mod cloudflare;
+pub mod keys;
 pub mod lambda;
 pub mod live;
 pub mod record;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::manifest::API_KEYS;
 use crate::process::{self, Cmd, Io, Outcome};
 use crate::targets::Build;
 
@@ -155,7 +157,11 @@ fn missing_secrets(context: &Context<'_>, stored: impl FnOnce() -> Result<Vec<St
     unset
         .map(|secret| {
             let message = format!("the secret `{}` ({}) has no value", secret.name, secret.description);
-            Problem::new(message, format!("run `mcp-deploy secrets set {}`", secret.name))
+            let hint = match secret.name.as_str() {
+                API_KEYS => "run `mcp-deploy keys add NAME` for the first caller".to_owned(),
+                name => format!("run `mcp-deploy secrets set {name}`"),
+            };
+            Problem::new(message, hint)
         })
         .collect()
 }

@@ -19,6 +19,7 @@ pub fn json_schema() -> Value {
         "additionalProperties": { "type": "object", "properties": { "type": true, "description": { "type": "string" }, "default": true, "optional": { "type": "boolean" } } },
     });
     let whole = json!({ "description": "A whole JSON Schema, or the path of a JSON file with one.", "type": ["object", "string"] });
+    let scopes = json!({ "type": "array", "items": { "type": "string" }, "description": "OAuth scopes that a token must grant." });
     let annotations = ANNOTATIONS.iter().map(|(key, hint)| {
         ((*key).to_owned(), json!({ "type": "boolean", "description": format!("The MCP annotation {hint}.") }))
     });
@@ -73,7 +74,7 @@ pub fn json_schema() -> Value {
             "cache": closed(json!({ "ttl": duration, "scope": { "enum": ["public", "private"] } }), &[]),
             "tools": described(json!({
                 "annotations": closed(annotations, &[]),
-                "timeout": duration, "input": properties, "input_schema": whole, "output": properties, "output_schema": whole,
+                "timeout": duration, "scopes": scopes, "input": properties, "input_schema": whole, "output": properties, "output_schema": whole,
             }), &["description"]),
             "resources": described(json!({ "uri": text("A URI, or a template such as docs://{name}."), "mime_type": text("Such as text/markdown.") }), &["uri", "description"]),
             "prompts": described(json!({ "input": properties, "input_schema": whole }), &["description"]),
@@ -82,6 +83,13 @@ pub fn json_schema() -> Value {
             "access": closed(json!({
                 "origins": { "type": "array", "items": { "type": "string" }, "description": "Browser origins that may call, such as https://app.example; none by default." },
                 "hosts": { "type": "array", "items": { "type": "string" }, "description": "Host names it answers for besides the cloud's own." },
+                "auth": { "enum": ["none", "api-key", "oauth"], "description": "How callers prove who they are; open to all when not named." },
+                "oauth": closed(json!({
+                    "issuer": { "type": "string", "pattern": "^https?://", "description": "The `iss` of the tokens that count." },
+                    "audience": text("The `aud` of tokens for this server: its URL, or its name at the issuer."),
+                    "scopes": scopes,
+                    "jwks_uri": { "type": "string", "pattern": "^https?://", "description": "The issuer's keys; its metadata names them when not set." },
+                }), &["issuer", "audience"]),
             }), &[]),
             "targets": closed(targets.clone(), &[]),
             "stages": {

@@ -1,5 +1,6 @@
 //! `mcp.toml` as types: parsed once, every fault found at once, each with its place.
 
+mod auth;
 pub mod edit;
 mod fault;
 mod json_schema;
@@ -96,6 +97,45 @@ pub struct Access {
     pub origins: Vec<String>,
     /// Host names the server answers for besides the cloud's own.
     pub hosts: Vec<String>,
+    pub auth: Auth,
+}
+
+/// `[access] auth`: how a caller proves who it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Auth {
+    /// Open to all.
+    #[default]
+    None,
+    /// Named callers with a key each; their hashes are the secret [`API_KEYS`].
+    ApiKey,
+    /// Access tokens of an OAuth 2.1 authorization server.
+    OAuth(OAuth),
+}
+
+/// The secret that holds every caller's name and the SHA-256 of its key, as a JSON object.
+pub const API_KEYS: &str = "MCP_API_KEYS";
+
+/// `[access.oauth]`: whose tokens count, and which.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OAuth {
+    pub issuer: String,
+    /// Tokens must have been issued for it: the server's own URL, or the identifier that the issuer knows it by.
+    pub audience: String,
+    /// Every call needs all of them.
+    pub scopes: Vec<String>,
+    /// `None`: the issuer's metadata names it.
+    pub jwks_uri: Option<String>,
+}
+
+impl Auth {
+    /// As the manifest writes it, and as the folder of its templates; `None` for a server that is open to all.
+    pub fn kind(&self) -> Option<&'static str> {
+        match self {
+            Auth::None => None,
+            Auth::ApiKey => Some("api-key"),
+            Auth::OAuth(_) => Some("oauth"),
+        }
+    }
 }
 
 /// `[tools.NAME]`.
@@ -106,6 +146,8 @@ pub struct Tool {
     pub description: String,
     pub annotations: Map<String, Value>,
     pub timeout: Option<Duration>,
+    /// What a caller's token must grant beside what every call needs.
+    pub scopes: Vec<String>,
     /// JSON Schema with the root type `object`.
     pub input: Value,
     pub output: Option<Value>,

@@ -99,12 +99,14 @@ pub fn variable(name: &str) -> Option<String> {
     if !well_formed {
         return Some(format!("the name `{}` must be in capitals: A-Z 0-9 _, beginning with a letter", shown(name)));
     }
-    const RESERVED: [(&str, &str); 5] = [
+    const RESERVED: [(&str, &str); 7] = [
         ("AWS_", "AWS Lambda"),
         ("LAMBDA_", "AWS Lambda"),
         ("VERCEL", "Vercel"),
         ("CLOUDFLARE_", "wrangler"),
         ("NODE_", "Node.js"),
+        (super::API_KEYS, "mcp-deploy"),
+        ("MCP_LOCAL_", "mcp-deploy"),
     ];
     let taken = RESERVED.iter().find(|(prefix, _)| name.starts_with(prefix));
     taken.map(|(prefix, owner)| format!("the name `{name}` is reserved: {owner} uses `{prefix}…` itself"))

@@ -9,7 +9,10 @@ use toml_edit::Item;
 
 use super::reader::{Fields, Reader, a, span_at, to_json};
 use super::schema::{self, Role};
-use super::{Cache, Kind, Limits, Manifest, Position, Prompt, Resource, Server, Tool, names, uri_template};
+use super::{
+    API_KEYS, Auth, Cache, Kind, Limits, Manifest, Position, Prompt, Resource, Secret, Server, Tool, auth, names,
+    uri_template,
+};
 use super::{platforms, settings};
 use crate::targets;
 
@@ -20,7 +23,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
     let fields = reader.table(root, "", None)?;
     let server = server(&fields);
     let targets = platforms::targets(&fields);
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         app: server.name.clone(),
         stages: platforms::stages(&fields, &server.name, &targets),
         server,
@@ -35,6 +38,12 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
         targets,
     };
     duplicates(&fields, &manifest);
+    scopes_without_tokens(&fields, &manifest);
+    if manifest.access.auth == Auth::ApiKey {
+        // Declared by what needs it: preflight, `secrets push` and the clouds' files then know it like any other.
+        let description = "Names of the callers and hashes of their API keys".to_owned();
+        manifest.secrets.push(Secret { name: API_KEYS.into(), description });
+    }
     platform_limits(&fields, &manifest);
     function_durations(&fields, &manifest);
     fields.finish();
@@ -136,6 +145,7 @@ fn tool(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Tool {
         description: fields.required_string("description", DESCRIPTION),
         annotations: annotations(fields),
         timeout: fields.duration("timeout"),
+        scopes: auth::scopes(fields),
         input: input.unwrap_or_else(|| object_schema(Map::new(), Vec::new(), true)),
         output: schema_of(fields, Kind::Tool, ("output", "output_schema"), Role::ToolOutput, read),
         icons: icons(fields),
@@ -381,6 +391,17 @@ fn duplicates(root: &Fields<'_, '_>, manifest: &Manifest) {
             );
             root.reader().error(offset(root, Kind::Resource, &resource.name), message, None);
         }
+    }
+}
+
+fn scopes_without_tokens(root: &Fields<'_, '_>, manifest: &Manifest) {
+    if matches!(manifest.access.auth, Auth::OAuth(_)) {
+        return;
+    }
+    for tool in manifest.tools.iter().filter(|tool| !tool.scopes.is_empty()) {
+        let hint = "write `auth = \"oauth\"` in `[access]`, or take the scopes out".to_owned();
+        let message = format!("the tool `{}` asks for scopes, which only OAuth tokens have", tool.name);
+        root.reader().error(span_at_root(root, &format!("/tools/{}/scopes", tool.name)), message, Some(hint));
     }
 }
 

@@ -7,7 +7,7 @@ use super::client::Client;
 use super::contract::difference;
 use super::eras::{LISTS, Server, read_list};
 use super::http::{Reply, quoted};
-use super::{Era, Fault, FaultKind, Probe};
+use super::{Era, Fault, FaultKind, Options, Probe};
 
 pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: Option<&Server>) {
     let server = modern.or(legacy);
@@ -19,7 +19,7 @@ pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: 
         origins_configured: probe.contract.is_some_and(|contract| contract.origins_configured),
     };
     let local = probe.options.local;
-    let credentials = probe.options.headers.iter().any(|(name, _)| is_credential(name));
+    let credentials = has_credentials(probe.options);
     // A tool that fails must not tell either.
     let failed = probe.answers.iter().filter(|answer| answer.result["isError"] == true);
     let mut leak = failed.map(|answer| answer.result.to_string()).find_map(|text| Some(("call", leaked(&text)?)));
@@ -73,6 +73,28 @@ fn survived(probe: &mut Probe, client: &Client, server: Option<&Server>) {
                 .hint("a request of one client changed what others see: keep no state in the server")),
         }
     });
+}
+
+pub fn has_credentials(options: &Options) -> bool {
+    options.headers.iter().any(|(name, _)| is_credential(name))
+}
+
+/// The one attack that can be made without any: whether the server asks for them.
+pub fn without_credentials(probe: &mut Probe, client: &Client) {
+    let scene = Scene {
+        client,
+        era: Era::Modern,
+        tools: &[],
+        max_body_bytes: probe.options.max_body_bytes,
+        origins_configured: false,
+    };
+    for attack in ATTACKS.iter().filter(|attack| attack.needs == Needs::Credentials) {
+        probe.check(attack.id, attack.title, || {
+            let reply = client.send(&(attack.build)(&scene)?)?;
+            (attack.judge)(&scene, &reply).map_err(|fault| fault.hint(attack.hint))?;
+            Ok(seen(&reply))
+        });
+    }
 }
 
 fn is_credential(name: &str) -> bool {

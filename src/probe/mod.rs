@@ -86,6 +86,8 @@ pub struct Contract {
     pub prompts: Vec<Value>,
     /// The manifest lets some browser origins in.
     pub origins_configured: bool,
+    /// How callers prove who they are: `api-key`, `oauth`; `None` where nobody has to.
+    pub auth: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -236,6 +238,17 @@ pub fn is_local(url: &str) -> bool {
 fn story(probe: &mut Probe, client: &Client) {
     if !reach::health(probe, client) {
         return probe.check("rest", "everything else", || Err(Fault::skip("the server was not reached")));
+    }
+    let auth = probe.contract.and_then(|contract| contract.auth);
+    if auth == Some("oauth") {
+        reach::metadata(probe, client);
+    }
+    if auth.is_some() && !hostile::has_credentials(probe.options) {
+        hostile::without_credentials(probe, client);
+        return probe.check("rest", "everything else", || {
+            Err(Fault::skip("the server asks for credentials, and none were given")
+                .hint("put a key or token into an environment variable, and name that with `--bearer-env`"))
+        });
     }
     let modern = eras::modern(probe, client);
     let legacy = eras::legacy(probe, client);

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::attacks::CREDENTIALS;
 use super::client::Client;
 use super::{Contract, Fault, FaultKind, Probe, diagnose};
 
@@ -15,6 +16,23 @@ pub fn health(probe: &mut Probe, client: &Client) -> bool {
         ask(client, contract).inspect_err(|fault| reached = fault.kind != FaultKind::Unreached)
     });
     reached
+}
+
+/// Where OAuth clients learn whose tokens count: open to all, browsers included.
+pub fn metadata(probe: &mut Probe, client: &Client) {
+    probe.check("oauth.metadata", "tells clients where to get an access token (RFC 9728)", || {
+        let request = client.bare("GET", &client.sibling(".well-known/oauth-protected-resource/mcp"));
+        let reply = client.send(&CREDENTIALS.iter().fold(request, |request, name| request.without(name)))?;
+        let page = reply.json.as_ref().filter(|_| reply.status == 200).ok_or_else(|| diagnose::unexpected(&reply))?;
+        let servers = page["authorization_servers"].as_array().map_or(&[][..], Vec::as_slice);
+        match (page["resource"].as_str(), servers.first().and_then(Value::as_str)) {
+            _ if reply.header("access-control-allow-origin") != Some("*") => {
+                Err(Fault::wrong("no web page may read it").hint("send `access-control-allow-origin: *`"))
+            }
+            (Some(_), Some(server)) => Ok(server.to_owned()),
+            _ => Err(Fault::wrong("it has no `resource`, or no `authorization_servers`")),
+        }
+    });
 }
 
 fn ask(client: &Client, contract: Option<&Contract>) -> Result<String, Fault> {

@@ -411,5 +411,6 @@ pub fn contract() -> Contract {
         resource_templates: Vec::new(),
         prompts: vec![json!({ "name": "greet", "arguments": [{ "name": "who", "required": true }] })],
         origins_configured: false,
+        auth: None,
     }
 }

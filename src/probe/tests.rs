@@ -171,6 +171,21 @@ fn credentials_are_needed_and_never_shown() {
 }
 
 #[test]
+fn without_credentials_only_that_they_are_asked_for_is_proven() {
+    let promised = Contract { auth: Some("api-key"), ..contract() };
+    let closed = run(&options(&Server::start("auth")), Some(&promised), &mut |_| {});
+    assert_eq!(ids(&closed, Outcome::Passed), ["reachable", "hostile.no-credentials"], "{closed:#?}");
+    assert_eq!(ids(&closed, Outcome::Skipped), ["rest"]);
+    assert!(line(&closed, "rest").hint.as_deref().unwrap().contains("--bearer-env"));
+    // The manifest asks for credentials, and what runs there does not.
+    let open = run(&options(&Server::start("")), Some(&promised), &mut |_| {});
+    assert_eq!(ids(&open, Outcome::Failed), ["hostile.no-credentials"]);
+    let promised = Contract { auth: Some("oauth"), ..contract() };
+    let silent = run(&options(&Server::start("auth")), Some(&promised), &mut |_| {});
+    assert_eq!(ids(&silent, Outcome::Failed), ["oauth.metadata"]);
+}
+
+#[test]
 fn every_origin_is_let_in_only_where_the_manifest_configures_origins() {
     let server = Server::start("every-origin");
     let report = run(&options(&server), Some(&contract()), &mut |_| {});

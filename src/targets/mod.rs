@@ -74,6 +74,8 @@ pub struct Start<'a> {
     pub scratch: &'a Path,
     /// Settings and secrets from the project's `.env`, by name.
     pub env: &'a [(String, String)],
+    /// Of these, what only this run has: a credential's other half.
+    pub guest: &'a [(String, String)],
 }
 
 /// A local run that is about to start.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{sample, types};
-use crate::manifest::{Kind, Manifest, Resource, Tool};
+use crate::manifest::{Auth, Kind, Manifest, OAuth, Resource, Tool};
 use crate::packages;
 use crate::targets::{self, Target};
 
@@ -48,6 +48,13 @@ pub fn project(manifest: &Manifest) -> Value {
             "description": manifest.server.description,
         },
         "app": manifest.app,
+        "auth": manifest.access.auth.kind(),
+        "oauth": match &manifest.access.auth {
+            Auth::OAuth(OAuth { issuer, audience, scopes, jwks_uri }) => {
+                json!({ "issuer": issuer, "audience": audience, "scopes": scopes, "jwks_uri": jwks_uri })
+            }
+            Auth::None | Auth::ApiKey => Value::Null,
+        },
         "mcp_deploy_version": env!("CARGO_PKG_VERSION"),
         "description_1024": truncated(&inert(&manifest.server.description), 1024),
         "manifest_json": data(manifest),
@@ -157,9 +164,14 @@ fn data(manifest: &Manifest) -> String {
             "maxBodyBytes": manifest.limits.max_body,
             "maxInputElements": manifest.limits.max_input_elements,
         },
-        "cache": { "ttlMs": milliseconds(manifest.cache.ttl), "scope": manifest.cache.scope },
+        "cache": { "ttlMs": milliseconds(manifest.cache.ttl), "scope": cache_scope(manifest) },
     });
     serde_json::to_string_pretty(&all).unwrap_or_default()
+}
+
+/// What only some may ask for is not for the caches of all.
+fn cache_scope(manifest: &Manifest) -> &str {
+    if manifest.access.auth == Auth::None { &manifest.cache.scope } else { "private" }
 }
 
 /// Host names it answers for: those of the manifest, and the custom domains that its own targets name.
@@ -171,6 +183,9 @@ fn hosts(manifest: &Manifest) -> Vec<&String> {
 fn with_timeout(manifest: &Manifest, tool: &Tool, mut entry: Value) -> Value {
     if let Some(entry) = entry.as_object_mut() {
         entry.insert("timeoutMs".into(), milliseconds(tool.timeout.unwrap_or(manifest.limits.timeout)).into());
+        if !tool.scopes.is_empty() {
+            entry.insert("scopes".into(), tool.scopes.clone().into());
+        }
     }
     entry
 }

@@ -13,7 +13,10 @@ fn nothing_is_deployed_that_does_not_build_or_may_not() {
     wrong.variables.insert("CLOUDFLARE_API_TOKEN", "another-token".into());
     wrong.variables.insert("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN".into());
     let refused = wrong.run("ship --target cloudflare,lambda");
-    refused.ended(1).said_once("Cloudflare does not let us in: Authentication error [code: 10000]").said_once("InvalidClientTokenId");
+    refused
+        .ended(1)
+        .said_once("Cloudflare does not let us in: Authentication error [code: 10000]")
+        .said_once("InvalidClientTokenId");
     refused.said_once("2 problems found before anything was built or deployed");
     assert!(!refused.stderr.contains("check types"), "{}", refused.stderr);
     wrong.variables.clear();

@@ -65,7 +65,7 @@ fn inspect(target: &str, era: &str, method: &[&str]) -> Ran {
 }
 
 /// A script of ours beside the packages of one client.
-fn typescript(client: &TestTool, script: &str) -> Command {
+pub fn typescript(client: &TestTool, script: &str) -> Command {
     let dir = folder("client");
     copy(&scripts(), &dir);
     std::os::unix::fs::symlink(client.home().join("node_modules"), dir.join("node_modules"))

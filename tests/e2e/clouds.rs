@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mcp_deploy::toolchain::ToolId;
 
+use crate::hostile_text::HOSTILE;
 use crate::support::child::{Ran, run};
 use crate::support::site::{CONFORMANCE, WEATHER, heavy};
 use crate::support::tools::{CFN_LINT, KIT};
@@ -21,6 +22,13 @@ fn lambda_template_without_a_tool() {
     let manifest = read(project.join("mcp.toml"));
     assert!(!manifest.lines().any(|line| line.starts_with("[tools")), "the empty example has no tool");
     clean(&project);
+}
+
+#[test]
+fn lambda_template_with_hostile_text() {
+    clean(&HOSTILE.root);
+    // Whatever the text, rendering it again gives the same files.
+    run(mcp_deploy(&HOSTILE.root, ["render", "--check"])).expect(0);
 }
 
 /// The other architecture, several regions, a stage, settings, the longest timeout.

@@ -38,7 +38,7 @@ const WORDS: &[&str] = &[
 /// All of it at once, and 10 kB of something.
 static EVERYTHING: LazyLock<String> = LazyLock::new(|| format!("{}\n{}", WORDS.join("\n"), "Größe🌦️`${{".repeat(700)));
 
-static HOSTILE: LazyLock<Site> = LazyLock::new(|| Site::new("hostile", project));
+pub static HOSTILE: LazyLock<Site> = LazyLock::new(|| Site::new("hostile", project));
 
 fn says_exactly_what_the_manifest_says(target: &str) {
     let url = &HOSTILE.server(target).url;

@@ -6,6 +6,7 @@ mod faults;
 mod golden;
 #[cfg(debug_assertions)]
 mod interruption;
+mod keys;
 mod properties;
 mod source;
 mod support;

@@ -1,10 +1,10 @@
 //! Children: their output is read while they run, they end in time, and nothing of them is left.
 
 use std::fmt;
-use std::io::Read;
+use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -174,23 +174,34 @@ impl Drop for Running {
 }
 
 /// What a child has written so far.
-#[derive(Clone)]
-pub struct Said(Arc<(Mutex<(Vec<u8>, bool)>, Condvar)>);
+#[derive(Clone, Default)]
+pub struct Said(Arc<Pipe>);
+
+#[derive(Default)]
+struct Pipe {
+    read: Mutex<Read>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Read {
+    bytes: Vec<u8>,
+    ended: bool,
+}
 
 impl Said {
-    fn of(mut pipe: impl Read + Send + 'static) -> Self {
-        let said = Said(Arc::new((Mutex::new((Vec::new(), false)), Condvar::new())));
+    fn of(mut pipe: impl io::Read + Send + 'static) -> Self {
+        let said = Said::default();
         let theirs = said.clone();
         thread::spawn(move || {
             let mut buffer = [0; 8192];
-            let (text, changed) = &*theirs.0;
             loop {
-                let read = pipe.read(&mut buffer).unwrap_or(0);
-                let mut text = text.lock().unwrap_or_else(PoisonError::into_inner);
-                text.0.extend_from_slice(&buffer[..read]);
-                text.1 = read == 0;
-                changed.notify_all();
-                if read == 0 {
+                let length = pipe.read(&mut buffer).unwrap_or(0);
+                let mut read = theirs.read();
+                read.bytes.extend_from_slice(&buffer[..length]);
+                read.ended = length == 0;
+                theirs.0.changed.notify_all();
+                if length == 0 {
                     return;
                 }
             }
@@ -199,14 +210,16 @@ impl Said {
     }
 
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.0.lock().unwrap_or_else(PoisonError::into_inner).0).into_owned()
+        String::from_utf8_lossy(&self.read().bytes).into_owned()
     }
 
     /// Waits for the end of the pipe, which a descendant may hold open.
     fn closed(&self, limit: Duration) {
-        let (text, changed) = &*self.0;
-        let text = text.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = changed.wait_timeout_while(text, limit, |text| !text.1);
+        let _ = self.0.changed.wait_timeout_while(self.read(), limit, |read| !read.ended);
+    }
+
+    fn read(&self) -> MutexGuard<'_, Read> {
+        self.0.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -19,6 +19,8 @@ export interface Context {
   /** Aborts when the client is gone or the time limit has passed. Hand it to `fetch`. */
   readonly signal: AbortSignal;
   readonly requestId: string | number;
+  /** Nobody proves who it is: mcp.toml has no `[access] auth`. */
+  readonly caller?: undefined;
   /** What a 2026-07-28 client said it can do; empty for older ones. */
   readonly clientCapabilities: ClientCapabilities;
   /** Tells a client that asked for it how far the work is. `progress` must grow from call to call. */

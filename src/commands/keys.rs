@@ -1,0 +1,74 @@
+//! `keys add|list|revoke`: callers with an API key. A key is shown once, on stdout; its hash alone is kept, in `.env`.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::End;
+use crate::cli::KeysAction;
+use crate::deploy::keys::{self, Key, Keys};
+use crate::deploy::secrets;
+use crate::manifest::{self, Auth};
+use crate::project::Project;
+use crate::ui;
+
+pub fn run(action: KeysAction, dir: Option<&Path>) -> Result<End> {
+    let project = Project::open(dir)?;
+    if project.manifest.access.auth != Auth::ApiKey {
+        bail!(
+            "the server asks for no API keys; nothing was done\nhint: write `auth = \"api-key\"` in `[access]` of `{}`",
+            manifest::FILE
+        );
+    }
+    let home = &project.home;
+    match action {
+        KeysAction::Add { name } => add(home, &name),
+        KeysAction::List => list(home),
+        KeysAction::Revoke { name } => revoke(home, &name),
+    }
+}
+
+fn add(home: &Path, name: &str) -> Result<End> {
+    if let Some(problem) = keys::problem(name) {
+        bail!("{problem}; nothing was written");
+    }
+    if !secrets::is_ignored(home) {
+        bail!("git would commit `.env`, so nothing was written\nhint: add the line `.env` to `.gitignore`");
+    }
+    let mut keys = Keys::read(home)?;
+    if keys.has(name) {
+        bail!(
+            "`{name}` has a key already; nothing was written\nhint: for a new one run `mcp-deploy keys revoke {name}` first"
+        );
+    }
+    let key = Key::new()?;
+    keys.add(name, &key);
+    keys.write(home)?;
+    ui::answer(&key.0);
+    ui::say(format_args!(
+        "the key of `{name}` is shown only now: clients send it as `Authorization: Bearer KEY`\n{NEXT}"
+    ));
+    Ok(End::Done)
+}
+
+fn list(home: &Path) -> Result<End> {
+    let keys = Keys::read(home)?;
+    if keys.names().next().is_none() {
+        ui::say("nobody has a key yet\nhint: run `mcp-deploy keys add NAME`");
+    }
+    keys.names().for_each(ui::answer);
+    Ok(End::Done)
+}
+
+fn revoke(home: &Path, name: &str) -> Result<End> {
+    let mut keys = Keys::read(home)?;
+    if !keys.remove(name) {
+        let hint = manifest::nearest(name, keys.names()).unwrap_or_else(|| "run `mcp-deploy keys list`".into());
+        bail!("nobody called `{name}` has a key; nothing was written\nhint: {hint}");
+    }
+    keys.write(home)?;
+    ui::say(format_args!("`{name}` has no key any more\n{NEXT}"));
+    Ok(End::Done)
+}
+
+const NEXT: &str = "next: `mcp-deploy secrets push --target CLOUD`, or ship, which does it too; until then the clouds go by the old list";

@@ -1,0 +1,142 @@
+//! Credentials for a run on this machine: made for it by this process, and worth nothing anywhere else.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, anyhow};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use serde_json::{Value, json};
+
+use crate::deploy::keys::{Key, Keys};
+use crate::manifest::{API_KEYS, Auth, Manifest, OAuth};
+
+/// How the local server knows us, and what we send.
+#[derive(Debug, Clone, Default)]
+pub struct Guest {
+    /// Variables of the server's process, in place of those of `.env`.
+    pub env: Vec<(String, String)>,
+    /// What a client sends; `None` where nobody has to prove anything.
+    pub bearer: Option<String>,
+}
+
+const NAME: &str = "mcp-deploy-local";
+/// The environment variable that names the local issuer; `auth.ts` says why it is of no use in a cloud.
+pub const ISSUER: &str = "MCP_LOCAL_ISSUER";
+
+impl Guest {
+    /// The same for the whole life of this process: clients of `dev` stay welcome across restarts.
+    pub fn of(manifest: &Manifest, env: &[(String, String)]) -> Result<Guest> {
+        match &manifest.access.auth {
+            Auth::None => Ok(Guest::default()),
+            Auth::ApiKey => api_key(env),
+            Auth::OAuth(oauth) => access_token(manifest, oauth),
+        }
+    }
+
+    pub fn headers(&self) -> Vec<(String, String)> {
+        self.bearer.iter().map(|token| bearer(token)).collect()
+    }
+}
+
+/// The header that carries a key or a token.
+pub fn bearer(token: &str) -> (String, String) {
+    ("authorization".to_owned(), format!("Bearer {token}"))
+}
+
+fn api_key(env: &[(String, String)]) -> Result<Guest> {
+    static KEY: OnceLock<Key> = OnceLock::new();
+    let key = match KEY.get() {
+        Some(key) => key,
+        None => {
+            let made = Key::new()?;
+            KEY.get_or_init(|| made)
+        }
+    };
+    let stored = env.iter().rev().find(|(name, _)| name == API_KEYS);
+    let mut keys = stored.map_or_else(|| Ok(Keys::default()), |(_, value)| Keys::parse(value))?;
+    keys.add(NAME, key);
+    Ok(Guest { env: vec![(API_KEYS.into(), keys.to_json())], bearer: Some(key.0.clone()) })
+}
+
+fn access_token(manifest: &Manifest, oauth: &OAuth) -> Result<Guest> {
+    static ISSUED: OnceLock<Issuer> = OnceLock::new();
+    let issuer = match ISSUED.get() {
+        Some(issuer) => issuer,
+        None => {
+            let started = Issuer::start()?;
+            ISSUED.get_or_init(|| started)
+        }
+    };
+    let scopes = oauth.scopes.iter().chain(manifest.tools.iter().flat_map(|tool| &tool.scopes));
+    let scope = scopes.map(String::as_str).collect::<Vec<_>>().join(" ");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let claims = json!({
+        "iss": issuer.url, "sub": NAME, "aud": oauth.audience, "scope": scope, "iat": now, "exp": now + 12 * 60 * 60,
+    });
+    Ok(Guest { env: vec![(ISSUER.into(), issuer.url.clone())], bearer: Some(issuer.sign(&claims)?) })
+}
+
+/// An authorization server as far as a resource server sees it: metadata and keys, on this machine alone.
+pub struct Issuer {
+    pub url: String,
+    keys: EcdsaKeyPair,
+}
+
+/// It has one key at a time.
+const KEY_ID: &str = "local";
+
+impl Issuer {
+    pub fn start() -> Result<Issuer> {
+        let none = |_| anyhow!("this machine gives no key to sign with");
+        let random = SystemRandom::new();
+        let private = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).map_err(none)?;
+        let keys = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, private.as_ref(), &random)
+            .map_err(|_| anyhow!("this machine gives no key to sign with"))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
+        let url = format!("http://{}", listener.local_addr().context("no address on 127.0.0.1")?);
+        let metadata = json!({ "issuer": url, "jwks_uri": format!("{url}/jwks") });
+        let jwks = json!({ "keys": [jwk(keys.public_key().as_ref())] });
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A client that goes away is no concern of ours.
+                let _ = serve(&stream, &metadata, &jwks);
+            }
+        });
+        Ok(Issuer { url, keys })
+    }
+
+    /// A token with these claims.
+    pub fn sign(&self, claims: &Value) -> Result<String> {
+        let header = json!({ "alg": "ES256", "typ": "at+jwt", "kid": KEY_ID });
+        let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", part(&header), part(claims));
+        let signature = self.keys.sign(&SystemRandom::new(), signed.as_bytes());
+        let signature = signature.map_err(|_| anyhow!("cannot sign a token for the local run"))?;
+        Ok(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
+/// The public key, from its uncompressed point.
+fn jwk(point: &[u8]) -> Value {
+    let part = |from: usize| BASE64_URL_SAFE_NO_PAD.encode(&point[from..from + 32]);
+    json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": KEY_ID, "x": part(1), "y": part(33) })
+}
+
+fn serve(mut stream: &TcpStream, metadata: &Value, jwks: &Value) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut lines = BufReader::new(stream).lines();
+    let first = lines.next().transpose()?.unwrap_or_default();
+    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    let (status, body) = match first.split(' ').nth(1) {
+        Some("/.well-known/openid-configuration") => ("200 OK", metadata.to_string()),
+        Some("/jwks") => ("200 OK", jwks.to_string()),
+        _ => ("404 Not Found", "{}".to_owned()),
+    };
+    let head = "content-type: application/json\r\nconnection: close";
+    write!(stream, "HTTP/1.1 {status}\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
