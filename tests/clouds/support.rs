@@ -84,6 +84,9 @@ impl Project {
         );
         let render = Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).arg("render").current_dir(self.root());
         run(&render).expect("`render`");
+        // A function on Lambda reads its secrets with it.
+        self.replace("package.json", "\"dependencies\": {", "\"dependencies\": {\n    \"aws4fetch\": \"1.0.20\",");
+        run(&self.tool(ToolId::Npm, &["install", "--ignore-scripts"])).expect("`npm install`");
     }
 
     pub fn tool(&self, id: ToolId, args: &[&str]) -> Cmd {
