@@ -136,7 +136,9 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
     });
     // A profile with a second factor asks for its code on the terminal.
     let io = if context.terminal { Io::Live } else { Io::Quiet };
-    process::run(&cmd, io, Some(context.limit)).with_context(|| format!("cannot deploy to {region}"))?;
+    process::run(&cmd, io, Some(context.limit))
+        .map_err(|error| explained(context, region, error))
+        .with_context(|| format!("cannot deploy to {region}"))?;
     let outputs = outputs(context, region)?;
     let output = |key: &str| {
         outputs.iter().find(|output| output["OutputKey"] == key).and_then(|output| output["OutputValue"].as_str())
@@ -145,6 +147,18 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
     let function = output("FunctionName").context("the stack has no output `FunctionName`")?;
     let alias = aws(context, region, "live_version", json!({ "function": function }))?;
     Ok(Deployed { region: Some(region.to_owned()), url, version: alias["version"].as_str().map(str::to_owned) })
+}
+
+/// What CloudFormation says went wrong: sam shows it in a table so narrow that nobody can read it.
+fn explained(context: &Context<'_>, region: &str, error: anyhow::Error) -> anyhow::Error {
+    let asked = aws(context, region, "failed_resources", json!({ "stack": context.app() }));
+    let failed = asked.ok().and_then(|answer| answer["failed"].as_array().cloned()).unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let lines = failed.iter().map(|one| format!("{}: {}", text(&one["resource"]), text(&one["reason"])));
+    match lines.collect::<Vec<_>>().join("\n") {
+        lines if lines.is_empty() => error,
+        lines => error.context(lines),
+    }
 }
 
 /// The function reads its secrets when it starts: they have to be there first, and a change of them is a change of the stack.

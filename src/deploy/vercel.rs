@@ -104,19 +104,46 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
     let answer: Value = serde_json::from_str(&outcome.stdout).context("`vercel deploy` did not answer with JSON")?;
     // Under a coding agent the CLI wraps the same object.
     let deployment = answer.get("deployment").unwrap_or(&answer);
-    let url = deployment["productionUrl"].as_str();
-    let Some(url) = url else {
+    let id = deployment["id"].as_str().context("`vercel deploy` names no deployment")?;
+    let (project, domains) = std::thread::scope(|scope| {
+        let domains = scope.spawn(|| project_api(context, "/domains"));
+        (project_api(context, ""), domains.join().unwrap_or_default())
+    });
+    // After a rollback Vercel shows no new deployment until somebody promotes one.
+    if project["lastAliasRequest"]["type"] == "rollback" {
+        context.run(&vercel(context, &["promote", id, "--yes"])).context("deployed, but cannot promote it on Vercel")?;
+    }
+    let Some(url) = production_domain(&domains).or_else(|| deployment["productionUrl"].as_str().map(str::to_owned))
+    else {
         bail!(
-            "Vercel deployed, but named no production URL (state {})\nhint: `vercel inspect {}` says more",
-            deployment["readyState"],
+            "Vercel deployed, but names no production domain (state {})\nhint: `vercel inspect {}` says more",
+            deployment["readyState"].as_str().unwrap_or("unknown"),
             deployment["url"].as_str().unwrap_or("URL")
         );
     };
-    Ok(Deployed {
-        region: None,
-        url: format!("{}/mcp", url.trim_end_matches('/')),
-        version: deployment["id"].as_str().map(str::to_owned),
-    })
+    Ok(Deployed { region: None, url: format!("{}/mcp", url.trim_end_matches('/')), version: Some(id.to_owned()) })
+}
+
+/// What the API says of the linked project; nothing when it cannot be asked: the deployment itself is done.
+fn project_api(context: &Context<'_>, path: &str) -> Value {
+    let linked = linked_file(context);
+    let named = |variable: &str, key: &str| {
+        let own = std::env::var(variable).ok().filter(|_| context.is_production());
+        own.or_else(|| linked[key].as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    let (team, project) = (named(NAMED[0], "orgId"), named(NAMED[1], "projectId"));
+    let team = if team.starts_with("team_") { format!("?teamId={team}") } else { String::new() };
+    let asked = context.ask(&vercel(context, &["api", &format!("/v9/projects/{project}{path}{team}")]));
+    asked.ok().and_then(|outcome| serde_json::from_str(&outcome.stdout).ok()).unwrap_or_default()
+}
+
+/// The domain that clients are to use: one of the user's own, else the project's `vercel.app`.
+fn production_domain(domains: &Value) -> Option<String> {
+    let serves = |domain: &&Value| domain["verified"] == true && domain["redirect"].is_null() && domain["gitBranch"].is_null();
+    let names = domains["domains"].as_array().into_iter().flatten().filter(serves).filter_map(|one| one["name"].as_str());
+    let names: Vec<&str> = names.collect();
+    let own = names.iter().find(|name| !name.ends_with(".vercel.app"));
+    own.or(names.first()).map(|name| format!("https://{name}"))
 }
 
 fn rollback(context: &Context<'_>, _: &Deployment, to: Option<&Deployment>) -> Result<String> {
@@ -185,4 +212,25 @@ fn remove_secret(context: &Context<'_>, name: &str) -> Result<()> {
     }
     let cmd = vercel(context, &["env", "rm", name, "production", "--yes"]);
     context.run(&cmd).with_context(|| format!("cannot delete the secret `{name}` on Vercel")).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_domain_for_clients() {
+        let domain = |name: &str| json!({ "name": name, "verified": true, "redirect": null });
+        let of = |domains: &[Value]| production_domain(&json!({ "domains": domains }));
+        assert_eq!(of(&[domain("x.vercel.app")]).as_deref(), Some("https://x.vercel.app"));
+        assert_eq!(of(&[domain("x.vercel.app"), domain("mcp.example.com")]).as_deref(), Some("https://mcp.example.com"));
+        let redirected = json!({ "name": "www.example.com", "verified": true, "redirect": "example.com" });
+        let unverified = json!({ "name": "mcp.example.com", "verified": false, "redirect": null });
+        let preview = json!({ "name": "next.example.com", "verified": true, "redirect": null, "gitBranch": "next" });
+        let others = [redirected, unverified, preview, domain("x.vercel.app")];
+        assert_eq!(of(&others).as_deref(), Some("https://x.vercel.app"));
+        assert_eq!(production_domain(&Value::Null), None);
+    }
 }

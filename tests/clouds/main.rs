@@ -9,5 +9,7 @@ mod lambda;
 mod setting;
 mod ship;
 mod ship_failures;
+mod ship_lambda;
+mod ship_vercel;
 mod support;
 mod vercel;

@@ -5,27 +5,32 @@ use std::io::{Read, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use mcp_deploy::toolchain::ToolId;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
 use crate::clouds::Edge;
 use crate::clouds::aws::Aws;
 use crate::clouds::cloudflare::Cloudflare;
-use crate::support::{Client, Project, tools};
+use crate::clouds::vercel::Vercel;
+use crate::support::{Client, Project, run, tools};
 
 /// Nothing of a test takes longer, or it is stopped.
 const LIMIT: Duration = Duration::from_secs(300);
 
 pub const CLOUDFLARE_URL: &str = "https://weather.mcp-tests.workers.dev/mcp";
+pub const VERCEL_URL: &str = "https://weather.vercel.app/mcp";
 
 pub struct Setting {
     pub project: Project,
     pub edge: Edge,
     pub cloudflare: Cloudflare,
     pub aws: Aws,
+    pub vercel: Vercel,
     pub client: Client,
     /// For addresses on this machine.
     pub direct: Client,
@@ -56,8 +61,9 @@ impl Setting {
         let edge = Edge::start();
         let cloudflare = Cloudflare::start(&edge, tools());
         let aws = Aws::start(tools());
+        let vercel = Vercel::start(&edge, tools());
         let (client, direct) = (Client::new(&edge), Client::direct());
-        Setting { project: Project::new(), edge, cloudflare, aws, client, direct, variables: BTreeMap::new() }
+        Setting { project: Project::new(), edge, cloudflare, aws, vercel, client, direct, variables: BTreeMap::new() }
     }
 
     pub fn with_secret() -> Self {
@@ -115,9 +121,26 @@ impl Setting {
         environment.insert("NO_COLOR", "1".into());
         environment.extend(self.cloudflare.environment());
         environment.extend(self.aws.environment());
+        environment.extend(self.vercel.environment());
         environment.extend(self.edge.environment());
+        // The builds of sam and vercel install packages; everybody else is reached through the edge or not at all.
+        let direct = environment.get("NO_PROXY").cloned().unwrap_or_default();
+        environment.insert("NO_PROXY", format!("{direct},{}", registry_host()));
         environment.extend(self.variables.clone());
         environment
+    }
+
+    /// The temperature in Oslo, whoever serves it.
+    pub fn temperature(&self, url: &str) -> i64 {
+        self.asks(url).temperature(url)
+    }
+
+    pub fn secret_length(&self, url: &str) -> usize {
+        self.asks(url).secret_length(url)
+    }
+
+    fn asks(&self, url: &str) -> &Client {
+        if url.starts_with("https:") { &self.client } else { &self.direct }
     }
 
     pub fn file(&self, path: &str) -> PathBuf {
@@ -153,6 +176,16 @@ impl Setting {
         let line = |process: PathBuf| std::fs::read(process.join("cmdline")).ok();
         here.filter_map(line).map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
     }
+}
+
+/// Where this machine has its npm packages from.
+fn registry_host() -> &'static str {
+    static HOST: OnceLock<String> = OnceLock::new();
+    HOST.get_or_init(|| {
+        let asked = run(&tools().cmd(ToolId::Npm).args(["config", "get", "registry"])).expect("npm's settings");
+        let host = asked.stdout.trim().split("://").nth(1).and_then(|rest| rest.split(['/', ':']).next());
+        host.unwrap_or_default().to_owned()
+    })
 }
 
 impl Run {

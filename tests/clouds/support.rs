@@ -42,6 +42,10 @@ impl Project {
             let root = folder.path().join("weather");
             let init = Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).args(["init", "--yes"]).arg(&root);
             run(&init).expect("`init`");
+            // What a project with secrets needs for Lambda.
+            let package = std::fs::read_to_string(root.join("package.json")).expect("package.json");
+            let with = package.replace("\"dependencies\": {", "\"dependencies\": {\n    \"aws4fetch\": \"1.0.20\",");
+            std::fs::write(root.join("package.json"), with).expect("package.json");
             let install = tools().cmd(ToolId::Npm).args(["install", "--ignore-scripts"]).current_dir(&root);
             run(&install).expect("`npm install`");
             folder
