@@ -111,7 +111,9 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
     });
     // After a rollback Vercel shows no new deployment until somebody promotes one.
     if project["lastAliasRequest"]["type"] == "rollback" {
-        context.run(&vercel(context, &["promote", id, "--yes"])).context("deployed, but cannot promote it on Vercel")?;
+        context
+            .run(&vercel(context, &["promote", id, "--yes"]))
+            .context("deployed, but cannot promote it on Vercel")?;
     }
     let Some(url) = production_domain(&domains).or_else(|| deployment["productionUrl"].as_str().map(str::to_owned))
     else {
@@ -139,8 +141,10 @@ fn project_api(context: &Context<'_>, path: &str) -> Value {
 
 /// The domain that clients are to use: one of the user's own, else the project's `vercel.app`.
 fn production_domain(domains: &Value) -> Option<String> {
-    let serves = |domain: &&Value| domain["verified"] == true && domain["redirect"].is_null() && domain["gitBranch"].is_null();
-    let names = domains["domains"].as_array().into_iter().flatten().filter(serves).filter_map(|one| one["name"].as_str());
+    let serves =
+        |domain: &&Value| domain["verified"] == true && domain["redirect"].is_null() && domain["gitBranch"].is_null();
+    let names =
+        domains["domains"].as_array().into_iter().flatten().filter(serves).filter_map(|one| one["name"].as_str());
     let names: Vec<&str> = names.collect();
     let own = names.iter().find(|name| !name.ends_with(".vercel.app"));
     own.or(names.first()).map(|name| format!("https://{name}"))
@@ -225,7 +229,10 @@ mod tests {
         let domain = |name: &str| json!({ "name": name, "verified": true, "redirect": null });
         let of = |domains: &[Value]| production_domain(&json!({ "domains": domains }));
         assert_eq!(of(&[domain("x.vercel.app")]).as_deref(), Some("https://x.vercel.app"));
-        assert_eq!(of(&[domain("x.vercel.app"), domain("mcp.example.com")]).as_deref(), Some("https://mcp.example.com"));
+        assert_eq!(
+            of(&[domain("x.vercel.app"), domain("mcp.example.com")]).as_deref(),
+            Some("https://mcp.example.com")
+        );
         let redirected = json!({ "name": "www.example.com", "verified": true, "redirect": "example.com" });
         let unverified = json!({ "name": "mcp.example.com", "verified": false, "redirect": null });
         let preview = json!({ "name": "next.example.com", "verified": true, "redirect": null, "gitBranch": "next" });
