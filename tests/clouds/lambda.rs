@@ -194,3 +194,18 @@ fn secrets_are_read_by_those_who_may() {
     assert!(failed.tail.contains("AccessDeniedException"), "{}", failed.tail);
     assert_eq!(setting.boto3("print(boto3.client('sts').get_caller_identity()['Account'])").unwrap(), "123456789012");
 }
+
+#[test]
+fn a_function_reads_the_secret_that_is_its_own() {
+    let setting = Setting::new();
+    setting.project.with_secret();
+    setting.build();
+    let secret = r#"s = boto3.client('secretsmanager')
+s.create_secret(Name='mcp/weather', SecretString='{"WEATHER_API_KEY":"s3cret-of-the-weather-service"}')"#;
+    setting.boto3(secret).unwrap();
+    setting.deploy(REGION).unwrap();
+    assert_eq!(setting.client.secret_length(&setting.url(REGION)), "s3cret-of-the-weather-service".len());
+    let told = setting.cloud.api().requests_with("s3cret-of-the-weather-service");
+    let actions: Vec<_> = told.iter().map(|request| request.header("x-amz-target").unwrap_or_default()).collect();
+    assert_eq!(actions, ["secretsmanager.CreateSecret"]);
+}

@@ -379,12 +379,31 @@ pub fn allows(policies: &Value, action: &str, resource: &str) -> bool {
     })
 }
 
-/// `*` stands for anything.
+/// `*` stands for anything, `?` for one character.
 fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((start, rest)) => text
-            .strip_prefix(start)
-            .is_some_and(|tail| (0..=tail.len()).any(|at| tail.get(at..).is_some_and(|tail| matches(rest, tail)))),
+    let (mut pattern_rest, mut text_rest) = (pattern.chars(), text.chars());
+    match pattern_rest.next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let rest = pattern_rest.as_str();
+            matches(rest, text) || text_rest.next().is_some() && matches(pattern, text_rest.as_str())
+        }
+        Some('?') => text_rest.next().is_some() && matches(pattern_rest.as_str(), text_rest.as_str()),
+        Some(plain) => text_rest.next() == Some(plain) && matches(pattern_rest.as_str(), text_rest.as_str()),
+    }
+}
+
+#[test]
+fn rules_match_by_their_wildcards() {
+    let secret = "arn:aws:secretsmanager:us-east-1:1:secret:mcp/weather-AbCdEf";
+    for (pattern, meant) in [
+        (secret, true),
+        ("arn:aws:secretsmanager:us-east-1:1:secret:mcp/weather-??????", true),
+        ("arn:aws:secretsmanager:*:secret:mcp/*", true),
+        ("*", true),
+        ("arn:aws:secretsmanager:us-east-1:1:secret:mcp/weather-?????", false),
+        ("arn:aws:secretsmanager:us-east-1:1:secret:mcp/other-??????", false),
+    ] {
+        assert_eq!(matches(pattern, secret), meant, "{pattern}");
     }
 }
