@@ -14,7 +14,7 @@ use crate::guest::{self, Guest};
 use crate::manifest::{Fault, Manifest};
 use crate::packages;
 use crate::plan;
-use crate::probe::{self, Call, Check, Contract, Outcome, Report};
+use crate::probe::{self, Call, Check, Contract, Era, Outcome, Report};
 use crate::process::{self, Interrupted, Io, Server};
 use crate::project::{self, Faulty, Project};
 use crate::prompt::{self, Mode, Usage};
@@ -289,6 +289,20 @@ pub fn print_check(check: &Check) {
         ui::say(format_args!("     hint: {hint}"));
     }
 }
+
+/// What the tools answered to `--call`; the two protocol eras give the same, so one of them is enough to read.
+pub fn print_answers(report: &Report) {
+    for answer in report.answers.iter().filter(|answer| answer.era == Era::Modern) {
+        let result = answer.result.get("structuredContent").unwrap_or(&answer.result);
+        let text = result.to_string();
+        let cut = text.char_indices().nth(ANSWER_SHOWN).map_or(text.len(), |(at, _)| at);
+        let more = if cut < text.len() { "… (all of it with `--json`)" } else { "" };
+        ui::say(format_args!("     {} answered {}{more}", answer.name, &text[..cut]));
+    }
+}
+
+/// Characters.
+const ANSWER_SHOWN: usize = 400;
 
 /// `38 passed, 1 failed, 2 skipped`.
 pub fn counted(report: &Report) -> String {

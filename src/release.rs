@@ -181,6 +181,7 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
     let report = proof.report;
     let mark = if report.ok() { Mark::Good } else { Mark::Bad };
     step.end(mark, &pipeline::counted(&report));
+    pipeline::print_answers(&report);
     report.checks.iter().filter(|check| check.outcome == Outcome::Failed).for_each(pipeline::print_check);
     if proof.waited_in_vain && !report.ok() {
         let seconds = plan.patience.as_secs();

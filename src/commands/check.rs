@@ -29,10 +29,11 @@ pub fn run(args: Check, dir: Option<&Path>) -> Result<End> {
     let mut faults = loaded.faults;
     let mut types = "not run";
     if let Some(manifest) = loaded.manifest {
-        faults.extend(handler_faults(&root, &manifest));
-        faults.extend(packages::faults(&root, &manifest));
         let project = Project { home: root.clone(), root, text: loaded.text, manifest, warnings: Vec::new() };
+        // What `render` puts right comes first: it may be the cause of the rest.
         faults.extend(drift(&project)?);
+        faults.extend(handler_faults(&project.root, &project.manifest));
+        faults.extend(packages::faults(&project.root, &project.manifest));
         if !args.no_types && errors(&faults) == 0 {
             types = "passed";
             let tools = pipeline::node_tools(Mode::for_answer(false, args.json))?;
@@ -66,26 +67,32 @@ fn summary(errors: usize, warnings: usize) -> String {
     }
 }
 
-/// Generated files that are not as the manifest says: the types would be those of another manifest.
+/// Generated files that are not as the manifest says: the types would be those of another manifest. One fault for all that
+/// `render` puts right, one for each that was edited by hand.
 fn drift(project: &Project) -> Result<Vec<Fault>> {
     let plan = project.plan()?;
-    let generated = plan.drift().into_iter().filter(|change| change.owner == Owner::Generated);
-    let fault = |change: &Change| {
-        let (message, hint) = match change.action {
-            Action::Conflict => (
-                "this generated file was edited by hand",
-                "move the edit into a handler or `mcp.toml`, then run `mcp-deploy render --force`",
-            ),
-            Action::Create => ("this generated file is missing", "run `mcp-deploy render`"),
-            _ => ("this generated file is not as mcp.toml says", "run `mcp-deploy render`"),
-        };
-        Fault {
-            severity: Severity::Error,
-            file: change.path.clone(),
-            at: Position { line: 1, column: 1 },
-            message: message.into(),
-            hint: Some(hint.into()),
-        }
+    let fault = |file: &str, message: String, hint: &str| Fault {
+        severity: Severity::Error,
+        file: file.to_owned(),
+        at: Position { line: 1, column: 1 },
+        message,
+        hint: Some(hint.to_owned()),
     };
-    Ok(generated.map(fault).collect())
+    let drift = plan.drift();
+    let generated = drift.iter().filter(|change| change.owner == Owner::Generated);
+    let (edited, behind): (Vec<&&Change>, Vec<&&Change>) =
+        generated.partition(|change| change.action == Action::Conflict);
+    let mut faults: Vec<Fault> = edited
+        .into_iter()
+        .map(|change| {
+            let hint = "move the edit into a handler or `mcp.toml`, then run `mcp-deploy render --force`";
+            fault(&change.path, "this generated file was edited by hand".into(), hint)
+        })
+        .collect();
+    if let Some(first) = behind.first() {
+        let more = if behind.len() > 1 { format!(" (and {} more)", behind.len() - 1) } else { String::new() };
+        let what = if first.action == Action::Create { "is missing" } else { "is not as mcp.toml says" };
+        faults.push(fault(&first.path, format!("this generated file {what}{more}"), "run `mcp-deploy render`"));
+    }
+    Ok(faults)
 }

@@ -80,7 +80,8 @@ fn row<'a>(tool: &'a Requirement, status: &Status) -> Row<'a> {
 }
 
 fn print(tool: &Requirement, status: &Status) {
-    let needed = format!("{} or newer for {}: {}", tool.minimum, tool.needed_by.join(", "), tool.why);
+    let least = if tool.tells_version { format!("{} or newer", tool.minimum) } else { "any version".to_owned() };
+    let needed = format!("{least} for {}: {}", tool.needed_by.join(", "), tool.why);
     let version = |found: &toolchain::Found| found.version.as_ref().map(ToString::to_string).unwrap_or_default();
     let (mark, found) = match status {
         Status::Ready(found) => {
@@ -93,5 +94,10 @@ fn print(tool: &Requirement, status: &Status) {
     };
     let mark = if mark == Mark::Bad && tool.need != Need::Run { Mark::Skipped } else { mark };
     ui::mark(mark, format_args!("{:<15} {found}", tool.name));
-    ui::say(format_args!("     {:<15} {}{needed}", "", if tool.need == Need::Run { "" } else { "optional, " }));
+    let when = match tool.need {
+        Need::Run => "",
+        Need::Install => "only to install another tool, ",
+        Need::Extra => "optional, ",
+    };
+    ui::say(format_args!("     {:<15} {when}{needed}", ""));
 }

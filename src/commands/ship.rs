@@ -175,6 +175,7 @@ fn one(target: &'static Target, build: &Build<'_>, calls: &[Call]) -> Result<Loc
     let run = pipeline::run_locally(target, build, calls, &mut |check| step.doing(&check.title))?;
     let mark = if run.report.ok() { Mark::Good } else { Mark::Bad };
     step.end(mark, &format!("{} ({})", pipeline::counted(&run.report), run.runtime));
+    pipeline::print_answers(&run.report);
     run.report.checks.iter().filter(|check| check.outcome == Outcome::Failed).for_each(pipeline::print_check);
     Ok(run)
 }

@@ -41,6 +41,7 @@ pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
     if json {
         ui::json(&report)?;
     } else {
+        pipeline::print_answers(&report);
         ui::say(format_args!("{}: {}", report.url, pipeline::counted(&report)));
     }
     Ok(if report.ok() { End::Done } else { End::Unverified })

@@ -64,6 +64,8 @@ export function createFetch(platform: Platform, mount: Mount = mountSdk): Fetch 
     });
     response.headers.set("cache-control", "no-store, no-transform");
     response.headers.set("x-content-type-options", "nosniff");
+    // The SDK's `keep-alive` would contradict a client, or a platform, that closes the connection.
+    response.headers.delete("connection");
     return response;
   };
 }
