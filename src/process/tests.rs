@@ -50,7 +50,7 @@ fn the_answer_and_the_log_are_kept_apart() {
 
 #[test]
 fn a_failure_tells_code_and_last_lines() {
-    let failure = failed(run(&sh("echo one; printf '\\033[31mtwo\\033[0m' >&2; exit 7"), Io::Quiet, None));
+    let failure = failed(run(&sh("echo one; printf '\\033[31mtwo\\033[0m\\n' >&2; exit 7"), Io::Quiet, None));
     assert_eq!((failure.code, failure.signal, failure.exit_code()), (Some(7), None, 7));
     let mut lines: Vec<&str> = failure.tail.lines().collect();
     lines.sort_unstable();
