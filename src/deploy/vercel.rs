@@ -100,7 +100,7 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
     // A deployment has the secrets that were set when it was made.
     push_secrets(context, context.values)?;
     let cmd = vercel(context, &["deploy", "--prebuilt", "--prod", "--yes", "--archive=tgz", "--format=json"]);
-    let outcome = context.run_for_answer(&cmd).context("cannot deploy to Vercel")?;
+    let outcome = context.run_for_answer(&cmd).map_err(explained).context("cannot deploy to Vercel")?;
     let answer: Value = serde_json::from_str(&outcome.stdout).context("`vercel deploy` did not answer with JSON")?;
     // Under a coding agent the CLI wraps the same object.
     let deployment = answer.get("deployment").unwrap_or(&answer);
@@ -124,6 +124,16 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
         );
     };
     Ok(Deployed { region: None, url: format!("{}/mcp", url.trim_end_matches('/')), version: Some(id.to_owned()) })
+}
+
+/// Why a deployment failed stands in the answer on stdout alone.
+fn explained(error: anyhow::Error) -> anyhow::Error {
+    let answer = error.downcast_ref::<ToolFailed>().map(|failed| failed.stdout.as_str()).unwrap_or_default();
+    let answer: Value = serde_json::from_str(answer).unwrap_or_default();
+    match answer["error"]["message"].as_str() {
+        Some(message) => error.context(message.to_owned()),
+        None => error,
+    }
 }
 
 /// What the API says of the linked project; nothing when it cannot be asked: the deployment itself is done.

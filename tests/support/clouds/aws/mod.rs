@@ -102,7 +102,7 @@ impl Aws {
     }
 
     pub fn secret(&self, region: &str, name: &str) -> Option<String> {
-        lock(&self.shared.state).region(region).secrets.get(name)?.value.clone()
+        lock(&self.shared.state).region(region).secrets.get(name).filter(|secret| !secret.deleted)?.value.clone()
     }
 
     pub fn parameter(&self, region: &str, name: &str) -> Option<String> {

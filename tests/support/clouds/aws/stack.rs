@@ -219,7 +219,7 @@ fn make(
         "AWS::SecretsManager::Secret" => {
             let name = named("Name");
             let id = arn("secretsmanager", format!("secret:{name}-AbCdEf"));
-            let secret = region.secrets.entry(name).or_insert_with(|| Secret { arn: id, value: None });
+            let secret = region.secrets.entry(name).or_insert_with(|| Secret::new(id, None));
             if let Some(value) = properties["SecretString"].as_str() {
                 secret.value = Some(value.to_owned());
             }

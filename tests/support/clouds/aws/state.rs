@@ -46,6 +46,20 @@ pub struct LogEvent {
 pub struct Secret {
     pub arn: String,
     pub value: Option<String>,
+    /// Another one with every value that is put.
+    pub version: u32,
+    /// Can be restored for some days.
+    pub deleted: bool,
+}
+
+impl Secret {
+    pub fn new(arn: String, value: Option<String>) -> Self {
+        Secret { arn, value, version: 1, deleted: false }
+    }
+
+    pub fn version_id(&self) -> String {
+        format!("00000000-0000-4000-8000-{:012}", self.version)
+    }
 }
 
 impl State {

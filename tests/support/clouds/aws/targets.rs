@@ -82,6 +82,15 @@ fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> 
     let arn = name.as_ref().map(|name| region.secrets[name].arn.clone()).unwrap_or_default();
     permit(region, caller, &format!("secretsmanager:{action}"), &arn)?;
     let missing = || failure("ResourceNotFoundException", "Secrets Manager can't find the specified secret.");
+    let is_deleted = name.as_ref().is_some_and(|name| region.secrets[name].deleted);
+    if is_deleted && action == "CreateSecret" {
+        let message = "You can't create this secret because a secret with this name is already scheduled for deletion.";
+        return Err(failure("InvalidRequestException", message));
+    }
+    if is_deleted && !["RestoreSecret", "DescribeSecret", "DeleteSecret"].contains(&action) {
+        let message = "You can't perform this operation on the secret because it was marked for deletion.";
+        return Err(failure("InvalidRequestException", message));
+    }
     match action {
         "CreateSecret" if name.is_some() => Err(failure(
             "ResourceExistsException",
@@ -90,21 +99,24 @@ fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> 
         "CreateSecret" => {
             let arn = format!("arn:aws:secretsmanager:{}:{}:secret:{id}-AbCdEf", region.name, super::ACCOUNT);
             let value = body["SecretString"].as_str().map(str::to_owned);
-            region.secrets.insert(id.clone(), Secret { arn: arn.clone(), value });
-            Ok(json!({ "ARN": arn, "Name": id, "VersionId": "1" }))
+            let secret = Secret::new(arn.clone(), value);
+            let version = secret.version_id();
+            region.secrets.insert(id.clone(), secret);
+            Ok(json!({ "ARN": arn, "Name": id, "VersionId": version }))
         }
         "PutSecretValue" | "UpdateSecret" => {
             let name = name.ok_or_else(missing)?;
             let secret = region.secrets.get_mut(&name).ok_or_else(missing)?;
             secret.value = body["SecretString"].as_str().map(str::to_owned).or(secret.value.take());
-            Ok(json!({ "ARN": secret.arn, "Name": name, "VersionId": "1" }))
+            secret.version += 1;
+            Ok(json!({ "ARN": secret.arn, "Name": name, "VersionId": secret.version_id() }))
         }
         "GetSecretValue" => {
             let name = name.ok_or_else(missing)?;
             let secret = region.secrets.get(&name).ok_or_else(missing)?;
             let unset = "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT";
             let value = secret.value.as_ref().ok_or_else(|| failure("ResourceNotFoundException", unset))?;
-            Ok(json!({ "ARN": secret.arn, "Name": name, "SecretString": value, "VersionStages": ["AWSCURRENT"] }))
+            Ok(json!({ "ARN": secret.arn, "Name": name, "SecretString": value, "VersionId": secret.version_id(), "VersionStages": ["AWSCURRENT"] }))
         }
         "DescribeSecret" => {
             let name = name.ok_or_else(missing)?;
@@ -116,7 +128,15 @@ fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> 
         }
         "DeleteSecret" => {
             let name = name.ok_or_else(missing)?;
-            region.secrets.remove(&name);
+            match region.secrets.get_mut(&name) {
+                Some(secret) if body["ForceDeleteWithoutRecovery"] != true => secret.deleted = true,
+                _ => drop(region.secrets.remove(&name)),
+            }
+            Ok(json!({ "ARN": arn, "Name": name }))
+        }
+        "RestoreSecret" => {
+            let name = name.ok_or_else(missing)?;
+            region.secrets.get_mut(&name).ok_or_else(missing)?.deleted = false;
             Ok(json!({ "ARN": arn, "Name": name }))
         }
         _ => Err(unknown(action)),
