@@ -162,8 +162,8 @@ impl Setting {
     /// What the record says is served at Cloudflare, of one stage.
     pub fn recorded(&self, target: &str, stage: &str) -> Value {
         let record = self.record();
-        let all = record["deployments"].as_array().expect("a list").iter();
-        let newest = all.filter(|one| one["target"] == target && one["stage"] == stage).next_back();
+        let mut all = record["deployments"].as_array().expect("a list").iter();
+        let newest = all.rfind(|one| one["target"] == target && one["stage"] == stage);
         newest.cloned().unwrap_or_else(|| panic!("no {target} {stage} in {record}"))
     }
 

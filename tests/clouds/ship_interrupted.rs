@@ -19,7 +19,8 @@ fn an_interruption_leaves_a_true_record_and_no_process() {
     setting.cloudflare.fail(Fault::hang(Duration::from_secs(120)).at("PUT", "/workers/scripts/weather"));
     setting.project.make_warmer(100);
     let running = setting.start("ship --target cloudflare", "");
-    let uploads = || setting.cloudflare.requests().iter().any(|request| request.method != "GET" && !request.body.is_empty());
+    let uploads =
+        || setting.cloudflare.requests().iter().any(|request| request.method != "GET" && !request.body.is_empty());
     wait_until("the upload began", uploads);
     running.signal(Signal::INT);
     let interrupted = running.end();
@@ -43,7 +44,10 @@ fn an_interruption_leaves_a_true_record_and_no_process() {
     setting.cloudflare.heal();
     setting.ok("ship --target cloudflare");
     assert_eq!(setting.record().get("unfinished"), None);
-    assert_eq!(setting.recorded("cloudflare", "production")["version"].as_str(), setting.cloudflare.live("weather").as_deref());
+    assert_eq!(
+        setting.recorded("cloudflare", "production")["version"].as_str(),
+        setting.cloudflare.live("weather").as_deref()
+    );
 
     // While it is verified: deployed it is, verified it is not.
     setting.cloudflare.outage(crate::clouds::Outage::Dead);

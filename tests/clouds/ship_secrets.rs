@@ -63,7 +63,8 @@ fn a_secret_is_in_the_stores_and_nowhere_else() {
     assert_eq!(cloudflare, [format!("PATCH {script}/secrets-bulk"), format!("PUT {script}")].into());
     assert_eq!(told(setting.vercel.api().requests_with(VALUE)), ["POST /v10/projects/ID/env".to_owned()].into());
     let actions = setting.aws.api().requests_with(VALUE).into_iter();
-    let actions: BTreeSet<_> = actions.map(|request| request.header("x-amz-target").unwrap_or("none").to_owned()).collect();
+    let actions: BTreeSet<_> =
+        actions.map(|request| request.header("x-amz-target").unwrap_or("none").to_owned()).collect();
     assert_eq!(actions, ["secretsmanager.CreateSecret".to_owned()].into());
 
     // Not in an argument, not in an output, not in a file but `.env`.
@@ -79,7 +80,11 @@ fn a_secret_is_in_the_stores_and_nowhere_else() {
         grep(&folder, &mut found);
     }
     assert_eq!(found, [setting.file(".env")]);
-    let bundles = [".aws-sam/build/McpFunction/lambda.mjs", ".vercel/output/functions/index.func", ".wrangler/dist/cloudflare.js"];
+    let bundles = [
+        ".aws-sam/build/McpFunction/lambda.mjs",
+        ".vercel/output/functions/index.func",
+        ".wrangler/dist/cloudflare.js",
+    ];
     bundles.iter().for_each(|bundle| assert!(setting.file(bundle).exists(), "what was searched: {bundle}"));
 
     // Renamed or dropped: told where it still is, and taken away there.
@@ -123,7 +128,9 @@ fn holds(bytes: &[u8]) -> bool {
 }
 
 fn without_ids(path: &str) -> String {
-    let is_id = |part: &str| part.starts_with("prj_") || (part.len() == 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let is_id = |part: &str| {
+        part.starts_with("prj_") || (part.len() == 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
     path.split('/').map(|part| if is_id(part) { "ID" } else { part }).collect::<Vec<_>>().join("/")
 }
 
@@ -148,7 +155,8 @@ impl Recorder {
         let recorder = Recorder { folder: tempfile::tempdir().expect("a temporary folder") };
         let node = tools().found(ToolId::Node).expect("node").path.display().to_string();
         let sam = std::fs::canonicalize(&tools().found(ToolId::Sam).expect("sam").path).expect("sam");
-        let script = |id| std::fs::canonicalize(&tools().found(id).expect("a tool").path).expect("a tool").display().to_string();
+        let script =
+            |id| std::fs::canonicalize(&tools().found(id).expect("a tool").path).expect("a tool").display().to_string();
         let real = [
             ("node", format!("'{node}'")),
             ("wrangler", format!("'{node}' '{}'", script(ToolId::Wrangler))),
@@ -159,7 +167,10 @@ impl Recorder {
         for (name, command) in real {
             let path = recorder.folder("bin").join(name);
             let log = recorder.folder.path().join("argv");
-            let text = format!("#!/bin/sh\nprintf '%s ' \"$0\" \"$@\" >> '{0}'\nprintf '\\0' >> '{0}'\nexec {command} \"$@\"\n", log.display());
+            let text = format!(
+                "#!/bin/sh\nprintf '%s ' \"$0\" \"$@\" >> '{0}'\nprintf '\\0' >> '{0}'\nexec {command} \"$@\"\n",
+                log.display()
+            );
             std::fs::write(&path, text).expect("a wrapper");
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
         }

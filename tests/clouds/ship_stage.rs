@@ -18,11 +18,17 @@ impl Setting {
 fn a_stage_is_a_deployment_of_its_own() {
     let mut setting = Setting::new();
     let project = &setting.project;
-    project.replace("src/tools/get_weather.ts", "units, conditions };", "units, conditions: String(ctx.env[\"GREETING\"]) };");
+    project.replace(
+        "src/tools/get_weather.ts",
+        "units, conditions };",
+        "units, conditions: String(ctx.env[\"GREETING\"]) };",
+    );
     project.replace("mcp.toml", "[env]", "[env]\nGREETING = \"hello\"");
     let toml = std::fs::read_to_string(setting.file("mcp.toml")).expect("the manifest");
     let with_stage = format!("{toml}\n[stages.staging.env]\nGREETING = \"good day\"\n");
-    std::fs::remove_file(setting.file("mcp.toml")).and_then(|()| std::fs::write(setting.file("mcp.toml"), with_stage)).expect("a stage");
+    std::fs::remove_file(setting.file("mcp.toml"))
+        .and_then(|()| std::fs::write(setting.file("mcp.toml"), with_stage))
+        .expect("a stage");
 
     setting.ok("ship --target cloudflare,vercel");
     assert_eq!(setting.greeting(CLOUDFLARE_URL), "hello");

@@ -116,7 +116,9 @@ fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> 
             let secret = region.secrets.get(&name).ok_or_else(missing)?;
             let unset = "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT";
             let value = secret.value.as_ref().ok_or_else(|| failure("ResourceNotFoundException", unset))?;
-            Ok(json!({ "ARN": secret.arn, "Name": name, "SecretString": value, "VersionId": secret.version_id(), "VersionStages": ["AWSCURRENT"] }))
+            Ok(
+                json!({ "ARN": secret.arn, "Name": name, "SecretString": value, "VersionId": secret.version_id(), "VersionStages": ["AWSCURRENT"] }),
+            )
         }
         "DescribeSecret" => {
             let name = name.ok_or_else(missing)?;
