@@ -1,6 +1,8 @@
 //! The stand-ins of the clouds, proven with the real `sam`, `vercel` and `wrangler`: what they upload is what answers;
 //! and `mcp-deploy` itself, shipping to them.
 
+#[path = "../support/answers.rs"]
+mod answers;
 #[path = "../support/clouds/mod.rs"]
 mod clouds;
 

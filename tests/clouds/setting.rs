@@ -13,6 +13,7 @@ use mcp_deploy::toolchain::ToolId;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
+use crate::answers;
 use crate::clouds::Edge;
 use crate::clouds::aws::Aws;
 use crate::clouds::cloudflare::Cloudflare;
@@ -41,6 +42,7 @@ pub struct Setting {
 /// How a run ended, and all it said.
 #[derive(Debug)]
 pub struct Run {
+    line: String,
     /// The exit code, or 128 + the signal.
     pub code: i32,
     pub stdout: String,
@@ -190,7 +192,10 @@ fn registry_host() -> &'static str {
 
 impl Run {
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+        let answer = serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr));
+        answers::conforms_to(&self.line, &answer);
+        answer
     }
 
     /// How often something was said.
@@ -239,7 +244,7 @@ impl Running {
                 format!("\n$ mcp-deploy {} -> {code} in {elapsed:?}\n{stdout}{stderr}", self.line),
             );
         }
-        Run { code, stdout, stderr, elapsed }
+        Run { line: self.line.clone(), code, stdout, stderr, elapsed }
     }
 }
 

@@ -4,6 +4,8 @@
 //! the Lambda Web Adapter takes minutes to compile. Projects lie in cargo's folder for tests and vanish with the run;
 //! `MCP_DEPLOY_E2E_KEEP=1` keeps them.
 
+#[path = "../support/answers.rs"]
+mod answers;
 mod auth;
 mod clients;
 mod clouds;

@@ -1,11 +1,14 @@
 //! The fast tests: the program itself and its pure parts; no npm, no cloud tools, no network.
 //! One binary, because linking is what costs.
 
+#[path = "../support/answers.rs"]
+mod answers;
 mod cli;
 mod faults;
 mod golden;
 #[cfg(debug_assertions)]
 mod interruption;
+mod json;
 mod keys;
 mod properties;
 mod source;

@@ -38,7 +38,10 @@ impl Ran {
 
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("stdout is not JSON: {error}\n{self}"))
+        let answer =
+            serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("stdout is not JSON: {error}\n{self}"));
+        crate::answers::conforms_to(&self.line, &answer);
+        answer
     }
 }
 

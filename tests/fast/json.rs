@@ -1,0 +1,35 @@
+//! What programs read under `--json`, held to the documented schema.
+
+use crate::answers::conforms_to;
+use crate::support::Sandbox;
+
+#[test]
+fn answers_are_as_documented() {
+    let project = Sandbox::weather();
+    let answered = |line: &str| {
+        let run = project.run(&line.split(' ').collect::<Vec<_>>());
+        let answer = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{line}: {error}: {run:?}"));
+        conforms_to(line, &answer);
+        (run.code, answer)
+    };
+    for line in [
+        "render --json",
+        "render --check --json",
+        "check --no-types --json",
+        "status --json",
+        "secrets list --json",
+        "doctor --json",
+    ] {
+        answered(line);
+    }
+    std::fs::remove_file(project.path("src/generated/types.ts")).unwrap();
+    assert_eq!(answered("render --check --json").0, 1);
+    std::fs::write(project.path("mcp.toml"), "[server]\nnome = \"x\"\n").unwrap();
+    let (code, check) = answered("check --json");
+    assert_eq!((code, &check["ok"]), (1, &false.into()));
+    assert!(check["faults"].as_array().unwrap().len() > 2, "{check}");
+    for line in ["render --json", "ship --target lambda --local --json", "verify --target lambda --local --json"] {
+        let (code, error) = answered(line);
+        assert_eq!((code, &error["ok"]), (1, &false.into()), "{line}");
+    }
+}

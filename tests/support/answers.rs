@@ -1,0 +1,34 @@
+//! Holds the answers under `--json` to their documented schema.
+
+use serde_json::{Value, json};
+
+/// Fails unless `answer` is what `docs/json.schema.json` says that `definition` is.
+fn conforms(definition: &str, answer: &Value) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/json.schema.json");
+    let text = std::fs::read_to_string(path).expect("the documented schema");
+    let documented: Value = serde_json::from_str(&text).expect("JSON");
+    assert!(documented["$defs"][definition].is_object(), "no definition `{definition}`");
+    let schema = json!({ "$ref": format!("#/$defs/{definition}"), "$defs": documented["$defs"] });
+    let validator = jsonschema::draft202012::new(&schema).expect("a valid schema");
+    let faults: Vec<String> =
+        validator.iter_errors(answer).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+    assert!(faults.is_empty(), "not as documented: {faults:#?}\n{answer:#}");
+}
+
+/// The same, for what the command line itself says it is; an error document is one of any command.
+pub fn conforms_to(line: &str, answer: &Value) {
+    const COMMANDS: [&str; 9] = ["render", "check", "verify", "ship", "try", "status", "rollback", "secrets", "doctor"];
+    let command = line.split_whitespace().find_map(|word| COMMANDS.into_iter().find(|command| *command == word));
+    let command = command.unwrap_or_else(|| panic!("no command with documented answers in `{line}`"));
+    let is_error = answer["ok"] == false && answer["error"].is_string();
+    conforms(
+        if is_error {
+            "error"
+        } else if command == "secrets" {
+            "secrets-list"
+        } else {
+            command
+        },
+        answer,
+    );
+}
