@@ -52,14 +52,14 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
             continue;
         }
         ui::say("\nchanged; building again");
+        // What changes while we build is built next.
+        seen = now;
         running = None;
         match start(&root, target, &tools, port) {
             Ok(started) => running = Some(started),
             Err(_) if process::interrupted() => break,
             Err(error) => ui::error(&error),
         }
-        // What the build itself wrote is no change of the user's.
-        seen = snapshot(&root);
     }
     Ok(End::Done)
 }
@@ -78,7 +78,7 @@ fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> 
     Ok(running)
 }
 
-/// When each file that a build reads was last changed.
+/// When each of the user's files that a build reads was last changed; what the build itself writes is not among them.
 fn snapshot(root: &Path) -> BTreeMap<PathBuf, SystemTime> {
     let mut files = BTreeMap::new();
     for name in ["mcp.toml", "package.json", "tsconfig.json", ".env", "schemas", "src"] {
@@ -89,6 +89,9 @@ fn snapshot(root: &Path) -> BTreeMap<PathBuf, SystemTime> {
 
 fn watch(path: &Path, files: &mut BTreeMap<PathBuf, SystemTime>) {
     // A file that vanishes while we look is a change like any other.
+    if path.ends_with("src/generated") {
+        return;
+    }
     if let Ok(entries) = std::fs::read_dir(path) {
         entries.flatten().for_each(|entry| watch(&entry.path(), files));
     } else if let Ok(modified) = std::fs::metadata(path).and_then(|meta| meta.modified()) {
