@@ -29,8 +29,11 @@ fn set(name: &str, dir: Option<&Path>) -> Result<End> {
     let project = Project::open(dir)?;
     let declared = project.manifest.secrets.iter().map(|secret| secret.name.as_str());
     if !declared.clone().any(|known| known == name) {
-        let hint = crate::manifest::nearest(name, declared)
-            .unwrap_or_else(|| format!("add `{name} = \"what it is\"` to `[secrets]` in `mcp.toml`"));
+        let known: Vec<_> = declared.clone().map(|known| format!("`{known}`")).collect();
+        let hint = crate::manifest::nearest(name, declared).unwrap_or_else(|| {
+            let known = if known.is_empty() { String::new() } else { format!("it declares {}; ", known.join(", ")) };
+            format!("{known}add `{name} = \"what it is\"` to `[secrets]` in `mcp.toml`")
+        });
         bail!("the manifest declares no secret `{name}`; nothing was written\nhint: {hint}");
     }
     if !secrets::is_ignored(&project.home) {

@@ -169,14 +169,17 @@ fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
 fn secrets_of_the_worker(context: &Context<'_>) -> Result<Option<Vec<String>>> {
     let outcome = match context.ask(&named(context, &["secret", "list", "--format", "json"])) {
         Ok(outcome) => outcome,
-        Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(|failed| failed.tail.contains("10007")) => {
-            return Ok(None);
-        }
+        Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(has_no_worker) => return Ok(None),
         Err(error) => return Err(error),
     };
     let listed: Vec<Value> =
         serde_json::from_str(&outcome.stdout).context("`wrangler secret list` did not answer with JSON")?;
     Ok(Some(listed.iter().filter_map(|secret| secret["name"].as_str().map(str::to_owned)).collect()))
+}
+
+/// Wrangler's own words, or the API's code.
+fn has_no_worker(failed: &ToolFailed) -> bool {
+    failed.tail.contains("10007") || (failed.tail.contains("Worker \"") && failed.tail.contains("not found"))
 }
 
 /// For a Worker that exists: `wrangler secret` would create an empty one otherwise.

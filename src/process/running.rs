@@ -12,6 +12,8 @@ use rustix::process::{
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::GRACE;
+
 /// How a child hears of an interruption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -95,9 +97,17 @@ impl Running {
     /// Waits for its end; nothing when the deadline comes first.
     pub fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Option<ExitStatus>> {
         let mut pause = Duration::from_millis(1);
+        let mut told = None;
         loop {
             if let Some(status) = self.poll()? {
                 return Ok(Some(status));
+            }
+            // Not every tool obeys the first signal, least of all while it waits for an answer of its API.
+            if self.entry.role == Role::Job
+                && interrupted()
+                && told.get_or_insert_with(Instant::now).elapsed() > LAST_WORDS
+            {
+                return Ok(Some(self.stop(GRACE)));
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(None);
@@ -148,6 +158,9 @@ impl Drop for Running {
         }
     }
 }
+
+/// How long a tool may take to obey an interruption before it is asked to end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 const SIGKILL: i32 = 9;
 

@@ -239,10 +239,8 @@ impl Running {
         let [stdout, stderr] = self.pipes.take().expect("read once").map(|pipe| pipe.join().expect("read"));
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
         if std::env::var_os("TESTS_SHOW").is_some() {
-            let _ = std::fs::write(
-                "/dev/stderr",
-                format!("\n$ mcp-deploy {} -> {code} in {elapsed:?}\n{stdout}{stderr}", self.line),
-            );
+            let shown = format!("\n$ mcp-deploy {} -> {code} in {elapsed:?}\n{stdout}{stderr}", self.line);
+            let _ = std::io::stderr().write_all(shown.as_bytes());
         }
         Run { line: self.line.clone(), code, stdout, stderr, elapsed }
     }

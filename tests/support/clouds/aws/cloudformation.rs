@@ -228,9 +228,15 @@ fn summary(shared: &Shared, region: &str, form: &Form) -> Result<String, Respons
         let mut state = lock(&shared.state);
         template_text(state.region(region), form)?
     };
-    // Parameters alone are asked for, and a template of ours has none.
-    let declared = if text.contains("\nParameters:") { "" } else { "<Parameters/>" };
-    Ok(declared.to_owned())
+    // Parameters alone are asked for.
+    Ok(members("Parameters", declared(&text).map(|name| tag("ParameterKey", name))))
+}
+
+/// The names in a template's `Parameters`, which are indented by two blanks in a template of ours.
+fn declared(template: &str) -> impl Iterator<Item = &str> {
+    let section = template.split_once("\nParameters:\n").map_or("", |(_, rest)| rest);
+    let lines = section.lines().take_while(|line| line.is_empty() || line.starts_with(' '));
+    lines.filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':').filter(|name| !name.starts_with(' ')))
 }
 
 fn template_text(region: &Region, form: &Form) -> Result<String, Response> {
