@@ -5,6 +5,8 @@
 mod answers;
 #[path = "../support/clouds/mod.rs"]
 mod clouds;
+#[path = "../support/signals.rs"]
+mod signals;
 
 mod cloudflare;
 mod lambda;

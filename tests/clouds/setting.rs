@@ -96,6 +96,7 @@ impl Setting {
     }
 
     pub fn start(&self, line: &str, stdin: &str) -> Running {
+        crate::signals::heed();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-deploy"));
         command.args(line.split(' ')).current_dir(self.project.root()).process_group(0);
         command.envs(self.environment());

@@ -16,5 +16,7 @@ mod hostile_text;
 mod interrupt;
 mod large;
 mod ship;
+#[path = "../support/signals.rs"]
+mod signals;
 mod streaming;
 mod support;

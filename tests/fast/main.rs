@@ -11,6 +11,8 @@ mod interruption;
 mod json;
 mod keys;
 mod properties;
+#[path = "../support/signals.rs"]
+mod signals;
 mod source;
 mod support;
 mod terminal;

@@ -71,6 +71,7 @@ impl Sandbox {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
+        crate::signals::heed();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-deploy"));
         command.args(args).current_dir(self.root()).stdin(Stdio::null());
         command.env_remove("MCP_DEPLOY_KILL_AT").env("NO_COLOR", "1");

@@ -77,6 +77,7 @@ pub fn mcp_deploy<const N: usize>(dir: &Path, args: [&str; N]) -> Command {
 
 /// The program as it is.
 pub fn bare(dir: &Path, args: &[&str]) -> Command {
+    crate::signals::heed();
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-deploy"));
     command.args(args).current_dir(dir);
     // What was fetched once is good enough: versions are pinned.
