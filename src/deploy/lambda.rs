@@ -131,9 +131,10 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
         "--no-fail-on-empty-changeset",
         "--no-progressbar",
     ]);
-    let cmd = secrets.iter().fold(cmd, |cmd, version| {
-        cmd.args(["--parameter-overrides".to_owned(), format!("ParameterKey=SecretsVersion,ParameterValue={version}")])
-    });
+    let cmd = match secrets {
+        Some(version) => cmd.arg("--template-file").arg(with_secrets_version(context, region, &version)?),
+        None => cmd,
+    };
     // A profile with a second factor asks for its code on the terminal.
     let io = if context.terminal { Io::Live } else { Io::Quiet };
     process::run(&cmd, io, Some(context.limit))
@@ -148,6 +149,19 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
     let alias = aws(context, region, "live_version", json!({ "function": function }))?;
     Ok(Deployed { region: Some(region.to_owned()), url, version: alias["version"].as_str().map(str::to_owned) })
 }
+
+/// The built template with the version of the region's secret in it.
+fn with_secrets_version(context: &Context<'_>, region: &str, version: &str) -> Result<PathBuf> {
+    let built = context.build.root.join(".aws-sam/build/template.yaml");
+    let text = std::fs::read_to_string(&built).with_context(|| format!("cannot read `{}`", built.display()))?;
+    // Beside the built one: paths in it are relative to its folder.
+    let path = built.with_file_name(format!("template-{region}.yaml"));
+    plan::write_scratch(&path, &text.replace(UNKNOWN_VERSION, &format!("MCP_SECRET_VERSION: {version}")))?;
+    Ok(path)
+}
+
+/// As in `template.yaml`.
+const UNKNOWN_VERSION: &str = "MCP_SECRET_VERSION: unknown";
 
 /// What CloudFormation says went wrong: sam shows it in a table so narrow that nobody can read it.
 fn explained(context: &Context<'_>, region: &str, error: anyhow::Error) -> anyhow::Error {
