@@ -8,11 +8,19 @@ use serde_json::{Map, Value, json};
 use super::End;
 use crate::cli::{Client, Connect};
 use crate::deploy::record::Record;
-use crate::manifest::Manifest;
+use crate::manifest::{Auth, Manifest};
 use crate::plan;
 use crate::project::Project;
 use crate::targets;
 use crate::ui;
+
+/// How a client reaches the server.
+struct Reach<'a> {
+    name: &'a str,
+    url: &'a str,
+    /// The variable that holds the caller's key, where the server asks for one: the key itself is in no file of ours.
+    key: Option<String>,
+}
 
 /// One client: its file in the project, the key of its list of servers, and what an entry looks like.
 struct Row {
@@ -21,9 +29,11 @@ struct Row {
     /// `None`: the client has no file in a project.
     file: Option<&'static str>,
     servers: &'static str,
-    entry: fn(&str) -> Value,
+    entry: fn(&Reach<'_>) -> Value,
+    /// What the client asks for when it starts the server: the list beside that of the servers.
+    inputs: fn(&Reach<'_>) -> Option<Value>,
     /// Another way, for people.
-    also: fn(&str, &str) -> String,
+    also: fn(&Reach<'_>) -> String,
 }
 
 const ROWS: [Row; 5] = [
@@ -32,42 +42,81 @@ const ROWS: [Row; 5] = [
         title: "Claude Code",
         file: Some(".mcp.json"),
         servers: "mcpServers",
-        entry: |url| json!({ "type": "http", "url": url }),
-        also: |name, url| format!("or: claude mcp add --transport http {name} {url}"),
+        entry: |reach| with_key(json!({ "type": "http", "url": reach.url }), reach, |key| format!("${{{key}}}")),
+        inputs: |_| None,
+        also: |Reach { name, url, key }| {
+            let header = key.as_ref().map(|key| format!(" --header \"Authorization: Bearer ${key}\""));
+            format!("or: claude mcp add --transport http {name} {url}{}", header.unwrap_or_default())
+        },
     },
     Row {
         client: Client::ClaudeDesktop,
         title: "Claude Desktop",
         file: None,
         servers: "mcpServers",
-        entry: |url| json!({ "command": "npx", "args": ["-y", "mcp-remote", url] }),
-        also: |_, url| format!("better: Settings > Connectors > Add custom connector, with the URL {url}"),
+        entry: claude_desktop,
+        inputs: |_| None,
+        also: |reach| match reach.key {
+            Some(_) => "put the caller's key in place of YOUR_KEY".into(),
+            None => format!("better: Settings > Connectors > Add custom connector, with the URL {}", reach.url),
+        },
     },
     Row {
         client: Client::Cursor,
         title: "Cursor",
         file: Some(".cursor/mcp.json"),
         servers: "mcpServers",
-        entry: |url| json!({ "url": url }),
-        also: |_, _| String::new(),
+        entry: |reach| with_key(json!({ "url": reach.url }), reach, |key| format!("${{env:{key}}}")),
+        inputs: |_| None,
+        also: |_| String::new(),
     },
     Row {
         client: Client::Vscode,
         title: "Visual Studio Code",
         file: Some(".vscode/mcp.json"),
         servers: "servers",
-        entry: |url| json!({ "type": "http", "url": url }),
-        also: |_, _| String::new(),
+        entry: |reach| {
+            let entry = json!({ "type": "http", "url": reach.url });
+            with_key(entry, reach, |_| format!("${{input:{}-key}}", reach.name))
+        },
+        inputs: |reach| {
+            reach.key.as_ref().map(|_| {
+                let description = format!("Key for {}", reach.name);
+                json!({ "type": "promptString", "id": format!("{}-key", reach.name), "description": description, "password": true })
+            })
+        },
+        also: |_| String::new(),
     },
     Row {
         client: Client::Windsurf,
         title: "Windsurf",
         file: None,
         servers: "mcpServers",
-        entry: |url| json!({ "serverUrl": url }),
-        also: |_, _| "it belongs into ~/.codeium/windsurf/mcp_config.json".into(),
+        entry: |reach| with_key(json!({ "serverUrl": reach.url }), reach, |key| format!("${{env:{key}}}")),
+        inputs: |_| None,
+        also: |_| "it belongs into ~/.codeium/windsurf/mcp_config.json".into(),
     },
 ];
+
+/// The header of a caller, the key as `variable` writes it for this client.
+fn with_key(mut entry: Value, reach: &Reach<'_>, variable: impl Fn(&str) -> String) -> Value {
+    if let Some(key) = &reach.key {
+        entry["headers"] = json!({ "Authorization": format!("Bearer {}", variable(key)) });
+    }
+    entry
+}
+
+/// It starts programs only: `mcp-remote` is one that calls a server elsewhere. A blank in its arguments would be lost.
+fn claude_desktop(reach: &Reach<'_>) -> Value {
+    match reach.key {
+        None => json!({ "command": "npx", "args": ["-y", "mcp-remote", reach.url] }),
+        Some(_) => json!({
+            "command": "npx",
+            "args": ["-y", "mcp-remote", reach.url, "--header", "Authorization:${AUTHORIZATION}"],
+            "env": { "AUTHORIZATION": "Bearer YOUR_KEY" },
+        }),
+    }
+}
 
 pub fn run(args: Connect, dir: Option<&Path>) -> Result<End> {
     let project = Project::open(dir)?;
@@ -77,30 +126,47 @@ pub fn run(args: Connect, dir: Option<&Path>) -> Result<End> {
     let deployment = current
         .last()
         .context("nothing is deployed that a client could reach\nhint: run `mcp-deploy ship --target CLOUD`")?;
-    let (name, url) = (&project.manifest.server.name, &deployment.url);
     if args.registry {
         let urls: Vec<&str> = current.iter().map(|one| one.url.as_str()).collect();
         ui::json(&registry(&project.manifest, &urls)?)?;
         return Ok(End::Done);
     }
+    let name = &project.manifest.server.name;
+    // With OAuth the client finds out by itself where its user logs in.
+    let key = (project.manifest.access.auth == Auth::ApiKey).then(|| variable(name));
+    let reach = Reach { name, url: &deployment.url, key };
     let rows = ROWS.iter().filter(|row| args.client.is_none_or(|client| client == row.client));
     for row in rows {
         if args.write {
-            write(row, &project.home, name, url)?;
+            write(row, &project.home, &reach)?;
             continue;
         }
         ui::say(format_args!("{}{}", row.title, row.file.map(|file| format!(" ({file})")).unwrap_or_default()));
-        ui::json(&json!({ row.servers: { name: (row.entry)(url) } }))?;
-        let also = (row.also)(name, url);
+        let mut config = json!({ row.servers: { name: (row.entry)(&reach) } });
+        if let Some(input) = (row.inputs)(&reach) {
+            config["inputs"] = json!([input]);
+        }
+        ui::json(&config)?;
+        let also = (row.also)(&reach);
         if !also.is_empty() {
             ui::say(format_args!("{also}\n"));
         }
     }
+    if let Some(key) = &reach.key {
+        ui::say(format_args!(
+            "`{key}` is the variable that holds the caller's key; `mcp-deploy keys add NAME` makes one"
+        ));
+    }
     Ok(End::Done)
 }
 
+/// `WEATHER_MCP_KEY`
+fn variable(server: &str) -> String {
+    format!("{}_MCP_KEY", server.to_ascii_uppercase().replace('-', "_"))
+}
+
 /// Adds or replaces one server in the client's file, keeps everything else.
-fn write(row: &Row, root: &Path, name: &str, url: &str) -> Result<()> {
+fn write(row: &Row, root: &Path, reach: &Reach<'_>) -> Result<()> {
     let Some(file) = row.file else {
         bail!(
             "{} keeps its configuration outside the project; nothing was written\nhint: run `mcp-deploy connect --client …` without `--write` and copy what it prints",
@@ -121,9 +187,15 @@ fn write(row: &Row, root: &Path, name: &str, url: &str) -> Result<()> {
     let servers = servers
         .as_object_mut()
         .with_context(|| format!("`{}` in `{file}` is not a JSON object, so nothing was written", row.servers))?;
-    servers.insert(name.to_owned(), (row.entry)(url));
+    servers.insert(reach.name.to_owned(), (row.entry)(reach));
+    if let Some(input) = (row.inputs)(reach) {
+        let inputs = root.entry("inputs").or_insert_with(|| json!([])).as_array_mut();
+        let inputs = inputs.with_context(|| format!("`inputs` in `{file}` is not a list, so nothing was written"))?;
+        inputs.retain(|known| known["id"] != input["id"]);
+        inputs.push(input);
+    }
     plan::replace(&path, &(serde_json::to_string_pretty(&config)? + "\n"))?;
-    ui::say(format_args!("wrote `{name}` to {file}"));
+    ui::say(format_args!("wrote `{}` to {file}", reach.name));
     Ok(())
 }
 
@@ -145,7 +217,7 @@ fn registry(manifest: &Manifest, urls: &[&str]) -> Result<Value> {
         "name": format!("{}/{}", reversed.join("."), server.name),
         "description": server.description,
         "version": server.version,
-        "remotes": same.iter().map(|url| json!({ "type": "streamable-http", "url": url })).collect::<Vec<_>>(),
+        "remotes": same.iter().map(|url| remote(manifest, url)).collect::<Vec<_>>(),
     });
     if let Some(title) = &server.title {
         document["title"] = title.clone().into();
@@ -154,6 +226,21 @@ fn registry(manifest: &Manifest, urls: &[&str]) -> Result<Value> {
         document["websiteUrl"] = website.clone().into();
     }
     Ok(document)
+}
+
+fn remote(manifest: &Manifest, url: &str) -> Value {
+    let mut remote = json!({ "type": "streamable-http", "url": url });
+    if manifest.access.auth == Auth::ApiKey {
+        remote["headers"] = json!([{
+            "name": "Authorization",
+            "description": "The caller's key",
+            "value": "Bearer {key}",
+            "isRequired": true,
+            "isSecret": true,
+            "variables": { "key": { "description": "The caller's key", "isRequired": true, "isSecret": true } },
+        }]);
+    }
+    remote
 }
 
 /// Without the port.

@@ -65,7 +65,13 @@ impl Setting {
         let aws = Aws::start(tools());
         let vercel = Vercel::start(&edge, tools());
         let (client, direct) = (Client::new(&edge), Client::direct());
-        Setting { project: Project::new(), edge, cloudflare, aws, vercel, client, direct, variables: BTreeMap::new() }
+        let project = Project::new();
+        // Otherwise sam asks once a week whether there is a newer one, and nothing turns that off.
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_secs();
+        std::fs::create_dir_all(project.home().join("sam")).expect("a folder for sam");
+        let known = format!("{{\"lastVersionCheck\": {now}.0}}");
+        std::fs::write(project.home().join("sam/metadata.json"), known).expect("a file for sam");
+        Setting { project, edge, cloudflare, aws, vercel, client, direct, variables: BTreeMap::new() }
     }
 
     pub fn with_secret() -> Self {

@@ -3,7 +3,9 @@
 
 #[path = "../support/answers.rs"]
 mod answers;
+mod ci;
 mod cli;
+mod connect;
 mod faults;
 mod golden;
 #[cfg(debug_assertions)]

@@ -1,0 +1,62 @@
+//! `ci github`: a workflow that GitHub can read, without long-lived keys of AWS, its actions pinned.
+
+use saphyr::{LoadableYamlNode as _, Yaml};
+
+use crate::support::Sandbox;
+
+const FILE: &str = ".github/workflows/mcp-deploy.yml";
+
+#[test]
+fn the_workflow_checks_renders_and_ships() {
+    let sandbox = Sandbox::weather();
+    let manifest = sandbox.read("mcp.toml").replace("[env]", "[secrets]\nWEATHER_API_KEY = \"Key\"\n\n[env]");
+    sandbox.write("mcp.toml", manifest);
+    assert_eq!(sandbox.ok(&["ci", "github", "--dry-run"]).stdout, format!("would create {FILE}\n"));
+    assert!(!sandbox.path(FILE).exists());
+    sandbox.ok(&["ci", "github"]);
+    let text = sandbox.read(FILE);
+    let documents = Yaml::load_from_str(&text).unwrap();
+    let workflow = &documents[0];
+
+    let steps = |job: &str| workflow["jobs"][job]["steps"].as_vec().unwrap().iter();
+    let runs = |job: &str| steps(job).filter_map(|step| step.as_mapping_get("run")?.as_str()).collect::<Vec<_>>();
+    assert!(runs("check").contains(&"mcp-deploy render --check"));
+    assert!(runs("check").contains(&"mcp-deploy check"));
+    assert!(runs("ship").contains(&"mcp-deploy ship --target all --yes --rollback-on-failure"));
+    let installed = format!("cargo install --locked mcp-deploy --version {}", env!("CARGO_PKG_VERSION"));
+    assert!(runs("check").contains(&installed.as_str()) && runs("ship").contains(&installed.as_str()));
+
+    let actions = ["check", "ship"].into_iter().flat_map(steps).filter_map(|step| step.as_mapping_get("uses")?.as_str());
+    let actions: Vec<&str> = actions.collect();
+    assert!(actions.len() >= 4, "{actions:?}");
+    for action in actions {
+        let commit = action.split_once('@').unwrap().1;
+        assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "not pinned: {action}");
+    }
+
+    // AWS by OIDC alone, and only where it is shipped.
+    assert_eq!(workflow["jobs"]["ship"]["permissions"]["id-token"].as_str(), Some("write"));
+    assert_eq!(workflow["permissions"]["contents"].as_str(), Some("read"));
+    assert!(workflow["jobs"]["check"].as_mapping_get("permissions").is_none());
+    assert!(text.contains("role-to-assume: ${{ vars.AWS_ROLE_ARN }}"));
+    for key in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+        assert!(!text.contains(key), "{key}");
+    }
+    assert_eq!(workflow["jobs"]["ship"]["if"].as_str(), Some("github.event_name == 'push'"));
+    assert!(text.contains("WEATHER_API_KEY: ${{ secrets.WEATHER_API_KEY }}"));
+
+    // It is the user's from then on.
+    sandbox.write(FILE, "mine");
+    let again = sandbox.run(&["ci", "github"]);
+    assert_eq!((again.code, sandbox.read(FILE).as_str()), (1, "mine"), "{}", again.stderr);
+}
+
+#[test]
+fn the_workflow_names_only_what_the_manifests_clouds_need() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["init", ".", "--name", "weather", "--target", "cloudflare", "--yes"]);
+    sandbox.ok(&["ci", "github"]);
+    let text = sandbox.read(FILE);
+    assert!(Yaml::load_from_str(&text).is_ok());
+    assert!(text.contains("CLOUDFLARE_API_TOKEN") && !text.contains("AWS") && !text.contains("VERCEL"), "{text}");
+}
