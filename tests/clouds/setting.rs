@@ -128,6 +128,11 @@ impl Setting {
             own.map(|(name, folder)| (name, home.join(folder).display().to_string())).into();
         environment.extend(cache.map(|cache| ("MCP_DEPLOY_CACHE", cache)));
         environment.insert("NO_COLOR", "1".into());
+        // Once a week sam asks whether there is a newer one of itself; no setting stops it but the time of the last answer.
+        let sam = home.join("sam");
+        std::fs::create_dir_all(&sam).expect("a folder can be made");
+        std::fs::write(sam.join("metadata.json"), r#"{"lastVersionCheck": 4102444800}"#)
+            .expect("a file can be written");
         environment.extend(self.cloudflare.environment());
         environment.extend(self.aws.environment());
         environment.extend(self.vercel.environment());
