@@ -131,7 +131,7 @@ impl Setting {
         // Once a week sam asks whether there is a newer one of itself; no setting stops it but the time of the last answer.
         let sam = home.join("sam");
         std::fs::create_dir_all(&sam).expect("a folder can be made");
-        std::fs::write(sam.join("metadata.json"), r#"{"lastVersionCheck": 4102444800}"#)
+        std::fs::write(sam.join("metadata.json"), r#"{"lastVersionCheck": 4102444800.0}"#)
             .expect("a file can be written");
         environment.extend(self.cloudflare.environment());
         environment.extend(self.aws.environment());
