@@ -26,7 +26,8 @@ fn the_workflow_checks_renders_and_ships() {
     let installed = format!("cargo install --locked mcp-deploy --version {}", env!("CARGO_PKG_VERSION"));
     assert!(runs("check").contains(&installed.as_str()) && runs("ship").contains(&installed.as_str()));
 
-    let actions = ["check", "ship"].into_iter().flat_map(steps).filter_map(|step| step.as_mapping_get("uses")?.as_str());
+    let actions =
+        ["check", "ship"].into_iter().flat_map(steps).filter_map(|step| step.as_mapping_get("uses")?.as_str());
     let actions: Vec<&str> = actions.collect();
     assert!(actions.len() >= 4, "{actions:?}");
     for action in actions {

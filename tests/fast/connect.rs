@@ -34,7 +34,10 @@ fn each_client_gets_its_own_shape() {
     let open = deployed(&[URL]);
     let table = [
         ("claude-code", json!({ "mcpServers": { "weather": { "type": "http", "url": URL } } })),
-        ("claude-desktop", json!({ "mcpServers": { "weather": { "command": "npx", "args": ["-y", "mcp-remote", URL] } } })),
+        (
+            "claude-desktop",
+            json!({ "mcpServers": { "weather": { "command": "npx", "args": ["-y", "mcp-remote", URL] } } }),
+        ),
         ("cursor", json!({ "mcpServers": { "weather": { "url": URL } } })),
         ("vscode", json!({ "servers": { "weather": { "type": "http", "url": URL } } })),
         ("windsurf", json!({ "mcpServers": { "weather": { "serverUrl": URL } } })),
@@ -47,7 +50,8 @@ fn each_client_gets_its_own_shape() {
 
     // A key is a variable, never a value.
     with_keys(&open);
-    let header = |client: &str, servers: &str| config(&open, client)[servers]["weather"]["headers"]["Authorization"].clone();
+    let header =
+        |client: &str, servers: &str| config(&open, client)[servers]["weather"]["headers"]["Authorization"].clone();
     assert_eq!(header("claude-code", "mcpServers"), "Bearer ${WEATHER_MCP_KEY}");
     assert_eq!(header("cursor", "mcpServers"), "Bearer ${env:WEATHER_MCP_KEY}");
     assert_eq!(header("windsurf", "mcpServers"), "Bearer ${env:WEATHER_MCP_KEY}");
@@ -149,7 +153,9 @@ fn the_registry_takes_server_json() {
     is_accepted(&document);
     assert_eq!(document["remotes"][0]["headers"][0]["isSecret"], true);
 
-    let long = sandbox.read("mcp.toml").replace("description = \"Current", &format!("description = \"{} Current", "x".repeat(100)));
+    let long = sandbox
+        .read("mcp.toml")
+        .replace("description = \"Current", &format!("description = \"{} Current", "x".repeat(100)));
     sandbox.write("mcp.toml", long);
     let refused = sandbox.run(&["connect", "--registry"]);
     assert!(refused.code == 1 && refused.stderr.contains("at most 100 characters"), "{}", refused.stderr);
