@@ -18,6 +18,9 @@ pub fn run(args: Logs, dir: Option<&Path>) -> Result<End> {
     })?;
     let context = all.context(&[], true);
     let cmd = (all.target.cloud.logs)(&context, deployment, args.follow)?;
-    process::run(&cmd, Io::Live, None)?;
-    Ok(End::Done)
+    match process::run(&cmd, Io::Live, None) {
+        // Ctrl-C is how following ends.
+        Err(error) if !(args.follow && process::interrupted()) => Err(error),
+        _ => Ok(End::Done),
+    }
 }

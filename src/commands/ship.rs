@@ -285,3 +285,46 @@ fn dry_run(project: &Project, targets: &[&'static Target], local: bool) -> Resul
     }
     Ok(End::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::deploy::record::{Deployment, State};
+    use crate::probe::{Counts, Report};
+
+    fn release(tools: Option<&str>) -> Release {
+        let deployment = Deployment {
+            target: "lambda".into(),
+            stage: "production".into(),
+            region: None,
+            url: "https://x/mcp".into(),
+            version: None,
+            server_version: "0.1.0".into(),
+            time: String::new(),
+            commit: None,
+            bundle_bytes: None,
+            state: State::Verified,
+        };
+        let tools = tools.map(|name| vec![json!({ "name": name })]);
+        let counts = Counts { passed: 1, ..Counts::default() };
+        let report = Report { url: String::new(), checks: Vec::new(), answers: Vec::new(), tools, counts };
+        Release { deployment, report, rolled_back_to: None, rollback_error: None }
+    }
+
+    #[test]
+    fn parity_is_between_two_that_told_their_tools() {
+        let table: [(&[Option<&str>], Option<bool>); 5] = [
+            (&[], None),
+            (&[Some("a")], None),
+            (&[Some("a"), Some("a"), Some("a")], Some(true)),
+            (&[Some("a"), Some("b")], Some(false)),
+            (&[None, None], Some(false)),
+        ];
+        for (tools, expected) in table {
+            let releases: Vec<_> = tools.iter().map(|tools| release(*tools)).collect();
+            assert_eq!(parity(&releases), expected, "{tools:?}");
+        }
+    }
+}

@@ -131,7 +131,7 @@ fn rollback(context: &Context<'_>, _: &Deployment, to: Option<&Deployment>) -> R
         cmd = cmd.arg(version);
     }
     let cmd = cmd.args(["--message", "mcp-deploy rollback", "--yes"]).env_noise("CI", "1");
-    context.run(&cmd).context("cannot roll back on Cloudflare")?;
+    context.run(&cmd)?;
     match version {
         Some(version) => Ok(version),
         None => serving(context),

@@ -166,7 +166,7 @@ fn rollback(context: &Context<'_>, _: &Deployment, to: Option<&Deployment>) -> R
         Some(version) => version,
         None => previous(context)?,
     };
-    context.run(&vercel(context, &["rollback", &version, "--yes"])).context("cannot roll back on Vercel")?;
+    context.run(&vercel(context, &["rollback", &version, "--yes"]))?;
     Ok(version)
 }
 

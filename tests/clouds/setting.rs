@@ -240,22 +240,37 @@ impl Running {
     }
 
     pub fn end(mut self) -> Run {
+        let mut alone = Duration::ZERO;
+        let mut looked = self.started;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
                 break status;
             }
             assert!(self.started.elapsed() < LIMIT, "`{}` does not end", self.line);
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(5));
+            let before = std::mem::replace(&mut looked, Instant::now());
+            if !has_children(self.child.id()) {
+                alone += looked - before;
+            }
         };
         let elapsed = self.started.elapsed();
         let [stdout, stderr] = self.pipes.take().expect("read once").map(|pipe| pipe.join().expect("read"));
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
         if std::env::var_os("TESTS_SHOW").is_some() {
-            let shown = format!("\n$ mcp-deploy {} -> {code} in {elapsed:?}\n{stdout}{stderr}", self.line);
+            let shown = format!(
+                "\n$ mcp-deploy {} -> {code} in {elapsed:?}, without a child for {alone:?}\n{stdout}{stderr}",
+                self.line
+            );
             let _ = std::io::stderr().write_all(shown.as_bytes());
         }
         Run { line: self.line.clone(), code, stdout, stderr, elapsed }
     }
+}
+
+fn has_children(pid: u32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    tasks.map(children).any(|children| !children.trim().is_empty())
 }
 
 impl Drop for Running {

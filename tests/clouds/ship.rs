@@ -1,8 +1,12 @@
 //! `ship` to Cloudflare and the days after it: again, changed, back, gone.
 
+use std::time::Duration;
+
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::setting::{CLOUDFLARE_URL as URL, Setting};
+use crate::support::wait_until;
 
 #[test]
 fn cloudflare_there_and_back() {
@@ -50,6 +54,21 @@ fn cloudflare_there_and_back() {
     assert_eq!(unknown.code, 1);
     unknown.said_once("there is no version 00000000-0000-0000-0000-000000000000");
     assert_eq!(setting.recorded("cloudflare", "production")["version"], *versions[2]);
+
+    // What it logs, as it comes.
+    setting.run("logs --target cloudflare").ended(1).said("add `--follow`");
+    let following = setting.start("logs --target cloudflare --follow", "");
+    let listens = || setting.cloudflare.requests().iter().any(|request| request.path.ends_with("/tails"));
+    wait_until("wrangler listens", listens);
+    let closed = || setting.cloudflare.requests().iter().any(|request| request.method == "DELETE");
+    std::thread::sleep(Duration::from_millis(500));
+    setting.client.temperature(URL);
+    std::thread::sleep(Duration::from_secs(1));
+    following.signal(Signal::INT);
+    let followed = following.end();
+    followed.ended(0).said("weather looked up");
+    assert_eq!(followed.count("error:"), 0, "Ctrl-C is how it ends");
+    wait_until("the tail is closed", closed);
 
     // Nothing is asked off a terminal, and nothing is done either.
     for line in ["rollback --target cloudflare", "destroy --target cloudflare"] {

@@ -1,9 +1,13 @@
 //! What `ship` says and leaves behind when something fails: before the deployment, in it, and after it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
+
+use mcp_deploy::toolchain::ToolId;
 
 use crate::clouds::{Fault, Outage};
 use crate::setting::{CLOUDFLARE_URL as URL, Setting};
+use crate::support::tools;
 
 #[test]
 fn nothing_is_deployed_that_does_not_build_or_may_not() {
@@ -63,6 +67,47 @@ fn a_cloud_that_fails_is_quoted_once() {
     silent.ended(1).said("cannot ask Cloudflare who we are").said("did not finish within 5s");
     assert!(silent.elapsed < Duration::from_secs(25), "{:?}", silent.elapsed);
     assert_eq!(setting.processes(), Vec::<String>::new());
+}
+
+/// A tool in front of the real ones, which fails in its own way when it is to deploy.
+#[test]
+fn a_tools_own_exit_code_is_passed_on() {
+    let mut setting = Setting::new();
+    let bin = setting.project.home().join("bin");
+    std::fs::create_dir_all(&bin).expect("a folder");
+    let version = tools().found(ToolId::Wrangler).and_then(|found| found.version.clone()).expect("a version");
+    let dry_run = setting.file(".wrangler/dist/cloudflare.js");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in\n--version) echo {version};;\n*whoami*) echo '{{\"loggedIn\":true,\"accounts\":[]}}';;\n\
+         *) echo 'deploying is not for today' >&2; exit 42;;\nesac\n"
+    );
+    std::fs::write(bin.join("wrangler"), script).expect("a script");
+    std::fs::set_permissions(bin.join("wrangler"), std::fs::Permissions::from_mode(0o755)).expect("executable");
+    setting.variables.insert("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default()));
+    setting.run("ship --target cloudflare").ended(42).said_once("deploying is not for today");
+    assert!(!dry_run.exists());
+}
+
+/// A code that only a person can give is asked for on a terminal, and nobody waits for it elsewhere.
+#[test]
+fn a_second_factor_is_asked_for_on_a_terminal_only() {
+    let mut setting = Setting::new();
+    let config = setting.project.home().join("aws");
+    let profiles = "[profile tests]\nrole_arn = arn:aws:iam::123456789012:role/tests\nsource_profile = base\n\
+                    mfa_serial = arn:aws:iam::123456789012:mfa/tests\n[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = x\n";
+    std::fs::write(&config, profiles).expect("profiles");
+    let variables = [
+        ("AWS_CONFIG_FILE", config.display().to_string()),
+        ("AWS_PROFILE", "tests".to_owned()),
+        ("AWS_ACCESS_KEY_ID", String::new()),
+        ("AWS_SECRET_ACCESS_KEY", String::new()),
+        ("HOME", setting.project.home().display().to_string()),
+    ];
+    setting.variables.extend(variables);
+    let refused = setting.run("ship --target lambda");
+    refused.ended(1).said_once("asks for the code of a second factor").said_once("1 problem found before");
+    assert!(refused.elapsed < Duration::from_secs(20), "{:?}", refused.elapsed);
+    assert_eq!(setting.aws.requests().len(), 0, "nothing was asked without it");
 }
 
 #[test]

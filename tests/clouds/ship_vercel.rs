@@ -30,6 +30,9 @@ fn vercel_there_and_back() {
     assert_eq!(setting.temperature(URL), first + 50);
     assert_eq!(setting.recorded("vercel", "production")["version"].as_str(), setting.vercel.live("weather").as_deref());
 
+    setting.ok("logs --target vercel");
+    setting.run("logs --target vercel --follow").ended(1).said("leave `--follow` out");
+
     // Deployed but broken.
     setting.vercel.break_next_version();
     setting.run("ship --target vercel --wait 5 --rollback-on-failure").ended(3).said("FUNCTION_INVOCATION_FAILED");
