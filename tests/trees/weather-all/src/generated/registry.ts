@@ -12,8 +12,8 @@ import { handlers } from "./handlers.ts";
 import { manifest } from "./manifest.ts";
 import { ToolError } from "./mcp.ts";
 import type { Complete, Contents, Context } from "./mcp.ts";
-import { run, runOrFail } from "./runtime.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Runtime } from "./platform.ts";
+import { run, runOrFail, stateCodec } from "./runtime.ts";
 
 export interface Manifest {
   server: Implementation & { instructions?: string };
@@ -116,7 +116,7 @@ const hasCompletions = [...Object.values(resources), ...Object.values(prompts)].
 const { instructions, ...info } = manifest.server;
 export const serverInfo: Implementation = info;
 
-export function serverOptions({ stateCodec }: Runtime): McpServerOptions {
+export function serverOptions(runtime: Runtime): McpServerOptions {
   const { ttlMs, scope: cacheScope } = manifest.cache;
   const operations = ["server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read"];
   return {
@@ -133,7 +133,7 @@ export function serverOptions({ stateCodec }: Runtime): McpServerOptions {
     maxToolInputElements: manifest.limits.maxInputElements,
     jsonSchemaValidator: validator,
     // It comes from the client: without the secret every state fails the check, as it must.
-    requestState: { verify: (state, sdk) => stateCodec().verify(state, sdk) },
+    requestState: { verify: (state, sdk) => stateCodec(runtime).verify(state, sdk) },
     inputRequired: { legacyShim: false },
   };
 }

@@ -10,78 +10,30 @@ import type {
 } from "@modelcontextprotocol/server";
 import { manifest } from "./manifest.ts";
 import { ToolError } from "./mcp.ts";
-import type { Context, Env, LogLevel } from "./mcp.ts";
+import type { Context } from "./mcp.ts";
+import { notSet, waitUntilOf } from "./platform.ts";
+import type { Runtime } from "./platform.ts";
 
-// ---- what handlers share on one platform ----
+// ---- the state of `ask` ----
 
-export interface Runtime {
-  readonly env: Env;
-  readonly log: Context["log"];
-  /** Signs what `ask` sends through the client; throws without the secret. */
-  readonly stateCodec: () => RequestStateCodec<State>;
-}
 interface State {
   /** Who asked: the state of one tool is of no use to another. */
   of: string;
   value: unknown;
 }
 
-export function createRuntime(platformEnv: Readonly<Record<string, unknown>>): Runtime {
-  const env = readEnv(platformEnv);
-  let codec: RequestStateCodec<State> | undefined;
-  return {
-    env: env as unknown as Env,
-    log: createLog("LOG_LEVEL" in manifest.env ? env["LOG_LEVEL"] : undefined),
-    stateCodec: () => (codec ??= createRequestStateCodec({ key: env["MCP_STATE_KEY"] ?? notSet("MCP_STATE_KEY"), bind: (sdk) => sdk.mcpReq.method })),
-  };
-}
+const codecs = new WeakMap<Runtime, RequestStateCodec<State>>();
 
-/** What mcp.toml declares, and nothing else of the platform's environment. */
-function readEnv(platformEnv: Readonly<Record<string, unknown>>): Record<string, string> {
-  const read = (name: string) => (typeof platformEnv[name] === "string" ? platformEnv[name] : undefined);
-  const env: Record<string, string> = {};
-  for (const [name, value] of Object.entries(manifest.env)) env[name] = read(name) ?? value;
-  // Not enumerable, so that an `env` that is logged or copied shows no secrets.
-  for (const name of manifest.secrets) Object.defineProperty(env, name, { get: () => read(name) || notSet(name) });
-  return env;
-}
-
-function notSet(secret: string): never {
-  throw new Error(manifest.secrets.includes(secret) ? `the secret ${secret} is not set` : `add the secret ${secret} to [secrets] in mcp.toml`);
-}
-
-const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
-
-/** A setting LOG_LEVEL, where there is one, is the lowest level that is written. */
-function createLog(lowest: string | undefined): Context["log"] {
-  const from = LEVELS.indexOf(lowest as LogLevel);
-  return (level, message, fields) => {
-    if (LEVELS.indexOf(level) < from) return;
-    const entry = { timestamp: new Date().toISOString(), level, message };
-    console[level](toJson({ ...entry, ...fields }) ?? toJson(entry));
-  };
-}
-
-/** `undefined` for what cannot be written, such as a cycle: logging never fails a request. */
-function toJson(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value, (_, part: unknown) => (part instanceof Error ? describeError(part) : typeof part === "bigint" ? `${part}` : part));
-  } catch {
-    return undefined;
+/** Signs what `ask` sends through the client; throws without the secret. */
+export function stateCodec(runtime: Runtime): RequestStateCodec<State> {
+  let codec = codecs.get(runtime);
+  if (!codec) {
+    const env = runtime.env as unknown as Record<string, string | undefined>;
+    const key = env["MCP_STATE_KEY"] ?? notSet("MCP_STATE_KEY");
+    codec = createRequestStateCodec({ key, bind: (sdk) => sdk.mcpReq.method });
+    codecs.set(runtime, codec);
   }
-}
-
-export function describeError(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-export type WaitUntil = (promise: Promise<unknown>) => void;
-const waits = new WeakMap<Request, WaitUntil>();
-
-/** Lets the contexts that belong to a request find the platform's `waitUntil`. */
-export function bindWaitUntil(request: Request, waitUntil: WaitUntil): Request {
-  waits.set(request, waitUntil);
-  return request;
+  return codec;
 }
 
 // ---- one call ----
@@ -153,7 +105,8 @@ async function checked<K extends keyof Results>(kind: K, returned: unknown, outp
 
 const list = (issues: readonly { message: string }[]) => issues.map(({ message }) => message).join("; ");
 
-function contextOf({ runtime: { env, log, stateCodec }, sdk, what }: Call, signal: AbortSignal): Context {
+function contextOf({ runtime, sdk, what }: Call, signal: AbortSignal): Context {
+  const { env, log } = runtime;
   const { id: requestId, _meta, inputResponses } = sdk.mcpReq;
   const envelope: Record<string, unknown> = { ...sdk.mcpReq.envelope };
   const progressToken = _meta?.progressToken;
@@ -173,7 +126,7 @@ function contextOf({ runtime: { env, log, stateCodec }, sdk, what }: Call, signa
     async ask(inputRequests, value) {
       // Clients before 2026-07-28 would have to be asked in the middle of a call, over a connection that a stateless server does not keep.
       if (!(PROTOCOL_VERSION_META_KEY in envelope)) throw new ToolError("this needs an answer that this client cannot be asked for");
-      const state = value === undefined ? {} : { requestState: await stateCodec().mint({ of: what, value }, sdk) };
+      const state = value === undefined ? {} : { requestState: await stateCodec(runtime).mint({ of: what, value }, sdk) };
       return { resultType: "input_required", inputRequests, ...state };
     },
     accepted<T>(key: string) {
@@ -187,7 +140,7 @@ function contextOf({ runtime: { env, log, stateCodec }, sdk, what }: Call, signa
     },
     waitUntil(promise) {
       const settled = promise.catch((error: unknown) => log("error", "background work failed", { what, error }));
-      if (sdk.http?.req) waits.get(sdk.http.req)?.(settled);
+      if (sdk.http?.req) waitUntilOf(sdk.http.req)?.(settled);
     },
   };
 }
