@@ -18,5 +18,6 @@ mod large;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
+mod state;
 mod streaming;
 mod support;
