@@ -43,6 +43,8 @@ pub struct Limits {
     pub timeout: Option<Duration>,
     /// Bytes of a request body.
     pub body: u64,
+    /// Bytes of a result, which is made whole before it is sent.
+    pub result: u64,
 }
 
 /// A project and the tools that build it.

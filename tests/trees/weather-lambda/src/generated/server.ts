@@ -34,7 +34,8 @@ export function createFetch(platform: Platform, mount?: Mount): Fetch {
     if (!isJsonContentType(headers.get("content-type"))) return failure(415, "Content-Type must be application/json");
     const body = await readBody(request, limits.maxBodyBytes);
     if (!body) return failure(413, `the request body must not exceed ${limits.maxBodyBytes} bytes`);
-    return mcp(bindWaitUntil(new Request(url, { method, headers, body, signal }), waitUntil));
+    const inner = (signal: AbortSignal) => new Request(url, { method, headers, body, signal });
+    return mcp(bindWaitUntil(inner(signal), waitUntil));
   }
 
   return async (request, waitUntil) => {
