@@ -57,6 +57,7 @@ pub fn platforms(root: &Fields<'_, '_>, manifest: &Manifest) {
         sizes(root, manifest, target);
     }
     function_durations(root, manifest);
+    function_memory(root, manifest);
 }
 
 fn timeouts(root: &Fields<'_, '_>, manifest: &Manifest, target: &Target) {
@@ -86,6 +87,18 @@ fn sizes(root: &Fields<'_, '_>, manifest: &Manifest, target: &Target) {
             let hint = format!("lower it, or take `[targets.{}]` out", target.name);
             root.reader().error(span_at_root(root, &format!("/limits/{key}")), message, Some(hint));
         }
+    }
+}
+
+/// Measured on Node.js: a result exists up to ten times while it is made, checked and sent, beside what the server itself takes.
+fn function_memory(root: &Fields<'_, '_>, manifest: &Manifest) {
+    let Some(memory) = manifest.targets.lambda.as_ref().map(|lambda| lambda.memory) else { return };
+    let needed = 100 + manifest.limits.max_result.saturating_mul(10).div_ceil(1_000_000);
+    if memory < needed {
+        let message =
+            format!("a result of `limits.max_result` takes some {needed} MB to send, but `memory` is {memory} MB");
+        let hint = "lower `max_result`, or raise `memory` in `[targets.lambda]`".to_owned();
+        root.reader().error(span_at_root(root, "/limits/max_result"), message, Some(hint));
     }
 }
 

@@ -10,8 +10,7 @@ use toml_edit::Item;
 use super::reader::{Fields, Reader, a, span_at, to_json};
 use super::schema::{self, Role};
 use super::{
-    API_KEYS, Auth, Cache, Kind, Manifest, Position, Prompt, Resource, Secret, Server, Tool, auth, names,
-    uri_template,
+    API_KEYS, Auth, Cache, Kind, Manifest, Position, Prompt, Resource, Secret, Server, Tool, auth, names, uri_template,
 };
 use super::{limits, platforms, settings};
 

@@ -19,6 +19,8 @@ pub const TARGET: Target = Target {
     build,
     start,
     artifact,
+    scripts: |root| root.join("dist/vercel"),
+    metafile: |build, out, metafile| crate::budget::esbuild(build, "src/generated/vercel.ts", out, metafile),
     cloud: crate::deploy::vercel::CLOUD,
 };
 
