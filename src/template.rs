@@ -37,6 +37,7 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     for target in targets::chosen(&manifest.targets) {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
     }
+    folder("digest", Owner::Generated, &context::digest(manifest, &files), &mut files)?;
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {
         let starters = context::starters(manifest, kind);
