@@ -105,7 +105,8 @@ impl Plan {
                 Owner::Generated => before.known(path),
                 Owner::User => born.get(path).map(std::slice::from_ref).unwrap_or_default(),
             };
-            let disk = recorded::as_rendered(root, path, known)?.map_or_else(|| hash_on_disk(&root.join(path)), |hash| Ok(Some(hash)))?;
+            let disk = recorded::as_rendered(root, path, known)?
+                .map_or_else(|| hash_on_disk(&root.join(path)), |hash| Ok(Some(hash)))?;
             let action = decide(*owner, disk.as_deref(), Some(&hash(text)), known);
             changes.push(Change { path: path.clone(), owner: *owner, action, text: Some(text.clone()) });
         }

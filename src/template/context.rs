@@ -9,7 +9,7 @@ use super::{sample, types};
 use crate::manifest::{Auth, Kind, Manifest, OAuth, Resource, Tool};
 use crate::packages;
 use crate::plan::{self, FileSet};
-use crate::targets::{self, Target};
+use crate::targets::{self, Target, lambda};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
 #[derive(Debug, Clone, Serialize)]
@@ -77,7 +77,8 @@ pub fn project(manifest: &Manifest) -> Value {
             "reserved_concurrency": lambda.reserved_concurrency,
             "tracing": lambda.tracing,
             "policies": lambda.policies,
-            "has_policies": !lambda.policies.is_empty() || !manifest.secrets.is_empty(),
+            "secrets": secrets(manifest, "lambda"),
+            "has_policies": !lambda.policies.is_empty() || lambda::calls_aws(manifest),
             "vpc": lambda.vpc.as_ref().map(|vpc| json!({ "subnets": vpc.subnets, "security_groups": vpc.security_groups })),
         })),
         "vercel": targets.vercel.as_ref().map(|vercel| json!({
@@ -85,7 +86,9 @@ pub fn project(manifest: &Manifest) -> Value {
             "memory": vercel.memory,
             "regions": vercel.regions,
         })),
-        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability })),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability, "secrets": secrets(manifest, "cloudflare") })),
+        "store": manifest.needs_store(),
+        "state": manifest.tools.iter().any(|tool| tool.state.is_some()),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
@@ -95,8 +98,13 @@ pub fn project(manifest: &Manifest) -> Value {
 pub fn digest(manifest: &Manifest, files: &FileSet) -> Value {
     let files = files.0.iter().filter(|(path, _)| path.starts_with("src/") && *path != plan::RECORDED);
     let files = files.map(|(path, (_, text))| format!("{path}\0{text}\0"));
-    let packages = packages::needed(manifest).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
+    let packages =
+        packages::needed(manifest).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
     json!({ "digest": plan::hash(&files.chain(packages).collect::<String>()) })
+}
+
+fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
+    manifest.secrets_of(target).map(|secret| json!({ "name": secret.name })).collect()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
@@ -166,7 +174,8 @@ fn data(manifest: &Manifest) -> String {
         "resources": resources,
         "prompts": prompts,
         "env": manifest.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect::<Map<_, _>>(),
-        "secrets": manifest.secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>(),
+        // What one cloud's own code needs is no matter of the handlers.
+        "secrets": manifest.secrets.iter().filter(|secret| secret.only.is_none()).map(|secret| &secret.name).collect::<Vec<_>>(),
         "access": { "origins": manifest.access.origins, "hosts": hosts(manifest) },
         "limits": {
             "timeoutMs": milliseconds(manifest.limits.timeout),
