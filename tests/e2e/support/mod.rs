@@ -5,6 +5,7 @@ pub mod gate;
 pub mod mcp;
 pub mod site;
 pub mod tools;
+pub mod wire;
 pub mod work;
 
 /// The clouds, as `--target` names them.
