@@ -54,9 +54,9 @@ fn both_ways_answer_alike(target: &str) {
         assert!(run(suite).stdout.contains("=== SUMMARY ==="));
     }
     let suites = tap.requests().len();
-    run(mcp_deploy(&CONFORMANCE.root, ["verify", &tap.url()])).expect(0);
+    assert!(run(mcp_deploy(&CONFORMANCE.root, ["verify", &tap.url()])).stderr.contains("still lists its tools"));
     let requests = tap.requests();
-    assert!(suites > 100 && requests.len() > suites + 40, "{suites} of {} requests", requests.len());
+    assert!(suites > 150 && requests.len() > suites + 25, "{suites} of {} requests", requests.len());
     let mut differences = String::new();
     for request in &requests {
         let (with, without) = (say(&recorded.url, request), say(&unrecorded.url, request));
