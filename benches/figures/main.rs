@@ -1,5 +1,5 @@
 //! The figures of `docs/performance.md`, printed as Markdown tables on stdout: `cargo bench --bench figures`, or one part of them:
-//! `-- commands`, `-- builds`, `-- start-up`.
+//! `-- commands`, `-- ship`, `-- bundles`, `-- start-up`.
 //! Nothing is asserted. What is missing (tools, npm packages) is installed into mcp-deploy's private cache.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     let bench = Bench::new()?;
     println!("{}\n", conditions());
     // `-- start-up` prints that part alone.
-    let parts = ["commands", "builds", "start-up"];
+    let parts = ["commands", "ship", "bundles", "start-up"];
     let named: Vec<String> = std::env::args().filter(|arg| parts.contains(&arg.as_str())).collect();
     let is_wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
     if is_wanted("commands") {
@@ -32,8 +32,10 @@ fn main() -> Result<()> {
     }
     note("builds");
     let project = bench.shipped_project("weather", "")?;
-    if is_wanted("builds") {
+    if is_wanted("ship") {
         ship::print(&project)?;
+    }
+    if is_wanted("bundles") {
         bundles::print(&project)?;
     }
     if is_wanted("start-up") {

@@ -156,7 +156,8 @@ fn read(bytes: &[u8]) -> Option<Answer> {
     let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
     let (status, headers) = text.split_once("\r\n").unwrap_or((&text, ""));
     // Of the connection and the moment, not of the answer.
-    const PASSING: [&str; 5] = ["date", "connection", "keep-alive", "x-amzn-requestid", "x-amzn-trace-id"];
+    const PASSING: [&str; 6] =
+        ["date", "x-amzn-remapped-date", "connection", "keep-alive", "x-amzn-requestid", "x-amzn-trace-id"];
     let headers: BTreeSet<String> = headers
         .lines()
         .filter_map(|line| line.split_once(':'))
