@@ -59,9 +59,9 @@ export function recordedAnswer(headers: Headers, body: Uint8Array): Response | u
   const init = { status: answer.status, headers: answer.headers.map(([name, value]): [string, string] => [name, value]) };
   if (!answer.body) return new Response(null, init);
   const text = answer.body.map((part) => (part === ID ? JSON.stringify(known.id) : texts[part])).join("");
-  // Events have no length, as those of the SDK have none.
-  const isStream = answer.headers.some(([, value]) => value === "text/event-stream");
-  return new Response(isStream ? streamOf(text) : text, init);
+  if (!answer.headers.some(([, value]) => value === "text/event-stream")) return new Response(text, init);
+  // As the SDK sends events: without a length, and where there is a reason phrase, an empty one.
+  return new Response(streamOf(text), { ...init, statusText: "" });
 }
 
 function streamOf(text: string): ReadableStream<Uint8Array> {

@@ -62,8 +62,9 @@ export function createFetch(platform: Platform, mount?: () => Promise<Mount>): F
       isWanted = true;
       return known;
     }
-    const answer = await (loading ?? load());
-    return answer(bindWaitUntil(new Request(url, { method, headers, body, signal }), waitUntil));
+    const inner = (signal: AbortSignal) => new Request(url, { method, headers, body, signal });
+    const mcp = await (loading ?? load());
+    return mcp(bindWaitUntil(inner(signal), waitUntil));
   }
 
   async function fetch(request: Request, waitUntil: WaitUntil): Promise<Response> {
