@@ -52,6 +52,7 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     if manifest.targets.lambda.is_some() && targets::lambda::calls_aws(manifest) {
         folder("aws", Owner::Generated, &data, &mut files)?;
     }
+    folder("digest", Owner::Generated, &context::digest(manifest, &files), &mut files)?;
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {
         let starters = context::starters(manifest, kind);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{sample, types};
 use crate::manifest::{Auth, Kind, Manifest, OAuth, Resource, Tool};
 use crate::packages;
+use crate::plan::{self, FileSet};
 use crate::targets::{self, Target, lambda};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
@@ -96,6 +97,15 @@ pub fn project(manifest: &Manifest) -> Value {
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
+}
+
+/// The context of `templates/digest`: what was recorded with other generated files, or for other packages, is out of date.
+pub fn digest(manifest: &Manifest, files: &FileSet) -> Value {
+    let files = files.0.iter().filter(|(path, _)| path.starts_with("src/") && *path != plan::RECORDED);
+    let files = files.map(|(path, (_, text))| format!("{path}\0{text}\0"));
+    let packages =
+        packages::needed(manifest).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
+    json!({ "digest": plan::hash(&files.chain(packages).collect::<String>()) })
 }
 
 fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
