@@ -37,6 +37,10 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     for target in targets::chosen(&manifest.targets) {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
     }
+    if data["websocket"] == true {
+        folder("websocket", Owner::Generated, &data, &mut files)?;
+        folder("durable-objects", Owner::Generated, &data, &mut files)?;
+    }
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {
         let starters = context::starters(manifest, kind);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{sample, types};
-use crate::manifest::{Auth, Kind, Manifest, OAuth, Resource, Tool};
+use crate::manifest::{Auth, Cloudflare, Kind, Manifest, OAuth, Resource, Tool};
 use crate::packages;
 use crate::targets::{self, Target};
 
@@ -84,10 +84,25 @@ pub fn project(manifest: &Manifest) -> Value {
             "memory": vercel.memory,
             "regions": vercel.regions,
         })),
-        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability })),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({
+            "domains": cloudflare.domains,
+            "smart_placement": cloudflare.smart_placement,
+            "observability": cloudflare.observability,
+            "websocket": cloudflare.websocket == Some(true),
+            "objects": durable_objects(cloudflare).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
+            "exports": durable_objects(cloudflare),
+        })),
+        "websocket": targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true)),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
+}
+
+/// The classes of Durable Objects and the modules that have them; a deleted one stays named, or the next deployment is refused.
+fn durable_objects(cloudflare: &Cloudflare) -> Vec<Value> {
+    let session =
+        cloudflare.websocket.map(|on| json!({ "class": "McpSession", "module": "./session.ts", "deleted": !on }));
+    session.into_iter().collect()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
