@@ -20,3 +20,4 @@ mod ship;
 mod signals;
 mod streaming;
 mod support;
+mod websocket;

@@ -58,7 +58,7 @@ pub fn heavy() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn weather(root: &Path) {
+pub fn weather(root: &Path) {
     let parent = root.parent().expect("it was made below a folder");
     let name = root.file_name().and_then(|name| name.to_str()).expect("we named it");
     Running::start(mcp_deploy(parent, ["init", name, "--example", "weather", "--yes"])).wait(LONG).expect(0);
