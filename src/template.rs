@@ -36,9 +36,17 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     }
     for target in targets::chosen(&manifest.targets) {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
+        if let Some(store) = target.store.filter(|_| manifest.needs_store()) {
+            folder(&format!("store/{store}"), Owner::Generated, &data, &mut files)?;
+        }
+    }
+    if manifest.targets.lambda.is_some() && targets::lambda::calls_aws(manifest) {
+        folder("aws", Owner::Generated, &data, &mut files)?;
     }
     if data["websocket"] == true {
         folder("websocket", Owner::Generated, &data, &mut files)?;
+    }
+    if data["cloudflare"]["objects"].as_array().is_some_and(|objects| !objects.is_empty()) {
         folder("durable-objects", Owner::Generated, &data, &mut files)?;
     }
     folder("project", Owner::User, &data, &mut files)?;

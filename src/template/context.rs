@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{sample, types};
 use crate::manifest::{Auth, Cloudflare, Kind, Manifest, OAuth, Resource, Tool};
 use crate::packages;
-use crate::targets::{self, Target};
+use crate::targets::{self, Target, lambda};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
 #[derive(Debug, Clone, Serialize)]
@@ -76,7 +76,8 @@ pub fn project(manifest: &Manifest) -> Value {
             "reserved_concurrency": lambda.reserved_concurrency,
             "tracing": lambda.tracing,
             "policies": lambda.policies,
-            "has_policies": !lambda.policies.is_empty() || !manifest.secrets.is_empty(),
+            "secrets": secrets(manifest, "lambda"),
+            "has_policies": !lambda.policies.is_empty() || lambda::calls_aws(manifest),
             "vpc": lambda.vpc.as_ref().map(|vpc| json!({ "subnets": vpc.subnets, "security_groups": vpc.security_groups })),
         })),
         "vercel": targets.vercel.as_ref().map(|vercel| json!({
@@ -88,21 +89,28 @@ pub fn project(manifest: &Manifest) -> Value {
             "domains": cloudflare.domains,
             "smart_placement": cloudflare.smart_placement,
             "observability": cloudflare.observability,
+            "secrets": secrets(manifest, "cloudflare"),
             "websocket": cloudflare.websocket == Some(true),
             "objects": durable_objects(cloudflare).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
             "exports": durable_objects(cloudflare),
         })),
         "websocket": targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true)),
+        "store": manifest.needs_store(),
+        "state": manifest.tools.iter().any(|tool| tool.state.is_some()),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
 }
 
-/// The classes of Durable Objects and the modules that have them; a deleted one stays named, or the next deployment is refused.
+/// The classes of Durable Objects and the modules that have them; a deleted one stays named, for Cloudflare to know.
 fn durable_objects(cloudflare: &Cloudflare) -> Vec<Value> {
     let session =
         cloudflare.websocket.map(|on| json!({ "class": "McpSession", "module": "./session.ts", "deleted": !on }));
     session.into_iter().collect()
+}
+
+fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
+    manifest.secrets_of(target).map(|secret| json!({ "name": secret.name })).collect()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
@@ -172,7 +180,8 @@ fn data(manifest: &Manifest) -> String {
         "resources": resources,
         "prompts": prompts,
         "env": manifest.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect::<Map<_, _>>(),
-        "secrets": manifest.secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>(),
+        // What one cloud's own code needs is no matter of the handlers.
+        "secrets": manifest.secrets.iter().filter(|secret| secret.only.is_none()).map(|secret| &secret.name).collect::<Vec<_>>(),
         "access": { "origins": manifest.access.origins, "hosts": hosts(manifest) },
         "limits": {
             "timeoutMs": milliseconds(manifest.limits.timeout),
