@@ -307,6 +307,6 @@ fn wrangler_takes_each_of_its_states() {
     }
     assert_eq!(sizes[0], sizes[2], "off is off");
     let grown = sizes[1] - sizes[0];
-    assert!(grown < 8_000, "it adds {grown} bytes");
-    eprintln!("a WebSocket adds {grown} bytes to {}", sizes[0]);
+    // 3.7 kB when this was written.
+    assert!(grown < 6_000, "it adds {grown} bytes");
 }
