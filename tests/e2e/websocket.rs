@@ -22,6 +22,8 @@ static OPEN: LazyLock<Site> = LazyLock::new(|| {
         let add = ["add-tool", "instance", "--description", "Which object answers."];
         run(mcp_deploy(root, add)).expect(0);
         write(root.join("src/tools/instance.ts"), INSTANCE);
+        run(mcp_deploy(root, ["add-tool", "greet", "--description", "Greets the user by name."])).expect(0);
+        write(root.join("src/tools/greet.ts"), GREET);
         with_websocket(root);
     })
 });
@@ -63,6 +65,16 @@ export default tool("instance", async (_, ctx) => {
 });
 "#;
 
+const GREET: &str = r#"import { tool } from "../generated/mcp.ts";
+
+export default tool("greet", (_, ctx) => {
+  const user = ctx.accepted<{ name: string }>("user");
+  if (user) return { greeting: `Hello, ${user.name}!` };
+  const requestedSchema = { type: "object" as const, properties: { name: { type: "string" as const } }, required: ["name"] };
+  return ctx.ask({ user: { method: "elicitation/create", params: { mode: "form", message: "What is your name?", requestedSchema } } });
+});
+"#;
+
 fn with_websocket(root: &Path) {
     let manifest = read(root.join("mcp.toml"));
     assert!(manifest.contains("[targets.cloudflare]"), "{manifest}");
@@ -90,7 +102,7 @@ fn talks(site: &Site, bearer: &str, talks: Value) -> Vec<Value> {
 fn the_v1_client_has_a_whole_session() {
     let mut expected = clients::session(clients::LEGACY);
     expected.as_object_mut().expect("an object").remove("protocol");
-    expected["tools"] = json!(["get_weather", "wait_at", "instance"]);
+    expected["tools"] = json!(["get_weather", "wait_at", "instance", "greet"]);
     expected["server"] = json!("sockets 0.1.0");
     expected["errors"] = json!([]);
     assert_eq!(scene(&OPEN, "session", ""), expected);
@@ -104,7 +116,7 @@ fn a_session_outlives_its_object() {
     assert!(first != second && second != third, "it did not hibernate: {seen}");
     assert_eq!(seen["busy"][0], seen["busy"][1], "it hibernated under a call: {seen}");
     assert_eq!(seen["answer"], json!({ "text": "go on" }));
-    assert_eq!(seen["tools"], 3);
+    assert_eq!(seen["tools"], 4);
     // The level that woke it is still what the client hears after the next time.
     assert_eq!(seen["heard"][0][0], "softly", "{seen}");
     assert!(
@@ -112,6 +124,15 @@ fn a_session_outlives_its_object() {
         "{seen}"
     );
     assert_eq!(seen["errors"], json!([]));
+}
+
+/// What a stateless server cannot do for a client of 2025.
+#[test]
+fn a_tool_asks_the_user() {
+    let seen = scene(&OPEN, "asked", "");
+    assert_eq!(seen["answer"], json!({ "greeting": "Hello, Ada!" }), "{seen}");
+    assert_eq!(seen["questions"], json!(["What is your name?"]), "{seen}");
+    assert!(seen["refused"][0]["text"].as_str().is_some_and(|text| text.contains("elicitation")), "{seen}");
 }
 
 #[test]

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { WebSocketClientTransport } from "@modelcontextprotocol/sdk/client/websocket.js";
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { session } from "./typescript.mjs";
 
 const [url, scene] = [process.argv[2].replace(/^http/, "ws"), process.argv[3]];
@@ -17,8 +18,8 @@ if (process.env.BEARER) {
   };
 }
 
-async function connect() {
-  const client = new Client({ name: "e2e", version: "0.0.0" });
+async function connect(capabilities = {}) {
+  const client = new Client({ name: "e2e", version: "0.0.0" }, { capabilities });
   const seen = { client, logged: [], errors: [] };
   client.onerror = (error) => seen.errors.push(String(error));
   client.fallbackNotificationHandler = async ({ method, params }) => void (method === "notifications/message" && seen.logged.push(params.data));
@@ -64,6 +65,19 @@ const scenes = {
     const caller = await call("whoami");
     await client.close();
     return caller;
+  },
+
+  /** A tool asks the user, of a client that said it can; of another one it cannot. */
+  async asked() {
+    const [user, nobody] = [await connect({ elicitation: {} }), await connect()];
+    const questions = [];
+    user.client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+      questions.push(params.message);
+      return { action: "accept", content: { name: "Ada" } };
+    });
+    const result = { answer: await user.call("greet"), questions, refused: await nobody.call("greet") };
+    await Promise.all([user.client.close(), nobody.client.close()]);
+    return result;
   },
 
   /** One client is silent until its object has left the memory, twice; meanwhile a call of another one is in flight. */
