@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{sample, types};
-use crate::manifest::{Auth, Cloudflare, Kind, Manifest, OAuth, Resource, Tool};
+use crate::manifest::{Auth, Kind, Manifest, OAuth, Resource, Tool};
 use crate::packages;
 use crate::targets::{self, Target, lambda};
 
@@ -93,26 +93,28 @@ pub fn project(manifest: &Manifest) -> Value {
             "observability": cloudflare.observability,
             "secrets": secrets(manifest, "cloudflare"),
             "websocket": cloudflare.websocket == Some(true),
-            "objects": durable_objects(cloudflare).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
-            "exports": durable_objects(cloudflare),
+            "objects": durable_objects(manifest).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
+            "exports": durable_objects(manifest),
         })),
         "websocket": targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true)),
         "store": manifest.needs_store(),
-        "state": manifest.tools.iter().any(|tool| tool.state.is_some()),
+        "state": manifest.has_state(),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
 }
 
-/// The classes of Durable Objects and the modules that have them; a deleted one stays named, for Cloudflare to know.
-fn durable_objects(cloudflare: &Cloudflare) -> Vec<Value> {
-    let session =
-        cloudflare.websocket.map(|on| json!({ "class": "McpSession", "module": "./session.ts", "deleted": !on }));
-    session.into_iter().collect()
-}
-
 fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
     manifest.secrets_of(target).map(|secret| json!({ "name": secret.name })).collect()
+}
+
+/// The classes of Durable Objects and the modules that have them; a deleted one stays named, for Cloudflare to know.
+fn durable_objects(manifest: &Manifest) -> Vec<Value> {
+    let object = |class, module, deleted| json!({ "class": class, "module": module, "deleted": deleted });
+    let websocket = manifest.targets.cloudflare.as_ref().and_then(|cloudflare| cloudflare.websocket);
+    let session = websocket.map(|on| object("McpSession", "./session.ts", !on));
+    let state = manifest.has_state().then(|| object("ToolState", "./tool-state.ts", false));
+    session.into_iter().chain(state).collect()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
@@ -212,6 +214,9 @@ fn with_timeout(manifest: &Manifest, tool: &Tool, mut entry: Value) -> Value {
         entry.insert("timeoutMs".into(), milliseconds(tool.timeout.unwrap_or(manifest.limits.timeout)).into());
         if !tool.scopes.is_empty() {
             entry.insert("scopes".into(), tool.scopes.clone().into());
+        }
+        if let Some(state) = &tool.state {
+            entry.insert("state".into(), state.to_json());
         }
     }
     entry

@@ -67,6 +67,13 @@ const scenes = {
     return caller;
   },
 
+  async counted() {
+    const { client, call } = await connect();
+    const calls = [await call("count"), await call("count")];
+    await client.close();
+    return calls;
+  },
+
   /** A tool asks the user, of a client that said it can; of another one it cannot. */
   async asked() {
     const [user, nobody] = [await connect({ elicitation: {} }), await connect()];
