@@ -1,6 +1,7 @@
 //! The embedded templates: a manifest in, files out, no I/O.
 
 mod context;
+mod overrides;
 mod sample;
 mod types;
 
@@ -37,6 +38,7 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     for target in targets::chosen(&manifest.targets) {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
     }
+    overrides::apply(&manifest.targets, &mut files)?;
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {
         let starters = context::starters(manifest, kind);

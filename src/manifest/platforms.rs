@@ -1,9 +1,7 @@
 //! Where it runs: `[targets]`, and `[stages]`, which deploy the same server a second time.
 
-use serde_json::Value;
-
-use super::reader::{Fields, to_json};
-use super::{Cloudflare, Lambda, Stage, Targets, Vercel, Vpc, names, settings};
+use super::reader::Fields;
+use super::{Cloudflare, Lambda, Stage, Targets, Vercel, Vpc, front, names, overrides, policies, settings};
 
 pub fn targets(root: &Fields<'_, '_>) -> Targets {
     let Some(all) = root.fields("targets") else { return Targets::default() };
@@ -48,15 +46,15 @@ fn staged_targets(table: &Fields<'_, '_>, base: &Targets) -> Targets {
         Some(fields)
     };
     let staged = Targets {
+        // A domain belongs to one deployment: no stage inherits it.
         lambda: match known("lambda", base.lambda.is_some()) {
-            Some(fields) => Some(lambda(fields, base.lambda.clone().unwrap_or_default())),
-            None => base.lambda.clone(),
+            Some(fields) => Some(lambda(fields, base.lambda.clone().unwrap_or_default().without_domain())),
+            None => base.lambda.clone().map(Lambda::without_domain),
         },
         vercel: match known("vercel", base.vercel.is_some()) {
             Some(fields) => Some(vercel(fields, base.vercel.clone().unwrap_or_default())),
             None => base.vercel.clone(),
         },
-        // A domain belongs to one Worker: no stage inherits it.
         cloudflare: match known("cloudflare", base.cloudflare.is_some()) {
             Some(fields) => Some(cloudflare(fields, without_domains(base.cloudflare.clone().unwrap_or_default()))),
             None => base.cloudflare.clone().map(without_domains),
@@ -70,30 +68,12 @@ fn without_domains(cloudflare: Cloudflare) -> Cloudflare {
     Cloudflare { domains: Vec::new(), ..cloudflare }
 }
 
-/// Regions without function URLs (AWS documentation, 2026-11).
-const WITHOUT_FUNCTION_URLS: [&str; 11] = [
-    "ap-south-2",
-    "ap-southeast-4",
-    "ap-southeast-5",
-    "ap-southeast-6",
-    "ap-southeast-7",
-    "ap-east-2",
-    "ca-west-1",
-    "eu-south-2",
-    "eu-central-2",
-    "il-central-1",
-    "me-central-1",
-];
-
 fn lambda(fields: Fields<'_, '_>, base: Lambda) -> Lambda {
     let mut regions = Vec::new();
     for (region, span) in fields.strings("regions").unwrap_or_default() {
         if !is_region(&region) {
             let hint = "write a region's code, such as `us-east-1`".to_owned();
             fields.reader().error(span, format!("`{}` is no AWS region", names::shown(&region)), Some(hint));
-        } else if region.starts_with("cn-") || WITHOUT_FUNCTION_URLS.contains(&region.as_str()) {
-            let hint = "choose another, such as `us-east-1` or `eu-west-1`".to_owned();
-            fields.reader().error(span, format!("the region `{region}` has no function URLs"), Some(hint));
         } else if regions.contains(&region) {
             fields.reader().error(span, format!("the region `{region}` is listed twice"), None);
         }
@@ -107,9 +87,12 @@ fn lambda(fields: Fields<'_, '_>, base: Lambda) -> Lambda {
         reserved_concurrency: fields.integer("reserved_concurrency", 1..=10_000).or(base.reserved_concurrency),
         log_retention_days: retention(&fields).unwrap_or(base.log_retention_days),
         tracing: fields.bool("tracing").unwrap_or(base.tracing),
-        policies: policies(&fields).unwrap_or(base.policies),
+        policies: policies::policies(&fields).unwrap_or(base.policies),
         vpc: vpc(&fields).or(base.vpc),
+        front: front::front(&fields, base.front),
+        overrides: overrides::overrides(&fields, base.overrides, overrides::LAMBDA),
     };
+    front::check_regions(&fields, &lambda.front, &lambda.regions);
     if let (Some(provisioned), Some(reserved)) = (lambda.provisioned_concurrency, lambda.reserved_concurrency)
         && provisioned > reserved
     {
@@ -138,29 +121,6 @@ fn retention(fields: &Fields<'_, '_>) -> Option<u64> {
     }
     Some(days)
 }
-
-/// SAM policy templates: `"NAME"`, or `{ NAME = { PARAMETER = "value" } }`.
-fn policies(fields: &Fields<'_, '_>) -> Option<Vec<Value>> {
-    let Value::Array(policies) = to_json(fields.reader(), fields.item("policies")?)? else {
-        fields.error("policies", "`policies` must be an array of SAM policy templates", Some(POLICY.into()));
-        return None;
-    };
-    let sound = |policy: &Value| match policy {
-        Value::String(name) => !name.is_empty(),
-        Value::Object(map) => map.len() == 1 && map.values().all(Value::is_object),
-        _ => false,
-    };
-    if !policies.iter().all(sound) {
-        fields.error(
-            "policies",
-            "a policy must be a name, or a table of one SAM policy template and its parameters",
-            Some(POLICY.into()),
-        );
-    }
-    Some(policies)
-}
-
-const POLICY: &str = "write `policies = [{ DynamoDBReadPolicy = { TableName = \"items\" } }]`";
 
 fn vpc(fields: &Fields<'_, '_>) -> Option<Vpc> {
     let table = fields.fields("vpc")?;
@@ -214,6 +174,7 @@ fn vercel(fields: Fields<'_, '_>, base: Vercel) -> Vercel {
         regions: if regions.is_empty() { base.regions } else { regions },
         max_duration: fields.integer("max_duration", 1..=800).or(base.max_duration),
         memory: fields.integer("memory", 128..=10_240).or(base.memory),
+        overrides: overrides::overrides(&fields, base.overrides, overrides::VERCEL),
     };
     fields.finish();
     vercel
@@ -232,6 +193,7 @@ fn cloudflare(fields: Fields<'_, '_>, base: Cloudflare) -> Cloudflare {
         domains: if domains.is_empty() { base.domains } else { domains },
         smart_placement: fields.bool("smart_placement").unwrap_or(base.smart_placement),
         observability: fields.bool("observability").unwrap_or(base.observability),
+        overrides: overrides::overrides(&fields, base.overrides, overrides::CLOUDFLARE),
     };
     fields.finish();
     cloudflare

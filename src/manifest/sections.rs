@@ -13,7 +13,7 @@ use super::{
     API_KEYS, Auth, Cache, Kind, Limits, Manifest, Position, Prompt, Resource, Secret, Server, Tool, auth, names,
     uri_template,
 };
-use super::{platforms, settings};
+use super::{front, platforms, settings};
 use crate::targets;
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -46,6 +46,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
     }
     platform_limits(&fields, &manifest);
     function_durations(&fields, &manifest);
+    front::login_at_the_root(&fields, &manifest, |pointer| span_at_root(&fields, pointer));
     fields.finish();
     Some(manifest)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{sample, types};
-use crate::manifest::{Auth, Kind, Manifest, OAuth, Resource, Tool};
+use crate::manifest::{Auth, GATEWAY_STAGE, Kind, Lambda, Manifest, OAuth, Resource, Tool};
 use crate::packages;
 use crate::targets::{self, Target};
 
@@ -78,6 +78,7 @@ pub fn project(manifest: &Manifest) -> Value {
             "policies": lambda.policies,
             "has_policies": !lambda.policies.is_empty() || !manifest.secrets.is_empty(),
             "vpc": lambda.vpc.as_ref().map(|vpc| json!({ "subnets": vpc.subnets, "security_groups": vpc.security_groups })),
+            "gateway": gateway(lambda),
         })),
         "vercel": targets.vercel.as_ref().map(|vercel| json!({
             "max_duration": vercel.max_duration.unwrap_or_else(|| function_timeout(manifest, 800)),
@@ -88,6 +89,28 @@ pub fn project(manifest: &Manifest) -> Value {
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
+}
+
+/// What stands in front of the function, when that is API Gateway.
+fn gateway(lambda: &Lambda) -> Option<Value> {
+    let gateway = lambda.front.gateway()?;
+    let domain = gateway.domain.as_ref().map(|domain| {
+        let certificates = domain.certificates.iter().map(|(region, arn)| json!({ "region": region, "arn": arn }));
+        json!({
+            "name": domain.name,
+            "hosted_zone": domain.hosted_zone,
+            "certificates": certificates.collect::<Vec<_>>(),
+            "health_checks": lambda.regions.len() > 1,
+        })
+    });
+    Some(json!({
+        "stage": GATEWAY_STAGE,
+        "tracing": lambda.tracing,
+        "throttle": gateway.throttle.as_ref().map(|throttle| json!({ "rate": throttle.rate, "burst": throttle.burst })),
+        "waf_rate_limit": gateway.waf_rate_limit,
+        "endpoint": gateway.domain.as_ref().map(|domain| format!("https://{}/mcp", domain.name)),
+        "domain": domain,
+    }))
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
@@ -176,8 +199,10 @@ fn cache_scope(manifest: &Manifest) -> &str {
 
 /// Host names it answers for: those of the manifest, and the custom domains that its own targets name.
 fn hosts(manifest: &Manifest) -> Vec<&String> {
-    let domains = manifest.targets.cloudflare.iter().flat_map(|cloudflare| &cloudflare.domains);
-    manifest.access.hosts.iter().chain(domains).collect()
+    let targets = &manifest.targets;
+    let workers = targets.cloudflare.iter().flat_map(|cloudflare| &cloudflare.domains);
+    let api = targets.lambda.iter().filter_map(|lambda| Some(&lambda.front.domain()?.name));
+    manifest.access.hosts.iter().chain(workers).chain(api).collect()
 }
 
 fn with_timeout(manifest: &Manifest, tool: &Tool, mut entry: Value) -> Value {
