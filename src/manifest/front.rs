@@ -24,7 +24,11 @@ pub fn front(fields: &Fields<'_, '_>, base: Front) -> Front {
     for key in GATEWAY_KEYS {
         if fields.entries().iter().any(|(known, _)| *known == key) {
             let hint = "write `front = \"api-gateway\"`, or take it out".to_owned();
-            fields.reader().error(fields.key_span(key), format!("`{key}` is nothing that a function URL has"), Some(hint));
+            fields.reader().error(
+                fields.key_span(key),
+                format!("`{key}` is nothing that a function URL has"),
+                Some(hint),
+            );
         }
     }
     Front::FunctionUrl
@@ -62,7 +66,11 @@ fn domain(fields: &Fields<'_, '_>) -> Option<Domain> {
         for (key, given) in [("hosted_zone", hosted_zone.is_some()), ("certificates", certificates.is_some())] {
             if given {
                 let hint = "write `domain = \"mcp.example.com\"`".to_owned();
-                fields.reader().error(fields.key_span(key), format!("`{key}` has no effect without `domain`"), Some(hint));
+                fields.reader().error(
+                    fields.key_span(key),
+                    format!("`{key}` has no effect without `domain`"),
+                    Some(hint),
+                );
             }
         }
         return None;
@@ -141,11 +149,12 @@ pub fn check_regions(fields: &Fields<'_, '_>, front: &Front, regions: &[String])
     let listed: Vec<_> = fields.item("regions").and_then(Item::as_array).into_iter().flatten().collect();
     for region in regions {
         let own = listed.iter().find(|value| value.as_str() == Some(region)).and_then(|value| value.span());
+        let is_own = own.is_some();
         let span = own.or_else(|| fields.value_span("front"));
         let fault = |message: String, hint: &str| fields.reader().error(span.clone(), message, Some(hint.into()));
-        if region.starts_with("cn-") {
+        if is_own && region.starts_with("cn-") {
             fault(format!("mcp-deploy does not deploy to China (`{region}`)"), OTHER_REGION);
-        } else if WITHOUT_THE_ADAPTER.contains(&region.as_str()) {
+        } else if is_own && WITHOUT_THE_ADAPTER.contains(&region.as_str()) {
             fault(format!("the region `{region}` has no layer of the Lambda Web Adapter"), OTHER_REGION);
         } else if *front == Front::FunctionUrl && WITHOUT_FUNCTION_URLS.contains(&region.as_str()) {
             let hint = "write `front = \"api-gateway\"`, or choose another region, such as `us-east-1` or `eu-west-1`";
@@ -167,7 +176,11 @@ fn certified(fields: &Fields<'_, '_>, front: &Front, regions: &[String]) {
     }
     for (region, _) in domain.certificates.iter().filter(|(region, _)| !regions.contains(region)) {
         let hint = "take it out, or add the region".to_owned();
-        fields.error("certificates", format!("nothing is deployed to `{region}`, of which there is a certificate"), Some(hint));
+        fields.error(
+            "certificates",
+            format!("nothing is deployed to `{region}`, of which there is a certificate"),
+            Some(hint),
+        );
     }
 }
 
@@ -187,9 +200,14 @@ pub fn login_at_the_root(root: &Fields<'_, '_>, manifest: &Manifest, span: impl 
             Some(stage) => (format!("/stages/{}", stage.name), format!("the stage `{}`", stage.name)),
             None => ("/targets/lambda/front".to_owned(), "the API".to_owned()),
         };
-        let message = format!("OAuth clients would not find the login: {whose} has no `domain`, and its address has a stage in its path");
+        let message = format!(
+            "OAuth clients would not find the login: {whose} has no `domain`, and its address has a stage in its path"
+        );
         let hint = match stage {
-            Some(stage) => format!("write a `domain` of its own, or `front = \"function-url\"`, in `[stages.{}.targets.lambda]`", stage.name),
+            Some(stage) => format!(
+                "write a `domain` of its own, or `front = \"function-url\"`, in `[stages.{}.targets.lambda]`",
+                stage.name
+            ),
             None => "write `domain = \"mcp.example.com\"`, or `front = \"function-url\"`".to_owned(),
         };
         root.reader().error(span(&place), message, Some(hint));

@@ -24,7 +24,10 @@ pub const LAMBDA: &Relied = &[
     (&["Resources", FUNCTION, "Metadata", "BuildProperties", "EntryPoints"], ""),
     (&["Resources", FUNCTION, "Metadata", "BuildProperties", "Format"], ""),
     (&["Resources", FUNCTION, "Metadata", "BuildProperties", "OutExtension"], ""),
-    (&["Resources", FUNCTION, "Properties", "Architectures"], "use `architecture`: the adapter's layer has to be the same"),
+    (
+        &["Resources", FUNCTION, "Properties", "Architectures"],
+        "use `architecture`: the adapter's layer has to be the same",
+    ),
     (&["Resources", FUNCTION, "Properties", "AutoPublishAlias"], ""),
     (&["Resources", FUNCTION, "Properties", "CodeUri"], ""),
     (&["Resources", FUNCTION, "Properties", "Events"], "use `front`"),
@@ -108,17 +111,18 @@ impl Leaves<'_, '_, '_> {
             None => wanted == key,
         };
         let shallow = |place: &[&str]| value.is_object() && path.len() < place.len();
-        let meets = |place: &[&str]| {
-            !shallow(place) && place.iter().zip(path.iter()).all(|(wanted, key)| fits(wanted, key))
-        };
+        let meets =
+            |place: &[&str]| !shallow(place) && place.iter().zip(path.iter()).all(|(wanted, key)| fits(wanted, key));
         let Some((place, instead)) = self.relied.iter().find(|(place, _)| meets(place)) else { return };
         // More layers are fine as long as the adapter is one of them.
         if place.last() == Some(&"Layers") && value.to_string().contains("LambdaAdapterLayer") {
             return;
         }
-        let pointer: String = path.iter().map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1"))).collect();
+        let pointer: String =
+            path.iter().map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1"))).collect();
         let span = span_at(self.item, &pointer).or_else(|| self.fields.key_span("overrides"));
-        let message = format!("`overrides` must not change `{}`: mcp-deploy relies on it", shown(&path.join(".")));
+        let path: Vec<_> = path.iter().map(|key| shown(key)).collect();
+        let message = format!("`overrides` must not change `{}`: mcp-deploy relies on it", path.join("."));
         self.fields.reader().error(span, message, Some((*instead).to_owned()).filter(|hint| !hint.is_empty()));
     }
 }

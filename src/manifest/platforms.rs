@@ -17,6 +17,7 @@ pub fn targets(root: &Fields<'_, '_>) -> Targets {
 /// Every `[stages.NAME]`: its settings, and its targets with the manifest's own as the defaults.
 pub fn stages(root: &Fields<'_, '_>, server: &str, base: &Targets) -> Vec<Stage> {
     let Some(all) = root.fields("stages") else { return Vec::new() };
+    let base = &inherited(base);
     let mut stages = Vec::new();
     for (name, item) in all.entries() {
         if let Some(problem) = names::stage(name, server) {
@@ -29,6 +30,16 @@ pub fn stages(root: &Fields<'_, '_>, server: &str, base: &Targets) -> Vec<Stage>
         stages.push(Stage { name: name.to_owned(), env, targets });
     }
     stages
+}
+
+/// What a stage has of the manifest's targets. A domain belongs to one deployment: no stage inherits it.
+fn inherited(base: &Targets) -> Targets {
+    let mut base = base.clone();
+    base.lambda = base.lambda.map(Lambda::without_domain);
+    if let Some(cloudflare) = &mut base.cloudflare {
+        cloudflare.domains.clear();
+    }
+    base
 }
 
 /// A stage changes targets; it cannot add one.
@@ -46,26 +57,21 @@ fn staged_targets(table: &Fields<'_, '_>, base: &Targets) -> Targets {
         Some(fields)
     };
     let staged = Targets {
-        // A domain belongs to one deployment: no stage inherits it.
         lambda: match known("lambda", base.lambda.is_some()) {
-            Some(fields) => Some(lambda(fields, base.lambda.clone().unwrap_or_default().without_domain())),
-            None => base.lambda.clone().map(Lambda::without_domain),
+            Some(fields) => Some(lambda(fields, base.lambda.clone().unwrap_or_default())),
+            None => base.lambda.clone(),
         },
         vercel: match known("vercel", base.vercel.is_some()) {
             Some(fields) => Some(vercel(fields, base.vercel.clone().unwrap_or_default())),
             None => base.vercel.clone(),
         },
         cloudflare: match known("cloudflare", base.cloudflare.is_some()) {
-            Some(fields) => Some(cloudflare(fields, without_domains(base.cloudflare.clone().unwrap_or_default()))),
-            None => base.cloudflare.clone().map(without_domains),
+            Some(fields) => Some(cloudflare(fields, base.cloudflare.clone().unwrap_or_default())),
+            None => base.cloudflare.clone(),
         },
     };
     table.finish();
     staged
-}
-
-fn without_domains(cloudflare: Cloudflare) -> Cloudflare {
-    Cloudflare { domains: Vec::new(), ..cloudflare }
 }
 
 fn lambda(fields: Fields<'_, '_>, base: Lambda) -> Lambda {

@@ -61,7 +61,9 @@ const LIMITS: Limits =
 pub enum Front {
     FunctionUrl,
     /// At its own address the name of its stage is the first part of every path.
-    RestApi { stage: &'static str },
+    RestApi {
+        stage: &'static str,
+    },
 }
 
 /// A front and a Lambda Runtime API, both on 127.0.0.1. Dropped, it closes every connection and ends its threads.

@@ -17,7 +17,8 @@ pub fn from_request(head: &Head, body: &[u8], stage: &str, call: &Call) -> Optio
     let proxy = path.strip_prefix('/').filter(|proxy| !proxy.is_empty())?;
     let (single, multi) = headers(head, call);
     let (first, all) = parameters(query);
-    let millis = call.time.duration_since(std::time::SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let millis =
+        call.time.duration_since(std::time::SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     let event = json!({
         "resource": "/{proxy+}",
         "path": path,
@@ -107,14 +108,21 @@ mod tests {
 
     #[test]
     fn a_request_becomes_an_event() {
-        let headers =
-            [("host", "x.execute-api.us-east-1.amazonaws.com"), ("accept", "a"), ("accept", "b"), ("cookie", "x=1; y=2")];
+        let headers = [
+            ("host", "x.execute-api.us-east-1.amazonaws.com"),
+            ("accept", "a"),
+            ("accept", "b"),
+            ("cookie", "x=1; y=2"),
+        ];
         let event = event("/live/mcp?q=1&q=2&r=%C3%A9+f", &headers, "{\"é\":1}".as_bytes()).unwrap();
         assert_eq!((&event["path"], &event["requestContext"]["path"]), (&json!("/mcp"), &json!("/live/mcp")));
         assert_eq!(event["pathParameters"], json!({ "proxy": "mcp" }));
         assert_eq!(event["queryStringParameters"], json!({ "q": "2", "r": "é f" }));
         assert_eq!(event["multiValueQueryStringParameters"], json!({ "q": ["1", "2"], "r": ["é f"] }));
-        assert_eq!((&event["headers"]["accept"], &event["multiValueHeaders"]["accept"]), (&json!("b"), &json!(["a", "b"])));
+        assert_eq!(
+            (&event["headers"]["accept"], &event["multiValueHeaders"]["accept"]),
+            (&json!("b"), &json!(["a", "b"]))
+        );
         assert_eq!(event["headers"]["cookie"], "x=1; y=2");
         assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("{\"é\":1}"), &json!(false)));
     }

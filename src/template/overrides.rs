@@ -9,10 +9,11 @@ use crate::manifest::Targets;
 use crate::manifest::overrides::merge;
 use crate::plan::FileSet;
 
-type Merge = fn(&str, &Map<String, Value>) -> Result<String>;
+/// A file, what its cloud's table says, and how that gets into it.
+type Row<'a> = (&'static str, Option<&'a Map<String, Value>>, fn(&str, &Map<String, Value>) -> Result<String>);
 
 pub fn apply(targets: &Targets, files: &mut FileSet) -> Result<()> {
-    let table: [(&str, Option<&Map<String, Value>>, Merge); 3] = [
+    let table: [Row<'_>; 3] = [
         ("template.yaml", targets.lambda.as_ref().map(|lambda| &lambda.overrides), into_yaml),
         ("vercel.json", targets.vercel.as_ref().map(|vercel| &vercel.overrides), into_json),
         ("wrangler.jsonc", targets.cloudflare.as_ref().map(|cloudflare| &cloudflare.overrides), into_json),
@@ -57,7 +58,13 @@ fn into_yaml(text: &str, overrides: &Map<String, Value>) -> Result<String> {
 }
 
 /// Merges into the block whose keys begin at column `indent` of the lines `start..end`; gives its new end.
-fn block(lines: &mut Vec<String>, start: usize, mut end: usize, indent: usize, overrides: &Map<String, Value>) -> Result<usize> {
+fn block(
+    lines: &mut Vec<String>,
+    start: usize,
+    mut end: usize,
+    indent: usize,
+    overrides: &Map<String, Value>,
+) -> Result<usize> {
     for (key, value) in overrides {
         let Some(at) = (start..end).find(|at| is_key(&lines[*at], indent, key)) else {
             let after = last_line(lines, start, end) + 1;
