@@ -19,5 +19,5 @@ mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
 mod streaming;
-mod templates;
 mod support;
+mod templates;

@@ -65,12 +65,16 @@ const OPTIONS: [(&str, &str, &str); 10] = [
 #[test]
 fn every_template_is_clean() {
     let dir = folder("templates");
-    let mut files = Vec::new();
+    let (mut files, mut chosen) = (Vec::new(), Vec::new());
     for (front, front_keys) in FRONTS {
         for (option, keys, beside) in OPTIONS {
             let text = rendered(&format!("{SERVER}[targets.lambda]\n{front_keys}{keys}{beside}"));
             let path = dir.join(format!("{front}-{option}.yaml"));
             write(&path, text);
+            // SAM looks at every front, and at every option of the two that differ most.
+            if option == "all" || ["url", "api"].contains(&front) {
+                chosen.push(path.clone());
+            }
             files.push(path);
         }
     }
@@ -79,10 +83,8 @@ fn every_template_is_clean() {
     let linted = Running::start(lint).wait(LONG).expect(0);
     assert_eq!(linted.stdout.trim(), "", "{linted}");
 
-    // The very commands, without starting sam for each. A template of every front, and of every option.
-    let last = OPTIONS.len() - 1;
-    let chosen = files.iter().enumerate().filter(|(at, _)| at % OPTIONS.len() == last || *at < last || (20..30).contains(at));
-    let chosen: Vec<&PathBuf> = chosen.map(|(_, file)| file).collect();
+    // The very commands, without starting sam for each.
+    let chosen: Vec<_> = chosen.iter().collect();
     let said = python(&dir, VALIDATE, &chosen).expect(0);
     let valid = said.stdout.matches("is a valid SAM Template").count();
     assert_eq!(valid, 2 * chosen.len(), "{said}");
@@ -100,8 +102,10 @@ for path in sys.argv[1:]:
 #[test]
 fn overrides_are_what_a_reader_finds() {
     let dir = folder("overrides");
-    let tags: serde_json::Map<_, _> = WORDS.iter().enumerate().map(|(at, word)| (format!("t{at}"), json!(word))).collect();
-    let words: serde_json::Map<_, _> = WORDS.iter().map(|word| ((*word).to_owned(), json!([word, { "no": word }]))).collect();
+    let tags: serde_json::Map<_, _> =
+        WORDS.iter().enumerate().map(|(at, word)| (format!("t{at}"), json!(word))).collect();
+    let words: serde_json::Map<_, _> =
+        WORDS.iter().map(|word| ((*word).to_owned(), json!([word, { "no": word }]))).collect();
     let overrides = json!({
         "Description": WORDS.join("\n"),
         "Metadata": { "Words": words, "yes": true, "12": 1.5, "a: b": {}, "- c": [] },
@@ -122,7 +126,9 @@ fn overrides_are_what_a_reader_finds() {
         },
         "Outputs": { "LogGroup": { "Export": { "Name": "own" } } },
     });
-    let base = format!("{SERVER}[targets.lambda]\nfront = \"api-gateway\"\nthrottle = {{ rate = 5, burst = 10 }}\nwaf_rate_limit = 10\n");
+    let base = format!(
+        "{SERVER}[targets.lambda]\nfront = \"api-gateway\"\nthrottle = {{ rate = 5, burst = 10 }}\nwaf_rate_limit = 10\n"
+    );
     let mut with = base.parse::<toml_edit::DocumentMut>().expect("TOML");
     with["targets"]["lambda"]["overrides"] = toml(&overrides).into();
     write(dir.join("before.yaml"), rendered(&base));
@@ -153,7 +159,8 @@ print("the same")
 #[test]
 fn the_policy_templates_are_those_of_sam() {
     let print = "import json, samtranslator.policy_template_processor.processor as p; print(json.dumps(list(p.PolicyTemplatesProcessor.get_default_policy_templates_json()['Templates'])))";
-    let known: BTreeSet<String> = serde_json::from_str(&python(&folder("policies"), print, &[]).expect(0).stdout).expect("JSON");
+    let known: BTreeSet<String> =
+        serde_json::from_str(&python(&folder("policies"), print, &[]).expect(0).stdout).expect("JSON");
     assert_eq!(known, SAM_TEMPLATES.iter().map(|name| (*name).to_owned()).collect());
 }
 
