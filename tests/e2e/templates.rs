@@ -37,7 +37,7 @@ const FRONTS: [(&str, &str); 9] = [
 ];
 
 /// Below `[targets.lambda]`, and beside it: everything else.
-const OPTIONS: [(&str, &str, &str); 10] = [
+const OPTIONS: [(&str, &str, &str); 11] = [
     ("plain", "", ""),
     ("provisioned", "provisioned_concurrency = 2\nreserved_concurrency = 10\n", ""),
     ("vpc", "vpc = { subnets = [\"subnet-0123456789abcdef0\"], security_groups = [\"sg-0123456789abcdef0\"] }\n", ""),
@@ -49,6 +49,7 @@ const OPTIONS: [(&str, &str, &str); 10] = [
     ("tracing", "tracing = true\nlog_retention_days = 7\n", ""),
     ("x86", "architecture = \"x86_64\"\nmemory = 10240\n", ""),
     ("secrets", "", "[secrets]\nTOKEN = \"t\"\n"),
+    ("state", "", "[tools.b]\ndescription = \"d\"\nstate = \"shared\"\n"),
     ("keys", "", "[access]\nauth = \"api-key\"\n"),
     (
         "overrides",
@@ -58,7 +59,7 @@ const OPTIONS: [(&str, &str, &str); 10] = [
     (
         "all",
         "provisioned_concurrency = 2\nreserved_concurrency = 10\nvpc = { subnets = [\"subnet-0123456789abcdef0\"], security_groups = [\"sg-0123456789abcdef0\"] }\npolicies = [{ SQSPollerPolicy = { QueueName = \"q\" } }]\ntracing = true\n",
-        "[secrets]\nTOKEN = \"t\"\n[access]\nauth = \"api-key\"\n",
+        "[secrets]\nTOKEN = \"t\"\n[access]\nauth = \"api-key\"\n[tools.b]\ndescription = \"d\"\nstate = \"caller\"\n",
     ),
 ];
 
