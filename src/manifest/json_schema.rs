@@ -61,7 +61,7 @@ pub fn json_schema() -> Value {
             &[],
         ),
         _ => closed(
-            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "observability": { "type": "boolean" }, "overrides": overrides("wrangler.jsonc") }),
+            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "placement": { "type": "string", "pattern": "^(aws|gcp|azure):[a-z0-9-]+$", "description": "A region of another cloud to run near to, such as aws:us-east-1." }, "observability": { "type": "boolean" }, "overrides": overrides("wrangler.jsonc") }),
             &[],
         ),
     };

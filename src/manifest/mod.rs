@@ -352,6 +352,8 @@ pub struct Cloudflare {
     pub domains: Vec<String>,
     /// Runs near what it calls instead of near the caller.
     pub smart_placement: bool,
+    /// Runs near this region of another cloud: `aws:us-east-1`.
+    pub placement: Option<String>,
     /// Workers Logs.
     pub observability: bool,
     /// Merged into `wrangler.jsonc`.
@@ -360,7 +362,13 @@ pub struct Cloudflare {
 
 impl Default for Cloudflare {
     fn default() -> Self {
-        Cloudflare { domains: Vec::new(), smart_placement: false, observability: true, overrides: Map::new() }
+        Cloudflare {
+            domains: Vec::new(),
+            smart_placement: false,
+            placement: None,
+            observability: true,
+            overrides: Map::new(),
+        }
     }
 }
 

@@ -195,12 +195,37 @@ fn cloudflare(fields: Fields<'_, '_>, base: Cloudflare) -> Cloudflare {
         }
         domains.push(domain);
     }
-    let cloudflare = Cloudflare {
+    let mut cloudflare = Cloudflare {
         domains: if domains.is_empty() { base.domains } else { domains },
         smart_placement: fields.bool("smart_placement").unwrap_or(base.smart_placement),
+        placement: placement(&fields).or(base.placement),
         observability: fields.bool("observability").unwrap_or(base.observability),
         overrides: overrides::overrides(&fields, base.overrides, overrides::CLOUDFLARE),
     };
+    if cloudflare.smart_placement && cloudflare.placement.is_some() {
+        // A stage that says one of them leaves the manifest's other.
+        let given = |key: &str| fields.entries().iter().any(|(known, _)| *known == key);
+        match (given("smart_placement"), given("placement")) {
+            (true, true) => {
+                let hint = "keep one of them".to_owned();
+                fields.error("placement", "`placement` and `smart_placement` exclude each other", Some(hint));
+            }
+            (true, false) => cloudflare.placement = None,
+            _ => cloudflare.smart_placement = false,
+        }
+    }
     fields.finish();
     cloudflare
+}
+
+/// The region of another cloud that a Worker is to run near to.
+fn placement(fields: &Fields<'_, '_>) -> Option<String> {
+    let placement = fields.string("placement")?;
+    let region = ["aws:", "gcp:", "azure:"].iter().find_map(|cloud| placement.strip_prefix(cloud));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !region.is_some_and(|region| !region.is_empty() && region.chars().all(plain)) {
+        let hint = "write a cloud and its region, such as `aws:us-east-1`, `gcp:europe-west4` or `azure:westeurope`";
+        fields.error("placement", format!("`{}` is no region of a cloud", names::shown(&placement)), Some(hint.into()));
+    }
+    Some(placement)
 }

@@ -86,7 +86,7 @@ pub fn project(manifest: &Manifest) -> Value {
             "memory": vercel.memory,
             "regions": vercel.regions,
         })),
-        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability, "secrets": secrets(manifest, "cloudflare") })),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "placement": cloudflare.placement, "observability": cloudflare.observability, "secrets": secrets(manifest, "cloudflare") })),
         "store": manifest.needs_store(),
         "state": manifest.tools.iter().any(|tool| tool.state.is_some()),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
