@@ -35,6 +35,12 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     if let Some(auth) = manifest.access.auth.kind() {
         folder(&format!("auth/{auth}"), Owner::Generated, &data, &mut files)?;
     }
+    if manifest.may_be_silent() {
+        folder("heartbeat", Owner::Generated, &data, &mut files)?;
+    }
+    if manifest.reads_in_parts() {
+        folder("ranges", Owner::Generated, &data, &mut files)?;
+    }
     for target in targets::chosen(&manifest.targets) {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
         if let Some(store) = target.store.filter(|_| manifest.needs_store()) {
