@@ -229,3 +229,46 @@ fn placement(fields: &Fields<'_, '_>) -> Option<String> {
     }
     Some(placement)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::parse;
+
+    #[test]
+    fn a_domain_belongs_to_one_deployment() {
+        let text = r#"
+[server]
+name = "s"
+version = "1.0.0"
+description = "d"
+[targets.cloudflare]
+domains = ["mcp.example.com"]
+overrides.limits = { cpu_ms = 100 }
+[targets.lambda]
+front = "api-gateway"
+waf_rate_limit = 100
+domain = "aws.example.com"
+hosted_zone = "Z1"
+[stages.bare]
+[stages.changed.targets.cloudflare]
+overrides = { limits = { subrequests = 5 } }
+[stages.changed.targets.lambda]
+tracing = true
+[stages.own.targets.lambda]
+domain = "own.example.com"
+hosted_zone = "Z1"
+"#;
+        let (manifest, faults) = parse(text, &|_| Err("no file".into()));
+        let manifest = manifest.unwrap_or_else(|| panic!("{faults:?}"));
+        for (stage, domain) in [("production", "aws"), ("bare", ""), ("changed", ""), ("own", "own")] {
+            let targets = manifest.staged(stage).expect("a stage").targets;
+            let (lambda, cloudflare) = (targets.lambda.expect("there"), targets.cloudflare.expect("there"));
+            let name = lambda.front.domain().map(|domain| domain.name.as_str()).unwrap_or_default();
+            assert_eq!(name.split('.').next(), Some(domain), "{stage}");
+            assert_eq!(lambda.front.gateway().and_then(|gateway| gateway.waf_rate_limit), Some(100));
+            assert_eq!(cloudflare.domains.is_empty(), stage != "production", "{stage}");
+            let more = if stage == "changed" { r#"{"cpu_ms":100,"subrequests":5}"# } else { r#"{"cpu_ms":100}"# };
+            assert_eq!(cloudflare.overrides["limits"].to_string(), more, "{stage}");
+        }
+    }
+}
