@@ -34,6 +34,9 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     if let Some(auth) = manifest.access.auth.kind() {
         folder(&format!("auth/{auth}"), Owner::Generated, &data, &mut files)?;
     }
+    if manifest.access.rate_limit.is_some() {
+        folder("rate-limit", Owner::Generated, &data, &mut files)?;
+    }
     for target in targets::chosen(&manifest.targets) {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
     }

@@ -8,6 +8,7 @@ mod load;
 pub mod names;
 pub mod param;
 mod platforms;
+mod rate_limit;
 mod reader;
 pub mod schema;
 mod sections;
@@ -98,6 +99,17 @@ pub struct Access {
     /// Host names the server answers for besides the cloud's own.
     pub hosts: Vec<String>,
     pub auth: Auth,
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// `[access] rate_limit`: how many calls one caller may make in a window of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateLimit {
+    pub calls: u64,
+    /// Seconds.
+    pub window: u64,
+    /// What happens while nobody can count: all are let in, or none.
+    pub open: bool,
 }
 
 /// `[access] auth`: how a caller proves who it is.

@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use toml_edit::Item;
 
-use super::reader::{Fields, Reader, a, span_at, to_json};
+use super::reader::{Fields, Reader, a, span_at, span_at_root, to_json};
 use super::schema::{self, Role};
 use super::{
     API_KEYS, Auth, Cache, Kind, Limits, Manifest, Position, Prompt, Resource, Secret, Server, Tool, auth, names,
     uri_template,
 };
-use super::{platforms, settings};
+use super::{platforms, rate_limit, settings};
 use crate::targets;
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -46,6 +46,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
     }
     platform_limits(&fields, &manifest);
     function_durations(&fields, &manifest);
+    rate_limit::expressible(&fields, &manifest);
     fields.finish();
     Some(manifest)
 }
@@ -451,10 +452,4 @@ fn function_durations(root: &Fields<'_, '_>, manifest: &Manifest) {
         let hint = format!("write at least {longest}, or shorten the timeouts");
         root.reader().error(span_at_root(root, "/targets/vercel/max_duration"), message, Some(hint));
     }
-}
-
-fn span_at_root(root: &Fields<'_, '_>, pointer: &str) -> Option<Range<usize>> {
-    let (section, rest) = pointer[1..].split_once('/')?;
-    let item = root.entries().into_iter().find(|(key, _)| *key == section)?.1;
-    span_at(item, &format!("/{rest}"))
 }

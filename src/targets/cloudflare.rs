@@ -10,7 +10,7 @@ use crate::toolchain::ToolId;
 pub const TARGET: Target = Target {
     name: "cloudflare",
     title: "Cloudflare Workers",
-    limits: Limits { timeout: None, body: 100 << 20 },
+    limits: Limits { timeout: None, body: 100 << 20, rate_windows: &[10, 60] },
     packages: |_| &[],
     chosen: |targets| targets.cloudflare.is_some(),
     build,

@@ -14,7 +14,7 @@ use crate::toolchain::ToolId;
 pub const TARGET: Target = Target {
     name: "lambda",
     title: "AWS Lambda",
-    limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20 },
+    limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20, rate_windows: &[] },
     packages,
     chosen: |targets| targets.lambda.is_some(),
     build,

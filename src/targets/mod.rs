@@ -43,6 +43,8 @@ pub struct Limits {
     pub timeout: Option<Duration>,
     /// Bytes of a request body.
     pub body: u64,
+    /// Seconds that its counter of calls knows; empty: any.
+    pub rate_windows: &'static [u64],
 }
 
 /// A project and the tools that build it.

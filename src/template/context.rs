@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{sample, types};
-use crate::manifest::{Auth, Kind, Manifest, OAuth, Resource, Tool};
+use crate::manifest::{Auth, Kind, Manifest, OAuth, RateLimit, Resource, Tool};
 use crate::packages;
 use crate::targets::{self, Target};
 
@@ -55,6 +56,14 @@ pub fn project(manifest: &Manifest) -> Value {
             }
             Auth::None | Auth::ApiKey => Value::Null,
         },
+        "rate_limit": manifest.access.rate_limit.map(|RateLimit { calls, window, open }| {
+            json!({
+                "calls": calls, "window": window, "open": open, "namespace": rate_limit_namespace(&manifest.app),
+                "by_address": manifest.access.auth == Auth::None,
+                // Where the cloud's own counter is no part of its local runtime.
+                "in_memory": targets.lambda.is_some() || targets.vercel.is_some(),
+            })
+        }),
         "mcp_deploy_version": env!("CARGO_PKG_VERSION"),
         "description_1024": truncated(&inert(&manifest.server.description), 1024),
         "manifest_json": data(manifest),
@@ -88,6 +97,13 @@ pub fn project(manifest: &Manifest) -> Value {
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
+}
+
+/// Cloudflare's counters are the account's, by a whole number: the same for every deployment of one app, another for any other.
+fn rate_limit_namespace(app: &str) -> String {
+    let digest = Sha256::digest(app);
+    let number = digest.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+    (number >> 1).max(1).to_string()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
