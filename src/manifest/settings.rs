@@ -26,7 +26,7 @@ pub fn secrets(root: &Fields<'_, '_>) -> Vec<Secret> {
             root.reader().error(span, format!("`{name}` is declared in `[env]` and in `[secrets]`"), Some(hint));
         }
     }
-    all.into_iter().map(|(name, description)| Secret { name, description }).collect()
+    all.into_iter().map(|(name, description)| Secret::new(name, description)).collect()
 }
 
 fn variables(root: &Fields<'_, '_>, key: &'static str, wrong: &str, hint: &str) -> Vec<(String, String)> {

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{sample, types};
 use crate::manifest::{Auth, Kind, Manifest, OAuth, RateLimit, Resource, Tool};
 use crate::packages;
-use crate::targets::{self, Target};
+use crate::targets::{self, Target, lambda};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
 #[derive(Debug, Clone, Serialize)]
@@ -85,7 +85,8 @@ pub fn project(manifest: &Manifest) -> Value {
             "reserved_concurrency": lambda.reserved_concurrency,
             "tracing": lambda.tracing,
             "policies": lambda.policies,
-            "has_policies": !lambda.policies.is_empty() || !manifest.secrets.is_empty(),
+            "secrets": secrets(manifest, "lambda"),
+            "has_policies": !lambda.policies.is_empty() || lambda::calls_aws(manifest),
             "vpc": lambda.vpc.as_ref().map(|vpc| json!({ "subnets": vpc.subnets, "security_groups": vpc.security_groups })),
         })),
         "vercel": targets.vercel.as_ref().map(|vercel| json!({
@@ -93,7 +94,9 @@ pub fn project(manifest: &Manifest) -> Value {
             "memory": vercel.memory,
             "regions": vercel.regions,
         })),
-        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability })),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability, "secrets": secrets(manifest, "cloudflare") })),
+        "store": manifest.needs_store(),
+        "state": manifest.tools.iter().any(|tool| tool.state.is_some()),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
@@ -104,6 +107,10 @@ fn rate_limit_namespace(app: &str) -> String {
     let digest = Sha256::digest(app);
     let number = digest.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
     (number >> 1).max(1).to_string()
+}
+
+fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
+    manifest.secrets_of(target).map(|secret| json!({ "name": secret.name })).collect()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
@@ -173,7 +180,8 @@ fn data(manifest: &Manifest) -> String {
         "resources": resources,
         "prompts": prompts,
         "env": manifest.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect::<Map<_, _>>(),
-        "secrets": manifest.secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>(),
+        // What one cloud's own code needs is no matter of the handlers.
+        "secrets": manifest.secrets.iter().filter(|secret| secret.only.is_none()).map(|secret| &secret.name).collect::<Vec<_>>(),
         "access": { "origins": manifest.access.origins, "hosts": hosts(manifest) },
         "limits": {
             "timeoutMs": milliseconds(manifest.limits.timeout),

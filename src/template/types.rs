@@ -20,7 +20,7 @@ pub fn declarations(manifest: &Manifest) -> String {
         manifest.prompts.iter().map(prompt),
     ));
     let settings = manifest.env.iter().map(|(name, _)| name);
-    let secrets = manifest.secrets.iter().map(|secret| &secret.name);
+    let secrets = manifest.secrets.iter().filter(|secret| secret.only.is_none()).map(|secret| &secret.name);
     let variables = settings.chain(secrets).map(|name| format!("  readonly {}: string;\n", literal(name)));
     text.push_str(&interface("Env", "Settings and secrets, by name.", variables));
     text.truncate(text.trim_end().len());
