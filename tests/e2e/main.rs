@@ -15,6 +15,7 @@ mod doctor;
 mod hostile_text;
 mod interrupt;
 mod large;
+mod rate_limit;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
