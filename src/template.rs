@@ -34,14 +34,21 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     if let Some(auth) = manifest.access.auth.kind() {
         folder(&format!("auth/{auth}"), Owner::Generated, &data, &mut files)?;
     }
-    if manifest.access.rate_limit.is_some() {
-        folder("rate-limit", Owner::Generated, &data, &mut files)?;
+    let limited = manifest.access.rate_limit.is_some();
+    if limited {
+        folder("rate-limit/common", Owner::Generated, &data, &mut files)?;
     }
     for target in targets::chosen(&manifest.targets) {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
+        if limited {
+            folder(&format!("rate-limit/{}", target.name), Owner::Generated, &data, &mut files)?;
+        }
         if let Some(store) = target.store.filter(|_| manifest.needs_store()) {
             folder(&format!("store/{store}"), Owner::Generated, &data, &mut files)?;
         }
+    }
+    if manifest.has_state() {
+        state(manifest, &data, &mut files)?;
     }
     if manifest.targets.lambda.is_some() && targets::lambda::calls_aws(manifest) {
         folder("aws", Owner::Generated, &data, &mut files)?;
@@ -54,6 +61,21 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
         }
     }
     Ok(files)
+}
+
+/// `ctx.state`, what each cloud keeps it in, and what they share.
+fn state(manifest: &Manifest, data: &Value, files: &mut FileSet) -> Result<()> {
+    let mut folders = vec!["state/common".to_owned(), "state/sql".to_owned()];
+    let chosen: Vec<_> = targets::chosen(&manifest.targets).collect();
+    folders.extend(chosen.iter().map(|target| format!("state/{}", target.name)));
+    // Where no store is part of the platform, a local run has to bring one.
+    if chosen.iter().any(|target| target.store.is_some()) {
+        folders.push("state/node".to_owned());
+    }
+    if chosen.iter().any(|target| target.store.is_none()) {
+        folders.push("durable-objects".to_owned());
+    }
+    folders.iter().try_for_each(|name| folder(name, Owner::Generated, data, files))
 }
 
 /// The files that only `init` writes: what a new project has beside [`project`].
@@ -205,22 +227,12 @@ mod tests {
         }
 
         let limit = "rate_limit = \"30/10s\"";
-        for (clouds, stores) in [
-            (&["lambda"][..], &["tableCounter", "ownCounter"][..]),
-            (&["vercel"], &["redisCounter", "ownCounter"]),
-            (&["cloudflare"], &["bindingCounter"]),
-        ] {
-            let files = rendered(limit, clouds, "production");
-            let all = ["tableCounter", "redisCounter", "bindingCounter", "ownCounter"];
-            let there = all.into_iter().filter(|name| {
-                text(&files, module).contains(&format!("{name}:"))
-                    || text(&files, module).contains(&format!("function {name}"))
-            });
-            let mut there: Vec<&str> = there.collect();
-            there.sort_unstable();
-            let mut stores = stores.to_vec();
-            stores.sort_unstable();
-            assert_eq!(there, stores, "{clouds:?}");
+        for cloud in ["lambda", "vercel", "cloudflare"] {
+            let files = rendered(limit, &[cloud], "production");
+            let mut there = files.0.keys().filter(|path| path.ends_with("-limit.ts"));
+            assert_eq!(there.next(), Some(&format!("src/generated/{cloud}-limit.ts")));
+            assert_eq!(there.next(), None);
+            assert_eq!(text(&files, module).contains("ownCounter"), cloud != "cloudflare");
         }
 
         // One Worker, one number; the stage is another Worker.

@@ -19,5 +19,6 @@ mod rate_limit;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
+mod state;
 mod streaming;
 mod support;
