@@ -344,6 +344,7 @@ impl Probe<'_> {
             let token = value.split_once(' ').map(|(_, token)| token.trim());
             [token, Some(value.trim())].into_iter().flatten()
         });
+        let secrets = secrets.chain(self.options.budgets.as_deref());
         secrets.fold(text, |text, secret| hide(&text, secret))
     }
 }

@@ -5,14 +5,15 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mcp_deploy::template;
 use serde_json::{Value, json};
 
+use crate::state::Moto;
 use crate::support::child::{LONG, Running, SHORT, run};
 use crate::support::site::{Site, heavy};
-use crate::support::tools::KIT;
+use crate::support::tools::{KIT, REDIS};
 use crate::support::work::{clone, folder, mcp_deploy, write};
 
 const CALLS: usize = 5;
@@ -273,15 +274,14 @@ fn while_nobody_can_count_all_are_let_in_or_none() {
     for target in ["lambda", "vercel"] {
         for env in [nowhere.as_slice(), &[]] {
             let mut server = Entry::start(&open, target, env);
+            let begun = Instant::now();
             for _ in 0..10 {
                 assert_eq!(post(&server.url, &[]).status, 200);
             }
+            let most = 1 + usize::try_from(begun.elapsed().as_secs() / 5).expect("seconds");
             let said = server.logged("the calls cannot be counted");
-            assert_eq!(
-                said.matches("the calls cannot be counted").count(),
-                1,
-                "once in a while, not each time: {said}"
-            );
+            let told = said.matches("the calls cannot be counted").count();
+            assert!(told <= most, "each time, not once in a while: {said}");
             assert!(!said.contains(SECRET) && !said.contains("127.0.0.1\""), "{said}");
 
             let mut server = Entry::start(&closed, target, env);
@@ -320,4 +320,78 @@ fn without_its_binding_a_worker_cannot_count() {
         let said = server.stdout.text() + &server.stderr.text();
         said.contains("the Worker has no binding MCP_RATE_LIMIT").then_some(())
     });
+}
+
+/// As if the adapter had said who calls.
+#[test]
+fn of_ipv6_a_network_is_one_client() {
+    let env = [("MCP_LOCAL_RATE_LIMIT", "1"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")];
+    let server = Entry::start(&OPEN.root, "lambda", &env);
+    let status = |context: Value| post(&server.url, &[("x-amzn-request-context", &context.to_string())]).status;
+    let from = |address: &str| status(json!({ "http": { "sourceIp": address } }));
+    with_seconds_left(20);
+    for address in ["2001:db8::1", "2001:db8::2", "2001:db8::a:b:c:d", "2001:db8:0:0:a::", "2001:db8:0:0:1:2:3:4"] {
+        assert_eq!(from(address), 200, "{address}");
+    }
+    assert_eq!(from("2001:db8::ffff"), 429);
+    for another in ["2001:db8:0:1::1", "2001:db8:1::1", "2001:0:0:db8::1", "::1", "192.0.2.1"] {
+        assert_eq!(from(another), 200, "{another}");
+    }
+    for _ in 1..CALLS {
+        assert_eq!(from("::ffff:192.0.2.1"), 200);
+    }
+    assert_eq!(from("192.0.2.1"), 429, "the same one in the notation of IPv6");
+    // API Gateway's form of it; and whoever has no address shares one budget with all others that have none.
+    assert_eq!(status(json!({ "identity": { "sourceIp": "192.0.2.1" } })), 429);
+    for _ in 0..CALLS {
+        assert_eq!(status(json!({})), 200);
+    }
+    assert_eq!(status(Value::Null), 429);
+}
+
+/// Two processes, as two instances of a function, and a hundred calls at once: exactly the limit gets through.
+fn exact(root: &Path, target: &str, env: &[(&str, &str)]) {
+    for last in [false, false, true] {
+        let mut servers = [Entry::start(root, target, env), Entry::start(root, target, env)];
+        let urls = servers.each_ref().map(|server| server.url.clone());
+        with_seconds_left(40);
+        let answered = burst(&[&urls[0], &urls[1]], &[]);
+        // On a machine too busy for the store to answer in time, calls were let in as the manifest says: that proves nothing.
+        let busy = servers.iter_mut().any(|server| server.logged("").contains("cannot be counted"));
+        if busy && !last {
+            with_seconds_left(60); // in the next window
+            continue;
+        }
+        assert_eq!(answered, CALLS);
+        // Neither of them has seen all of it, and both know.
+        for server in &mut servers {
+            refused(&post(&server.url, &[]), CALLS);
+            let said = server.logged("the rate limit is reached");
+            assert_eq!(said.matches("the rate limit is reached").count(), 1, "{said}");
+        }
+        return;
+    }
+}
+
+#[test]
+fn dynamodb_is_exact() {
+    let moto = Moto::start(&OPEN.root);
+    let env = moto.env();
+    let env: Vec<_> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    exact(&OPEN.root, "lambda", &env);
+}
+
+#[test]
+fn redis_is_exact() {
+    let mut redis = Command::new(REDIS.path());
+    redis.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/clients/upstash.py")).arg(SECRET);
+    let mut redis = Running::start(redis);
+    let port = redis.until("its port", SHORT, |redis| redis.stdout.text().lines().next().map(str::to_owned));
+    let url = format!("http://127.0.0.1:{port}");
+    let own = [("UPSTASH_REDIS_REST_URL", url.as_str()), ("UPSTASH_REDIS_REST_TOKEN", SECRET)];
+    exact(&OPEN.root, "vercel", &own);
+    // A database that does not know us is one that cannot count.
+    let mut wrong = Entry::start(&OPEN.root, "vercel", &[own[0], ("UPSTASH_REDIS_REST_TOKEN", "another-token")]);
+    assert_eq!(post(&wrong.url, &[]).status, 200);
+    assert!(!wrong.logged("EVAL: Unauthorized").contains("another-token"));
 }

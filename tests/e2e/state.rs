@@ -491,14 +491,14 @@ fn served(mut node: Command, site: &Site, port: &str, env: &[(&str, &str)]) -> (
 }
 
 /// DynamoDB's API on this machine, with the table of the rendered template.
-struct Moto {
+pub struct Moto {
     url: String,
     table: String,
     _server: Running,
 }
 
 impl Moto {
-    fn start(root: &Path) -> Self {
+    pub fn start(root: &Path) -> Self {
         let port = free_port();
         let mut server = Command::new(MOTO.path());
         server.args(["-H", "127.0.0.1", "-p", &port]);
@@ -519,7 +519,7 @@ impl Moto {
         moto
     }
 
-    fn env(&self) -> Vec<(&'static str, String)> {
+    pub fn env(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_ENDPOINT_URL_DYNAMODB", self.url.clone()),
             ("MCP_TABLE", self.table.clone()),
