@@ -1,6 +1,7 @@
 //! `[access] rate_limit` and `rate_limit_failure`: how often one caller may call, and whether each chosen cloud can count so.
 
-use super::reader::{Fields, parse_duration, span_at_root};
+use super::reader::{Fields, parse_duration};
+use super::sections::span_at_root;
 use super::{Manifest, RateLimit, names};
 use crate::targets;
 

@@ -354,13 +354,6 @@ pub fn span_at(item: &Item, pointer: &str) -> Option<Range<usize>> {
     best
 }
 
-/// The place of what a JSON pointer names in the whole manifest.
-pub fn span_at_root(root: &Fields<'_, '_>, pointer: &str) -> Option<Range<usize>> {
-    let (section, rest) = pointer[1..].split_once('/')?;
-    let item = root.entries().into_iter().find(|(key, _)| *key == section)?.1;
-    span_at(item, &format!("/{rest}"))
-}
-
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let number: u64 = text[..digits].parse().ok()?;

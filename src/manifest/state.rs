@@ -1,6 +1,7 @@
 //! `[tools.NAME] state`: whose the values are that a handler keeps, and what the clouds need to keep them.
 
-use super::reader::{Fields, a, nearest, span_at_root};
+use super::reader::{Fields, a, nearest};
+use super::sections::span_at_root;
 use super::{Auth, Manifest, Secret, State, Tool, names};
 
 /// `"caller"`, `"shared"` or `{ handle = "PARAM" }`.

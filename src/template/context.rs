@@ -56,6 +56,8 @@ pub fn project(manifest: &Manifest) -> Value {
             }
             Auth::None | Auth::ApiKey => Value::Null,
         },
+        "heartbeat": manifest.may_be_silent(),
+        "ranges": manifest.reads_in_parts(),
         "rate_limit": manifest.access.rate_limit.map(|RateLimit { calls, window, open }| {
             json!({
                 "calls": calls, "window": window, "open": open, "namespace": rate_limit_namespace(&manifest.app),
@@ -196,6 +198,7 @@ fn data(manifest: &Manifest) -> String {
         "limits": {
             "timeoutMs": milliseconds(manifest.limits.timeout),
             "maxBodyBytes": manifest.limits.max_body,
+            "maxResultBytes": manifest.limits.max_result,
             "maxInputElements": manifest.limits.max_input_elements,
         },
         "cache": { "ttlMs": milliseconds(manifest.cache.ttl), "scope": cache_scope(manifest) },

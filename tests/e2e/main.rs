@@ -7,6 +7,7 @@
 #[path = "../support/answers.rs"]
 mod answers;
 mod auth;
+mod budget;
 mod clients;
 mod clouds;
 mod conformance;
@@ -15,6 +16,7 @@ mod doctor;
 mod hostile_text;
 mod interrupt;
 mod large;
+mod parts;
 mod rate_limit;
 mod ship;
 #[path = "../support/signals.rs"]

@@ -2,8 +2,10 @@
 
 pub mod child;
 pub mod gate;
+pub mod logs;
 pub mod mcp;
 pub mod site;
+pub mod stream;
 pub mod tools;
 pub mod work;
 
