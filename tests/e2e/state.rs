@@ -506,7 +506,7 @@ impl Moto {
     pub fn start(root: &Path) -> Self {
         let port = free_port();
         let mut server = Command::new(MOTO.path());
-        server.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/clients/moto.py")).arg(&port);
+        server.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/clients/dynamodb.py")).arg(&port);
         let mut server = Running::start(server);
         let url = format!("http://127.0.0.1:{port}");
         server.until("its first answer", LONG, |_| ureq::get(format!("{url}/moto-api/data.json")).call().ok());
