@@ -98,6 +98,8 @@ pub fn json_schema() -> Value {
                 "origins": { "type": "array", "items": { "type": "string" }, "description": "Browser origins that may call, such as https://app.example; none by default." },
                 "hosts": { "type": "array", "items": { "type": "string" }, "description": "Host names it answers for besides the cloud's own." },
                 "auth": { "enum": ["none", "api-key", "oauth"], "description": "How callers prove who they are; open to all when not named." },
+                "rate_limit": { "type": "string", "pattern": "^[0-9]+ ?/ ?(second|minute|hour|day|[0-9]+ ?(s|m|h))$", "description": "Calls of one caller in a window: 60/minute, 1000/hour, 10/10s; none when not named." },
+                "rate_limit_failure": { "enum": ["open", "closed"], "description": "While nobody can count: let all in (open, when not named), or none." },
                 "oauth": closed(json!({
                     "issuer": { "type": "string", "pattern": "^https?://", "description": "The `iss` of the tokens that count." },
                     "audience": text("The `aud` of tokens for this server: its URL, or its name at the issuer."),

@@ -12,6 +12,7 @@ pub mod overrides;
 pub mod param;
 mod platforms;
 pub mod policies;
+mod rate_limit;
 mod reader;
 pub mod schema;
 mod sections;
@@ -107,6 +108,17 @@ pub struct Access {
     /// Host names the server answers for besides the cloud's own.
     pub hosts: Vec<String>,
     pub auth: Auth,
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// `[access] rate_limit`: how many calls one caller may make in a window of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateLimit {
+    pub calls: u64,
+    /// Seconds.
+    pub window: u64,
+    /// What happens while nobody can count: all are let in, or none.
+    pub open: bool,
 }
 
 /// `[access] auth`: how a caller proves who it is.
@@ -457,7 +469,7 @@ impl Manifest {
 
     /// Whether the server keeps something between two requests: where the platform has no store of its own, it gets one.
     pub fn needs_store(&self) -> bool {
-        self.has_state()
+        self.access.rate_limit.is_some() || self.has_state()
     }
 
     /// Whether a tool keeps values of its own.

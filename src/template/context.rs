@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{sample, types};
-use crate::manifest::{Auth, GATEWAY_STAGE, Kind, Lambda, Manifest, OAuth, Resource, Tool};
+use crate::manifest::{Auth, GATEWAY_STAGE, Kind, Lambda, Manifest, OAuth, RateLimit, Resource, Tool};
 use crate::packages;
 use crate::plan::{self, FileSet};
 use crate::targets::{self, Target, lambda};
@@ -58,6 +59,14 @@ pub fn project(manifest: &Manifest) -> Value {
         },
         "heartbeat": manifest.may_be_silent(),
         "ranges": manifest.reads_in_parts(),
+        "rate_limit": manifest.access.rate_limit.map(|RateLimit { calls, window, open }| {
+            json!({
+                "calls": calls, "window": window, "open": open, "namespace": rate_limit_namespace(&manifest.app),
+                "by_address": manifest.access.auth == Auth::None,
+                // Where the cloud's own counter is no part of its local runtime.
+                "in_memory": targets.lambda.is_some() || targets.vercel.is_some(),
+            })
+        }),
         "mcp_deploy_version": env!("CARGO_PKG_VERSION"),
         "description_1024": truncated(&inert(&manifest.server.description), 1024),
         "manifest_json": data(manifest),
@@ -136,6 +145,13 @@ fn gateway(lambda: &Lambda) -> Option<Value> {
         "endpoint": gateway.domain.as_ref().map(|domain| format!("https://{}/mcp", domain.name)),
         "domain": domain,
     }))
+}
+
+/// Cloudflare's counters are the account's, by a whole number: the same for every deployment of one app, another for any other.
+fn rate_limit_namespace(app: &str) -> String {
+    let digest = Sha256::digest(app);
+    let number = digest.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+    (number >> 1).max(1).to_string()
 }
 
 fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
