@@ -16,6 +16,7 @@ mod properties;
 #[path = "../support/signals.rs"]
 mod signals;
 mod source;
+mod state;
 mod support;
 mod terminal;
 mod trees;
