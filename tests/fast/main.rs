@@ -17,6 +17,7 @@ mod properties;
 #[path = "../support/signals.rs"]
 mod signals;
 mod source;
+mod state;
 mod support;
 mod terminal;
 mod trees;
