@@ -20,5 +20,6 @@ mod parts;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
+mod state;
 mod streaming;
 mod support;
