@@ -17,9 +17,11 @@ mod hostile_text;
 mod interrupt;
 mod large;
 mod parts;
+mod recorded;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
 mod state;
 mod streaming;
 mod support;
+mod websocket;

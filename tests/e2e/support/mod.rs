@@ -7,6 +7,7 @@ pub mod mcp;
 pub mod site;
 pub mod stream;
 pub mod tools;
+pub mod wire;
 pub mod work;
 
 /// The clouds, as `--target` names them.
