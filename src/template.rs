@@ -1,6 +1,7 @@
 //! The embedded templates: a manifest in, files out, no I/O.
 
 mod context;
+mod overrides;
 mod sample;
 mod types;
 
@@ -58,6 +59,7 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     if data["cloudflare"]["objects"].as_array().is_some_and(|objects| !objects.is_empty()) {
         folder("durable-objects", Owner::Generated, &data, &mut files)?;
     }
+    overrides::apply(&manifest.targets, &mut files)?;
     folder("digest", Owner::Generated, &context::digest(manifest, &files), &mut files)?;
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {

@@ -24,4 +24,5 @@ mod signals;
 mod state;
 mod streaming;
 mod support;
+mod templates;
 mod websocket;
