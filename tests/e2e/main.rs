@@ -21,5 +21,6 @@ mod recorded;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
+mod state;
 mod streaming;
 mod support;
