@@ -88,10 +88,16 @@ pub fn project(manifest: &Manifest) -> Value {
             "memory": vercel.memory,
             "regions": vercel.regions,
         })),
-        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability, "secrets": secrets(manifest, "cloudflare"),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({
+            "domains": cloudflare.domains,
+            "smart_placement": cloudflare.smart_placement,
+            "observability": cloudflare.observability,
+            "secrets": secrets(manifest, "cloudflare"),
+            "websocket": cloudflare.websocket == Some(true),
             "objects": durable_objects(manifest).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
             "exports": durable_objects(manifest),
         })),
+        "websocket": targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true)),
         "store": manifest.needs_store(),
         "state": manifest.has_state(),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
@@ -112,11 +118,13 @@ fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
     manifest.secrets_of(target).map(|secret| json!({ "name": secret.name })).collect()
 }
 
-/// The classes of Durable Objects and the modules that have them; a deleted one stays named, or the next deployment is refused.
+/// The classes of Durable Objects and the modules that have them; a deleted one stays named, for Cloudflare to know.
 fn durable_objects(manifest: &Manifest) -> Vec<Value> {
-    let state =
-        manifest.has_state().then(|| json!({ "class": "ToolState", "module": "./tool-state.ts", "deleted": false }));
-    state.into_iter().collect()
+    let object = |class, module, deleted| json!({ "class": class, "module": module, "deleted": deleted });
+    let websocket = manifest.targets.cloudflare.as_ref().and_then(|cloudflare| cloudflare.websocket);
+    let session = websocket.map(|on| object("McpSession", "./session.ts", !on));
+    let state = manifest.has_state().then(|| object("ToolState", "./tool-state.ts", false));
+    session.into_iter().chain(state).collect()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.

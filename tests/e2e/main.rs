@@ -24,3 +24,4 @@ mod signals;
 mod state;
 mod streaming;
 mod support;
+mod websocket;

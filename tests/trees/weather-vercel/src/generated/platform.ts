@@ -17,7 +17,7 @@ export interface Runtime {
   readonly log: Context["log"];
 }
 
-export function createRuntime(platform: Platform): Runtime {
+export function createRuntime(platform: Pick<Platform, "env">): Runtime {
   const env = readEnv(platform.env);
   return {
     env: env as unknown as Env,
