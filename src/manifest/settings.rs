@@ -1,7 +1,7 @@
 //! The sections that describe what it needs and who may call it: `[env]`, `[secrets]`, `[access]`.
 
 use super::reader::{Fields, span_at};
-use super::{Access, Secret, auth, names};
+use super::{Access, Secret, auth, names, rate_limit};
 
 pub fn env(root: &Fields<'_, '_>) -> Vec<(String, String)> {
     variables(root, "env", "a setting's value must be a string", "write it in quotes")
@@ -65,6 +65,7 @@ pub fn access(root: &Fields<'_, '_>) -> Access {
         access.hosts.push(host);
     }
     access.auth = auth::auth(&fields);
+    access.rate_limit = rate_limit::rate_limit(&fields);
     fields.finish();
     access
 }

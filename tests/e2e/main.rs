@@ -17,6 +17,7 @@ mod hostile_text;
 mod interrupt;
 mod large;
 mod parts;
+mod rate_limit;
 mod recorded;
 mod ship;
 #[path = "../support/signals.rs"]
@@ -24,4 +25,5 @@ mod signals;
 mod state;
 mod streaming;
 mod support;
+mod templates;
 mod websocket;
