@@ -48,9 +48,20 @@ impl Tap {
     pub fn requests(&self) -> Vec<Vec<u8>> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let mut seen = BTreeSet::new();
-        let all = heard.iter().flat_map(|bytes| requests(bytes));
+        let all = heard.iter().flat_map(|bytes| requests(bytes)).map(|request| uncompressed(&request));
         all.filter(|request| seen.insert(request.clone())).collect()
     }
+}
+
+/// The same request, whose answer can be read: what is compressed hides what differs each time.
+fn uncompressed(request: &[u8]) -> Vec<u8> {
+    const NAME: &[u8] = b"\r\naccept-encoding: ";
+    let head = find(request, b"\r\n\r\n").unwrap_or(0);
+    let Some(at) = request[..head].windows(NAME.len()).position(|name| name.eq_ignore_ascii_case(NAME)) else {
+        return request.to_vec();
+    };
+    let end = at + 2 + find(&request[at + 2..], b"\r\n").unwrap_or(0);
+    [&request[..at], NAME, b"identity", &request[end..]].concat()
 }
 
 fn pump(from: &TcpStream, to: &TcpStream, hear: impl Fn(&[u8]) + Send + 'static) {
