@@ -47,6 +47,9 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
             folder(&format!("store/{store}"), Owner::Generated, &data, &mut files)?;
         }
     }
+    if manifest.has_state() {
+        state(manifest, &data, &mut files)?;
+    }
     if manifest.targets.lambda.is_some() && targets::lambda::calls_aws(manifest) {
         folder("aws", Owner::Generated, &data, &mut files)?;
     }
@@ -59,6 +62,18 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
         }
     }
     Ok(files)
+}
+
+/// `ctx.state`, what each cloud keeps it in, and what they share.
+fn state(manifest: &Manifest, data: &Value, files: &mut FileSet) -> Result<()> {
+    // The last one is for runs on this machine; no bundle for a cloud that has no use for it contains it.
+    let mut folders = ["state/common", "state/sql", "state/node"].map(str::to_owned).to_vec();
+    let chosen: Vec<_> = targets::chosen(&manifest.targets).collect();
+    folders.extend(chosen.iter().map(|target| format!("state/{}", target.name)));
+    if chosen.iter().any(|target| target.store.is_none()) {
+        folders.push("durable-objects".to_owned());
+    }
+    folders.iter().try_for_each(|name| folder(name, Owner::Generated, data, files))
 }
 
 /// The files that only `init` writes: what a new project has beside [`project`].

@@ -37,6 +37,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
     };
     duplicates(&fields, &manifest);
     scopes_without_tokens(&fields, &manifest);
+    state::faults(&fields, &manifest);
     if manifest.access.auth == Auth::ApiKey {
         // Declared by what needs it: preflight, `secrets push` and the clouds' files then know it like any other.
         manifest.secrets.push(Secret::new(API_KEYS, "Names of the callers and hashes of their API keys"));

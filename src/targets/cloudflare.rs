@@ -48,7 +48,7 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     let cmd =
         build.tools.cmd(ToolId::Wrangler).args(["dev", "--ip", "127.0.0.1", "--port", &port, "--inspector-port", "0"]);
     // With a custom domain configured wrangler would otherwise rewrite Host and Origin, and the server's checks would see neither.
-    let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.scratch.join("state"));
+    let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.state.join("cloudflare"));
     // What only this run has: a declared secret from wrangler's own environment, which goes before `.env`; the rest by argument.
     let declared = |name: &str| build.manifest.secrets.iter().any(|secret| secret.name == name);
     let cmd = start.guest.iter().fold(cmd, |cmd, (name, value)| match declared(name) {

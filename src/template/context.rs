@@ -88,9 +88,12 @@ pub fn project(manifest: &Manifest) -> Value {
             "memory": vercel.memory,
             "regions": vercel.regions,
         })),
-        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "placement": cloudflare.placement, "observability": cloudflare.observability, "secrets": secrets(manifest, "cloudflare") })),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "placement": cloudflare.placement, "observability": cloudflare.observability, "secrets": secrets(manifest, "cloudflare"),
+            "objects": durable_objects(manifest).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
+            "exports": durable_objects(manifest),
+        })),
         "store": manifest.needs_store(),
-        "state": manifest.tools.iter().any(|tool| tool.state.is_some()),
+        "state": manifest.has_state(),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
@@ -120,6 +123,13 @@ fn gateway(lambda: &Lambda) -> Option<Value> {
 
 fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
     manifest.secrets_of(target).map(|secret| json!({ "name": secret.name })).collect()
+}
+
+/// The classes of Durable Objects and the modules that have them; a deleted one stays named, or the next deployment is refused.
+fn durable_objects(manifest: &Manifest) -> Vec<Value> {
+    let state =
+        manifest.has_state().then(|| json!({ "class": "ToolState", "module": "./tool-state.ts", "deleted": false }));
+    state.into_iter().collect()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
@@ -221,6 +231,9 @@ fn with_timeout(manifest: &Manifest, tool: &Tool, mut entry: Value) -> Value {
         entry.insert("timeoutMs".into(), milliseconds(tool.timeout.unwrap_or(manifest.limits.timeout)).into());
         if !tool.scopes.is_empty() {
             entry.insert("scopes".into(), tool.scopes.clone().into());
+        }
+        if let Some(state) = &tool.state {
+            entry.insert("state".into(), state.to_json());
         }
     }
     entry

@@ -20,6 +20,7 @@ mod parts;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
+mod state;
 mod streaming;
 mod support;
 mod templates;
