@@ -3,6 +3,7 @@
 pub mod cli;
 mod commands;
 pub mod deploy;
+mod examples;
 pub mod guest;
 pub mod manifest;
 mod packages;

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::manifest::{Kind, Manifest, edit};
+use crate::packages::Package;
 use crate::plan::{FileSet, Owner};
 use crate::targets;
 
@@ -28,7 +29,12 @@ const SUFFIX: &str = ".hbs";
 /// Everything that follows from the manifest: generated files, and of the user's files those without which
 /// nothing builds (created when missing): `package.json`, `tsconfig.json`, one handler a declaration.
 pub fn project(manifest: &Manifest) -> Result<FileSet> {
-    let data = context::project(manifest);
+    new_project(manifest, &[])
+}
+
+/// The same for one whose handlers bring packages of their own.
+pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet> {
+    let data = context::project(manifest, packages);
     let mut files = FileSet::default();
     folder("generated", Owner::Generated, &data, &mut files)?;
     if let Some(auth) = manifest.access.auth.kind() {
@@ -50,7 +56,7 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
 /// The files that only `init` writes: what a new project has beside [`project`].
 pub fn birth(manifest: &Manifest) -> Result<FileSet> {
     let mut files = FileSet::default();
-    folder("init", Owner::User, &context::project(manifest), &mut files)?;
+    folder("init", Owner::User, &context::project(manifest, &[]), &mut files)?;
     Ok(files)
 }
 
@@ -66,7 +72,7 @@ pub fn example(name: &str, birth: &Birth) -> Result<(String, FileSet)> {
 /// The files of a continuous integration system, by path.
 pub fn ci(system: &str, manifest: &Manifest) -> Result<Vec<(String, String)>> {
     let mut files = FileSet::default();
-    folder(&format!("ci/{system}"), Owner::User, &context::project(manifest), &mut files)?;
+    folder(&format!("ci/{system}"), Owner::User, &context::project(manifest, &[]), &mut files)?;
     Ok(files.0.into_iter().map(|(path, (_, text))| (path, text)).collect())
 }
 

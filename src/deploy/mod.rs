@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::manifest::API_KEYS;
+use crate::manifest::{API_KEYS, Secret};
 use crate::process::{self, Cmd, Io, Outcome};
 use crate::targets::Build;
 
@@ -129,9 +129,13 @@ pub struct Deployed {
     pub version: Option<String>,
 }
 
+fn required<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Secret> {
+    context.build.manifest.secrets.iter().filter(|secret| !secret.optional)
+}
+
 /// Secrets without a value here, when the cloud cannot be asked for its own.
 fn unset_here(context: &Context<'_>) -> Vec<Problem> {
-    let unset = context.build.manifest.secrets.iter().filter(|secret| !context.has(&secret.name));
+    let unset = required(context).filter(|secret| !context.has(&secret.name));
     unset
         .map(|secret| {
             let name = &secret.name;
@@ -143,8 +147,7 @@ fn unset_here(context: &Context<'_>) -> Vec<Problem> {
 
 /// Problems of one cloud's credentials and secrets, as every cloud reports them.
 fn missing_secrets(context: &Context<'_>, stored: impl FnOnce() -> Result<Vec<String>>) -> Vec<Problem> {
-    let declared = &context.build.manifest.secrets;
-    if declared.iter().all(|secret| context.has(&secret.name)) {
+    if required(context).all(|secret| context.has(&secret.name)) {
         return Vec::new();
     }
     let stored = match stored() {
@@ -153,7 +156,7 @@ fn missing_secrets(context: &Context<'_>, stored: impl FnOnce() -> Result<Vec<St
             return vec![Problem::new(format!("cannot ask which secrets are set: {error:#}"), "check the credentials")];
         }
     };
-    let unset = declared.iter().filter(|secret| !context.has(&secret.name) && !stored.contains(&secret.name));
+    let unset = required(context).filter(|secret| !context.has(&secret.name) && !stored.contains(&secret.name));
     unset
         .map(|secret| {
             let message = format!("the secret `{}` ({}) has no value", secret.name, secret.description);

@@ -186,6 +186,8 @@ pub struct Prompt {
 pub struct Secret {
     pub name: String,
     pub description: String,
+    /// Handlers do without it: `undefined` when it is not set.
+    pub optional: bool,
 }
 
 /// `[targets.*]`: the clouds the manifest names.

@@ -42,7 +42,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
     if manifest.access.auth == Auth::ApiKey {
         // Declared by what needs it: preflight, `secrets push` and the clouds' files then know it like any other.
         let description = "Names of the callers and hashes of their API keys".to_owned();
-        manifest.secrets.push(Secret { name: API_KEYS.into(), description });
+        manifest.secrets.push(Secret { name: API_KEYS.into(), description, optional: false });
     }
     platform_limits(&fields, &manifest);
     function_durations(&fields, &manifest);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{sample, types};
 use crate::manifest::{Auth, Kind, Manifest, OAuth, Resource, Tool};
-use crate::packages;
+use crate::packages::{self, Package};
 use crate::targets::{self, Target};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
@@ -38,7 +38,7 @@ fn flags(chosen: impl Fn(&Target) -> bool) -> BTreeMap<&'static str, bool> {
 }
 
 /// The context of `templates/{generated,project,init,targets}`.
-pub fn project(manifest: &Manifest) -> Value {
+pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
     let targets = &manifest.targets;
     json!({
         "server": {
@@ -63,7 +63,7 @@ pub fn project(manifest: &Manifest) -> Value {
         "resources": handlers(manifest, Kind::Resource),
         "prompts": handlers(manifest, Kind::Prompt),
         "targets": flags(|target| (target.chosen)(targets)),
-        "dependencies": packages::needed(manifest),
+        "dependencies": packages::needed(manifest, packages),
         "lambda": targets.lambda.as_ref().map(|lambda| json!({
             "architecture": lambda.architecture,
             "memory": lambda.memory,
@@ -85,7 +85,10 @@ pub fn project(manifest: &Manifest) -> Value {
             "regions": vercel.regions,
         })),
         "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability })),
-        "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
+        "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description, "optional": secret.optional })).collect::<Vec<_>>(),
+        // With a list of them wrangler would give a local Worker no other.
+        "required_secrets": !manifest.secrets.is_empty() && !manifest.secrets.iter().any(|secret| secret.optional),
+        "optional_secrets": manifest.secrets.iter().any(|secret| secret.optional),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
 }
@@ -151,7 +154,9 @@ fn data(manifest: &Manifest) -> String {
         .collect();
     let resources: Vec<Value> =
         [false, true].into_iter().flat_map(|templates| manifest.resource_entries(templates)).collect();
-    let all = json!({
+    let optional: Vec<_> =
+        manifest.secrets.iter().filter(|secret| secret.optional).map(|secret| &secret.name).collect();
+    let mut all = json!({
         "server": info,
         "tools": tools,
         "resources": resources,
@@ -166,6 +171,9 @@ fn data(manifest: &Manifest) -> String {
         },
         "cache": { "ttlMs": milliseconds(manifest.cache.ttl), "scope": cache_scope(manifest) },
     });
+    if !optional.is_empty() {
+        all["optionalSecrets"] = json!(optional);
+    }
     serde_json::to_string_pretty(&all).unwrap_or_default()
 }
 
