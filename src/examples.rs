@@ -29,6 +29,14 @@ impl Example {
         }
     }
 
+    /// What it shares with others: folders of `templates/parts`.
+    pub fn parts(self) -> &'static [&'static str] {
+        match self {
+            Example::Dynamodb | Example::LogAnalytics => &["aws"],
+            Example::Weather | Example::Github | Example::LongOperation | Example::Empty => &[],
+        }
+    }
+
     /// npm packages that its handlers import, in the version that was run.
     pub fn packages(self) -> &'static [Package] {
         match self {

@@ -60,9 +60,12 @@ pub fn birth(manifest: &Manifest) -> Result<FileSet> {
     Ok(files)
 }
 
-/// An example: the text of its `mcp.toml` and the user files that come with it.
-pub fn example(name: &str, birth: &Birth) -> Result<(String, FileSet)> {
+/// An example: the text of its `mcp.toml` and the user files that come with it, those of `templates/parts` among them.
+pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, FileSet)> {
     let mut files = FileSet::default();
+    for part in parts {
+        folder(&format!("parts/{part}"), Owner::User, birth, &mut files)?;
+    }
     folder(&format!("examples/{name}"), Owner::User, birth, &mut files)?;
     let (_, manifest) =
         files.0.remove(crate::manifest::FILE).with_context(|| format!("the example `{name}` has no manifest"))?;

@@ -57,7 +57,7 @@ pub fn run(args: Init, dir: Option<&Path>) -> Result<End> {
 
 /// The files of a new project at `root`.
 pub fn plan(root: &Path, birth: &Birth, example: Example) -> Result<Plan> {
-    let (text, examples) = template::example(&example.name(), birth)?;
+    let (text, examples) = template::example(&example.name(), example.parts(), birth)?;
     let (manifest, faults) = manifest::parse(&text, &|name| Err(format!("cannot read `{name}`")));
     let Some(manifest) = manifest else {
         bail!(
