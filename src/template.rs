@@ -42,6 +42,12 @@ pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet>
     }
     for target in targets::chosen(&manifest.targets) {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
+        if let Some(store) = target.store.filter(|_| manifest.needs_store()) {
+            folder(&format!("store/{store}"), Owner::Generated, &data, &mut files)?;
+        }
+    }
+    if manifest.targets.lambda.is_some() && targets::lambda::calls_aws(manifest) {
+        folder("aws", Owner::Generated, &data, &mut files)?;
     }
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {

@@ -166,14 +166,19 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
 
 fn push(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Result<End> {
     let clouds = Clouds::open(target, stage, mode, dir)?;
-    let count = clouds.values.len();
-    if count == 0 {
+    if clouds.values.is_empty() {
         bail!("no declared secret has a value here; nothing was pushed\nhint: run `mcp-deploy secrets set NAME`");
     }
     clouds.each(|target, context| {
+        let values = context.values_of(target.name);
+        let count = values.len();
+        if count == 0 {
+            ui::mark(Mark::Skipped, format_args!("{}: no value here is of a secret that it needs", target.name));
+            return Ok(());
+        }
         let s = if count == 1 { "" } else { "s" };
         let step = ui::step(format!("{}: push {count} secret{s}", target.name));
-        let pushed = (target.cloud.push_secrets)(context, &clouds.values);
+        let pushed = (target.cloud.push_secrets)(context, &values);
         match &pushed {
             Ok(()) => step.end(Mark::Good, target.cloud.pushed),
             Err(_) => step.end(Mark::Bad, ""),

@@ -8,6 +8,9 @@ use super::{Cloud, Context, Deployed, Login, Problem, Progress, Values, missing_
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::toolchain::ToolId;
 
+/// As the manifest and `--target` name it.
+const NAME: &str = "cloudflare";
+
 pub const CLOUD: Cloud = Cloud {
     preflight,
     prepare: |_| Vec::new(),
@@ -47,7 +50,7 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
             Err(error) if parsed["loggedIn"].is_null() => refused(&error),
             _ => Problem { login: true, ..Problem::new("wrangler is not logged in to Cloudflare", LOGIN) },
         };
-        return std::iter::once(refused).chain(unset_here(context)).collect();
+        return std::iter::once(refused).chain(unset_here(context, NAME)).collect();
     }
     let accounts = parsed["accounts"].as_array().map_or(0, Vec::len);
     if accounts > 1 && std::env::var_os("CLOUDFLARE_ACCOUNT_ID").is_none() {
@@ -55,9 +58,9 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
             format!("the login has {accounts} accounts"),
             "set `CLOUDFLARE_ACCOUNT_ID` to the one to deploy to; `wrangler whoami` lists them",
         );
-        return std::iter::once(several).chain(unset_here(context)).collect();
+        return std::iter::once(several).chain(unset_here(context, NAME)).collect();
     }
-    missing_secrets(context, || secret_names(context))
+    missing_secrets(context, NAME, || secret_names(context))
 }
 
 const LOGIN: &str = "run `wrangler login`, or set `CLOUDFLARE_API_TOKEN` (template \"Edit Cloudflare Workers\")";
@@ -92,9 +95,10 @@ fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
     let output = scratch.path().join("output.ndjson");
     let mut cmd =
         wrangler(context, &["deploy", "--env="]).env_noise("WRANGLER_OUTPUT_FILE_PATH", &output).env_noise("CI", "1");
-    if !context.values.is_empty() {
+    let values = context.values_of(NAME);
+    if !values.is_empty() {
         // The first version of a Worker must bring its secrets; JSON, because the dotenv form would expand `$NAME`.
-        cmd = cmd.args(["--secrets-file", "/dev/stdin"]).stdin(secrets_json(context.values));
+        cmd = cmd.args(["--secrets-file", "/dev/stdin"]).stdin(secrets_json(&values));
     }
     context.run(&cmd).context("cannot deploy to Cloudflare")?;
     let text = std::fs::read_to_string(&output).context("wrangler wrote no output file")?;

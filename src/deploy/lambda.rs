@@ -13,6 +13,9 @@ use crate::targets::lambda::sam;
 use crate::template;
 use crate::toolchain::ToolId;
 
+/// As the manifest and `--target` name it.
+const NAME: &str = "lambda";
+
 pub const CLOUD: Cloud = Cloud {
     preflight,
     prepare: |_| Vec::new(),
@@ -60,12 +63,12 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
             Err(error) => {
                 problems.push(refused(region, &error));
                 // The same credentials in the next region, and an API that does not answer: told once.
-                problems.extend(unset_here(context));
+                problems.extend(unset_here(context, NAME));
                 return problems;
             }
         }
     }
-    problems.extend(missing_secrets(context, || secret_names(context)));
+    problems.extend(missing_secrets(context, NAME, || secret_names(context)));
     problems
 }
 
@@ -177,10 +180,10 @@ fn explained(context: &Context<'_>, region: &str, error: anyhow::Error) -> anyho
 
 /// The function reads its secrets when it starts: they have to be there first, and a change of them is a change of the stack.
 fn stored_secrets(context: &Context<'_>, region: &str) -> Result<Option<String>> {
-    if context.build.manifest.secrets.is_empty() {
+    if context.build.manifest.secrets_of(NAME).next().is_none() {
         return Ok(None);
     }
-    let answer = push_to(context, region, context.values)?;
+    let answer = push_to(context, region, &context.values_of(NAME))?;
     Ok(answer["version"].as_str().map(str::to_owned))
 }
 

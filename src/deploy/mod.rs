@@ -97,6 +97,12 @@ impl Context<'_> {
         self.values.iter().any(|(name, _)| name == secret)
     }
 
+    /// The values that are one cloud's business.
+    pub fn values_of(&self, target: &str) -> Vec<(String, String)> {
+        let concerns = |name: &str| self.build.manifest.secrets_of(target).any(|secret| secret.name == name);
+        self.values.iter().filter(|(name, _)| concerns(name)).cloned().collect()
+    }
+
     /// The name of the stack, the project and the Worker.
     pub fn app(&self) -> &str {
         &self.build.manifest.app
@@ -129,13 +135,13 @@ pub struct Deployed {
     pub version: Option<String>,
 }
 
-fn required<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Secret> {
-    context.build.manifest.secrets.iter().filter(|secret| !secret.optional)
+fn required<'a>(context: &Context<'a>, target: &str) -> impl Iterator<Item = &'a Secret> {
+    context.build.manifest.secrets_of(target).filter(|secret| !secret.optional)
 }
 
 /// Secrets without a value here, when the cloud cannot be asked for its own.
-fn unset_here(context: &Context<'_>) -> Vec<Problem> {
-    let unset = required(context).filter(|secret| !context.has(&secret.name));
+fn unset_here(context: &Context<'_>, target: &str) -> Vec<Problem> {
+    let unset = required(context, target).filter(|secret| !context.has(&secret.name));
     unset
         .map(|secret| {
             let name = &secret.name;
@@ -146,8 +152,8 @@ fn unset_here(context: &Context<'_>) -> Vec<Problem> {
 }
 
 /// Problems of one cloud's credentials and secrets, as every cloud reports them.
-fn missing_secrets(context: &Context<'_>, stored: impl FnOnce() -> Result<Vec<String>>) -> Vec<Problem> {
-    if required(context).all(|secret| context.has(&secret.name)) {
+fn missing_secrets(context: &Context<'_>, target: &str, stored: impl FnOnce() -> Result<Vec<String>>) -> Vec<Problem> {
+    if required(context, target).all(|secret| context.has(&secret.name)) {
         return Vec::new();
     }
     let stored = match stored() {
@@ -156,7 +162,9 @@ fn missing_secrets(context: &Context<'_>, stored: impl FnOnce() -> Result<Vec<St
             return vec![Problem::new(format!("cannot ask which secrets are set: {error:#}"), "check the credentials")];
         }
     };
-    let unset = required(context).filter(|secret| !context.has(&secret.name) && !stored.contains(&secret.name));
+    let stored = |name: &str| stored.iter().any(|known| known == name);
+    let set = |secret: &Secret| context.has(&secret.name) || stored(&secret.name) || secret.alias.is_some_and(stored);
+    let unset = required(context, target).filter(|secret| !set(secret));
     unset
         .map(|secret| {
             let message = format!("the secret `{}` ({}) has no value", secret.name, secret.description);

@@ -9,6 +9,9 @@ use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::Step;
 use crate::toolchain::ToolId;
 
+/// As the manifest and `--target` name it.
+const NAME: &str = "vercel";
+
 pub const CLOUD: Cloud = Cloud {
     preflight,
     prepare,
@@ -74,9 +77,9 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
             said.lines().find_map(|line| line.trim().strip_prefix("Error:")).unwrap_or(&said).trim().to_owned();
         let message = format!("Vercel does not let us in: {reason}");
         let problem = Problem::new(message, "run `vercel login`, or set `VERCEL_TOKEN`");
-        return std::iter::once(Problem { login: true, ..problem }).chain(unset_here(context)).collect();
+        return std::iter::once(Problem { login: true, ..problem }).chain(unset_here(context, NAME)).collect();
     }
-    missing_secrets(context, || if is_linked(context) { secret_names(context) } else { Ok(Vec::new()) })
+    missing_secrets(context, NAME, || if is_linked(context) { secret_names(context) } else { Ok(Vec::new()) })
 }
 
 /// The build needs the project's settings, and a project to have them from.
@@ -98,7 +101,7 @@ fn deploy(context: &Context<'_>, _: Progress<'_>) -> Vec<Result<Deployed>> {
 
 fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
     // A deployment has the secrets that were set when it was made.
-    push_secrets(context, context.values)?;
+    push_secrets(context, &context.values_of(NAME))?;
     let cmd = vercel(context, &["deploy", "--prebuilt", "--prod", "--yes", "--archive=tgz", "--format=json"]);
     let outcome = context.run_for_answer(&cmd).map_err(explained).context("cannot deploy to Vercel")?;
     let answer: Value = serde_json::from_str(&outcome.stdout).context("`vercel deploy` did not answer with JSON")?;

@@ -20,6 +20,10 @@ pub fn json_schema() -> Value {
     });
     let whole = json!({ "description": "A whole JSON Schema, or the path of a JSON file with one.", "type": ["object", "string"] });
     let scopes = json!({ "type": "array", "items": { "type": "string" }, "description": "OAuth scopes that a token must grant." });
+    let state = json!({
+        "description": "Whose the values are that the handler keeps in ctx.state.",
+        "anyOf": [{ "enum": ["caller", "shared"] }, closed(json!({ "handle": text("The parameter that holds the handle.") }), &["handle"])],
+    });
     let annotations = ANNOTATIONS.iter().map(|(key, hint)| {
         ((*key).to_owned(), json!({ "type": "boolean", "description": format!("The MCP annotation {hint}.") }))
     });
@@ -74,7 +78,7 @@ pub fn json_schema() -> Value {
             "cache": closed(json!({ "ttl": duration, "scope": { "enum": ["public", "private"] } }), &[]),
             "tools": described(json!({
                 "annotations": closed(annotations, &[]),
-                "timeout": duration, "scopes": scopes, "input": properties, "input_schema": whole, "output": properties, "output_schema": whole,
+                "timeout": duration, "scopes": scopes, "state": state, "input": properties, "input_schema": whole, "output": properties, "output_schema": whole,
             }), &["description"]),
             "resources": described(json!({ "uri": text("A URI, or a template such as docs://{name}."), "mime_type": text("Such as text/markdown.") }), &["uri", "description"]),
             "prompts": described(json!({ "input": properties, "input_schema": whole }), &["description"]),

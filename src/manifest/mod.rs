@@ -12,6 +12,7 @@ mod reader;
 pub mod schema;
 mod sections;
 mod settings;
+mod state;
 pub mod typescript;
 pub mod uri_template;
 
@@ -152,7 +153,20 @@ pub struct Tool {
     pub input: Value,
     pub output: Option<Value>,
     pub icons: Vec<Value>,
+    /// What `ctx.state` of its handler belongs to; `None`: it has none.
+    pub state: Option<State>,
     pub at: Position,
+}
+
+/// `state` of a tool: whose the values are that its handler keeps.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// The verified caller's own.
+    Caller,
+    /// Of all callers together.
+    Shared,
+    /// Of whoever names it in this argument, and of no other caller.
+    Handle(String),
 }
 
 /// `[resources.NAME]`: a fixed URI or a template of RFC 6570.
@@ -188,6 +202,16 @@ pub struct Secret {
     pub description: String,
     /// Handlers do without it: `undefined` when it is not set.
     pub optional: bool,
+    /// The one target that needs it; `None`: the manifest declares it, for all.
+    pub only: Option<&'static str>,
+    /// Another name that the value may go by in that cloud.
+    pub alias: Option<&'static str>,
+}
+
+impl Secret {
+    pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
+        Secret { name: name.into(), description: description.into(), optional: false, only: None, alias: None }
+    }
 }
 
 /// `[targets.*]`: the clouds the manifest names.
@@ -320,6 +344,16 @@ impl Manifest {
             staged.targets = stage.targets.clone();
         }
         Some(staged)
+    }
+
+    /// The secrets that one cloud needs.
+    pub fn secrets_of(&self, target: &str) -> impl Iterator<Item = &Secret> {
+        self.secrets.iter().filter(move |secret| secret.only.is_none_or(|only| only == target))
+    }
+
+    /// Whether the server keeps something between two requests: where the platform has no store of its own, it gets one.
+    pub fn needs_store(&self) -> bool {
+        self.tools.iter().any(|tool| tool.state.is_some())
     }
 
     /// Name and place of every declaration of one kind, in the order of the file.

@@ -13,7 +13,7 @@ use super::{
     API_KEYS, Auth, Cache, Kind, Limits, Manifest, Position, Prompt, Resource, Secret, Server, Tool, auth, names,
     uri_template,
 };
-use super::{platforms, settings};
+use super::{platforms, settings, state};
 use crate::targets;
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -41,9 +41,9 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
     scopes_without_tokens(&fields, &manifest);
     if manifest.access.auth == Auth::ApiKey {
         // Declared by what needs it: preflight, `secrets push` and the clouds' files then know it like any other.
-        let description = "Names of the callers and hashes of their API keys".to_owned();
-        manifest.secrets.push(Secret { name: API_KEYS.into(), description, optional: false });
+        manifest.secrets.push(Secret::new(API_KEYS, "Names of the callers and hashes of their API keys"));
     }
+    state::secrets(&mut manifest);
     platform_limits(&fields, &manifest);
     function_durations(&fields, &manifest);
     fields.finish();
@@ -149,6 +149,7 @@ fn tool(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Tool {
         input: input.unwrap_or_else(|| object_schema(Map::new(), Vec::new(), true)),
         output: schema_of(fields, Kind::Tool, ("output", "output_schema"), Role::ToolOutput, read),
         icons: icons(fields),
+        state: state::of_tool(fields),
         at: fields.reader().position(fields.span()),
     }
 }

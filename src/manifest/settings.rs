@@ -20,7 +20,7 @@ pub fn secrets(root: &Fields<'_, '_>) -> Vec<Secret> {
     let hint = "write what it is, such as `\"Key of the weather service\"`";
     variables(root, "secrets", wrong, hint, |fields, name, item| {
         let secret = match item.as_str() {
-            Some(description) => Secret { name: name.into(), description: description.into(), optional: false },
+            Some(description) => Secret::new(name, description),
             None => described(fields, name, item)?,
         };
         all.push(secret);
@@ -48,7 +48,7 @@ fn described(fields: &Fields<'_, '_>, name: &str, item: &Item) -> Option<Secret>
     let description = table.required_string("description", "write what it is and where to get it");
     let optional = table.bool("optional").unwrap_or_default();
     table.finish();
-    Some(Secret { name: name.to_owned(), description, optional })
+    Some(Secret { optional, ..Secret::new(name, description) })
 }
 
 /// Every entry of a section whose keys are names of variables; `take` answers `None` for a value of the wrong kind.

@@ -12,6 +12,7 @@ pub const TARGET: Target = Target {
     title: "Cloudflare Workers",
     limits: Limits { timeout: None, body: 100 << 20 },
     packages: |_| &[],
+    store: None,
     chosen: |targets| targets.cloudflare.is_some(),
     build,
     start,

@@ -16,6 +16,7 @@ pub const TARGET: Target = Target {
     title: "AWS Lambda",
     limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20 },
     packages,
+    store: Some("dynamodb"),
     chosen: |targets| targets.lambda.is_some(),
     build,
     start,
@@ -23,12 +24,17 @@ pub const TARGET: Target = Target {
     cloud: crate::deploy::lambda::CLOUD,
 };
 
-/// The bundler that `sam build` runs, and what reads the secrets.
+/// The bundler that `sam build` runs, and what signs requests to AWS.
 fn packages(manifest: &Manifest) -> &'static [(&'static str, &'static str)] {
-    match manifest.secrets.is_empty() {
-        true => &[("esbuild", "0.28.2")],
-        false => &[("aws4fetch", "1.0.20"), ("esbuild", "0.28.2")],
+    match calls_aws(manifest) {
+        false => &[("esbuild", "0.28.2")],
+        true => &[("aws4fetch", "1.0.20"), ("esbuild", "0.28.2")],
     }
+}
+
+/// Whether the generated server itself calls AWS: Secrets Manager, DynamoDB.
+pub fn calls_aws(manifest: &Manifest) -> bool {
+    manifest.secrets_of(TARGET.name).next().is_some() || manifest.needs_store()
 }
 
 /// The file that the adapter executes, as in `template.yaml`.

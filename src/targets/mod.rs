@@ -25,6 +25,9 @@ pub struct Target {
     pub limits: Limits,
     /// Packages that `package.json` must bring for it, with the version that was run.
     pub packages: fn(&Manifest) -> &'static [(&'static str, &'static str)],
+    /// The folder below `templates/store` with the client of what keeps things between two requests there; `None`: the platform
+    /// itself does.
+    pub store: Option<&'static str>,
     /// Whether the manifest names this cloud.
     pub chosen: fn(&Targets) -> bool,
     /// What the cloud's own CLI has to do before anything can run.

@@ -15,6 +15,7 @@ pub const TARGET: Target = Target {
     title: "Vercel",
     limits: Limits { timeout: Some(Duration::from_secs(800)), body: 4_500_000 },
     packages: |_| &[("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
+    store: Some("upstash"),
     chosen: |targets| targets.vercel.is_some(),
     build,
     start,

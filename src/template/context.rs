@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{sample, types};
 use crate::manifest::{Auth, Kind, Manifest, OAuth, Resource, Tool};
 use crate::packages::{self, Package};
-use crate::targets::{self, Target};
+use crate::targets::{self, Target, lambda};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
 #[derive(Debug, Clone, Serialize)]
@@ -76,7 +76,8 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
             "reserved_concurrency": lambda.reserved_concurrency,
             "tracing": lambda.tracing,
             "policies": lambda.policies,
-            "has_policies": !lambda.policies.is_empty() || !manifest.secrets.is_empty(),
+            "secrets": secrets(manifest, "lambda"),
+            "has_policies": !lambda.policies.is_empty() || lambda::calls_aws(manifest),
             "vpc": lambda.vpc.as_ref().map(|vpc| json!({ "subnets": vpc.subnets, "security_groups": vpc.security_groups })),
         })),
         "vercel": targets.vercel.as_ref().map(|vercel| json!({
@@ -84,13 +85,25 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
             "memory": vercel.memory,
             "regions": vercel.regions,
         })),
-        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability })),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability, "secrets": secrets_for_wrangler(manifest) })),
+        "store": manifest.needs_store(),
+        "state": manifest.tools.iter().any(|tool| tool.state.is_some()),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description, "optional": secret.optional })).collect::<Vec<_>>(),
-        // With a list of them wrangler would give a local Worker no other.
-        "required_secrets": !manifest.secrets.is_empty() && !manifest.secrets.iter().any(|secret| secret.optional),
         "optional_secrets": manifest.secrets.iter().any(|secret| secret.optional),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
+}
+
+/// All of them or none: with a list, wrangler would give a local Worker no other, and to be on the list is to be required.
+fn secrets_for_wrangler(manifest: &Manifest) -> Vec<Value> {
+    match manifest.secrets_of("cloudflare").any(|secret| secret.optional) {
+        true => Vec::new(),
+        false => secrets(manifest, "cloudflare"),
+    }
+}
+
+fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
+    manifest.secrets_of(target).map(|secret| json!({ "name": secret.name })).collect()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
@@ -162,7 +175,8 @@ fn data(manifest: &Manifest) -> String {
         "resources": resources,
         "prompts": prompts,
         "env": manifest.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect::<Map<_, _>>(),
-        "secrets": manifest.secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>(),
+        // What one cloud's own code needs is no matter of the handlers.
+        "secrets": manifest.secrets.iter().filter(|secret| secret.only.is_none()).map(|secret| &secret.name).collect::<Vec<_>>(),
         "access": { "origins": manifest.access.origins, "hosts": hosts(manifest) },
         "limits": {
             "timeoutMs": milliseconds(manifest.limits.timeout),

@@ -60,6 +60,8 @@ pub struct MissingTools(pub Vec<(&'static Requirement, Status)>);
 /// No child reports usage, looks for its own updates, or asks about them.
 const QUIET: &[(&str, &str)] = &[
     ("WRANGLER_SEND_METRICS", "false"),
+    // With its banner wrangler asks npm's registry for a newer one of itself, and waits for the answer.
+    ("WRANGLER_HIDE_BANNER", "true"),
     ("WRANGLER_NO_SKILLS_UPDATE_PROMPTS", "true"),
     ("CLOUDFLARE_CF_FETCH_ENABLED", "false"),
     ("VERCEL_TELEMETRY_DISABLED", "1"),

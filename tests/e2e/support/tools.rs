@@ -75,6 +75,7 @@ const QUIET: &[(&str, &str)] = &[
     ("CI", "1"),
     ("DO_NOT_TRACK", "1"),
     ("WRANGLER_SEND_METRICS", "false"),
+    ("WRANGLER_HIDE_BANNER", "true"),
     ("WRANGLER_NO_SKILLS_UPDATE_PROMPTS", "true"),
     ("CLOUDFLARE_CF_FETCH_ENABLED", "false"),
     ("VERCEL_TELEMETRY_DISABLED", "1"),
