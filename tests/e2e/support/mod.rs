@@ -3,6 +3,7 @@
 pub mod child;
 pub mod gate;
 pub mod mcp;
+pub mod services;
 pub mod site;
 pub mod tools;
 pub mod work;

@@ -127,6 +127,9 @@ pub const CLIENT_V1: TestTool =
 pub const INSPECTOR: TestTool =
     npm("inspector", "@modelcontextprotocol/inspector", "2.12.0", "node_modules/.bin/mcp-inspector");
 pub const PYTHON_CLIENT: TestTool = pypi("mcp", "2.3.0", "bin/python");
+/// Much of AWS, on this machine.
+pub const MOTO: TestTool =
+    TestTool { name: "moto", version: "5.2.5", package: "moto[server]", from: Registry::PyPi, file: "bin/moto_server" };
 pub const CFN_LINT: TestTool = pypi("cfn-lint", "1.58.0", "bin/cfn-lint");
 
 /// Written last: without it a folder is what an interrupted installation left.
