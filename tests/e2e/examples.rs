@@ -76,11 +76,16 @@ const EXAMPLES: [Example; 5] = [
         env: |_, _| "MILLISECONDS_PER_DOCUMENT=1\nSECONDS_WITHOUT_ASKING=0\n".to_owned(),
         requests: || json!([["callTool", { "name": "rebuild_index", "arguments": { "documents": 3 } }]]),
         answers: |answers| {
-            // The client was asked, and said yes; without that nothing would have been indexed.
-            let Value::Object(answer) = &answers[0] else { panic!("{answers:?}") };
-            assert_eq!(answer["result"]["structuredContent"]["indexed"], 3, "{answer:?}");
+            let Some(([asked, steps @ ..], result)) =
+                answers[0]["progress"].as_array().map(Vec::as_slice).zip(answers.first())
+            else {
+                panic!("{answers:?}")
+            };
+            // The client tells its user that it was asked; it said yes, without which nothing would have been indexed.
+            assert!(asked["message"].as_str().is_some_and(|text| text.starts_with("Fulfilling input")), "{asked}");
+            assert_eq!(result["result"]["structuredContent"]["indexed"], 3, "{result}");
             let step = |done: u32| json!({ "progress": done, "total": 3, "message": format!("{done} of 3 documents") });
-            assert_eq!(answer["progress"], json!([step(1), step(2), step(3)]));
+            assert_eq!(steps, [step(1), step(2), step(3)]);
         },
     },
     Example {
