@@ -143,8 +143,9 @@ pub struct Running {
     _scratch: TempDir,
 }
 
-/// Starts what was built, on `port` or a free one, and waits until it answers.
-pub fn start(target: &'static Target, build: &Build<'_>, port: Option<u16>) -> Result<Running> {
+/// Starts what was built, on `port` or a free one, and waits until it answers. What tools keep is in `state`, or in a folder that goes
+/// away with the run.
+pub fn start(target: &'static Target, build: &Build<'_>, port: Option<u16>, state: Option<&Path>) -> Result<Running> {
     let artifact = (target.artifact)(build.root);
     if !artifact.exists() {
         let (title, name) = (target.title, target.name);
@@ -156,11 +157,16 @@ pub fn start(target: &'static Target, build: &Build<'_>, port: Option<u16>) -> R
     let scratch =
         tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
     let mut env = secrets::local(build.root, build.manifest)?;
+    let foreign =
+        |name: &str| build.manifest.secrets.iter().any(|secret| secret.name == name && !secret.concerns(target.name));
+    env.retain(|(name, _)| !foreign(name));
     let guest = Guest::of(build.manifest, &env)?;
     env.retain(|(name, _)| guest.env.iter().all(|(ours, _)| ours != name));
     env.extend(guest.env.iter().cloned());
     let port = port.map_or_else(process::free_port, Ok).context("no free port on 127.0.0.1")?;
-    let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env, guest: &guest.env })?;
+    let fleeting = scratch.path().join("state");
+    let state = state.unwrap_or(&fleeting);
+    let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env, guest: &guest.env, state })?;
     let servers = local.commands.iter().map(Server::spawn).collect::<Result<Vec<_>>>()?;
     let mut running = Running { target, servers, local, guest, _scratch: scratch };
     let health = format!("{}/health", running.local.base);
@@ -204,7 +210,7 @@ pub fn run_locally(
     calls: &[Call],
     on_check: &mut dyn FnMut(&Check),
 ) -> Result<LocalRun> {
-    let mut running = start(target, build, None)?;
+    let mut running = start(target, build, None, None)?;
     let options = probe::Options {
         url: running.url(),
         local: true,

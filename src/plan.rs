@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 pub use apply::{Applied, Conflicts, PutBack, replace, replace_private};
 pub use lock::FILE as LOCK_FILE;
 use lock::{Lock, Unfinished};
-pub use scratch::{Temporary, copy_function, link_file, mirror, while_running, write_scratch};
+pub use scratch::{Temporary, copy_function, link_file, local_state, mirror, while_running, write_scratch};
 
 /// Who may change a file after its birth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

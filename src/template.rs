@@ -46,6 +46,9 @@ pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet>
             folder(&format!("store/{store}"), Owner::Generated, &data, &mut files)?;
         }
     }
+    if manifest.has_state() {
+        state(manifest, &data, &mut files)?;
+    }
     if manifest.targets.lambda.is_some() && targets::lambda::calls_aws(manifest) {
         folder("aws", Owner::Generated, &data, &mut files)?;
     }
@@ -57,6 +60,21 @@ pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet>
         }
     }
     Ok(files)
+}
+
+/// `ctx.state`, what each cloud keeps it in, and what they share.
+fn state(manifest: &Manifest, data: &Value, files: &mut FileSet) -> Result<()> {
+    let mut folders = vec!["state/common".to_owned(), "state/sql".to_owned()];
+    let chosen: Vec<_> = targets::chosen(&manifest.targets).collect();
+    folders.extend(chosen.iter().map(|target| format!("state/{}", target.name)));
+    // Where no store is part of the platform, a local run has to bring one.
+    if chosen.iter().any(|target| target.store.is_some()) {
+        folders.push("state/node".to_owned());
+    }
+    if chosen.iter().any(|target| target.store.is_none()) {
+        folders.push("durable-objects".to_owned());
+    }
+    folders.iter().try_for_each(|name| folder(name, Owner::Generated, data, files))
 }
 
 /// The files that only `init` writes: what a new project has beside [`project`].

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use super::{End, chosen, report};
 use crate::cli::Dev;
 use crate::pipeline::{self, Running};
+use crate::plan;
 use crate::process::{self, free_port};
 use crate::project::Project;
 use crate::prompt::{Mode, Usage};
@@ -70,7 +71,8 @@ fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> 
     pipeline::prepare(&project, tools)?;
     let build = Build { root, manifest: &project.manifest, tools };
     pipeline::build(target, &build)?;
-    let running = pipeline::start(target, &build, Some(port))?;
+    let state = project.manifest.has_state().then(|| plan::local_state(root)).transpose()?;
+    let running = pipeline::start(target, &build, Some(port), state.as_deref())?;
     ui::mark(Mark::Good, format_args!("{} on {}; Ctrl-C stops it", running.url(), running.runtime()));
     if let Some(bearer) = running.bearer() {
         ui::say(format_args!("     for as long as it runs, clients may send: Authorization: Bearer {bearer}"));

@@ -169,6 +169,16 @@ pub enum State {
     Handle(String),
 }
 
+impl State {
+    pub fn to_json(&self) -> Value {
+        match self {
+            State::Caller => "caller".into(),
+            State::Shared => "shared".into(),
+            State::Handle(parameter) => json!({ "handle": parameter }),
+        }
+    }
+}
+
 /// `[resources.NAME]`: a fixed URI or a template of RFC 6570.
 #[derive(Debug, Clone)]
 pub struct Resource {
@@ -211,6 +221,10 @@ pub struct Secret {
 impl Secret {
     pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
         Secret { name: name.into(), description: description.into(), optional: false, only: None, alias: None }
+    }
+
+    pub fn concerns(&self, target: &str) -> bool {
+        self.only.is_none_or(|only| only == target)
     }
 }
 
@@ -348,11 +362,16 @@ impl Manifest {
 
     /// The secrets that one cloud needs.
     pub fn secrets_of(&self, target: &str) -> impl Iterator<Item = &Secret> {
-        self.secrets.iter().filter(move |secret| secret.only.is_none_or(|only| only == target))
+        self.secrets.iter().filter(move |secret| secret.concerns(target))
     }
 
     /// Whether the server keeps something between two requests: where the platform has no store of its own, it gets one.
     pub fn needs_store(&self) -> bool {
+        self.has_state()
+    }
+
+    /// Whether a tool keeps values of its own.
+    pub fn has_state(&self) -> bool {
         self.tools.iter().any(|tool| tool.state.is_some())
     }
 

@@ -39,6 +39,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
     };
     duplicates(&fields, &manifest);
     scopes_without_tokens(&fields, &manifest);
+    state::faults(&fields, &manifest);
     if manifest.access.auth == Auth::ApiKey {
         // Declared by what needs it: preflight, `secrets push` and the clouds' files then know it like any other.
         manifest.secrets.push(Secret::new(API_KEYS, "Names of the callers and hashes of their API keys"));
@@ -454,7 +455,7 @@ fn function_durations(root: &Fields<'_, '_>, manifest: &Manifest) {
     }
 }
 
-fn span_at_root(root: &Fields<'_, '_>, pointer: &str) -> Option<Range<usize>> {
+pub(super) fn span_at_root(root: &Fields<'_, '_>, pointer: &str) -> Option<Range<usize>> {
     let (section, rest) = pointer[1..].split_once('/')?;
     let item = root.entries().into_iter().find(|(key, _)| *key == section)?.1;
     span_at(item, &format!("/{rest}"))

@@ -1,7 +1,8 @@
 //! `[tools.NAME] state`: whose the values are that a handler keeps, and what the clouds need to keep them.
 
-use super::reader::Fields;
-use super::{Manifest, Secret, State};
+use super::reader::{Fields, a, nearest};
+use super::sections::span_at_root;
+use super::{Auth, Manifest, Secret, State, Tool, names};
 
 /// `"caller"`, `"shared"` or `{ handle = "PARAM" }`.
 pub fn of_tool(fields: &Fields<'_, '_>) -> Option<State> {
@@ -10,12 +11,63 @@ pub fn of_tool(fields: &Fields<'_, '_>) -> Option<State> {
         let table = fields.fields("state")?;
         let handle = table.required_string("handle", "name the parameter that holds the handle: `{ handle = \"id\" }`");
         table.finish();
-        return Some(State::Handle(handle));
+        return Some(State::Handle(handle)).filter(|_| table.item("handle").is_some());
+    }
+    if !item.is_str() {
+        let message = format!("`{}` must be a string or a table, not {}", fields.path_of("state"), a(item.type_name()));
+        let hint = "write `\"caller\"`, `\"shared\"` or `{ handle = \"PARAM\" }`".to_owned();
+        fields.error("state", message, Some(hint));
+        return None;
     }
     match fields.choice("state", &["caller", "shared"])?.as_str() {
         "caller" => Some(State::Caller),
         _ => Some(State::Shared),
     }
+}
+
+/// Values that would be nobody's, or of another than the manifest says.
+pub fn faults(root: &Fields<'_, '_>, manifest: &Manifest) {
+    for tool in &manifest.tools {
+        let fault = match &tool.state {
+            Some(State::Caller) if manifest.access.auth == Auth::None => Some((
+                format!("the state of `{}` is each caller's own, but no caller proves who it is", tool.name),
+                "write `auth = \"api-key\"` in `[access]`, or `state = \"shared\"`, or `state = { handle = \"PARAM\" }`".to_owned(),
+            )),
+            Some(State::Handle(parameter)) => no_handle(tool, parameter),
+            _ => None,
+        };
+        if let Some((message, hint)) = fault {
+            root.reader().error(span_at_root(root, &format!("/tools/{}/state", tool.name)), message, Some(hint));
+        }
+    }
+    let regions = manifest.targets.lambda.iter().flat_map(|lambda| &lambda.regions).count();
+    if manifest.has_state() && regions > 1 {
+        let message = format!(
+            "each of the {regions} regions keeps a state of its own: what is stored in one, the others do not see"
+        );
+        let hint = "name one region, unless callers always reach the same one".to_owned();
+        root.reader().warning(span_at_root(root, "/targets/lambda/regions"), message, Some(hint));
+    }
+}
+
+/// Why a parameter cannot name what the state belongs to.
+fn no_handle(tool: &Tool, parameter: &str) -> Option<(String, String)> {
+    let shown = names::shown(parameter);
+    let declared = format!("declare it: `{shown} = {{ type = \"string\" }}` in `[tools.{}.input]`", tool.name);
+    let known = tool.input["properties"].as_object();
+    let Some(property) = known.and_then(|known| known.get(parameter)) else {
+        let near = known.and_then(|known| nearest(parameter, known.keys().map(String::as_str)));
+        return Some((format!("the handle `{shown}` is no parameter of `{}`", tool.name), near.unwrap_or(declared)));
+    };
+    if property["type"] != "string" {
+        return Some((format!("the handle `{shown}` of `{}` must be a string", tool.name), declared));
+    }
+    let required = tool.input["required"].as_array().is_some_and(|all| all.iter().any(|name| name == parameter));
+    if !required {
+        let hint = "take its `optional` or `default` away: whose would the state be without it?".to_owned();
+        return Some((format!("the handle `{shown}` of `{}` must be required", tool.name), hint));
+    }
+    None
 }
 
 /// Vercel has no store of its own: the credentials of one are secrets of that cloud alone, declared by what needs them.

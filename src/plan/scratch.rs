@@ -1,4 +1,4 @@
-//! Files that live no longer than one command.
+//! Files of local runs: nearly all live no longer than one command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,13 @@ pub fn write_scratch(path: &Path, text: &str) -> Result<()> {
         fs::create_dir_all(parent).with_context(failed)?;
     }
     fs::write(path, text).with_context(failed)
+}
+
+/// The folder in which `dev` keeps what tools store; git leaves it alone, whatever the project's `.gitignore` says.
+pub fn local_state(root: &Path) -> Result<PathBuf> {
+    let folder = root.join(".mcp-deploy/state");
+    write_scratch(&folder.join(".gitignore"), "*\n")?;
+    fs::canonicalize(&folder).with_context(|| format!("cannot read `{}`", folder.display()))
 }
 
 /// Copies a function of Vercel's build output to `to`, with the files that its `filePathMap` takes from the project:

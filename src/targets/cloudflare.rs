@@ -40,7 +40,7 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     let cmd =
         build.tools.cmd(ToolId::Wrangler).args(["dev", "--ip", "127.0.0.1", "--port", &port, "--inspector-port", "0"]);
     // With a custom domain configured wrangler would otherwise rewrite Host and Origin, and the server's checks would see neither.
-    let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.scratch.join("state"));
+    let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.state.join("cloudflare"));
     // Wrangler reads secrets from `.env` and its own environment, which goes before; and, where it knows of secrets, nothing else
     // from there. So settings come by argument, and with them what only this run has and is no declared secret.
     let declared = |name: &str| build.manifest.secrets.iter().any(|secret| secret.name == name);

@@ -88,7 +88,7 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, task_root: &Path) ->
     environment.push(("NODE_ENV".into(), "production".into()));
     // On Lambda the adapter is an extension: a process beside the server, not its parent.
     let commands = [
-        secrets(build.tools.cmd(ToolId::Node).arg(task_root.join(HANDLER)), start),
+        own(build.tools.cmd(ToolId::Node).arg(task_root.join(HANDLER)), build, start),
         build
             .tools
             .cmd(ToolId::LambdaAdapter)
@@ -110,7 +110,7 @@ fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, bundle: &Path) -> L
     let cmd = build.tools.cmd(ToolId::Node).arg(bundle).current_dir(build.root);
     let cmd = cmd.env("AWS_LWA_PORT", start.port.to_string()).env_noise("NODE_ENV", "production");
     Local {
-        commands: vec![secrets(cmd, start)],
+        commands: vec![own(cmd, build, start)],
         bundle: bundle.to_owned(),
         base: format!("http://127.0.0.1:{}", start.port),
         runtime: "Node.js, started as the Lambda Web Adapter starts it (the adapter itself is not installed)".into(),
@@ -118,6 +118,8 @@ fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, bundle: &Path) -> L
     }
 }
 
-fn secrets(cmd: Cmd, start: &Start<'_>) -> Cmd {
+/// The server's own variables.
+fn own(cmd: Cmd, build: &Build<'_>, start: &Start<'_>) -> Cmd {
+    let cmd = start.local_state(build, TARGET.name).into_iter().fold(cmd, |cmd, (name, file)| cmd.env(name, file));
     start.env.iter().fold(cmd, |cmd, (name, value)| cmd.env_secret(name, value))
 }

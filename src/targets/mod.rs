@@ -79,7 +79,21 @@ pub struct Start<'a> {
     pub env: &'a [(String, String)],
     /// Of these, what only this run has: a credential's other half.
     pub guest: &'a [(String, String)],
+    /// The folder for what tools keep between two requests; it may outlive the run.
+    pub state: &'a Path,
 }
+
+impl Start<'_> {
+    /// Where a target without a store of its own keeps the tools' state. An empty variable of that name in our own environment
+    /// leaves it to the store of the cloud.
+    pub fn local_state(&self, build: &Build<'_>, target: &str) -> Option<(&'static str, PathBuf)> {
+        let wanted = build.manifest.has_state() && std::env::var_os(LOCAL_STATE).is_none();
+        wanted.then(|| (LOCAL_STATE, self.state.join(format!("{target}.sqlite"))))
+    }
+}
+
+/// The variable that names the file of a local run.
+const LOCAL_STATE: &str = "MCP_LOCAL_STATE";
 
 /// A local run that is about to start.
 pub struct Local {

@@ -46,6 +46,7 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         .arg(&function)
         .arg(start.port.to_string())
         .current_dir(start.scratch);
+    let cmd = start.local_state(build, TARGET.name).into_iter().fold(cmd, |cmd, (name, file)| cmd.env(name, file));
     let cmd = start.env.iter().fold(cmd, |cmd, (name, value)| cmd.env_secret(name, value));
     let config =
         std::fs::read_to_string(function.join(".vc-config.json")).context("the build has no `.vc-config.json`")?;

@@ -85,9 +85,12 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
             "memory": vercel.memory,
             "regions": vercel.regions,
         })),
-        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability, "secrets": secrets_for_wrangler(manifest) })),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability, "secrets": secrets_for_wrangler(manifest),
+            "objects": durable_objects(manifest).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
+            "exports": durable_objects(manifest),
+        })),
         "store": manifest.needs_store(),
-        "state": manifest.tools.iter().any(|tool| tool.state.is_some()),
+        "state": manifest.has_state(),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description, "optional": secret.optional })).collect::<Vec<_>>(),
         "optional_secrets": manifest.secrets.iter().any(|secret| secret.optional),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
@@ -104,6 +107,13 @@ fn secrets_for_wrangler(manifest: &Manifest) -> Vec<Value> {
 
 fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
     manifest.secrets_of(target).map(|secret| json!({ "name": secret.name })).collect()
+}
+
+/// The classes of Durable Objects and the modules that have them; a deleted one stays named, or the next deployment is refused.
+fn durable_objects(manifest: &Manifest) -> Vec<Value> {
+    let state =
+        manifest.has_state().then(|| json!({ "class": "ToolState", "module": "./tool-state.ts", "deleted": false }));
+    state.into_iter().collect()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
@@ -207,6 +217,9 @@ fn with_timeout(manifest: &Manifest, tool: &Tool, mut entry: Value) -> Value {
         entry.insert("timeoutMs".into(), milliseconds(tool.timeout.unwrap_or(manifest.limits.timeout)).into());
         if !tool.scopes.is_empty() {
             entry.insert("scopes".into(), tool.scopes.clone().into());
+        }
+        if let Some(state) = &tool.state {
+            entry.insert("state".into(), state.to_json());
         }
     }
     entry

@@ -48,6 +48,7 @@ fn tool(tool: &Tool) -> String {
     let access = format!("Tools[{}]", literal(&tool.name));
     let mut members = schema(&tool.input, &access, "input", true);
     members.extend(tool.output.iter().flat_map(|output| schema(output, &access, "output", false)));
+    members.extend(tool.state.iter().map(|_| ("state".to_owned(), "true".to_owned())));
     entry(&tool.name, &members)
 }
 

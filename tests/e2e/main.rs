@@ -25,5 +25,6 @@ mod large;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
+mod state;
 mod streaming;
 mod support;

