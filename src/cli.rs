@@ -121,6 +121,8 @@ pub enum Example {
     LogAnalytics,
     /// Work of a minute: progress, cancellation, a question to the user
     LongOperation,
+    /// Tools that keep something between two calls
+    Counter,
     /// No tool yet
     Empty,
 }

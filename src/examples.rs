@@ -25,6 +25,7 @@ impl Example {
             Example::Dynamodb => "Queries of a DynamoDB table".into(),
             Example::LogAnalytics => "Search of a CloudWatch log group".into(),
             Example::LongOperation => "A long import that reports how far it is and can be stopped".into(),
+            Example::Counter => "Counters that keep their value".into(),
             Example::Empty => format!("Tools of {name}"),
         }
     }
@@ -33,7 +34,7 @@ impl Example {
     pub fn parts(self) -> &'static [&'static str] {
         match self {
             Example::Dynamodb | Example::LogAnalytics => &["aws"],
-            Example::Weather | Example::Github | Example::LongOperation | Example::Empty => &[],
+            Example::Weather | Example::Github | Example::LongOperation | Example::Counter | Example::Empty => &[],
         }
     }
 
@@ -41,7 +42,7 @@ impl Example {
     pub fn packages(self) -> &'static [Package] {
         match self {
             Example::Dynamodb | Example::LogAnalytics => &[AWS4FETCH],
-            Example::Weather | Example::Github | Example::LongOperation | Example::Empty => &[],
+            Example::Weather | Example::Github | Example::LongOperation | Example::Counter | Example::Empty => &[],
         }
     }
 }

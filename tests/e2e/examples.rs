@@ -27,7 +27,7 @@ struct Example {
     answers: fn(&[Value]),
 }
 
-const EXAMPLES: [Example; 5] = [
+const EXAMPLES: [Example; 6] = [
     Example {
         name: "weather",
         env: |_, _| String::new(),
@@ -86,6 +86,20 @@ const EXAMPLES: [Example; 5] = [
             assert_eq!(result["result"]["structuredContent"]["indexed"], 3, "{result}");
             let step = |done: u32| json!({ "progress": done, "total": 3, "message": format!("{done} of 3 documents") });
             assert_eq!(steps, [step(1), step(2), step(3)]);
+        },
+    },
+    Example {
+        name: "counter",
+        env: |_, _| String::new(),
+        requests: || {
+            let count = json!(["callTool", { "name": "count", "arguments": { "name": "tea", "by": 2 } }]);
+            json!([count, count, ["callTool", { "name": "list_counters", "arguments": {} }]])
+        },
+        answers: |answers| {
+            // What was counted outlives each call; every run on a cloud begins anew.
+            let said = |at: usize| &answers[at]["result"]["structuredContent"];
+            assert_eq!([said(0), said(1)].map(|count| &count["value"]), [2, 4]);
+            assert_eq!(said(2), &json!({ "counters": [{ "name": "tea", "value": 4 }] }));
         },
     },
     Example {
