@@ -1,5 +1,6 @@
 //! One tool manifest, three clouds: renders, builds, runs and proves MCP servers.
 
+mod budget;
 pub mod cli;
 mod commands;
 pub mod deploy;

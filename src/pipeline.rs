@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use tempfile::TempDir;
 
+use crate::budget;
 use crate::deploy::secrets;
 use crate::guest::{self, Guest};
 use crate::manifest::{Fault, Manifest};
@@ -121,9 +122,15 @@ fn step<T>(title: impl Into<String>, work: impl FnOnce() -> Result<T>) -> Result
     done
 }
 
-/// Everything the cloud's own CLI does before something can run.
+/// Everything the cloud's own CLI does before something can run; fails when the result is above the manifest's budget.
 pub fn build(target: &Target, build: &Build<'_>) -> Result<()> {
-    (target.build)(build).iter().try_for_each(|part| run_step(target, part))
+    (target.build)(build).iter().try_for_each(|part| run_step(target, part))?;
+    match build.manifest.limits.bundle_kb {
+        Some(budget) => {
+            step(format!("{}: weigh the bundle (at most {budget} kB)", target.name), || budget::check(target, build))
+        }
+        None => Ok(()),
+    }
 }
 
 /// One command, with a line for it.

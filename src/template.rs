@@ -40,6 +40,12 @@ pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet>
     if let Some(auth) = manifest.access.auth.kind() {
         folder(&format!("auth/{auth}"), Owner::Generated, &data, &mut files)?;
     }
+    if manifest.may_be_silent() {
+        folder("heartbeat", Owner::Generated, &data, &mut files)?;
+    }
+    if manifest.reads_in_parts() {
+        folder("ranges", Owner::Generated, &data, &mut files)?;
+    }
     for target in targets::chosen(&manifest.targets) {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
         if let Some(store) = target.store.filter(|_| manifest.needs_store()) {
@@ -64,13 +70,10 @@ pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet>
 
 /// `ctx.state`, what each cloud keeps it in, and what they share.
 fn state(manifest: &Manifest, data: &Value, files: &mut FileSet) -> Result<()> {
-    let mut folders = vec!["state/common".to_owned(), "state/sql".to_owned()];
+    // The last one is for runs on this machine; no bundle for a cloud that has no use for it contains it.
+    let mut folders = ["state/common", "state/sql", "state/node"].map(str::to_owned).to_vec();
     let chosen: Vec<_> = targets::chosen(&manifest.targets).collect();
     folders.extend(chosen.iter().map(|target| format!("state/{}", target.name)));
-    // Where no store is part of the platform, a local run has to bring one.
-    if chosen.iter().any(|target| target.store.is_some()) {
-        folders.push("state/node".to_owned());
-    }
     if chosen.iter().any(|target| target.store.is_none()) {
         folders.push("durable-objects".to_owned());
     }

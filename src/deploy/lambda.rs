@@ -24,7 +24,7 @@ pub const CLOUD: Cloud = Cloud {
     logs,
     destroy,
     leftovers: "the bucket of sam with the uploaded code (stack `aws-sam-cli-managed-default`), which all of your stacks share; \
-         secrets, if there were any, can be restored for 7 days",
+         secrets, if there were any, can be restored for 7 days; if tools had `state`, the table with it, which is deleted by hand",
     secret_names,
     push_secrets,
     pushed: "functions that run already keep the old values until the next `mcp-deploy ship`",

@@ -73,6 +73,8 @@ pub fn json_schema() -> Value {
             "limits": closed(json!({
                 "timeout": duration,
                 "max_body": { "type": ["string", "integer"], "description": "Bytes of a request body: 512KiB, 1MiB or a number." },
+                "max_result": { "type": ["string", "integer"], "description": "Bytes of a result, as JSON: 1MiB when not named." },
+                "bundle_kb": { "type": "integer", "minimum": 1, "description": "The most that the bundled JavaScript may have, in kB, minified." },
                 "max_input_elements": { "type": "integer", "minimum": 1, "description": "Values in a tool's arguments." },
             }), &[]),
             "cache": closed(json!({ "ttl": duration, "scope": { "enum": ["public", "private"] } }), &[]),

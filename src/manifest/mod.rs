@@ -4,6 +4,7 @@ mod auth;
 pub mod edit;
 mod fault;
 mod json_schema;
+mod limits;
 mod load;
 pub mod names;
 pub mod param;
@@ -79,8 +80,12 @@ pub struct Limits {
     pub timeout: Duration,
     /// Bytes of a request body; a larger one is answered 413.
     pub max_body: u64,
+    /// Bytes of a result, as JSON; a longer one is an error that says so.
+    pub max_result: u64,
     /// Values (array elements and object members) in a tool's arguments.
     pub max_input_elements: u64,
+    /// The most that the JavaScript of a build may have, in kB; not checked when `None`.
+    pub bundle_kb: Option<u64>,
 }
 
 /// `[cache]`: how long a client may keep the lists.

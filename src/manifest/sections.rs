@@ -10,11 +10,9 @@ use toml_edit::Item;
 use super::reader::{Fields, Reader, a, span_at, to_json};
 use super::schema::{self, Role};
 use super::{
-    API_KEYS, Auth, Cache, Kind, Limits, Manifest, Position, Prompt, Resource, Secret, Server, Tool, auth, names,
-    uri_template,
+    API_KEYS, Auth, Cache, Kind, Manifest, Position, Prompt, Resource, Secret, Server, Tool, auth, names, uri_template,
 };
-use super::{platforms, settings, state};
-use crate::targets;
+use super::{limits, platforms, settings, state};
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
@@ -27,7 +25,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
         app: server.name.clone(),
         stages: platforms::stages(&fields, &server.name, &targets),
         server,
-        limits: limits(&fields),
+        limits: limits::limits(&fields),
         cache: cache(&fields),
         access: settings::access(&fields),
         tools: declarations(&fields, Kind::Tool, |name, fields| tool(name, fields, read)),
@@ -45,8 +43,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
         manifest.secrets.push(Secret::new(API_KEYS, "Names of the callers and hashes of their API keys"));
     }
     state::secrets(&mut manifest);
-    platform_limits(&fields, &manifest);
-    function_durations(&fields, &manifest);
+    limits::platforms(&fields, &manifest);
     fields.finish();
     Some(manifest)
 }
@@ -92,18 +89,6 @@ fn server(root: &Fields<'_, '_>) -> Server {
     };
     fields.finish();
     server
-}
-
-fn limits(root: &Fields<'_, '_>) -> Limits {
-    let mut limits = Limits { timeout: Duration::from_secs(25), max_body: 1 << 20, max_input_elements: 50_000 };
-    if let Some(fields) = root.fields("limits") {
-        limits.timeout = fields.duration("timeout").unwrap_or(limits.timeout);
-        limits.max_body = fields.size("max_body").unwrap_or(limits.max_body);
-        limits.max_input_elements =
-            fields.integer("max_input_elements", 1..=10_000_000).unwrap_or(limits.max_input_elements);
-        fields.finish();
-    }
-    limits
 }
 
 fn cache(root: &Fields<'_, '_>) -> Cache {
@@ -410,49 +395,6 @@ fn scopes_without_tokens(root: &Fields<'_, '_>, manifest: &Manifest) {
 fn offset(root: &Fields<'_, '_>, kind: Kind, name: &str) -> Option<Range<usize>> {
     let all = root.entries().into_iter().find(|(key, _)| *key == kind.plural())?.1;
     span_at(all, &format!("/{name}"))
-}
-
-/// Timeouts and bodies above what a chosen cloud allows.
-fn platform_limits(root: &Fields<'_, '_>, manifest: &Manifest) {
-    let span = |pointer: &str| span_at_root(root, pointer);
-    for target in targets::chosen(&manifest.targets) {
-        let allowed = target.limits.timeout;
-        let too_long = |timeout: Duration| allowed.is_some_and(|allowed| timeout > allowed);
-        let complain = |pointer: &str, what: &str| {
-            let seconds = allowed.unwrap_or_default().as_secs();
-            let message = format!("{what} is longer than the {seconds} s that {} allows", target.title);
-            root.reader().error(
-                span(pointer),
-                message,
-                Some(format!("shorten it, or take `[targets.{}]` out", target.name)),
-            );
-        };
-        if too_long(manifest.limits.timeout) {
-            complain("/limits/timeout", "`limits.timeout`");
-        }
-        for tool in &manifest.tools {
-            if tool.timeout.is_some_and(too_long) {
-                complain(&format!("/tools/{}/timeout", tool.name), &format!("the timeout of `{}`", tool.name));
-            }
-        }
-        if manifest.limits.max_body > target.limits.body {
-            let message =
-                format!("`limits.max_body` is above the {} bytes that {} accepts", target.limits.body, target.title);
-            let hint = format!("lower it, or take `[targets.{}]` out", target.name);
-            root.reader().error(span("/limits/max_body"), message, Some(hint));
-        }
-    }
-}
-
-/// A function that ends before its longest tool may would be an outage of that tool.
-fn function_durations(root: &Fields<'_, '_>, manifest: &Manifest) {
-    let Some(duration) = manifest.targets.vercel.as_ref().and_then(|vercel| vercel.max_duration) else { return };
-    let longest = manifest.longest_timeout().as_secs_f64().ceil() as u64;
-    if duration < longest {
-        let message = format!("`max_duration` is {duration} s, but a handler may take {longest} s");
-        let hint = format!("write at least {longest}, or shorten the timeouts");
-        root.reader().error(span_at_root(root, "/targets/vercel/max_duration"), message, Some(hint));
-    }
 }
 
 pub(super) fn span_at_root(root: &Fields<'_, '_>, pointer: &str) -> Option<Range<usize>> {

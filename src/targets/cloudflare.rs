@@ -5,18 +5,21 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::{Build, Limits, Local, Start, Step, Target};
+use crate::process::Cmd;
 use crate::toolchain::ToolId;
 
 pub const TARGET: Target = Target {
     name: "cloudflare",
     title: "Cloudflare Workers",
-    limits: Limits { timeout: None, body: 100 << 20 },
+    limits: Limits { timeout: None, body: 100 << 20, result: 8 << 20 },
     packages: |_| &[],
     store: None,
     chosen: |targets| targets.cloudflare.is_some(),
     build,
     start,
     artifact,
+    scripts: |root| root.join(OUTPUT),
+    metafile,
     cloud: crate::deploy::cloudflare::CLOUD,
 };
 
@@ -30,6 +33,11 @@ fn build(build: &Build<'_>) -> Vec<Step> {
 }
 
 const OUTPUT: &str = ".wrangler/dist";
+
+fn metafile(build: &Build<'_>, out: &Path, metafile: &Path) -> Result<Cmd> {
+    let cmd = build.tools.cmd(ToolId::Wrangler).args(["deploy", "--dry-run", "--env=", "--outdir"]).arg(out);
+    Ok(cmd.arg("--metafile").arg(metafile).current_dir(build.root).env_noise("CI", "1"))
+}
 
 fn artifact(root: &Path) -> PathBuf {
     root.join(OUTPUT).join("cloudflare.js")

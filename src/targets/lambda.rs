@@ -14,13 +14,15 @@ use crate::toolchain::ToolId;
 pub const TARGET: Target = Target {
     name: "lambda",
     title: "AWS Lambda",
-    limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20 },
+    limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20, result: 200_000_000 },
     packages,
     store: Some("dynamodb"),
     chosen: |targets| targets.lambda.is_some(),
     build,
     start,
     artifact,
+    scripts: |root| root.join(".aws-sam/build/McpFunction"),
+    metafile: |build, out, metafile| crate::budget::esbuild(build, "src/generated/lambda.ts", out, metafile),
     cloud: crate::deploy::lambda::CLOUD,
 };
 

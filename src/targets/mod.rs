@@ -36,6 +36,10 @@ pub struct Target {
     pub start: fn(&Build<'_>, &Start<'_>) -> Result<Local>,
     /// The files that would be deployed, as far as they are ours to weigh.
     pub artifact: fn(&Path) -> PathBuf,
+    /// The folder with all of the JavaScript that an instance loads.
+    pub scripts: fn(&Path) -> PathBuf,
+    /// The command that bundles once more into a folder, and writes esbuild's metafile: what went in, and how much of it.
+    pub metafile: fn(&Build<'_>, &Path, &Path) -> Result<Cmd>,
     /// How it gets into an account, and what the owner can do with it there.
     pub cloud: Cloud,
 }
@@ -46,6 +50,8 @@ pub struct Limits {
     pub timeout: Option<Duration>,
     /// Bytes of a request body.
     pub body: u64,
+    /// Bytes of a result, which is made whole before it is sent.
+    pub result: u64,
 }
 
 /// A project and the tools that build it.

@@ -13,13 +13,15 @@ use crate::toolchain::ToolId;
 pub const TARGET: Target = Target {
     name: "vercel",
     title: "Vercel",
-    limits: Limits { timeout: Some(Duration::from_secs(800)), body: 4_500_000 },
+    limits: Limits { timeout: Some(Duration::from_secs(800)), body: 4_500_000, result: 4_500_000 },
     packages: |_| &[("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
     store: Some("upstash"),
     chosen: |targets| targets.vercel.is_some(),
     build,
     start,
     artifact,
+    scripts: |root| root.join("dist/vercel"),
+    metafile: |build, out, metafile| crate::budget::esbuild(build, "src/generated/vercel.ts", out, metafile),
     cloud: crate::deploy::vercel::CLOUD,
 };
 

@@ -55,6 +55,8 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
             }
             Auth::None | Auth::ApiKey => Value::Null,
         },
+        "heartbeat": manifest.may_be_silent(),
+        "ranges": manifest.reads_in_parts(),
         "mcp_deploy_version": env!("CARGO_PKG_VERSION"),
         "description_1024": truncated(&inert(&manifest.server.description), 1024),
         "manifest_json": data(manifest),
@@ -191,6 +193,7 @@ fn data(manifest: &Manifest) -> String {
         "limits": {
             "timeoutMs": milliseconds(manifest.limits.timeout),
             "maxBodyBytes": manifest.limits.max_body,
+            "maxResultBytes": manifest.limits.max_result,
             "maxInputElements": manifest.limits.max_input_elements,
         },
         "cache": { "ttlMs": milliseconds(manifest.cache.ttl), "scope": cache_scope(manifest) },

@@ -7,6 +7,7 @@
 #[path = "../support/answers.rs"]
 mod answers;
 mod auth;
+mod budget;
 mod clients;
 mod clouds;
 mod conformance;
@@ -22,6 +23,7 @@ mod hostile_text;
 mod http;
 mod interrupt;
 mod large;
+mod parts;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;

@@ -1,21 +1,20 @@
 //! Answers that arrive while the tool still works, and a client that leaves. Order is proven by a page the tool waits
 //! for, not by time: what arrives before the page is given was sent before the tool went on.
 
-use std::io::{BufRead, BufReader};
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::child::{Running, SHORT};
 use crate::support::gate::Gate;
-use crate::support::mcp::{Era, post};
+use crate::support::mcp::Era;
 use crate::support::site::WEATHER;
+use crate::support::stream::Stream;
 use crate::support::tools::KIT;
 
 fn progress_arrives_while_the_tool_works(target: &str) {
     let url = &WEATHER.server(target).url;
     for era in [Era::Modern, Era::Legacy] {
         let gate = Gate::open();
-        let mut stream = Stream::call(url, era, &gate);
+        let mut stream = wait_at(url, era, &gate);
         let mut waiting = gate.visitor();
         // The tool stands before the page, and its first report is here.
         assert_eq!(stream.progress(), json!([1, 2, "before"]), "{target} {era:?}");
@@ -48,7 +47,7 @@ fn a_client_that_leaves_the_bare_bundle_stops_the_tool() {
 #[track_caller]
 fn stops_when_the_client_leaves(url: &str) {
     let gate = Gate::open();
-    let mut stream = Stream::call(url, Era::Modern, &gate);
+    let mut stream = wait_at(url, Era::Modern, &gate);
     let mut waiting = gate.visitor();
     assert_eq!(stream.progress(), json!([1, 2, "before"]));
     drop(stream);
@@ -60,7 +59,7 @@ fn stops_when_the_client_leaves(url: &str) {
 fn on_lambda_the_tool_ends_by_itself() {
     let url = &WEATHER.server("lambda").url;
     let gate = Gate::open();
-    let mut stream = Stream::call(url, Era::Modern, &gate);
+    let mut stream = wait_at(url, Era::Modern, &gate);
     let mut waiting = gate.visitor();
     assert_eq!(stream.progress(), json!([1, 2, "before"]));
     drop(stream);
@@ -68,48 +67,16 @@ fn on_lambda_the_tool_ends_by_itself() {
     waiting.answer(&further.url());
     further.visitor().answer("nobody reads this");
     let next = Gate::open();
-    let mut stream = Stream::call(url, Era::Modern, &next);
+    let mut stream = wait_at(url, Era::Modern, &next);
     assert_eq!(stream.progress(), json!([1, 2, "before"]));
     next.visitor().answer("go on");
     assert_eq!(stream.progress(), json!([2, 2, "after"]));
     assert_eq!(stream.next().expect("the result")["result"]["structuredContent"], json!({ "text": "go on" }));
 }
 
-/// The answer to one call of `wait_at`, as it comes.
-struct Stream {
-    lines: std::io::Lines<BufReader<ureq::BodyReader<'static>>>,
-}
-
-impl Stream {
-    #[track_caller]
-    fn call(url: &str, era: Era, gate: &Gate) -> Self {
-        let params =
-            json!({ "name": "wait_at", "arguments": { "url": gate.url() }, "_meta": { "progressToken": "here" } });
-        let response = post(url, era, "tools/call", params);
-        let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-        assert_eq!(kind, Some("text/event-stream"), "{response:?}");
-        Stream { lines: BufReader::new(response.into_body().into_reader()).lines() }
-    }
-
-    /// The next message of the stream.
-    #[track_caller]
-    fn next(&mut self) -> Option<Value> {
-        loop {
-            let line = self.lines.next()?.expect("the stream goes on");
-            if let Some(data) = line.strip_prefix("data:") {
-                return Some(serde_json::from_str(data.trim()).expect("each event is one message"));
-            }
-        }
-    }
-
-    #[track_caller]
-    fn progress(&mut self) -> Value {
-        let message = self.next().expect("a report");
-        assert_eq!(message["method"], "notifications/progress", "{message}");
-        assert_eq!(message["params"]["progressToken"], "here", "{message}");
-        let params = &message["params"];
-        json!([params["progress"], params["total"], params["message"]])
-    }
+#[track_caller]
+fn wait_at(url: &str, era: Era, gate: &Gate) -> Stream {
+    Stream::call(url, era, "wait_at", json!({ "url": gate.url() }), Some("here"))
 }
 
 crate::support::on_every_runtime!(progress_arrives_while_the_tool_works);

@@ -32,7 +32,7 @@ pub fn post(url: &str, era: Era, method: &str, mut params: Value) -> Response<ur
         params["_meta"]["io.modelcontextprotocol/protocolVersion"] = era.version().into();
         params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
         request = request.header("mcp-method", method);
-        if let Some(name) = params["name"].as_str() {
+        if let Some(name) = params["name"].as_str().or(params["uri"].as_str()) {
             request = request.header("mcp-name", name);
         }
     }
@@ -43,9 +43,15 @@ pub fn post(url: &str, era: Era, method: &str, mut params: Value) -> Response<ur
 /// The result of one request.
 #[track_caller]
 pub fn ask(url: &str, era: Era, method: &str, params: Value) -> Value {
-    let text = post(url, era, method, params).body_mut().read_to_string().expect("an answer");
-    let message = text.lines().filter_map(|line| line.strip_prefix("data:")).next_back().unwrap_or(&text);
-    let mut message: Value = serde_json::from_str(message.trim()).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let mut message = answer(url, era, method, params);
     assert!(message["error"].is_null(), "{method}: {message}");
     message["result"].take()
+}
+
+/// The last message that answers one request: a result, or an error.
+#[track_caller]
+pub fn answer(url: &str, era: Era, method: &str, params: Value) -> Value {
+    let text = post(url, era, method, params).body_mut().read_to_string().expect("an answer");
+    let message = text.lines().filter_map(|line| line.strip_prefix("data:")).next_back().unwrap_or(&text);
+    serde_json::from_str(message.trim()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

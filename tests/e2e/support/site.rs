@@ -7,12 +7,16 @@ use serde_json::Value;
 
 use super::TARGETS;
 use super::child::{LONG, Running};
+use super::logs::LOGS;
 use super::work::{copy, folder, mcp_deploy, write};
 
 /// The weather example, and a tool that waits to be told to go on.
 pub static WEATHER: LazyLock<Site> = LazyLock::new(|| Site::new("weather", weather));
 /// The official suite's fixtures.
 pub static CONFORMANCE: LazyLock<Site> = LazyLock::new(|| Site::new("conformance", conformance));
+
+/// Long calls and large results.
+pub static PARTS: LazyLock<Site> = LazyLock::new(|| Site::new("parts", parts));
 
 pub struct Site {
     pub root: PathBuf,
@@ -79,6 +83,11 @@ export default tool("wait_at", async ({ url }, ctx) => {
   return { text };
 });
 "#;
+
+fn parts(root: &Path) {
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parts"), root);
+    write(root.join(".env"), format!("LOGS={}\n", LOGS.url));
+}
 
 fn conformance(root: &Path) {
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/conformance"), root);

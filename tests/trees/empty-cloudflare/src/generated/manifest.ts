@@ -19,6 +19,7 @@ export const manifest: Manifest = {
   "limits": {
     "timeoutMs": 25000,
     "maxBodyBytes": 1048576,
+    "maxResultBytes": 1048576,
     "maxInputElements": 50000
   },
   "cache": {

@@ -23,7 +23,7 @@ export interface Context {
   readonly caller?: undefined;
   /** What a 2026-07-28 client said it can do; empty for older ones. */
   readonly clientCapabilities: ClientCapabilities;
-  /** Tells a client that asked for it how far the work is. `progress` must grow from call to call. */
+  /** Tells a client that asked for it how far the work is. `progress` grows from call to call. */
   progress(progress: number, total?: number, message?: string): Promise<void>;
   /** Writes one JSON line to the platform's log. */
   log(level: LogLevel, message: string, fields?: Record<string, unknown>): void;
@@ -46,6 +46,17 @@ export interface Context {
   waitUntil(promise: Promise<unknown>): void;
 }
 
+/** What a tool is given beside that. */
+export interface ToolContext extends Context {
+  /**
+   * A piece of the result's text, sent at once to a client that asked for progress. All pieces together are the result, unless the handler returns another.
+   * Answers whether the result still holds the piece: once it is as long as `[limits] max_result` allows, the rest belongs elsewhere. Throws when `signal` aborts.
+   */
+  emit(text: string): Promise<boolean>;
+  /** The pieces as a result; `rest` is the URI of a resource that holds what follows them: `return ctx.emitted({ rest: "logs://app?offset=5000" })`. */
+  emitted(options?: { rest?: string | undefined }): CallToolResult;
+}
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 type Awaitable<T> = T | Promise<T>;
@@ -64,7 +75,7 @@ export type ToolReturn<N extends keyof Tools> =
 
 export interface Tool<N extends keyof Tools> {
   readonly name: N;
-  readonly run: (input: ToolInput<N>, ctx: Context) => Awaitable<ToolReturn<N>>;
+  readonly run: (input: ToolInput<N>, ctx: ToolContext) => Awaitable<ToolReturn<N>>;
 }
 
 /** `uri` and `mimeType` are filled in from the request and the manifest. */

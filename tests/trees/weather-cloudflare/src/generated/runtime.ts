@@ -10,9 +10,11 @@ import type {
 } from "@modelcontextprotocol/server";
 import { manifest } from "./manifest.ts";
 import { ToolError } from "./mcp.ts";
-import type { Context } from "./mcp.ts";
+import type { ToolContext } from "./mcp.ts";
 import { notSet, waitUntilOf } from "./platform.ts";
 import type { Runtime } from "./platform.ts";
+import { createProgress, tooLong } from "./progress.ts";
+import type { Progress } from "./progress.ts";
 
 // ---- the state of `ask` ----
 
@@ -56,15 +58,16 @@ export interface Call {
 }
 
 /** Runs a handler. Fails with a ToolError, fit to be shown, or with an error of the protocol. */
-export async function run<K extends keyof Results>(kind: K, call: Call, handler: (ctx: Context) => Promise<unknown>): Promise<Results[K]> {
+export async function run<K extends keyof Results>(kind: K, call: Call, handler: (ctx: ToolContext) => Promise<unknown>): Promise<Results[K]> {
   const { runtime, sdk, what, timeoutMs = manifest.limits.timeoutMs, output } = call;
   const stop = new AbortController();
   const stopped = new Promise<never>((_, reject) => stop.signal.addEventListener("abort", () => reject(stop.signal.reason), { once: true }));
   const timer = setTimeout(() => stop.abort(new DOMException(`timed out after ${timeoutMs} ms`, "TimeoutError")), timeoutMs);
   const cancel = () => stop.abort(new DOMException("cancelled", "AbortError"));
   sdk.mcpReq.signal.addEventListener("abort", cancel, { once: true });
+  const said = createProgress(sdk, stop.signal);
   try {
-    return await checked(kind, await Promise.race([handler(contextOf(call, stop.signal)), stopped]), output);
+    return await checked(kind, await Promise.race([handler(contextOf(call, stop.signal, said)), stopped]), output);
   } catch (error) {
     if (error instanceof ToolError || error instanceof ProtocolError) throw error;
     if (stop.signal.aborted) {
@@ -82,7 +85,7 @@ export async function run<K extends keyof Results>(kind: K, call: Call, handler:
 }
 
 /** As `run`, for the methods that report failures as errors of the protocol. */
-export async function runOrFail<K extends keyof Results>(kind: K, call: Call, handler: (ctx: Context) => Promise<unknown>): Promise<Results[K]> {
+export async function runOrFail<K extends keyof Results>(kind: K, call: Call, handler: (ctx: ToolContext) => Promise<unknown>): Promise<Results[K]> {
   try {
     return await run(kind, call, handler);
   } catch (error) {
@@ -92,7 +95,10 @@ export async function runOrFail<K extends keyof Results>(kind: K, call: Call, ha
 
 /** What will be sent, as JSON makes it. The SDK would show its own details of a wrong shape to the client, and hang on what is not JSON. */
 async function checked<K extends keyof Results>(kind: K, returned: unknown, output: Call["output"]): Promise<Results[K]> {
-  const result = JSON.parse(JSON.stringify(returned)) as Results[K];
+  const json = JSON.stringify(returned);
+  const refused = tooLong(json);
+  if (refused) throw new ToolError(refused);
+  const result = JSON.parse(json) as Results[K];
   if (isInputRequiredResult(result)) return result;
   const { issues } = specTypeSchemas[kind]["~standard"].validate(result);
   if (issues) throw new Error(`the handler returned no valid ${kind}: ${list(issues)}`);
@@ -105,22 +111,19 @@ async function checked<K extends keyof Results>(kind: K, returned: unknown, outp
 
 const list = (issues: readonly { message: string }[]) => issues.map(({ message }) => message).join("; ");
 
-function contextOf({ runtime, sdk, what }: Call, signal: AbortSignal): Context {
+function contextOf({ runtime, sdk, what }: Call, signal: AbortSignal, { progress, emit, emitted }: Progress): ToolContext {
   const { env, log } = runtime;
-  const { id: requestId, _meta, inputResponses } = sdk.mcpReq;
+  const { id: requestId, inputResponses } = sdk.mcpReq;
   const envelope: Record<string, unknown> = { ...sdk.mcpReq.envelope };
-  const progressToken = _meta?.progressToken;
   const ignore = () => {}; // there is nobody left to tell
   return {
     env,
     signal,
     requestId,
     clientCapabilities: (envelope[CLIENT_CAPABILITIES_META_KEY] ?? {}) as ClientCapabilities,
-    async progress(progress, total, message) {
-      if (progressToken === undefined) return;
-      const params = { progressToken, progress, ...(total !== undefined && { total }), ...(message !== undefined && { message }) };
-      await sdk.mcpReq.notify({ method: "notifications/progress", params }).catch(ignore);
-    },
+    progress,
+    emit,
+    emitted,
     log: (level, message, fields) => log(level, message, { what, requestId, ...fields }),
     clientLog: (level, data) => sdk.mcpReq.log(level, data).catch(ignore),
     async ask(inputRequests, value) {

@@ -45,7 +45,9 @@ export function createFetch(platform: Platform, mount?: () => Promise<Mount>): F
     loading.catch(() => {});
     const body = await readBody(request, limits.maxBodyBytes);
     if (!body) return failure(413, `the request body must not exceed ${limits.maxBodyBytes} bytes`);
-    return (await loading)(bindWaitUntil(new Request(url, { method, headers, body, signal }), waitUntil));
+    const inner = (signal: AbortSignal) => new Request(url, { method, headers, body, signal });
+    const mcp = await loading;
+    return mcp(bindWaitUntil(inner(signal), waitUntil));
   }
 
   return async (request, waitUntil) => {
