@@ -27,7 +27,7 @@ struct Example {
     answers: fn(&[Value]),
 }
 
-const EXAMPLES: [Example; 6] = [
+const EXAMPLES: [Example; 7] = [
     Example {
         name: "weather",
         env: |_, _| String::new(),
@@ -72,6 +72,27 @@ const EXAMPLES: [Example; 6] = [
         },
     },
     Example {
+        name: "log-analytics",
+        env: |services, target| format!("ENDPOINT_URL={}\n{}", services.aws.url, iam_keys(target)),
+        requests: || {
+            json!([
+                ["callTool", { "name": "search_logs", "arguments": { "pattern": "ERROR", "limit": 2 } }],
+                ["readResource", { "uri": "logs://events?pattern=ERROR" }],
+                ["callTool", { "name": "tail_logs", "arguments": { "seconds": 1 } }],
+            ])
+        },
+        answers: |answers| {
+            let content = &answers[0]["result"]["content"];
+            assert_eq!(messages(&content[0]["text"]), ["ERROR one", "ERROR two"], "{content}");
+            assert_eq!(content[1]["type"], "resource_link", "{content}");
+            // A page is sent when it is there, before the result.
+            assert_eq!(messages(&answers[0]["progress"][0]["message"]), ["ERROR one", "ERROR two"], "{}", answers[0]);
+            let page = &answers[1]["result"]["contents"][0];
+            assert_eq!(messages(&page["text"]), ["ERROR one", "ERROR two", "ERROR three"], "{page}");
+            assert_eq!(answers[2]["result"]["content"], json!([]), "nothing is written while it follows");
+        },
+    },
+    Example {
         name: "long-operation",
         env: |_, _| "MILLISECONDS_PER_DOCUMENT=1\nSECONDS_WITHOUT_ASKING=0\n".to_owned(),
         requests: || json!([["callTool", { "name": "rebuild_index", "arguments": { "documents": 3 } }]]),
@@ -109,6 +130,14 @@ const EXAMPLES: [Example; 6] = [
         answers: |answers| assert_eq!(answers[0]["result"]["tools"], json!([])),
     },
 ];
+
+/// What was logged, of NDJSON.
+fn messages(ndjson: &Value) -> Vec<String> {
+    let lines = ndjson.as_str().unwrap_or_default().lines();
+    let message =
+        |line| serde_json::from_str::<Value>(line).expect("a line is JSON")["message"].as_str().map(str::to_owned);
+    lines.filter_map(message).collect()
+}
 
 /// On Lambda there are none: the role's credentials, which are in the environment there, have to do.
 fn iam_keys(target: &str) -> &'static str {

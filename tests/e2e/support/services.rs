@@ -1,7 +1,7 @@
 //! Stand-ins of the services that examples call, on this machine.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -60,6 +60,7 @@ impl Aws {
         moto.until("the server", SHORT, |_| ureq::get(&status).call().ok());
         let aws = Aws { url, _moto: moto };
         aws.fill_table();
+        aws.fill_logs();
         aws
     }
 
@@ -84,6 +85,20 @@ impl Aws {
                 json!({ "pk": { "S": "CUSTOMER#42" }, "sk": { "S": sort }, "total": { "N": total.to_string() } });
             self.call("dynamodb", "DynamoDB_20120810.PutItem", &json!({ "TableName": "orders", "Item": item }));
         }
+    }
+
+    /// The log group that is the example's own, as its name is `example`.
+    fn fill_logs(&self) {
+        let (group, stream) = ("/mcp/example", "app");
+        self.call("logs", "Logs_20140328.CreateLogGroup", &json!({ "logGroupName": group }));
+        self.call("logs", "Logs_20140328.CreateLogStream", &json!({ "logGroupName": group, "logStreamName": stream }));
+        let minute_ago =
+            SystemTime::now().duration_since(UNIX_EPOCH).expect("it is past 1970").as_millis() as u64 - 60_000;
+        let events = ["ERROR one", "fine", "ERROR two", "ERROR three"].iter().zip(minute_ago..);
+        let events: Vec<Value> =
+            events.map(|(message, time)| json!({ "timestamp": time, "message": message })).collect();
+        let put = json!({ "logGroupName": group, "logStreamName": stream, "logEvents": events });
+        self.call("logs", "Logs_20140328.PutLogEvents", &put);
     }
 
     /// One call of a JSON API; moto finds the service by the credential's scope, and believes every signature.
