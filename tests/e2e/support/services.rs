@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::child::{Running, SHORT};
+use super::child::{LONG, Running};
 use super::tools::MOTO;
 use crate::http::{Listener, Request, Response};
 
@@ -57,7 +57,7 @@ impl Aws {
         let mut moto = Running::guarded(moto);
         let url = format!("http://127.0.0.1:{port}/");
         let status = format!("{url}moto-api/data.json");
-        moto.until("the server", SHORT, |_| ureq::get(&status).call().ok());
+        moto.until("the server", LONG, |_| ureq::get(&status).call().ok());
         let aws = Aws { url, _moto: moto };
         aws.fill_table();
         aws.fill_logs();
