@@ -9,7 +9,7 @@ use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
 
 use crate::setting::{CLOUDFLARE_URL, Setting, VERCEL_URL};
-use crate::support::tools;
+use crate::support::{run, tools};
 
 const NAME: &str = "WEATHER_API_KEY";
 const VALUE: &str = "s3cr3t-of-the-weather-$HOME-service";
@@ -121,6 +121,43 @@ fn a_changed_secret_reaches_what_runs() {
     // Gone, and shipped again before AWS has really deleted the secret.
     setting.ok("destroy --target lambda --yes");
     setting.ok("ship --target lambda");
+}
+
+/// State needs a database on Vercel: nowhere else is anybody asked for it, or told of it.
+#[test]
+fn what_one_cloud_needs_is_its_own_business() {
+    let setting = Setting::new();
+    setting.project.replace("mcp.toml", "[tools.get_weather]\n", "[tools.get_weather]\nstate = \"shared\"\n");
+    setting.ok("render");
+    let unset = setting.run("ship --target all");
+    unset.ended(1).said_once("2 problems found before anything was built or deployed");
+    for name in ["UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"] {
+        assert_eq!(unset.count(&format!("hint: run `mcp-deploy secrets set {name}`")), 1, "{}", unset.stderr);
+        setting.run_with(&format!("secrets set {name}"), VALUE).ended(0);
+    }
+    let pushed = setting.ok("secrets push --target lambda,vercel");
+    pushed.said("vercel: push 2 secrets").said("lambda: no value here is of a secret that it needs");
+    assert_eq!(setting.vercel.secret("weather", "UPSTASH_REDIS_REST_TOKEN").as_deref(), Some(VALUE));
+    assert_eq!(setting.aws.secret("us-east-1", "mcp/weather"), None);
+    let elsewhere = [setting.aws.api().requests_with(VALUE), setting.cloudflare.api().requests_with(VALUE)];
+    assert!(elsewhere.iter().all(Vec::is_empty), "told to another cloud");
+    for file in ["wrangler.jsonc", "template.yaml", "src/generated/manifest.ts", "src/generated/types.ts"] {
+        let text = std::fs::read_to_string(setting.file(file)).expect("it was rendered");
+        assert!(!text.contains("UPSTASH"), "{file}");
+    }
+    // What the Marketplace has set is as good as ours.
+    for name in ["URL", "TOKEN"] {
+        setting.ok(&format!("secrets remove UPSTASH_REDIS_REST_{name} --target vercel"));
+        let key = format!("KV_REST_API_{name}");
+        let mut add = setting.project.tool(ToolId::Vercel, &["env", "add", &key, "production", "--yes", "--api"]);
+        add = setting
+            .vercel
+            .environment()
+            .into_iter()
+            .fold(add.arg(setting.vercel.url()), |add, (name, value)| add.env(name, value));
+        run(&add.stdin(VALUE)).expect("`vercel env add`");
+    }
+    setting.ok("ship --target all");
 }
 
 fn holds(bytes: &[u8]) -> bool {
