@@ -13,7 +13,7 @@ use crate::golden::{difference, path, updating};
 use crate::support::TARGETS;
 use crate::support::child::{LONG, Running, run};
 use crate::support::services::Services;
-use crate::support::site::{heavy, oslo};
+use crate::support::site::{WEATHER, heavy, oslo};
 use crate::support::tools::{CLIENT_V2, KIT};
 use crate::support::work::{folder, mcp_deploy, read, write};
 
@@ -159,15 +159,23 @@ fn every_example_runs_on_every_cloud() {
 
 /// One line of the table; a step that fails ends the test with what the step said.
 fn row(example: &Example, services: &Services) -> String {
-    let project = project(example.name);
+    // The other tests have it running already.
+    let running = (example.name == "weather").then(|| &*WEATHER);
+    let project = running.map_or_else(|| project(example.name), |site| site.root.clone());
     run(mcp_deploy(&project, ["render", "--check"])).expect(0);
     let check = run(mcp_deploy(&project, ["check", "--json"])).expect(0).json();
     assert_eq!(check["types"], "passed", "{check:#}");
     let tests = own_tests(&project);
     let mut row = format!("| `{}` | yes | yes | {tests} |", example.name);
     for target in TARGETS {
-        write(project.join(".env"), (example.env)(services, target));
-        on_cloud(example, &project, target);
+        match running {
+            Some(site) => called(example, &project, target, &site.server(target).url),
+            None => {
+                write(project.join(".env"), (example.env)(services, target));
+                let (_dev, url) = started(&project, target);
+                called(example, &project, target, &url);
+            }
+        }
         row.push_str(" yes |");
     }
     row + "\n"
@@ -216,8 +224,8 @@ fn own_tests(project: &Path) -> String {
     if found == 0 { "none".to_owned() } else { format!("{found} passed") }
 }
 
-/// Built and started as `ship --local` does it; verified; called.
-fn on_cloud(example: &Example, project: &Path, target: &str) {
+/// Built and started as `ship --local` does it.
+fn started(project: &Path, target: &str) -> (Running, String) {
     let mut dev = mcp_deploy(project, ["dev", "--target", target]);
     for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"] {
         dev.env_remove(name);
@@ -227,14 +235,18 @@ fn on_cloud(example: &Example, project: &Path, target: &str) {
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_SESSION_TOKEN", "token");
     }
-    let turn = heavy();
+    let _turn = heavy();
     let mut dev = Running::guarded(dev);
     let url = dev.until("the URL", LONG, |dev| dev.stdout.text().lines().next().map(str::to_owned));
-    drop(turn);
-    let verified = run(mcp_deploy(project, ["verify", &url, "--json"])).expect(0).json();
+    (dev, url)
+}
+
+/// Verified against its manifest, then called by the official client.
+fn called(example: &Example, project: &Path, target: &str, url: &str) {
+    let verified = run(mcp_deploy(project, ["verify", url, "--json"])).expect(0).json();
     assert_eq!(verified["counts"]["failed"], 0, "{} on {target}: {verified:#}", example.name);
     let mut client = typescript(&CLIENT_V2, "requests.mjs");
-    client.args([&url, &(example.requests)().to_string()]);
+    client.args([url, &(example.requests)().to_string()]);
     let ran = run(client).expect(0);
     // It says on stdout, too, what it thinks of a server.
     let answers = ran.stdout.lines().next_back().unwrap_or_default();
