@@ -14,6 +14,7 @@ pub mod probe;
 pub mod process;
 mod project;
 mod prompt;
+mod recording;
 mod release;
 pub mod runtime_api;
 pub mod targets;

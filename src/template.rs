@@ -58,6 +58,13 @@ pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet>
     if manifest.targets.lambda.is_some() && targets::lambda::calls_aws(manifest) {
         folder("aws", Owner::Generated, &data, &mut files)?;
     }
+    if data["websocket"] == true {
+        folder("websocket", Owner::Generated, &data, &mut files)?;
+    }
+    if data["cloudflare"]["objects"].as_array().is_some_and(|objects| !objects.is_empty()) {
+        folder("durable-objects", Owner::Generated, &data, &mut files)?;
+    }
+    folder("digest", Owner::Generated, &context::digest(manifest, &files), &mut files)?;
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {
         let starters = context::starters(manifest, kind);
@@ -74,9 +81,6 @@ fn state(manifest: &Manifest, data: &Value, files: &mut FileSet) -> Result<()> {
     let mut folders = ["state/common", "state/sql", "state/node"].map(str::to_owned).to_vec();
     let chosen: Vec<_> = targets::chosen(&manifest.targets).collect();
     folders.extend(chosen.iter().map(|target| format!("state/{}", target.name)));
-    if chosen.iter().any(|target| target.store.is_none()) {
-        folders.push("durable-objects".to_owned());
-    }
     folders.iter().try_for_each(|name| folder(name, Owner::Generated, data, files))
 }
 

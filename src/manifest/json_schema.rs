@@ -53,7 +53,7 @@ pub fn json_schema() -> Value {
             &[],
         ),
         _ => closed(
-            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "observability": { "type": "boolean" } }),
+            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "observability": { "type": "boolean" }, "websocket": { "type": "boolean", "description": "MCP over WebSockets too (subprotocol mcp); false after it was true: the sessions' class is deleted." } }),
             &[],
         ),
     };

@@ -301,11 +301,13 @@ pub struct Cloudflare {
     pub smart_placement: bool,
     /// Workers Logs.
     pub observability: bool,
+    /// MCP over WebSockets too, each a Durable Object. `Some(false)`: it was so once, and the class is to be deleted.
+    pub websocket: Option<bool>,
 }
 
 impl Default for Cloudflare {
     fn default() -> Self {
-        Cloudflare { domains: Vec::new(), smart_placement: false, observability: true }
+        Cloudflare { domains: Vec::new(), smart_placement: false, observability: true, websocket: None }
     }
 }
 

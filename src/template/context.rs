@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{sample, types};
 use crate::manifest::{Auth, Kind, Manifest, OAuth, Resource, Tool};
 use crate::packages::{self, Package};
+use crate::plan::{self, FileSet};
 use crate::targets::{self, Target, lambda};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
@@ -87,10 +88,16 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
             "memory": vercel.memory,
             "regions": vercel.regions,
         })),
-        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "observability": cloudflare.observability, "secrets": secrets_for_wrangler(manifest),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({
+            "domains": cloudflare.domains,
+            "smart_placement": cloudflare.smart_placement,
+            "observability": cloudflare.observability,
+            "secrets": secrets_for_wrangler(manifest),
+            "websocket": cloudflare.websocket == Some(true),
             "objects": durable_objects(manifest).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
             "exports": durable_objects(manifest),
         })),
+        "websocket": targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true)),
         "store": manifest.needs_store(),
         "state": manifest.has_state(),
         "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description, "optional": secret.optional })).collect::<Vec<_>>(),
@@ -107,15 +114,26 @@ fn secrets_for_wrangler(manifest: &Manifest) -> Vec<Value> {
     }
 }
 
+/// The context of `templates/digest`: what was recorded with other generated files, or for other packages, is out of date.
+pub fn digest(manifest: &Manifest, files: &FileSet) -> Value {
+    let files = files.0.iter().filter(|(path, _)| path.starts_with("src/") && *path != plan::RECORDED);
+    let files = files.map(|(path, (_, text))| format!("{path}\0{text}\0"));
+    let packages =
+        packages::needed(manifest, &[]).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
+    json!({ "digest": plan::hash(&files.chain(packages).collect::<String>()) })
+}
+
 fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
     manifest.secrets_of(target).map(|secret| json!({ "name": secret.name })).collect()
 }
 
-/// The classes of Durable Objects and the modules that have them; a deleted one stays named, or the next deployment is refused.
+/// The classes of Durable Objects and the modules that have them; a deleted one stays named, for Cloudflare to know.
 fn durable_objects(manifest: &Manifest) -> Vec<Value> {
-    let state =
-        manifest.has_state().then(|| json!({ "class": "ToolState", "module": "./tool-state.ts", "deleted": false }));
-    state.into_iter().collect()
+    let object = |class, module, deleted| json!({ "class": class, "module": module, "deleted": deleted });
+    let websocket = manifest.targets.cloudflare.as_ref().and_then(|cloudflare| cloudflare.websocket);
+    let session = websocket.map(|on| object("McpSession", "./session.ts", !on));
+    let state = manifest.has_state().then(|| object("ToolState", "./tool-state.ts", false));
+    session.into_iter().chain(state).collect()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.

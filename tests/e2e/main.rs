@@ -24,9 +24,11 @@ mod http;
 mod interrupt;
 mod large;
 mod parts;
+mod recorded;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
 mod state;
 mod streaming;
 mod support;
+mod websocket;

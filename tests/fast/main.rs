@@ -12,6 +12,7 @@ mod golden;
 mod interruption;
 mod json;
 mod keys;
+mod lazy;
 mod properties;
 #[path = "../support/signals.rs"]
 mod signals;

@@ -8,6 +8,7 @@ pub mod services;
 pub mod site;
 pub mod stream;
 pub mod tools;
+pub mod wire;
 pub mod work;
 
 /// The clouds, as `--target` names them.
