@@ -10,7 +10,7 @@ import { createRuntime } from "./platform.ts";
 import { createProtocol } from "./protocol.ts";
 import { handlersShape, listsResources } from "./registry.ts";
 
-const protocol = createProtocol(createRuntime({ env: {}, hosts: [] }));
+const protocol = createProtocol(createRuntime({ env: {} }));
 const texts: string[] = [];
 const answers: Record<string, Recorded> = {};
 

@@ -65,7 +65,7 @@ const DEFAULTS = { LOG_LEVEL: "error", MCP_STATE_KEY: crypto.randomUUID() };
 
 /** One request, and as many again as it asks questions. */
 async function request<R>(method: string, name: string, params: object, options: Options): Promise<{ result: R; progress: Progress[] }> {
-  const serve = createProtocol(createRuntime({ env: { ...DEFAULTS, ...options.env }, hosts: [] }));
+  const serve = createProtocol(createRuntime({ env: { ...DEFAULTS, ...options.env } }));
   const headers = {
     "content-type": "application/json", accept: "application/json, text/event-stream",
     "mcp-protocol-version": VERSION, "mcp-method": method, "mcp-name": name,
