@@ -1,5 +1,6 @@
 //! Deploys built targets: preflight, upload, live verification, record, and the way back when it fails.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -162,6 +163,7 @@ fn entry(target: &Target, context: &Context<'_>, plan: &Plan<'_>, deployed: Depl
         stage: plan.stage.to_owned(),
         region: deployed.region,
         url: deployed.url,
+        direct: deployed.direct,
         version: deployed.version,
         server_version: context.build.manifest.server.version.clone(),
         time: record::now(),
@@ -174,9 +176,9 @@ fn entry(target: &Target, context: &Context<'_>, plan: &Plan<'_>, deployed: Depl
 /// Asks whether it works, and goes back when it does not and that was asked for.
 fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment: Deployment) -> Result<Release> {
     let home = &plan.project.home;
-    let step = ui::step(format!("{}: verify {}", deployment.place(), deployment.url));
+    let step = ui::step(format!("{}: verify {}", deployment.place(), deployment.own_url()));
     let on_check = &mut |check: &Check| step.doing(&check.title);
-    let (url, manifest) = (&deployment.url, context.build.manifest);
+    let (url, manifest) = (deployment.own_url(), context.build.manifest);
     let proof = live::verify(url, manifest, plan.calls, plan.headers, plan.patience, on_check)?;
     let report = proof.report;
     let mark = if report.ok() { Mark::Good } else { Mark::Bad };
@@ -204,6 +206,22 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
         }
     }
     Ok(release)
+}
+
+/// Asks at every domain that leads to several regions, each of which was proven at an address of its own.
+pub fn domains(context: &Context<'_>, plan: &Plan<'_>, releases: &[Release]) -> Result<Vec<Report>> {
+    let shared = releases.iter().map(|release| &release.deployment).filter(|deployment| deployment.direct.is_some());
+    let urls: BTreeSet<&str> = shared.map(|deployment| deployment.url.as_str()).collect();
+    let ask = |url: &str| {
+        let step = ui::step(format!("verify {url}"));
+        let on_check = &mut |check: &Check| step.doing(&check.title);
+        let proof = live::verify(url, context.build.manifest, plan.calls, plan.headers, plan.patience, on_check)?;
+        let report = proof.report;
+        step.end(if report.ok() { Mark::Good } else { Mark::Bad }, &pipeline::counted(&report));
+        report.checks.iter().filter(|check| check.outcome == Outcome::Failed).for_each(pipeline::print_check);
+        Ok(report)
+    };
+    urls.into_iter().map(ask).collect()
 }
 
 /// Serves an earlier deployment again and records that it does.

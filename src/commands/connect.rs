@@ -127,7 +127,8 @@ pub fn run(args: Connect, dir: Option<&Path>) -> Result<End> {
         .last()
         .context("nothing is deployed that a client could reach\nhint: run `mcp-deploy ship --target CLOUD`")?;
     if args.registry {
-        let urls: Vec<&str> = current.iter().map(|one| one.url.as_str()).collect();
+        let mut urls: Vec<&str> = current.iter().map(|one| one.url.as_str()).collect();
+        urls.dedup(); // one domain of several regions
         ui::json(&registry(&project.manifest, &urls)?)?;
         return Ok(End::Done);
     }

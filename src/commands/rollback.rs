@@ -79,9 +79,9 @@ fn go_back(all: &Deployments, context: &Context<'_>, current: &Deployment, to: O
         None => record.before(current).cloned(),
     };
     let version = release::restore(all.target, context, &all.project, current, to.as_ref())?;
-    let alive = live::wait(&current.url, PATIENCE)?;
+    let alive = live::wait(current.own_url(), PATIENCE)?;
     let mark = if alive.is_ok() { Mark::Good } else { Mark::Bad };
-    ui::mark(mark, format_args!("{} serves {version} at {}", current.place(), current.url));
+    ui::mark(mark, format_args!("{} serves {version} at {}", current.place(), current.own_url()));
     if let Err(silence) = &alive {
         ui::say(format_args!("     its health page does not answer that it is well: {}", silence.detail));
         silence.hint.iter().for_each(|hint| ui::say(format_args!("     hint: {hint}")));

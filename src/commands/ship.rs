@@ -12,7 +12,7 @@ use crate::deploy::record::{self, Record};
 use crate::deploy::{Context, secrets};
 use crate::packages;
 use crate::pipeline::{self, LocalRun};
-use crate::probe::{Call, Outcome};
+use crate::probe::{Call, Outcome, Report};
 use crate::process;
 use crate::project::{self, Project};
 use crate::prompt::Mode;
@@ -30,6 +30,9 @@ pub struct Answer {
     pub runs: Vec<LocalRun>,
     /// What is live now; empty under `--local`.
     pub releases: Vec<Release>,
+    /// At domains that lead to several regions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<Report>,
     /// Clouds of which something failed before it could be verified, with the reason.
     pub failures: Vec<Failure>,
     /// Whether all live servers list the same tools; absent when fewer than two were deployed.
@@ -78,7 +81,9 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     if args.json {
         ui::json(&answer)?;
     } else {
-        answer.releases.iter().for_each(|release| ui::answer(&release.deployment.url));
+        let mut urls: Vec<_> = answer.releases.iter().map(|release| &release.deployment.url).collect();
+        urls.dedup(); // one domain of several regions
+        urls.into_iter().for_each(ui::answer);
     }
     end(answer)
 }
@@ -101,7 +106,7 @@ pub fn locally(project: &Project, tools: &Toolchain, targets: &[&'static Target]
     if targets.len() > 1 {
         summary(targets, &runs);
     }
-    Ok(Answer { ok, runs, releases: Vec::new(), failures, parity: None })
+    Ok(Answer { ok, runs, releases: Vec::new(), domains: Vec::new(), failures, parity: None })
 }
 
 /// The local way, then each cloud that passed it is deployed, side by side, and verified live.
@@ -167,10 +172,19 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
             }
         }
     }
+    let domains = release::domains(context, &plan(None), &releases)?;
     let parity = parity(&releases);
-    let verified = runs.iter().all(|run| run.report.ok()) && releases.iter().all(|release| release.report.ok());
+    let live = releases.iter().map(|release| &release.report).chain(&domains);
+    let verified = runs.iter().map(|run| &run.report).chain(live).all(Report::ok);
     live_summary(targets, &runs, &releases, &failures, parity);
-    Ok(Answer { ok: failures.is_empty() && verified && parity != Some(false), runs, releases, failures, parity })
+    Ok(Answer {
+        ok: failures.is_empty() && verified && parity != Some(false),
+        runs,
+        releases,
+        domains,
+        failures,
+        parity,
+    })
 }
 
 fn one(target: &'static Target, build: &Build<'_>, calls: &[Call]) -> Result<LocalRun> {
@@ -297,7 +311,7 @@ mod tests {
 
     use super::*;
     use crate::deploy::record::{Deployment, State};
-    use crate::probe::{Counts, Report};
+    use crate::probe::Counts;
 
     fn release(tools: Option<&str>) -> Release {
         let deployment = Deployment {
@@ -305,6 +319,7 @@ mod tests {
             stage: "production".into(),
             region: None,
             url: "https://x/mcp".into(),
+            direct: None,
             version: None,
             server_version: "0.1.0".into(),
             time: String::new(),

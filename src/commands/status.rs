@@ -56,7 +56,7 @@ pub fn run(args: Status, dir: Option<&Path>) -> Result<End> {
 }
 
 fn ask(deployment: &Deployment) -> Entry {
-    let silence = probe::pulse(&deployment.url).err();
+    let silence = probe::pulse(deployment.own_url()).err();
     Entry {
         deployment: deployment.clone(),
         healthy: silence.is_none(),
@@ -68,7 +68,7 @@ fn ask(deployment: &Deployment) -> Entry {
 fn print(entry: &Entry) {
     let deployment = &entry.deployment;
     let mark = if entry.healthy { Mark::Good } else { Mark::Bad };
-    ui::mark(mark, format_args!("{:<24} {}", deployment.place(), deployment.url));
+    ui::mark(mark, format_args!("{:<24} {}", deployment.place(), deployment.own_url()));
     if let Some(problem) = &entry.problem {
         ui::say(format_args!("     {problem}"));
     }

@@ -150,7 +150,10 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
     let url = output("McpEndpoint").context("the stack has no output `McpEndpoint`")?.to_owned();
     let function = output("FunctionName").context("the stack has no output `FunctionName`")?;
     let alias = aws(context, region, "live_version", json!({ "function": function }))?;
-    Ok(Deployed { region: Some(region.to_owned()), url, version: alias["version"].as_str().map(str::to_owned) })
+    let version = alias["version"].as_str().map(str::to_owned);
+    // One domain leads to whichever region is near: each is proven at its own address.
+    let direct = output("RegionEndpoint").filter(|_| regions(context).len() > 1).map(str::to_owned);
+    Ok(Deployed { region: Some(region.to_owned()), url, direct, version })
 }
 
 /// The built template with the version of the region's secret in it.

@@ -131,6 +131,8 @@ pub struct Deployed {
     pub region: Option<String>,
     /// The MCP endpoint.
     pub url: String,
+    /// Where this region alone answers, when `url` is that of several.
+    pub direct: Option<String>,
     /// The cloud's own identifier of what is served now: a Lambda version, a Vercel deployment, a Worker version.
     pub version: Option<String>,
 }

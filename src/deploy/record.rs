@@ -46,6 +46,9 @@ pub struct Deployment {
     pub region: Option<String>,
     /// The MCP endpoint.
     pub url: String,
+    /// Where this region alone answers, when `url` is that of several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub direct: Option<String>,
     /// The cloud's own identifier of what is served.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub version: Option<String>,
@@ -98,6 +101,11 @@ impl State {
 impl Deployment {
     pub fn same_place(&self, other: &Deployment) -> bool {
         (&self.target, &self.stage, &self.region) == (&other.target, &other.stage, &other.region)
+    }
+
+    /// The address that nothing else answers at.
+    pub fn own_url(&self) -> &str {
+        self.direct.as_ref().unwrap_or(&self.url)
     }
 
     /// `lambda eu-west-1 (staging)`: for people.
@@ -249,6 +257,7 @@ mod tests {
             stage: "production".into(),
             region: Some("eu-west-1".into()),
             url: "https://x/mcp".into(),
+            direct: None,
             version: Some(version.into()),
             server_version: "0.1.0".into(),
             time: now(),

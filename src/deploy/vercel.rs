@@ -126,7 +126,12 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
             deployment["url"].as_str().unwrap_or("URL")
         );
     };
-    Ok(Deployed { region: None, url: format!("{}/mcp", url.trim_end_matches('/')), version: Some(id.to_owned()) })
+    Ok(Deployed {
+        region: None,
+        url: format!("{}/mcp", url.trim_end_matches('/')),
+        direct: None,
+        version: Some(id.to_owned()),
+    })
 }
 
 /// Why a deployment failed stands in the answer on stdout alone.

@@ -33,6 +33,7 @@ pub fn json_schema() -> Value {
         merge(&mut all, more);
         json!({ "type": "object", "additionalProperties": closed(all, required) })
     };
+    let overrides = |file: &str| json!({ "type": "object", "description": format!("Merged into {file}: tables are merged, everything else replaces.") });
     let target = |name: &str| match name {
         "lambda" => closed(
             json!({
@@ -45,15 +46,22 @@ pub fn json_schema() -> Value {
                 "tracing": { "type": "boolean", "description": "X-Ray." },
                 "policies": { "type": "array", "items": { "type": ["string", "object"] }, "description": "SAM policy templates by name." },
                 "vpc": closed(json!({ "subnets": { "type": "array", "items": { "type": "string" } }, "security_groups": { "type": "array", "items": { "type": "string" } } }), &["subnets", "security_groups"]),
+                "front": { "enum": ["function-url", "api-gateway"], "description": "What clients reach; function-url when not named." },
+                "throttle": closed(json!({ "rate": { "type": "integer", "minimum": 1, "description": "Requests a second, of all callers together." }, "burst": { "type": "integer", "minimum": 1 } }), &["rate", "burst"]),
+                "waf_rate_limit": { "type": "integer", "minimum": 10, "description": "Requests of one address in five minutes; only with api-gateway." },
+                "domain": text("A custom domain, such as mcp.example.com; only with api-gateway."),
+                "hosted_zone": text("The ID of the domain's zone in Route 53; records and certificates are made in it."),
+                "certificates": { "type": "array", "items": { "type": "string" }, "description": "ARNs of certificates of the domain, one for each region." },
+                "overrides": overrides("template.yaml"),
             }),
             &[],
         ),
         "vercel" => closed(
-            json!({ "regions": { "type": "array", "items": { "type": "string" }, "description": "Vercel regions, such as iad1." }, "max_duration": { "type": "integer", "minimum": 1, "maximum": 800, "description": "Seconds." }, "memory": { "type": "integer", "description": "Megabytes." } }),
+            json!({ "regions": { "type": "array", "items": { "type": "string" }, "description": "Vercel regions, such as iad1." }, "max_duration": { "type": "integer", "minimum": 1, "maximum": 800, "description": "Seconds." }, "memory": { "type": "integer", "description": "Megabytes." }, "overrides": overrides("vercel.json") }),
             &[],
         ),
         _ => closed(
-            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "observability": { "type": "boolean" }, "websocket": { "type": "boolean", "description": "MCP over WebSockets too (subprotocol mcp); false after it was true: the sessions' class is deleted." } }),
+            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "placement": { "type": "string", "pattern": "^(aws|gcp|azure):[a-z0-9-]+$", "description": "A region of another cloud to run near to, such as aws:us-east-1." }, "observability": { "type": "boolean" }, "websocket": { "type": "boolean", "description": "MCP over WebSockets too (subprotocol mcp); false after it was true: the sessions' class is deleted." }, "overrides": overrides("wrangler.jsonc") }),
             &[],
         ),
     };
@@ -93,6 +101,8 @@ pub fn json_schema() -> Value {
                 "origins": { "type": "array", "items": { "type": "string" }, "description": "Browser origins that may call, such as https://app.example; none by default." },
                 "hosts": { "type": "array", "items": { "type": "string" }, "description": "Host names it answers for besides the cloud's own." },
                 "auth": { "enum": ["none", "api-key", "oauth"], "description": "How callers prove who they are; open to all when not named." },
+                "rate_limit": { "type": "string", "pattern": "^[0-9]+ ?/ ?(second|minute|hour|day|[0-9]+ ?(s|m|h))$", "description": "Calls of one caller in a window: 60/minute, 1000/hour, 10/10s; none when not named." },
+                "rate_limit_failure": { "enum": ["open", "closed"], "description": "While nobody can count: let all in (open, when not named), or none." },
                 "oauth": closed(json!({
                     "issuer": { "type": "string", "pattern": "^https?://", "description": "The `iss` of the tokens that count." },
                     "audience": text("The `aud` of tokens for this server: its URL, or its name at the issuer."),

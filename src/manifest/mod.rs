@@ -3,12 +3,16 @@
 mod auth;
 pub mod edit;
 mod fault;
+mod front;
 mod json_schema;
 mod limits;
 mod load;
 pub mod names;
+pub mod overrides;
 pub mod param;
 mod platforms;
+pub mod policies;
+mod rate_limit;
 mod reader;
 pub mod schema;
 mod sections;
@@ -104,6 +108,17 @@ pub struct Access {
     /// Host names the server answers for besides the cloud's own.
     pub hosts: Vec<String>,
     pub auth: Auth,
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// `[access] rate_limit`: how many calls one caller may make in a window of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateLimit {
+    pub calls: u64,
+    /// Seconds.
+    pub window: u64,
+    /// What happens while nobody can count: all are let in, or none.
+    pub open: bool,
 }
 
 /// `[access] auth`: how a caller proves who it is.
@@ -258,6 +273,73 @@ pub struct Lambda {
     /// SAM policy templates.
     pub policies: Vec<Value>,
     pub vpc: Option<Vpc>,
+    pub front: Front,
+    /// Merged into `template.yaml`.
+    pub overrides: Map<String, Value>,
+}
+
+/// What clients reach first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Front {
+    #[default]
+    FunctionUrl,
+    ApiGateway(Gateway),
+}
+
+/// A REST API of API Gateway, and what only that can do.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gateway {
+    pub throttle: Option<Throttle>,
+    /// Requests of one address in five minutes.
+    pub waf_rate_limit: Option<u64>,
+    pub domain: Option<Domain>,
+}
+
+/// The stage in the path of the API's own address; like the alias, the same in every deployment.
+pub const GATEWAY_STAGE: &str = "live";
+
+/// Of all callers together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Throttle {
+    /// Requests a second.
+    pub rate: u64,
+    pub burst: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Domain {
+    pub name: String,
+    /// Route 53's; the records, and a certificate where none is named, are made in it.
+    pub hosted_zone: Option<String>,
+    /// Region and ARN; none: one is made in each region.
+    pub certificates: Vec<(String, String)>,
+}
+
+impl Front {
+    pub fn gateway(&self) -> Option<&Gateway> {
+        match self {
+            Front::FunctionUrl => None,
+            Front::ApiGateway(gateway) => Some(gateway),
+        }
+    }
+
+    pub fn domain(&self) -> Option<&Domain> {
+        self.gateway()?.domain.as_ref()
+    }
+
+    /// An API at its own address, which has a stage in its path.
+    pub fn is_bare_gateway(&self) -> bool {
+        self.gateway().is_some_and(|gateway| gateway.domain.is_none())
+    }
+}
+
+impl Lambda {
+    fn without_domain(mut self) -> Self {
+        if let Front::ApiGateway(gateway) = &mut self.front {
+            gateway.domain = None;
+        }
+        self
+    }
 }
 
 /// `vpc = { subnets, security_groups }`: the function runs inside a network of the account.
@@ -279,6 +361,8 @@ impl Default for Lambda {
             tracing: false,
             policies: Vec::new(),
             vpc: None,
+            front: Front::default(),
+            overrides: Map::new(),
         }
     }
 }
@@ -291,6 +375,8 @@ pub struct Vercel {
     pub max_duration: Option<u64>,
     /// Megabytes; Vercel's own choice when not set.
     pub memory: Option<u64>,
+    /// Merged into `vercel.json`.
+    pub overrides: Map<String, Value>,
 }
 
 #[derive(Debug, Clone)]
@@ -299,15 +385,26 @@ pub struct Cloudflare {
     pub domains: Vec<String>,
     /// Runs near what it calls instead of near the caller.
     pub smart_placement: bool,
+    /// Runs near this region of another cloud: `aws:us-east-1`.
+    pub placement: Option<String>,
     /// Workers Logs.
     pub observability: bool,
     /// MCP over WebSockets too, each a Durable Object. `Some(false)`: it was so once, and the class is to be deleted.
     pub websocket: Option<bool>,
+    /// Merged into `wrangler.jsonc`.
+    pub overrides: Map<String, Value>,
 }
 
 impl Default for Cloudflare {
     fn default() -> Self {
-        Cloudflare { domains: Vec::new(), smart_placement: false, observability: true, websocket: None }
+        Cloudflare {
+            domains: Vec::new(),
+            smart_placement: false,
+            placement: None,
+            observability: true,
+            websocket: None,
+            overrides: Map::new(),
+        }
     }
 }
 
@@ -374,7 +471,7 @@ impl Manifest {
 
     /// Whether the server keeps something between two requests: where the platform has no store of its own, it gets one.
     pub fn needs_store(&self) -> bool {
-        self.has_state()
+        self.access.rate_limit.is_some() || self.has_state()
     }
 
     /// Whether a tool keeps values of its own.

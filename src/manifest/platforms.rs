@@ -1,9 +1,7 @@
 //! Where it runs: `[targets]`, and `[stages]`, which deploy the same server a second time.
 
-use serde_json::Value;
-
-use super::reader::{Fields, to_json};
-use super::{Cloudflare, Lambda, Stage, Targets, Vercel, Vpc, names, settings};
+use super::reader::Fields;
+use super::{Cloudflare, Lambda, Stage, Targets, Vercel, Vpc, front, names, overrides, policies, settings};
 
 pub fn targets(root: &Fields<'_, '_>) -> Targets {
     let Some(all) = root.fields("targets") else { return Targets::default() };
@@ -19,6 +17,7 @@ pub fn targets(root: &Fields<'_, '_>) -> Targets {
 /// Every `[stages.NAME]`: its settings, and its targets with the manifest's own as the defaults.
 pub fn stages(root: &Fields<'_, '_>, server: &str, base: &Targets) -> Vec<Stage> {
     let Some(all) = root.fields("stages") else { return Vec::new() };
+    let base = &inherited(base);
     let mut stages = Vec::new();
     for (name, item) in all.entries() {
         if let Some(problem) = names::stage(name, server) {
@@ -31,6 +30,16 @@ pub fn stages(root: &Fields<'_, '_>, server: &str, base: &Targets) -> Vec<Stage>
         stages.push(Stage { name: name.to_owned(), env, targets });
     }
     stages
+}
+
+/// What a stage has of the manifest's targets. A domain belongs to one deployment: no stage inherits it.
+fn inherited(base: &Targets) -> Targets {
+    let mut base = base.clone();
+    base.lambda = base.lambda.map(Lambda::without_domain);
+    if let Some(cloudflare) = &mut base.cloudflare {
+        cloudflare.domains.clear();
+    }
+    base
 }
 
 /// A stage changes targets; it cannot add one.
@@ -56,34 +65,14 @@ fn staged_targets(table: &Fields<'_, '_>, base: &Targets) -> Targets {
             Some(fields) => Some(vercel(fields, base.vercel.clone().unwrap_or_default())),
             None => base.vercel.clone(),
         },
-        // A domain belongs to one Worker: no stage inherits it.
         cloudflare: match known("cloudflare", base.cloudflare.is_some()) {
-            Some(fields) => Some(cloudflare(fields, without_domains(base.cloudflare.clone().unwrap_or_default()))),
-            None => base.cloudflare.clone().map(without_domains),
+            Some(fields) => Some(cloudflare(fields, base.cloudflare.clone().unwrap_or_default())),
+            None => base.cloudflare.clone(),
         },
     };
     table.finish();
     staged
 }
-
-fn without_domains(cloudflare: Cloudflare) -> Cloudflare {
-    Cloudflare { domains: Vec::new(), ..cloudflare }
-}
-
-/// Regions without function URLs (AWS documentation, 2026-11).
-const WITHOUT_FUNCTION_URLS: [&str; 11] = [
-    "ap-south-2",
-    "ap-southeast-4",
-    "ap-southeast-5",
-    "ap-southeast-6",
-    "ap-southeast-7",
-    "ap-east-2",
-    "ca-west-1",
-    "eu-south-2",
-    "eu-central-2",
-    "il-central-1",
-    "me-central-1",
-];
 
 fn lambda(fields: Fields<'_, '_>, base: Lambda) -> Lambda {
     let mut regions = Vec::new();
@@ -91,9 +80,6 @@ fn lambda(fields: Fields<'_, '_>, base: Lambda) -> Lambda {
         if !is_region(&region) {
             let hint = "write a region's code, such as `us-east-1`".to_owned();
             fields.reader().error(span, format!("`{}` is no AWS region", names::shown(&region)), Some(hint));
-        } else if region.starts_with("cn-") || WITHOUT_FUNCTION_URLS.contains(&region.as_str()) {
-            let hint = "choose another, such as `us-east-1` or `eu-west-1`".to_owned();
-            fields.reader().error(span, format!("the region `{region}` has no function URLs"), Some(hint));
         } else if regions.contains(&region) {
             fields.reader().error(span, format!("the region `{region}` is listed twice"), None);
         }
@@ -107,9 +93,12 @@ fn lambda(fields: Fields<'_, '_>, base: Lambda) -> Lambda {
         reserved_concurrency: fields.integer("reserved_concurrency", 1..=10_000).or(base.reserved_concurrency),
         log_retention_days: retention(&fields).unwrap_or(base.log_retention_days),
         tracing: fields.bool("tracing").unwrap_or(base.tracing),
-        policies: policies(&fields).unwrap_or(base.policies),
+        policies: policies::policies(&fields).unwrap_or(base.policies),
         vpc: vpc(&fields).or(base.vpc),
+        front: front::front(&fields, base.front),
+        overrides: overrides::overrides(&fields, base.overrides, overrides::LAMBDA),
     };
+    front::check_regions(&fields, &lambda.front, &lambda.regions);
     if let (Some(provisioned), Some(reserved)) = (lambda.provisioned_concurrency, lambda.reserved_concurrency)
         && provisioned > reserved
     {
@@ -139,29 +128,6 @@ fn retention(fields: &Fields<'_, '_>) -> Option<u64> {
     }
     Some(days)
 }
-
-/// SAM policy templates: `"NAME"`, or `{ NAME = { PARAMETER = "value" } }`.
-fn policies(fields: &Fields<'_, '_>) -> Option<Vec<Value>> {
-    let Value::Array(policies) = to_json(fields.reader(), fields.item("policies")?)? else {
-        fields.error("policies", "`policies` must be an array of SAM policy templates", Some(POLICY.into()));
-        return None;
-    };
-    let sound = |policy: &Value| match policy {
-        Value::String(name) => !name.is_empty(),
-        Value::Object(map) => map.len() == 1 && map.values().all(Value::is_object),
-        _ => false,
-    };
-    if !policies.iter().all(sound) {
-        fields.error(
-            "policies",
-            "a policy must be a name, or a table of one SAM policy template and its parameters",
-            Some(POLICY.into()),
-        );
-    }
-    Some(policies)
-}
-
-const POLICY: &str = "write `policies = [{ DynamoDBReadPolicy = { TableName = \"items\" } }]`";
 
 fn vpc(fields: &Fields<'_, '_>) -> Option<Vpc> {
     let table = fields.fields("vpc")?;
@@ -225,6 +191,7 @@ fn vercel(fields: Fields<'_, '_>, base: Vercel) -> Vercel {
         regions: if regions.is_empty() { base.regions } else { regions },
         max_duration: fields.integer("max_duration", 1..=800).or(base.max_duration),
         memory: fields.integer("memory", 128..=10_240).or(base.memory),
+        overrides: overrides::overrides(&fields, base.overrides, overrides::VERCEL),
     };
     no_websocket(&fields, "Vercel's functions");
     fields.finish();
@@ -240,12 +207,81 @@ fn cloudflare(fields: Fields<'_, '_>, base: Cloudflare) -> Cloudflare {
         }
         domains.push(domain);
     }
-    let cloudflare = Cloudflare {
+    let mut cloudflare = Cloudflare {
         domains: if domains.is_empty() { base.domains } else { domains },
         smart_placement: fields.bool("smart_placement").unwrap_or(base.smart_placement),
+        placement: placement(&fields).or(base.placement),
         observability: fields.bool("observability").unwrap_or(base.observability),
         websocket: fields.bool("websocket").or(base.websocket),
+        overrides: overrides::overrides(&fields, base.overrides, overrides::CLOUDFLARE),
     };
+    if cloudflare.smart_placement && cloudflare.placement.is_some() {
+        // A stage that says one of them leaves the manifest's other.
+        let given = |key: &str| fields.entries().iter().any(|(known, _)| *known == key);
+        match (given("smart_placement"), given("placement")) {
+            (true, true) => {
+                let hint = "keep one of them".to_owned();
+                fields.error("placement", "`placement` and `smart_placement` exclude each other", Some(hint));
+            }
+            (true, false) => cloudflare.placement = None,
+            _ => cloudflare.smart_placement = false,
+        }
+    }
     fields.finish();
     cloudflare
+}
+
+/// The region of another cloud that a Worker is to run near to.
+fn placement(fields: &Fields<'_, '_>) -> Option<String> {
+    let placement = fields.string("placement")?;
+    let region = ["aws:", "gcp:", "azure:"].iter().find_map(|cloud| placement.strip_prefix(cloud));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !region.is_some_and(|region| !region.is_empty() && region.chars().all(plain)) {
+        let hint = "write a cloud and its region, such as `aws:us-east-1`, `gcp:europe-west4` or `azure:westeurope`";
+        fields.error("placement", format!("`{}` is no region of a cloud", names::shown(&placement)), Some(hint.into()));
+    }
+    Some(placement)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::parse;
+
+    #[test]
+    fn a_domain_belongs_to_one_deployment() {
+        let text = r#"
+[server]
+name = "s"
+version = "1.0.0"
+description = "d"
+[targets.cloudflare]
+domains = ["mcp.example.com"]
+overrides.limits = { cpu_ms = 100 }
+[targets.lambda]
+front = "api-gateway"
+waf_rate_limit = 100
+domain = "aws.example.com"
+hosted_zone = "Z1"
+[stages.bare]
+[stages.changed.targets.cloudflare]
+overrides = { limits = { subrequests = 5 } }
+[stages.changed.targets.lambda]
+tracing = true
+[stages.own.targets.lambda]
+domain = "own.example.com"
+hosted_zone = "Z1"
+"#;
+        let (manifest, faults) = parse(text, &|_| Err("no file".into()));
+        let manifest = manifest.unwrap_or_else(|| panic!("{faults:?}"));
+        for (stage, domain) in [("production", "aws"), ("bare", ""), ("changed", ""), ("own", "own")] {
+            let targets = manifest.staged(stage).expect("a stage").targets;
+            let (lambda, cloudflare) = (targets.lambda.expect("there"), targets.cloudflare.expect("there"));
+            let name = lambda.front.domain().map(|domain| domain.name.as_str()).unwrap_or_default();
+            assert_eq!(name.split('.').next(), Some(domain), "{stage}");
+            assert_eq!(lambda.front.gateway().and_then(|gateway| gateway.waf_rate_limit), Some(100));
+            assert_eq!(cloudflare.domains.is_empty(), stage != "production", "{stage}");
+            let more = if stage == "changed" { r#"{"cpu_ms":100,"subrequests":5}"# } else { r#"{"cpu_ms":100}"# };
+            assert_eq!(cloudflare.overrides["limits"].to_string(), more, "{stage}");
+        }
+    }
 }

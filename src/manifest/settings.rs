@@ -3,7 +3,7 @@
 use toml_edit::Item;
 
 use super::reader::{Fields, span_at};
-use super::{Access, Secret, auth, names};
+use super::{Access, Secret, auth, names, rate_limit};
 
 pub fn env(root: &Fields<'_, '_>) -> Vec<(String, String)> {
     let mut all = Vec::new();
@@ -91,6 +91,7 @@ pub fn access(root: &Fields<'_, '_>) -> Access {
         access.hosts.push(host);
     }
     access.auth = auth::auth(&fields);
+    access.rate_limit = rate_limit::rate_limit(&fields);
     fields.finish();
     access
 }

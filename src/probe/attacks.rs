@@ -91,6 +91,7 @@ pub const ATTACKS: [Attack; 22] = [
         needs: Needs::Local,
         build: |scene| Ok(scene.harmless().with("host", FOREIGN_HOST)),
         judge: |_, reply| match reply.status {
+            429 => Err(Fault::wrong("429 says nothing of the `Host`")),
             400..=499 => Ok(()),
             _ => Err(Fault::wrong(format!("expected a status from 400 to 499, got {}", reply.summary()))),
         },

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::http::{Head, pair};
 
 /// Said by one connection to the next hop only, so not part of what a function sees or says.
-const HOP_BY_HOP: &[&str] = &[
+pub const HOP_BY_HOP: &[&str] = &[
     "connection",
     "expect",
     "keep-alive",
@@ -24,10 +24,11 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
-/// Renamed to `x-amzn-remapped-…` in what a function answers: reported for function URLs, each of them, by their users.
+/// Renamed to `x-amzn-remapped-…` in what a function answers: reported for function URLs and REST APIs, each of them, by
+/// their users.
 const REMAPPED: &[&str] = &["connection", "content-length", "date", "www-authenticate"];
 
-/// What a function URL knows about a request beyond its bytes.
+/// What the front of a function knows about a request beyond its bytes.
 pub struct Call<'a> {
     pub request_id: &'a str,
     pub trace_id: &'a str,
@@ -146,7 +147,7 @@ fn is_sound((name, value): &(String, String)) -> bool {
 }
 
 /// Path and query of a request target in either of its two forms.
-fn split_target(target: &str) -> Option<(&str, &str)> {
+pub fn split_target(target: &str) -> Option<(&str, &str)> {
     let path = match target.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => &rest[rest.find('/')?..],
         _ => target,
@@ -190,7 +191,7 @@ fn parameters(query: &str) -> BTreeMap<String, String> {
     parameters
 }
 
-fn decode(part: &str) -> String {
+pub fn decode(part: &str) -> String {
     let bytes = part.as_bytes();
     let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
     let mut decoded = Vec::with_capacity(bytes.len());

@@ -1,4 +1,4 @@
-//! The Function URL's side: turns a client's request into an event, and what comes back into an HTTP answer.
+//! The clients' side, a function URL or a REST API: turns a client's request into an event, and what comes back into an HTTP answer.
 
 use std::io;
 use std::sync::mpsc::RecvTimeoutError;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::event::{self, Call, Prelude};
 use super::http::{Conn, Head, ReadError, head_bytes, pair, reason};
-use super::{MAX_PAYLOAD, Piece, Shared, new_ids};
+use super::{Front, MAX_PAYLOAD, Piece, Shared, new_ids, rest};
 
 pub fn serve(shared: &Shared, mut conn: Conn) {
     conn.set_read_timeout(shared.limits.idle);
@@ -17,7 +17,7 @@ pub fn serve(shared: &Shared, mut conn: Conn) {
             Ok(After::Stay) => {}
             Ok(After::Close) | Err(ReadError::Gone) => return,
             Err(ReadError::Refused(status)) => {
-                if refuse(&mut conn, status, None).is_ok() {
+                if refuse(&mut conn, shared.front, status, None).is_ok() {
                     conn.close_gently(Duration::from_secs(2));
                 }
                 return;
@@ -48,17 +48,23 @@ fn exchange(shared: &Shared, conn: &mut Conn) -> Result<After, ReadError> {
         port: shared.url_port,
         time: SystemTime::now(),
     };
-    let event = event::from_request(&head, &body, &call).ok_or(ReadError::Refused(400))?;
+    let event = match shared.front {
+        Front::FunctionUrl => event::from_request(&head, &body, &call).ok_or(ReadError::Refused(400))?,
+        Front::RestApi { stage } => match rest::from_request(&head, &body, stage, &call) {
+            Some(event) => event,
+            None => return Ok(refuse(conn, shared.front, 403, Some(&head))?),
+        },
+    };
     drop(body);
     if event.len() > MAX_PAYLOAD {
-        return Ok(refuse(conn, 413, Some(&head))?);
+        return Ok(refuse(conn, shared.front, 413, Some(&head))?);
     }
     let since = Instant::now();
     let Some(pieces) = shared.submit(&request_id, &trace_id, event) else {
-        return Ok(refuse(conn, 429, Some(&head))?);
+        return Ok(refuse(conn, shared.front, 429, Some(&head))?);
     };
     let headers = vec![pair("x-amzn-requestid", &request_id), pair("x-amzn-trace-id", &trace_id)];
-    let mut answer = Answer { conn, head: &head, headers, form: None, gone: false };
+    let mut answer = Answer { conn, front: shared.front, head: &head, headers, form: None, gone: false };
     let mut deadline: Option<Instant> = None;
     loop {
         let wait = match deadline {
@@ -87,9 +93,19 @@ fn exchange(shared: &Shared, conn: &mut Conn) -> Result<After, ReadError> {
 }
 
 /// An answer of our own. Without a head the request could not be read to its end, and nothing can follow it.
-fn refuse(conn: &mut Conn, status: u16, head: Option<&Head>) -> io::Result<After> {
-    let message = if status == 502 { "Internal Server Error" } else { reason(status) };
-    let body = json!({ "Message": message }).to_string();
+fn refuse(conn: &mut Conn, front: Front, status: u16, head: Option<&Head>) -> io::Result<After> {
+    let body = match front {
+        Front::FunctionUrl => {
+            json!({ "Message": if status == 502 { "Internal Server Error" } else { reason(status) } })
+        }
+        Front::RestApi { .. } => json!({ "message": match status {
+            403 => "Missing Authentication Token", // what an API says of a path it does not have
+            502 => "Internal server error",
+            504 => "Endpoint request timed out",
+            _ => reason(status),
+        } }),
+    };
+    let body = body.to_string();
     let after = if head.is_some_and(Head::keeps_alive) { After::Stay } else { After::Close };
     let mut headers = vec![pair("content-type", "application/json")];
     headers.extend((after == After::Close).then(|| pair("connection", "close")));
@@ -111,6 +127,7 @@ enum Form {
 /// The answer to a client, who may leave before its end.
 struct Answer<'a> {
     conn: &'a mut Conn,
+    front: Front,
     head: &'a Head,
     headers: Vec<(String, String)>,
     form: Option<Form>,
@@ -155,7 +172,7 @@ impl Answer<'_> {
 
     fn fail(self, status: u16) -> After {
         match self.form {
-            None => refuse(self.conn, status, Some(self.head)).unwrap_or(After::Close),
+            None => refuse(self.conn, self.front, status, Some(self.head)).unwrap_or(After::Close),
             Some(Form::NoBody) => self.end(),
             Some(_) => After::Close, // without the last chunk: the client sees that something is missing
         }

@@ -1,5 +1,6 @@
-//! A stand-in for AWS Lambda on 127.0.0.1: a Function URL (`AuthType: NONE`, `RESPONSE_STREAM`) in front of a Lambda Runtime
-//! API, enough of both for the AWS Lambda Web Adapter to serve a built function as it would in the cloud.
+//! A stand-in for AWS Lambda on 127.0.0.1: a Function URL (`AuthType: NONE`, `RESPONSE_STREAM`), or a REST API of API Gateway
+//! (a Lambda proxy integration that streams), in front of a Lambda Runtime API: enough of them for the AWS Lambda Web Adapter
+//! to serve a built function as it would in the cloud.
 //!
 //! There is one sandbox, and it serves one request at a time: further ones wait, 128 at most, then 429. A request that finds
 //! no sandbox for 10 seconds, the time Lambda gives one to start, is answered with 502; so is one whose function reports an
@@ -10,7 +11,7 @@
 //! closed, upon which the adapter ends. It is for whoever started the adapter to start another; requests wait for it as
 //! they do for the first. A client that leaves does not stop the function: the rest of its answer is read and dropped.
 //!
-//! Not done: freezing between requests, SIGTERM, a second sandbox, IAM, CORS of the URL, `requestContext.time`, the limits on
+//! Not done: freezing between requests, SIGTERM, a second sandbox, IAM, throttling, CORS of the URL, `requestContext.time`, the limits on
 //! bandwidth and on the length of a stream. `x-forwarded-proto` and `-port` tell the truth (`http`, the local port).
 //! A function that answers buffered is understood, where a URL with `RESPONSE_STREAM` may pass its JSON on. The adapter sends
 //! what should be the trailers of a broken stream as a last piece of its body; here that cuts the stream.
@@ -18,6 +19,7 @@
 mod event;
 mod function_url;
 mod http;
+mod rest;
 mod sandbox;
 #[cfg(test)]
 mod tests;
@@ -54,7 +56,17 @@ struct Limits {
 const LIMITS: Limits =
     Limits { queue: 128, connections: 256, init: Duration::from_secs(10), idle: Duration::from_secs(65) };
 
-/// A Function URL in front of a Lambda Runtime API, both on 127.0.0.1. Dropped, it closes every connection and ends its threads.
+/// What clients reach.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Front {
+    FunctionUrl,
+    /// At its own address the name of its stage is the first part of every path.
+    RestApi {
+        stage: &'static str,
+    },
+}
+
+/// A front and a Lambda Runtime API, both on 127.0.0.1. Dropped, it closes every connection and ends its threads.
 pub struct RuntimeApi {
     shared: Arc<Shared>,
     url: SocketAddr,
@@ -64,14 +76,15 @@ pub struct RuntimeApi {
 
 impl RuntimeApi {
     /// Listens on `url_port` (0: a free one) for clients, and on a free port for the adapter.
-    pub fn start(url_port: u16, function_name: &str) -> anyhow::Result<Self> {
-        Self::start_with(url_port, function_name, LIMITS)
+    pub fn start(front: Front, url_port: u16, function_name: &str) -> anyhow::Result<Self> {
+        Self::start_with(front, url_port, function_name, LIMITS)
     }
 
-    fn start_with(url_port: u16, function_name: &str, limits: Limits) -> anyhow::Result<Self> {
+    fn start_with(front: Front, url_port: u16, function_name: &str, limits: Limits) -> anyhow::Result<Self> {
         let (url_listener, url) = listen(url_port)?;
         let (api_listener, api) = listen(0)?;
         let shared = Arc::new(Shared {
+            front,
             function_name: function_name.to_owned(),
             url_port: url.port(),
             limits,
@@ -89,7 +102,15 @@ impl RuntimeApi {
 
     /// Where clients call the function.
     pub fn url(&self) -> String {
-        format!("http://{}", self.url)
+        match self.shared.front {
+            Front::FunctionUrl => format!("http://{}", self.url),
+            Front::RestApi { stage } => format!("http://{}/{stage}", self.url),
+        }
+    }
+
+    /// The same without a path.
+    pub fn address(&self) -> SocketAddr {
+        self.url
     }
 
     /// The variables Lambda sets for the adapter and for the server behind it, credentials apart. From here on `timeout` is
@@ -172,6 +193,7 @@ fn accept(listener: &TcpListener, shared: &Shared, side: Side) {
 }
 
 struct Shared {
+    front: Front,
     function_name: String,
     url_port: u16,
     limits: Limits,

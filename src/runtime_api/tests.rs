@@ -35,6 +35,38 @@ fn the_first_piece_arrives_before_the_last_is_sent() {
 }
 
 #[test]
+fn a_rest_api_streams_too_and_has_words_of_its_own() {
+    let runtime = RuntimeApi::start_with(Front::RestApi { stage: "live" }, 0, "test", LIMITS).unwrap();
+    runtime.environment(Path::new("/task"), "handler", 512, TIMEOUT);
+    assert!(runtime.url().ends_with("/live"));
+    let mut client =
+        Peer::ask(&runtime, "POST /live/mcp?a=b HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\n\r\nhi");
+    let mut adapter = Peer::adapter(&runtime);
+    let (id, event) = adapter.next();
+    assert_eq!((&event["path"], &event["httpMethod"], &event["body"]), (&"/mcp".into(), &"POST".into(), &"hi".into()));
+    adapter.begin(&id, r#"{"statusCode":401,"headers":{"WWW-Authenticate":"Bearer"}}"#);
+    adapter.chunk(b"first");
+    let head = client.head();
+    assert!(
+        head.starts_with("HTTP/1.1 401 ") && head.contains("\r\nx-amzn-remapped-www-authenticate: Bearer\r\n"),
+        "{head}"
+    );
+    assert_eq!(client.read_chunk().unwrap(), b"first");
+    adapter.chunk(b"last");
+    assert_eq!(client.read_chunk().unwrap(), b"last");
+    adapter.send("0\r\n\r\n");
+    assert_eq!(client.read_chunk().unwrap(), b"");
+    assert_eq!(adapter.status(), 202);
+
+    client.send("GET /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
+    assert_eq!(client.answer(), (403, r#"{"message":"Missing Authentication Token"}"#.into()));
+    client.send("GET /live/mcp HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
+    let (id, _) = adapter.next();
+    adapter.post(&id, "error", "{}");
+    assert_eq!(client.answer(), (502, r#"{"message":"Internal server error"}"#.into()));
+}
+
+#[test]
 fn a_connection_serves_several_requests_in_every_form() {
     let runtime = start(TIMEOUT);
     let mut adapter = Peer::adapter(&runtime);
@@ -193,7 +225,7 @@ fn answers_that_make_no_sense_are_not_passed_on() {
 #[test]
 fn what_is_too_large_or_too_much_or_malformed_is_refused() {
     let limits = Limits { queue: 1, init: Duration::from_secs(1), ..LIMITS };
-    let runtime = RuntimeApi::start_with(0, "test", limits).unwrap();
+    let runtime = RuntimeApi::start_with(Front::FunctionUrl, 0, "test", limits).unwrap();
     let too_large = "POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 6291457\r\n\r\n";
     assert_eq!(Peer::ask(&runtime, too_large).answer().0, 413, "without asking for the body");
     let grows = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5000000\r\n\r\n";
@@ -250,12 +282,12 @@ fn the_environment_is_that_of_the_function() {
     assert_eq!(of("AWS_LAMBDA_FUNCTION_NAME"), "test");
     assert_eq!(of("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), "512");
     assert_eq!((of("LAMBDA_TASK_ROOT"), of("_HANDLER")), ("/task", "server.mjs"));
-    let taken = RuntimeApi::start(runtime.url.port(), "test").err().unwrap();
+    let taken = RuntimeApi::start(Front::FunctionUrl, runtime.url.port(), "test").err().unwrap();
     assert!(format!("{taken:#}").contains(&runtime.url.port().to_string()));
 }
 
 fn start(timeout: Duration) -> RuntimeApi {
-    let runtime = RuntimeApi::start(0, "test").unwrap();
+    let runtime = RuntimeApi::start(Front::FunctionUrl, 0, "test").unwrap();
     runtime.environment(Path::new("/task"), "server.mjs", 128, timeout);
     runtime
 }

@@ -11,7 +11,7 @@ use crate::toolchain::ToolId;
 pub const TARGET: Target = Target {
     name: "cloudflare",
     title: "Cloudflare Workers",
-    limits: Limits { timeout: None, body: 100 << 20, result: 8 << 20 },
+    limits: Limits { timeout: None, body: 100 << 20, result: 8 << 20, rate_windows: &[10, 60] },
     packages: |_| &[],
     store: None,
     chosen: |targets| targets.cloudflare.is_some(),

@@ -6,15 +6,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::{Build, Limits, Local, Start, Step, Target};
-use crate::manifest::Manifest;
+use crate::manifest::{GATEWAY_STAGE, Manifest};
 use crate::process::Cmd;
-use crate::runtime_api::RuntimeApi;
+use crate::runtime_api::{Front, RuntimeApi};
 use crate::toolchain::ToolId;
 
 pub const TARGET: Target = Target {
     name: "lambda",
     title: "AWS Lambda",
-    limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20, result: 200_000_000 },
+    limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20, result: 200_000_000, rate_windows: &[] },
     packages,
     store: Some("dynamodb"),
     chosen: |targets| targets.lambda.is_some(),
@@ -80,7 +80,12 @@ const ADAPTER: [(&str, &str); 3] = [
 
 fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, task_root: &Path) -> Result<Local> {
     let port = crate::process::free_port().context("no free port for the server behind the adapter")?;
-    let runtime_api = RuntimeApi::start(start.port, &build.manifest.server.name)?;
+    let gateway = build.manifest.targets.lambda.as_ref().and_then(|lambda| lambda.front.gateway());
+    let (front, through) = match gateway {
+        Some(_) => (Front::RestApi { stage: GATEWAY_STAGE }, ", as a REST API calls it"),
+        None => (Front::FunctionUrl, ""),
+    };
+    let runtime_api = RuntimeApi::start(front, start.port, &build.manifest.server.name)?;
     let memory = build.manifest.targets.lambda.as_ref().map_or(1024, |lambda| lambda.memory);
     let memory = u32::try_from(memory).unwrap_or(u32::MAX);
     let timeout = Duration::from_secs(900);
@@ -102,7 +107,7 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, task_root: &Path) ->
         commands: commands.into_iter().map(|cmd| with(cmd).current_dir(task_root)).collect(),
         bundle: artifact(build.root),
         base: runtime_api.url(),
-        runtime: "Node.js behind the Lambda Web Adapter".into(),
+        runtime: format!("Node.js behind the Lambda Web Adapter{through}"),
         runtime_api: Some(runtime_api),
     })
 }

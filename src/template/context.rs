@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{sample, types};
-use crate::manifest::{Auth, Kind, Manifest, OAuth, Resource, Tool};
+use crate::manifest::{Auth, GATEWAY_STAGE, Kind, Lambda, Manifest, OAuth, RateLimit, Resource, Tool};
 use crate::packages::{self, Package};
 use crate::plan::{self, FileSet};
 use crate::targets::{self, Target, lambda};
@@ -58,6 +59,14 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
         },
         "heartbeat": manifest.may_be_silent(),
         "ranges": manifest.reads_in_parts(),
+        "rate_limit": manifest.access.rate_limit.map(|RateLimit { calls, window, open }| {
+            json!({
+                "calls": calls, "window": window, "open": open, "namespace": rate_limit_namespace(&manifest.app),
+                "by_address": manifest.access.auth == Auth::None,
+                // Where the cloud's own counter is no part of its local runtime.
+                "in_memory": targets.lambda.is_some() || targets.vercel.is_some(),
+            })
+        }),
         "mcp_deploy_version": env!("CARGO_PKG_VERSION"),
         "description_1024": truncated(&inert(&manifest.server.description), 1024),
         "manifest_json": data(manifest),
@@ -82,6 +91,7 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
             "secrets": secrets(manifest, "lambda"),
             "has_policies": !lambda.policies.is_empty() || lambda::calls_aws(manifest),
             "vpc": lambda.vpc.as_ref().map(|vpc| json!({ "subnets": vpc.subnets, "security_groups": vpc.security_groups })),
+            "gateway": gateway(lambda),
         })),
         "vercel": targets.vercel.as_ref().map(|vercel| json!({
             "max_duration": vercel.max_duration.unwrap_or_else(|| function_timeout(manifest, 800)),
@@ -91,6 +101,7 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
         "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({
             "domains": cloudflare.domains,
             "smart_placement": cloudflare.smart_placement,
+            "placement": cloudflare.placement,
             "observability": cloudflare.observability,
             "secrets": secrets_for_wrangler(manifest),
             "websocket": cloudflare.websocket == Some(true),
@@ -121,6 +132,35 @@ pub fn digest(manifest: &Manifest, files: &FileSet) -> Value {
     let packages =
         packages::needed(manifest, &[]).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
     json!({ "digest": plan::hash(&files.chain(packages).collect::<String>()) })
+}
+
+/// What stands in front of the function, when that is API Gateway.
+fn gateway(lambda: &Lambda) -> Option<Value> {
+    let gateway = lambda.front.gateway()?;
+    let domain = gateway.domain.as_ref().map(|domain| {
+        let certificates = domain.certificates.iter().map(|(region, arn)| json!({ "region": region, "arn": arn }));
+        json!({
+            "name": domain.name,
+            "hosted_zone": domain.hosted_zone,
+            "certificates": certificates.collect::<Vec<_>>(),
+            "health_checks": lambda.regions.len() > 1,
+        })
+    });
+    Some(json!({
+        "stage": GATEWAY_STAGE,
+        "tracing": lambda.tracing,
+        "throttle": gateway.throttle.as_ref().map(|throttle| json!({ "rate": throttle.rate, "burst": throttle.burst })),
+        "waf_rate_limit": gateway.waf_rate_limit,
+        "endpoint": gateway.domain.as_ref().map(|domain| format!("https://{}/mcp", domain.name)),
+        "domain": domain,
+    }))
+}
+
+/// Cloudflare's counters are the account's, by a whole number: the same for every deployment of one app, another for any other.
+fn rate_limit_namespace(app: &str) -> String {
+    let digest = Sha256::digest(app);
+    let number = digest.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+    (number >> 1).max(1).to_string()
 }
 
 fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
@@ -229,8 +269,10 @@ fn cache_scope(manifest: &Manifest) -> &str {
 
 /// Host names it answers for: those of the manifest, and the custom domains that its own targets name.
 fn hosts(manifest: &Manifest) -> Vec<&String> {
-    let domains = manifest.targets.cloudflare.iter().flat_map(|cloudflare| &cloudflare.domains);
-    manifest.access.hosts.iter().chain(domains).collect()
+    let targets = &manifest.targets;
+    let workers = targets.cloudflare.iter().flat_map(|cloudflare| &cloudflare.domains);
+    let api = targets.lambda.iter().filter_map(|lambda| Some(&lambda.front.domain()?.name));
+    manifest.access.hosts.iter().chain(workers).chain(api).collect()
 }
 
 fn with_timeout(manifest: &Manifest, tool: &Tool, mut entry: Value) -> Value {

@@ -5,7 +5,7 @@ use mcp_deploy::toolchain::ToolId;
 use serde_json::Value;
 
 use crate::clouds::aws::Aws;
-use crate::clouds::{Fault, Outage};
+use crate::clouds::{Fault, Hosts, Outage};
 use crate::support::{Client, Project, run, tools, with};
 
 const REGION: &str = "us-east-1";
@@ -18,7 +18,7 @@ struct Setting {
 
 impl Setting {
     fn new() -> Self {
-        Setting { project: Project::new(), cloud: Aws::start(tools()), client: Client::direct() }
+        Setting { project: Project::new(), cloud: Aws::start(tools(), &Hosts::default()), client: Client::direct() }
     }
 
     fn sam(&self, args: &[&str]) -> Cmd {

@@ -13,6 +13,7 @@ mod lambda;
 mod setting;
 mod ship;
 mod ship_failures;
+mod ship_gateway;
 mod ship_interrupted;
 mod ship_lambda;
 mod ship_secrets;

@@ -62,7 +62,7 @@ impl Setting {
     pub fn new() -> Self {
         let edge = Edge::start();
         let cloudflare = Cloudflare::start(&edge, tools());
-        let aws = Aws::start(tools());
+        let aws = Aws::start(tools(), &edge.hosts);
         let vercel = Vercel::start(&edge, tools());
         let (client, direct) = (Client::new(&edge), Client::direct());
         let project = Project::new();

@@ -13,7 +13,7 @@ use crate::support::site::Site;
 use crate::support::work::{mcp_deploy, write};
 
 /// Each is a word of some language between the manifest and the client.
-const WORDS: &[&str] = &[
+pub const WORDS: &[&str] = &[
     "\"double\" 'single' `back`",
     "back\\slash \\n \\u0041 \\\\",
     "two\nlines\r\nand\ttabs",

@@ -24,6 +24,7 @@ mod http;
 mod interrupt;
 mod large;
 mod parts;
+mod rate_limit;
 mod recorded;
 mod ship;
 #[path = "../support/signals.rs"]
@@ -31,4 +32,5 @@ mod signals;
 mod state;
 mod streaming;
 mod support;
+mod templates;
 mod websocket;

@@ -496,17 +496,17 @@ fn served(mut node: Command, site: &Site, port: &str, env: &[(&str, &str)]) -> (
 }
 
 /// DynamoDB's API on this machine, with the table of the rendered template.
-struct Moto {
+pub struct Moto {
     url: String,
     table: String,
     _server: Running,
 }
 
 impl Moto {
-    fn start(root: &Path) -> Self {
+    pub fn start(root: &Path) -> Self {
         let port = free_port();
         let mut server = Command::new(MOTO.path());
-        server.args(["-H", "127.0.0.1", "-p", &port]);
+        server.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/clients/dynamodb.py")).arg(&port);
         let mut server = Running::start(server);
         let url = format!("http://127.0.0.1:{port}");
         server.until("its first answer", LONG, |_| ureq::get(format!("{url}/moto-api/data.json")).call().ok());
@@ -524,7 +524,7 @@ impl Moto {
         moto
     }
 
-    fn env(&self) -> Vec<(&'static str, String)> {
+    pub fn env(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_ENDPOINT_URL_DYNAMODB", self.url.clone()),
             ("MCP_TABLE", self.table.clone()),

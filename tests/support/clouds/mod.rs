@@ -16,6 +16,6 @@ mod time;
 pub mod vercel;
 
 pub use api::Fault;
-pub use edge::Edge;
+pub use edge::{Edge, Hosts};
 pub use http::{Request, Response};
 pub use site::Outage;

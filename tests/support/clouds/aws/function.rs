@@ -1,4 +1,4 @@
-//! A function: its versions, aliases and URL, and the sandbox that runs the version its URL shows.
+//! A function: its versions, aliases and what stands in front of it, and the sandbox that runs the version shown there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mcp_deploy::process::{Cmd, Server, free_port};
-use mcp_deploy::runtime_api::RuntimeApi;
+use mcp_deploy::runtime_api::{self, RuntimeApi};
 use mcp_deploy::toolchain::{ToolId, Toolchain};
 use serde_json::{Value, json};
 
+use super::super::edge::Hosts;
 use super::super::http::Response;
 use super::super::site::{Front, Outage, Route, Site};
 use super::template::text;
@@ -33,9 +34,10 @@ pub struct Function {
     pub versions: BTreeMap<u32, Config>,
     pub aliases: BTreeMap<String, u32>,
     pub url: Option<Url>,
-    /// What everybody may do, by qualifier: `live lambda:InvokeFunctionUrl`.
+    pub gateway: Option<Gateway>,
+    /// What everybody may do, by qualifier: `live lambda:InvokeFunctionUrl`; and API Gateway: `live apigateway lambda:InvokeFunction`.
     pub public: BTreeSet<String>,
-    running: Option<(u32, Sandbox)>,
+    running: Option<(u32, runtime_api::Front, Sandbox)>,
 }
 
 pub struct Url {
@@ -45,11 +47,38 @@ pub struct Url {
     pub auth_type: String,
 }
 
+/// A stage of a REST API that calls the function, and the names by which it is reached.
+pub struct Gateway {
+    pub api: String,
+    pub alias: String,
+    pub stage: &'static str,
+    pub site: Arc<Site>,
+    names: BTreeSet<String>,
+    hosts: Hosts,
+}
+
+impl Gateway {
+    pub fn publish(&mut self, name: &str) {
+        self.hosts.publish(name, &self.site);
+        self.names.insert(name.to_owned());
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // Another region may have taken a name over.
+        let own = |name: &&String| self.hosts.site(name).is_some_and(|site| Arc::ptr_eq(&site, &self.site));
+        self.names.iter().filter(own).for_each(|name| self.hosts.withdraw(name));
+    }
+}
+
 /// Where the sandboxes find the stand-in, and what they run with.
 pub struct Surroundings<'a> {
     pub tools: &'a Toolchain,
     pub endpoint: &'a str,
     pub outage: &'a Arc<Mutex<Outage>>,
+    /// Where public names are published.
+    pub hosts: &'a Hosts,
 }
 
 impl Function {
@@ -61,6 +90,7 @@ impl Function {
             versions: BTreeMap::new(),
             aliases: BTreeMap::new(),
             url: None,
+            gateway: None,
             public: BTreeSet::new(),
             running: None,
         }
@@ -88,40 +118,65 @@ impl Function {
         self.url = Some(Url { front, site, alias: alias.to_owned(), auth_type: auth_type.to_owned() });
     }
 
-    /// Makes the URL show what its alias points to now.
+    pub fn create_gateway(
+        &mut self,
+        api: &str,
+        alias: &str,
+        stage: &'static str,
+        surroundings: &Surroundings<'_>,
+    ) -> &mut Gateway {
+        let site = Site::new(Route::Nothing(internal(500)), surroundings.outage, &[("x-forwarded-proto", "https")]);
+        let hosts = surroundings.hosts.clone();
+        let (api, alias) = (api.to_owned(), alias.to_owned());
+        self.gateway.insert(Gateway { api, alias, stage, site, names: BTreeSet::new(), hosts })
+    }
+
+    /// Makes the fronts show what their aliases point to now.
     pub fn refresh(&mut self, surroundings: &Surroundings<'_>) {
-        let Some(url) = &self.url else { return };
-        let may = |action: &str| self.public.contains(&format!("{} {action}", url.alias));
-        let is_public = url.auth_type == "NONE" && may("lambda:InvokeFunctionUrl") && may("lambda:InvokeFunction");
-        let version = self.aliases.get(&url.alias).copied();
-        let config = version.and_then(|version| self.versions.get(&version).map(|config| (version, config)));
-        let (Some((version, config)), true) = (config, is_public) else {
-            url.site.show(Route::Nothing(forbidden()));
-            return;
-        };
+        if let Some(Url { site, alias, auth_type, .. }) = &self.url {
+            let may = |action: &str| self.public.contains(&format!("{alias} {action}"));
+            let is_public = auth_type == "NONE" && may("lambda:InvokeFunctionUrl") && may("lambda:InvokeFunction");
+            let (site, alias) = (Arc::clone(site), alias.clone());
+            let route = is_public.then(|| self.route(&alias, runtime_api::Front::FunctionUrl, failed(), surroundings));
+            site.show(route.flatten().unwrap_or_else(|| Route::Nothing(forbidden())));
+        }
+        if let Some(Gateway { site, alias, stage, .. }) = &self.gateway {
+            let may = self.public.contains(&format!("{alias} apigateway lambda:InvokeFunction"));
+            let (site, alias, front) = (Arc::clone(site), alias.clone(), runtime_api::Front::RestApi { stage });
+            let route = may.then(|| self.route(&alias, front, internal(502), surroundings));
+            site.show(route.flatten().unwrap_or_else(|| Route::Nothing(internal(500))));
+        }
+    }
+
+    /// What an alias points to, running; nothing when that is nothing.
+    fn route(
+        &mut self,
+        alias: &str,
+        front: runtime_api::Front,
+        failed: Response,
+        surroundings: &Surroundings<'_>,
+    ) -> Option<Route> {
+        let version = *self.aliases.get(alias)?;
+        let config = self.versions.get(&version)?;
         if config.broken {
-            url.site.show(Route::Broken(failed()));
-            return;
+            return Some(Route::Broken(failed));
         }
-        if let Some((_, sandbox)) = self.running.as_ref().filter(|(running, _)| *running == version) {
-            url.site.show(Route::Running(sandbox.address));
-            return;
+        let is_meant =
+            |(running, behind, _): &&(u32, runtime_api::Front, Sandbox)| (*running, *behind) == (version, front);
+        if let Some((.., sandbox)) = self.running.as_ref().filter(is_meant) {
+            return Some(Route::Running(sandbox.address));
         }
-        match Sandbox::start(self, config, version, surroundings) {
-            Ok(sandbox) => {
-                url.site.show(Route::Running(sandbox.address));
-                self.running = Some((version, sandbox));
-            }
-            Err(_) => {
-                url.site.show(Route::Broken(failed()));
-                self.running = None;
-            }
-        }
+        let started = Sandbox::start(self, config, version, front, surroundings).ok();
+        self.running = started.map(|sandbox| (version, front, sandbox));
+        Some(match &self.running {
+            Some((.., sandbox)) => Route::Running(sandbox.address),
+            None => Route::Broken(failed),
+        })
     }
 
     /// What the server wrote so far.
     pub fn log(&self) -> String {
-        self.running.as_ref().map(|(_, sandbox)| sandbox.servers[0].log()).unwrap_or_default()
+        self.running.as_ref().map(|(.., sandbox)| sandbox.servers[0].log()).unwrap_or_default()
     }
 
     pub fn log_group(&self) -> String {
@@ -144,6 +199,7 @@ impl Sandbox {
         function: &Function,
         config: &Config,
         version: u32,
+        front: runtime_api::Front,
         surroundings: &Surroundings<'_>,
     ) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -161,7 +217,7 @@ impl Sandbox {
         {
             return Err(format!("`{handler}` cannot be executed through the adapter's wrapper"));
         }
-        let api = RuntimeApi::start(0, &function.name).map_err(|error| error.to_string())?;
+        let api = RuntimeApi::start(front, 0, &function.name).map_err(|error| error.to_string())?;
         let number = |name: &str, default| properties[name].as_u64().unwrap_or(default);
         let timeout = Duration::from_secs(number("Timeout", 3));
         let memory = u32::try_from(number("MemorySize", 128)).unwrap_or(u32::MAX);
@@ -186,8 +242,7 @@ impl Sandbox {
         let with = |cmd: Cmd| environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
         let spawn = |cmd: Cmd| Server::spawn(&with(cmd).current_dir(folder.path())).map_err(|error| error.to_string());
         let servers = commands.into_iter().map(spawn).collect::<Result<Vec<_>, _>>()?;
-        let address = api.url().trim_start_matches("http://").parse().map_err(|_| "no address".to_owned())?;
-        Ok(Sandbox { address, servers, _api: api, _folder: folder })
+        Ok(Sandbox { address: api.address(), servers, _api: api, _folder: folder })
     }
 }
 
@@ -204,4 +259,9 @@ fn forbidden() -> Response {
 
 fn failed() -> Response {
     Response::new(502, "application/json", "Internal Server Error").with("x-amzn-errortype", "RuntimeError")
+}
+
+/// What API Gateway says when it cannot call the function, or gets no answer that it understands.
+pub fn internal(status: u16) -> Response {
+    Response::json(status, &json!({ "message": "Internal server error" }))
 }

@@ -2,11 +2,14 @@
 //! Manager, Systems Manager and STS, in any number of regions side by side.
 //!
 //! A function runs behind the real Lambda Web Adapter, at a Function URL on 127.0.0.1 that stays the same from version to
-//! version. Who may call what is checked for public URLs and for secrets that a function reads, and for nothing else.
+//! version, or behind a REST API, at its public names, which are published at the edge: the API's own, and a custom domain that
+//! a record in Route 53 leads to. Who may call what is checked for public URLs, for API Gateway and for secrets that a function
+//! reads, and for nothing else. Throttling, firewall rules, certificates and health checks are taken for granted.
 
 mod auth;
 mod cloudformation;
 mod function;
+mod gateway;
 mod lambda;
 mod s3;
 mod stack;
@@ -20,6 +23,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use mcp_deploy::toolchain::Toolchain;
 
 use super::api::{Api, Cloud, Fault};
+use super::edge::Hosts;
 use super::http::{Reply, Request, Response, lock};
 use super::site::Outage;
 use auth::Caller;
@@ -39,16 +43,18 @@ struct Shared {
     tools: Toolchain,
     state: Mutex<State>,
     outage: Arc<Mutex<Outage>>,
+    hosts: Hosts,
     endpoint: OnceLock<String>,
 }
 
 impl Aws {
-    /// `tools` must have been resolved for `lambda`, the adapter included.
-    pub fn start(tools: &Toolchain) -> Self {
+    /// `tools` must have been resolved for `lambda`, the adapter included. Public names are published at `hosts`.
+    pub fn start(tools: &Toolchain, hosts: &Hosts) -> Self {
         let shared = Arc::new(Shared {
             tools: tools.clone(),
             state: Mutex::default(),
             outage: Arc::default(),
+            hosts: hosts.clone(),
             endpoint: OnceLock::new(),
         });
         let api = Api::start(Arc::clone(&shared) as Arc<dyn Cloud>);
@@ -130,7 +136,7 @@ impl Aws {
 impl Shared {
     fn surroundings(&self) -> Surroundings<'_> {
         let endpoint = self.endpoint.get().map(String::as_str).unwrap_or_default();
-        Surroundings { tools: &self.tools, endpoint, outage: &self.outage }
+        Surroundings { tools: &self.tools, endpoint, outage: &self.outage, hosts: &self.hosts }
     }
 
     /// A key of the account's people, or of one of its functions.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::ACCOUNT;
 use super::function::{Config, Function, Surroundings};
 use super::state::{Region, Secret};
 use super::template::{Scope, parameters, text};
+use super::{ACCOUNT, gateway};
 
 #[derive(Clone, Default)]
 pub struct Stack {
@@ -71,13 +71,20 @@ pub struct ChangeSet {
 }
 
 /// Resources come to be in this order: what others refer to first.
-const ORDER: [&str; 6] = [
+const ORDER: [&str; 13] = [
     "AWS::Lambda::Function",
     "AWS::Lambda::Version",
     "AWS::Lambda::Alias",
     "AWS::Lambda::Url",
+    "AWS::ApiGateway::RestApi",
+    "AWS::ApiGateway::Deployment",
+    "AWS::ApiGateway::Stage",
     "AWS::Lambda::Permission",
     "AWS::Lambda::EventSourceMapping",
+    "AWS::WAFv2::WebACLAssociation",
+    "AWS::ApiGateway::BasePathMapping",
+    "AWS::Route53::HealthCheck",
+    "AWS::Route53::RecordSet",
 ];
 
 fn rank(kind: &str) -> usize {
@@ -282,10 +289,11 @@ fn make(
         "AWS::Lambda::Permission" => {
             let target = property("FunctionName");
             let function = function(region, &target)?;
-            if property("Principal") == "*" {
-                function.public.insert(format!("{} {}", qualifier(&target), property("Action")));
-            }
+            function.public.extend(permission(&properties));
             format!("{}-{logical}", stack.name)
+        }
+        kind if gateway::KINDS.contains(&kind) => {
+            gateway::make(region, stack, kind, &properties, known, &mut attributes, surroundings)?
         }
         _ => {
             let name = known.map_or_else(
@@ -309,9 +317,15 @@ pub fn remove(region: &mut Region, resource: &Resource) {
         "AWS::Lambda::Permission" => {
             let target = text(&resource.properties["FunctionName"]);
             if let Ok(function) = function(region, &target) {
-                function.public.remove(&format!("{} {}", qualifier(&target), text(&resource.properties["Action"])));
+                function.public.retain(|known| Some(known) != permission(&resource.properties).as_ref());
             }
         }
+        "AWS::Lambda::Url" => {
+            if let Ok(function) = function(region, &resource.physical) {
+                function.url = None;
+            }
+        }
+        kind if gateway::KINDS.contains(&kind) => gateway::remove(region, kind, resource),
         _ => {}
     }
 }
@@ -348,13 +362,23 @@ pub fn changes(stack: &Stack, change: &ChangeSet, region: &str) -> Vec<(&'static
     changes
 }
 
-fn function<'a>(region: &'a mut Region, reference: &str) -> Result<&'a mut Function, String> {
+/// As [`Function::public`] keeps it, when it is everybody's or API Gateway's.
+fn permission(properties: &Value) -> Option<String> {
+    let whose = match text(&properties["Principal"]).as_str() {
+        "*" => "",
+        "apigateway.amazonaws.com" => "apigateway ",
+        _ => return None,
+    };
+    Some(format!("{} {whose}{}", qualifier(&text(&properties["FunctionName"])), text(&properties["Action"])))
+}
+
+pub fn function<'a>(region: &'a mut Region, reference: &str) -> Result<&'a mut Function, String> {
     let name = super::lambda::name_of(reference);
     region.functions.get_mut(name).ok_or_else(|| format!("Function not found: {reference}"))
 }
 
 /// `…:function:NAME:live` → `live`
-fn qualifier(reference: &str) -> String {
+pub fn qualifier(reference: &str) -> String {
     reference.split(':').nth(7).unwrap_or("$LATEST").to_owned()
 }
 

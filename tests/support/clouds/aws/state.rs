@@ -32,6 +32,10 @@ pub struct Region {
     pub parameters: BTreeMap<String, String>,
     /// Policies by the ARN of the role.
     pub roles: BTreeMap<String, Value>,
+    /// REST APIs, by id: their OpenAPI documents.
+    pub apis: BTreeMap<String, Value>,
+    /// Custom domains of REST APIs: the region's own name of each, and the API that is mapped to it.
+    pub domains: BTreeMap<String, (String, Option<String>)>,
     /// Logical ids that cannot be made the next time, with the reason.
     pub refuse: BTreeMap<String, String>,
 }

@@ -1,0 +1,202 @@
+//! Every form that `template.yaml` can have: what SAM, CloudFormation's rules as SAM applies them and their newest version say
+//! of it; and that overrides are what a reader of YAML finds.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use mcp_deploy::manifest::{self, policies::SAM_TEMPLATES};
+use mcp_deploy::template;
+use mcp_deploy::toolchain::ToolId;
+use serde_json::{Value, json};
+
+use crate::hostile_text::WORDS;
+use crate::support::child::{LONG, Ran, Running, run};
+use crate::support::tools::{CFN_LINT, KIT};
+use crate::support::work::{folder, write};
+
+const SERVER: &str = "[server]\nname = \"weather\"\nversion = \"0.1.0\"\ndescription = \"d\"\n[tools.a]\ndescription = \"d\"\ntimeout = \"890s\"\n";
+
+/// Below `[targets.lambda]`: what stands in front of the function.
+const FRONTS: [(&str, &str); 9] = [
+    ("url", ""),
+    ("url-regions", "regions = [\"eu-west-1\", \"us-east-1\"]\n"),
+    ("api", "front = \"api-gateway\"\n"),
+    ("api-far", "front = \"api-gateway\"\nregions = [\"il-central-1\"]\n"),
+    ("api-throttle", "front = \"api-gateway\"\nthrottle = { rate = 50, burst = 100 }\n"),
+    ("api-waf", "front = \"api-gateway\"\nwaf_rate_limit = 1000\n"),
+    ("api-domain", "front = \"api-gateway\"\ndomain = \"mcp.example.com\"\nhosted_zone = \"Z0123456789ABC\"\n"),
+    (
+        "api-domains",
+        "front = \"api-gateway\"\nregions = [\"us-east-1\", \"eu-west-1\"]\ndomain = \"mcp.example.com\"\nhosted_zone = \"Z0123456789ABC\"\nthrottle = { rate = 5, burst = 10 }\nwaf_rate_limit = 10\n",
+    ),
+    (
+        "api-certificates",
+        "front = \"api-gateway\"\nregions = [\"us-east-1\", \"eu-west-1\"]\ndomain = \"mcp.example.com\"\ncertificates = [\"arn:aws:acm:us-east-1:123456789012:certificate/6d2b3e0c-0000-4000-8000-000000000001\", \"arn:aws:acm:eu-west-1:123456789012:certificate/6d2b3e0c-0000-4000-8000-000000000002\"]\n",
+    ),
+];
+
+/// Below `[targets.lambda]`, and beside it: everything else.
+const OPTIONS: [(&str, &str, &str); 11] = [
+    ("plain", "", ""),
+    ("provisioned", "provisioned_concurrency = 2\nreserved_concurrency = 10\n", ""),
+    ("vpc", "vpc = { subnets = [\"subnet-0123456789abcdef0\"], security_groups = [\"sg-0123456789abcdef0\"] }\n", ""),
+    (
+        "policies",
+        "policies = [{ DynamoDBReadPolicy = { TableName = \"items\" } }, { TextractPolicy = {} }, \"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess\", { Statement = [{ Effect = \"Allow\", Action = \"s3:GetObject\", Resource = \"arn:aws:s3:::a-bucket/*\" }] }]\n",
+        "",
+    ),
+    ("tracing", "tracing = true\nlog_retention_days = 7\n", ""),
+    ("x86", "architecture = \"x86_64\"\nmemory = 10240\n", ""),
+    ("secrets", "", "[secrets]\nTOKEN = \"t\"\n"),
+    ("state", "", "[tools.b]\ndescription = \"d\"\nstate = \"shared\"\n"),
+    ("keys", "", "[access]\nauth = \"api-key\"\n"),
+    (
+        "overrides",
+        "overrides.Resources.McpFunction.Properties.EphemeralStorage.Size = 1024\noverrides.Resources.Topic = { Type = \"AWS::SNS::Topic\", Properties = { TopicName = { \"Fn::Sub\" = \"${AWS::StackName}-topic\" } } }\noverrides.Resources.McpLogGroup.DeletionPolicy = \"Retain\"\n",
+        "",
+    ),
+    (
+        "all",
+        "provisioned_concurrency = 2\nreserved_concurrency = 10\nvpc = { subnets = [\"subnet-0123456789abcdef0\"], security_groups = [\"sg-0123456789abcdef0\"] }\npolicies = [{ SQSPollerPolicy = { QueueName = \"q\" } }]\ntracing = true\n",
+        "[secrets]\nTOKEN = \"t\"\n[access]\nauth = \"api-key\"\n[tools.b]\ndescription = \"d\"\nstate = \"caller\"\n",
+    ),
+];
+
+#[test]
+fn every_template_is_clean() {
+    let dir = folder("templates");
+    let (mut files, mut chosen) = (Vec::new(), Vec::new());
+    for (front, front_keys) in FRONTS {
+        for (option, keys, beside) in OPTIONS {
+            let text = rendered(&format!("{SERVER}[targets.lambda]\n{front_keys}{keys}{beside}"));
+            let path = dir.join(format!("{front}-{option}.yaml"));
+            write(&path, text);
+            // SAM looks at every front, and at every option of the two that differ most.
+            if option == "all" || ["url", "api"].contains(&front) {
+                chosen.push(path.clone());
+            }
+            files.push(path);
+        }
+    }
+    let mut lint = std::process::Command::new(CFN_LINT.path());
+    lint.args(["--include-checks", "I", "--"]).args(&files).current_dir(&dir);
+    let linted = Running::start(lint).wait(LONG).expect(0);
+    assert_eq!(linted.stdout.trim(), "", "{linted}");
+
+    // The very commands, without starting sam for each.
+    let chosen: Vec<_> = chosen.iter().collect();
+    let said = python(&dir, VALIDATE, &chosen).expect(0);
+    let valid = said.stdout.matches("is a valid SAM Template").count();
+    assert_eq!(valid, 2 * chosen.len(), "{said}");
+}
+
+const VALIDATE: &str = r#"
+import sys
+from samcli.cli.main import cli
+for path in sys.argv[1:]:
+    for lint in ([], ["--lint"]):
+        cli(["validate", "--region", "us-east-1", "--template", path, *lint], standalone_mode=False)
+"#;
+
+/// Merged by mcp-deploy into the text, and by Python into what it read: the same.
+#[test]
+fn overrides_are_what_a_reader_finds() {
+    let dir = folder("overrides");
+    let tags: serde_json::Map<_, _> =
+        WORDS.iter().enumerate().map(|(at, word)| (format!("t{at}"), json!(word))).collect();
+    let words: serde_json::Map<_, _> =
+        WORDS.iter().map(|word| ((*word).to_owned(), json!([word, { "no": word }]))).collect();
+    let overrides = json!({
+        "Description": WORDS.join("\n"),
+        "Metadata": { "Words": words, "yes": true, "12": 1.5, "a: b": {}, "- c": [] },
+        "Conditions": { "Never": { "Fn::Equals": ["a", "b"] } },
+        "Resources": {
+            "McpFunction": {
+                "DependsOn": ["McpLogGroup"],
+                "Metadata": { "BuildProperties": { "Minify": false, "External": ["x"] } },
+                "Properties": {
+                    "Timeout": 5,
+                    "Environment": { "Variables": { "AWS_LWA_ASYNC_INIT": "true", "OWN": { "Ref": "AWS::StackName" } } },
+                    "LoggingConfig": { "LogGroup": { "Fn::Sub": "/own/${AWS::StackName}" } },
+                    "Tags": tags,
+                },
+            },
+            "McpApi": { "Properties": { "MethodSettings": [], "Description": "own" } },
+            "McpWebAcl": { "Properties": { "DefaultAction": { "Allow": { "CustomRequestHandling": {} } } } },
+        },
+        "Outputs": { "LogGroup": { "Export": { "Name": "own" } } },
+    });
+    let base = format!(
+        "{SERVER}[targets.lambda]\nfront = \"api-gateway\"\nthrottle = {{ rate = 5, burst = 10 }}\nwaf_rate_limit = 10\n"
+    );
+    let mut with = base.parse::<toml_edit::DocumentMut>().expect("TOML");
+    with["targets"]["lambda"]["overrides"] = toml(&overrides).into();
+    write(dir.join("before.yaml"), rendered(&base));
+    write(dir.join("after.yaml"), rendered(&with.to_string()));
+    write(dir.join("overrides.json"), overrides.to_string());
+    let said = python(&dir, COMPARE, &[&dir.join("before.yaml"), &dir.join("after.yaml"), &dir.join("overrides.json")]);
+    assert_eq!(said.expect(0).stdout.trim(), "the same");
+}
+
+const COMPARE: &str = r#"
+import json, sys
+from samcli.yamlhelper import yaml_parse
+before, after, overrides = (open(path, encoding="utf-8").read() for path in sys.argv[1:])
+def merge(into, new):
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict) and value and not any(k.startswith("Fn::") for k in value):
+            merge(into[key], value)
+        else:
+            into[key] = value
+expected = json.loads(json.dumps(yaml_parse(before)))
+merge(expected, json.loads(overrides))
+found = json.loads(json.dumps(yaml_parse(after)))
+assert found == expected, "\n".join(f"{key}: {found.get(key)}\n  {expected.get(key)}" for key in expected if found.get(key) != expected.get(key))
+assert list(found) == list(expected), (list(found), list(expected))
+print("the same")
+"#;
+
+#[test]
+fn the_policy_templates_are_those_of_sam() {
+    let print = "import json, samtranslator.policy_template_processor.processor as p; print(json.dumps(list(p.PolicyTemplatesProcessor.get_default_policy_templates_json()['Templates'])))";
+    let known: BTreeSet<String> =
+        serde_json::from_str(&python(&folder("policies"), print, &[]).expect(0).stdout).expect("JSON");
+    assert_eq!(known, SAM_TEMPLATES.iter().map(|name| (*name).to_owned()).collect());
+}
+
+fn rendered(text: &str) -> String {
+    let (manifest, faults) = manifest::parse(text, &|_| Err("no file".into()));
+    let faults = faults.iter().fold(String::new(), |mut all, fault| {
+        let _ = writeln!(all, "{fault}");
+        all
+    });
+    let manifest = manifest.unwrap_or_else(|| panic!("{faults}{text}"));
+    let mut files = template::project(&manifest).expect("it can be rendered").0;
+    files.remove("template.yaml").expect("Lambda is chosen").1
+}
+
+fn toml(value: &Value) -> toml_edit::Value {
+    match value {
+        Value::Object(table) => {
+            table.iter().map(|(key, value)| (key.clone(), toml(value))).collect::<toml_edit::InlineTable>().into()
+        }
+        Value::Array(items) => items.iter().map(toml).collect::<toml_edit::Array>().into(),
+        Value::String(text) => text.into(),
+        Value::Bool(flag) => (*flag).into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => number.into(),
+            None => number.as_f64().expect("a number").into(),
+        },
+        Value::Null => panic!("TOML has no null"),
+    }
+}
+
+/// In the interpreter that `sam` runs in.
+fn python(dir: &Path, script: &str, args: &[&PathBuf]) -> Ran {
+    let sam = KIT.tools.found(ToolId::Sam).expect("the kit has it").path.canonicalize().expect("it is there");
+    let mut python = std::process::Command::new(sam.with_file_name("python"));
+    python.args(["-I", "-c", script]).args(args).current_dir(dir);
+    python.envs([("SAM_CLI_TELEMETRY", "0"), ("AWS_DEFAULT_REGION", "us-east-1"), ("PYTHONUTF8", "1")]);
+    if args.is_empty() { run(python) } else { Running::start(python).wait(LONG) }
+}
