@@ -4,6 +4,7 @@ mod budget;
 pub mod cli;
 mod commands;
 pub mod deploy;
+mod examples;
 pub mod guest;
 pub mod manifest;
 mod packages;

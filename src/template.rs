@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::manifest::{Kind, Manifest, edit};
+use crate::packages::Package;
 use crate::plan::{FileSet, Owner};
 use crate::targets;
 
@@ -29,7 +30,12 @@ const SUFFIX: &str = ".hbs";
 /// Everything that follows from the manifest: generated files, and of the user's files those without which
 /// nothing builds (created when missing): `package.json`, `tsconfig.json`, one handler a declaration.
 pub fn project(manifest: &Manifest) -> Result<FileSet> {
-    let data = context::project(manifest);
+    new_project(manifest, &[])
+}
+
+/// The same for one whose handlers bring packages of their own.
+pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet> {
+    let data = context::project(manifest, packages);
     let mut files = FileSet::default();
     folder("generated", Owner::Generated, &data, &mut files)?;
     if let Some(auth) = manifest.access.auth.kind() {
@@ -90,13 +96,16 @@ fn state(manifest: &Manifest, data: &Value, files: &mut FileSet) -> Result<()> {
 /// The files that only `init` writes: what a new project has beside [`project`].
 pub fn birth(manifest: &Manifest) -> Result<FileSet> {
     let mut files = FileSet::default();
-    folder("init", Owner::User, &context::project(manifest), &mut files)?;
+    folder("init", Owner::User, &context::project(manifest, &[]), &mut files)?;
     Ok(files)
 }
 
-/// An example: the text of its `mcp.toml` and the user files that come with it.
-pub fn example(name: &str, birth: &Birth) -> Result<(String, FileSet)> {
+/// An example: the text of its `mcp.toml` and the user files that come with it, those of `templates/parts` among them.
+pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, FileSet)> {
     let mut files = FileSet::default();
+    for part in parts {
+        folder(&format!("parts/{part}"), Owner::User, birth, &mut files)?;
+    }
     folder(&format!("examples/{name}"), Owner::User, birth, &mut files)?;
     let (_, manifest) =
         files.0.remove(crate::manifest::FILE).with_context(|| format!("the example `{name}` has no manifest"))?;
@@ -106,7 +115,7 @@ pub fn example(name: &str, birth: &Birth) -> Result<(String, FileSet)> {
 /// The files of a continuous integration system, by path.
 pub fn ci(system: &str, manifest: &Manifest) -> Result<Vec<(String, String)>> {
     let mut files = FileSet::default();
-    folder(&format!("ci/{system}"), Owner::User, &context::project(manifest), &mut files)?;
+    folder(&format!("ci/{system}"), Owner::User, &context::project(manifest, &[]), &mut files)?;
     Ok(files.0.into_iter().map(|(path, (_, text))| (path, text)).collect())
 }
 

@@ -93,7 +93,10 @@ pub fn json_schema() -> Value {
             "resources": described(json!({ "uri": text("A URI, or a template such as docs://{name}."), "mime_type": text("Such as text/markdown.") }), &["uri", "description"]),
             "prompts": described(json!({ "input": properties, "input_schema": whole }), &["description"]),
             "env": { "type": "object", "description": "Plain settings; committed and readable.", "additionalProperties": { "type": "string" } },
-            "secrets": { "type": "object", "description": "Names and descriptions; never values.", "additionalProperties": { "type": "string" } },
+            "secrets": { "type": "object", "description": "Names and descriptions; never values.", "additionalProperties": { "anyOf": [
+                { "type": "string" },
+                closed(json!({ "description": text("What it is and where to get it."), "optional": { "type": "boolean", "description": "Handlers do without it: undefined when it is not set." } }), &["description"]),
+            ] } },
             "access": closed(json!({
                 "origins": { "type": "array", "items": { "type": "string" }, "description": "Browser origins that may call, such as https://app.example; none by default." },
                 "hosts": { "type": "array", "items": { "type": "string" }, "description": "Host names it answers for besides the cloud's own." },

@@ -230,6 +230,8 @@ pub struct Prompt {
 pub struct Secret {
     pub name: String,
     pub description: String,
+    /// Handlers do without it: `undefined` when it is not set.
+    pub optional: bool,
     /// The one target that needs it; `None`: the manifest declares it, for all.
     pub only: Option<&'static str>,
     /// Another name that the value may go by in that cloud.
@@ -238,7 +240,7 @@ pub struct Secret {
 
 impl Secret {
     pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
-        Secret { name: name.into(), description: description.into(), only: None, alias: None }
+        Secret { name: name.into(), description: description.into(), optional: false, only: None, alias: None }
     }
 
     pub fn concerns(&self, target: &str) -> bool {

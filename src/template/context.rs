@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{sample, types};
 use crate::manifest::{Auth, GATEWAY_STAGE, Kind, Lambda, Manifest, OAuth, RateLimit, Resource, Tool};
-use crate::packages;
+use crate::packages::{self, Package};
 use crate::plan::{self, FileSet};
 use crate::targets::{self, Target, lambda};
 
@@ -40,7 +40,7 @@ fn flags(chosen: impl Fn(&Target) -> bool) -> BTreeMap<&'static str, bool> {
 }
 
 /// The context of `templates/{generated,project,init,targets}`.
-pub fn project(manifest: &Manifest) -> Value {
+pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
     let targets = &manifest.targets;
     json!({
         "server": {
@@ -75,7 +75,7 @@ pub fn project(manifest: &Manifest) -> Value {
         "resources": handlers(manifest, Kind::Resource),
         "prompts": handlers(manifest, Kind::Prompt),
         "targets": flags(|target| (target.chosen)(targets)),
-        "dependencies": packages::needed(manifest),
+        "dependencies": packages::needed(manifest, packages),
         "lambda": targets.lambda.as_ref().map(|lambda| json!({
             "architecture": lambda.architecture,
             "memory": lambda.memory,
@@ -103,7 +103,7 @@ pub fn project(manifest: &Manifest) -> Value {
             "smart_placement": cloudflare.smart_placement,
             "placement": cloudflare.placement,
             "observability": cloudflare.observability,
-            "secrets": secrets(manifest, "cloudflare"),
+            "secrets": secrets_for_wrangler(manifest),
             "websocket": cloudflare.websocket == Some(true),
             "objects": durable_objects(manifest).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
             "exports": durable_objects(manifest),
@@ -111,9 +111,18 @@ pub fn project(manifest: &Manifest) -> Value {
         "websocket": targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true)),
         "store": manifest.needs_store(),
         "state": manifest.has_state(),
-        "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
+        "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description, "optional": secret.optional })).collect::<Vec<_>>(),
+        "optional_secrets": manifest.secrets.iter().any(|secret| secret.optional),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
+}
+
+/// All of them or none: with a list, wrangler would give a local Worker no other, and to be on the list is to be required.
+fn secrets_for_wrangler(manifest: &Manifest) -> Vec<Value> {
+    match manifest.secrets_of("cloudflare").any(|secret| secret.optional) {
+        true => Vec::new(),
+        false => secrets(manifest, "cloudflare"),
+    }
 }
 
 /// The context of `templates/digest`: what was recorded with other generated files, or for other packages, is out of date.
@@ -121,7 +130,7 @@ pub fn digest(manifest: &Manifest, files: &FileSet) -> Value {
     let files = files.0.iter().filter(|(path, _)| path.starts_with("src/") && *path != plan::RECORDED);
     let files = files.map(|(path, (_, text))| format!("{path}\0{text}\0"));
     let packages =
-        packages::needed(manifest).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
+        packages::needed(manifest, &[]).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
     json!({ "digest": plan::hash(&files.chain(packages).collect::<String>()) })
 }
 
@@ -228,7 +237,9 @@ fn data(manifest: &Manifest) -> String {
         .collect();
     let resources: Vec<Value> =
         [false, true].into_iter().flat_map(|templates| manifest.resource_entries(templates)).collect();
-    let all = json!({
+    let optional: Vec<_> =
+        manifest.secrets.iter().filter(|secret| secret.optional).map(|secret| &secret.name).collect();
+    let mut all = json!({
         "server": info,
         "tools": tools,
         "resources": resources,
@@ -245,6 +256,9 @@ fn data(manifest: &Manifest) -> String {
         },
         "cache": { "ttlMs": milliseconds(manifest.cache.ttl), "scope": cache_scope(manifest) },
     });
+    if !optional.is_empty() {
+        all["optionalSecrets"] = json!(optional);
+    }
     serde_json::to_string_pretty(&all).unwrap_or_default()
 }
 

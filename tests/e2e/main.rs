@@ -13,7 +13,14 @@ mod clouds;
 mod conformance;
 mod dev;
 mod doctor;
+mod examples;
+#[allow(dead_code)] // the fast tests use the rest
+#[path = "../fast/golden.rs"]
+mod golden;
 mod hostile_text;
+#[allow(dead_code)] // the stand-ins of the clouds use the rest
+#[path = "../support/clouds/http.rs"]
+mod http;
 mod interrupt;
 mod large;
 mod parts;

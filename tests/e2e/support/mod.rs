@@ -4,6 +4,7 @@ pub mod child;
 pub mod gate;
 pub mod logs;
 pub mod mcp;
+pub mod services;
 pub mod site;
 pub mod stream;
 pub mod tools;
