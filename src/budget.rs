@@ -92,15 +92,16 @@ fn package(path: &str) -> String {
 /// The bundler of the clouds whose builds run the project's own, as they run it.
 pub fn esbuild(build: &Build<'_>, entry: &str, out: &Path, metafile: &Path) -> Result<Cmd> {
     let script = bundler(build.root).context("the project has no `esbuild`")?;
-    let cmd = build.tools.cmd(ToolId::Node).arg(script).arg(entry).current_dir(build.root);
+    let cmd = build.tools.cmd_with(ToolId::Node, &script).arg(entry).current_dir(build.root);
     let cmd = cmd.args(["--bundle", "--minify", "--platform=node", "--format=esm", "--target=node24"]);
     let cmd = cmd.arg("--alias:@modelcontextprotocol/server/_shims=./src/generated/shims.ts");
     Ok(cmd.arg(format!("--outdir={}", out.display())).arg(format!("--metafile={}", metafile.display())))
 }
 
-/// A stage's copy of a project has its packages further up.
+/// A script, or the program itself where npm ran what its package does after the installation. A stage's copy of a project has its
+/// packages further up.
 fn bundler(root: &Path) -> Option<PathBuf> {
-    root.ancestors().map(|dir| dir.join("node_modules/esbuild/bin/esbuild")).find(|path| path.is_file())
+    root.ancestors().map(|dir| dir.join("node_modules/.bin/esbuild")).find(|path| path.is_file())
 }
 
 #[cfg(test)]

@@ -111,10 +111,20 @@ pub struct Init {
 /// Projects to start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Example {
+    /// A tool, a resource template and a prompt; calls nobody
+    Weather,
+    /// A REST API: a search, a resource for each repository, a token, rate limits
+    Github,
+    /// A table of DynamoDB on AWS, queried from any cloud
+    Dynamodb,
+    /// A CloudWatch log group: searched, followed, read as NDJSON
+    LogAnalytics,
+    /// Work of a minute: progress, cancellation, a question to the user
+    LongOperation,
+    /// Tools that keep something between two calls
+    Counter,
     /// No tool yet
     Empty,
-    /// A tool, a resource template and a prompt
-    Weather,
 }
 
 /// A cloud, or all that the manifest names.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, anyhow};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use ring::rand::SystemRandom;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
@@ -22,20 +22,29 @@ pub struct Guest {
     pub env: Vec<(String, String)>,
     /// What a client sends; `None` where nobody has to prove anything.
     pub bearer: Option<String>,
+    /// What opens further budgets of calls; `None` where there is no limit.
+    pub budget: Option<String>,
 }
 
 const NAME: &str = "mcp-deploy-local";
 /// The environment variable that names the local issuer; `auth.ts` says why it is of no use in a cloud.
 pub const ISSUER: &str = "MCP_LOCAL_ISSUER";
+/// That which makes a local server count calls in its memory, where it has no store, and give us budgets; `rate_limit.ts` says the same.
+const BUDGET: &str = "MCP_LOCAL_RATE_LIMIT";
 
 impl Guest {
     /// The same for the whole life of this process: clients of `dev` stay welcome across restarts.
     pub fn of(manifest: &Manifest, env: &[(String, String)]) -> Result<Guest> {
-        match &manifest.access.auth {
-            Auth::None => Ok(Guest::default()),
-            Auth::ApiKey => api_key(env),
-            Auth::OAuth(oauth) => access_token(manifest, oauth),
+        let mut guest = match &manifest.access.auth {
+            Auth::None => Guest::default(),
+            Auth::ApiKey => api_key(env)?,
+            Auth::OAuth(oauth) => access_token(manifest, oauth)?,
+        };
+        if manifest.access.rate_limit.is_some() {
+            guest.budget = Some(budget()?);
+            guest.env.extend(guest.budget.clone().map(|secret| (BUDGET.to_owned(), secret)));
         }
+        Ok(guest)
     }
 
     pub fn headers(&self) -> Vec<(String, String)> {
@@ -46,6 +55,16 @@ impl Guest {
 /// The header that carries a key or a token.
 pub fn bearer(token: &str) -> (String, String) {
     ("authorization".to_owned(), format!("Bearer {token}"))
+}
+
+fn budget() -> Result<String> {
+    static SECRET: OnceLock<String> = OnceLock::new();
+    if let Some(secret) = SECRET.get() {
+        return Ok(secret.clone());
+    }
+    let mut bytes = [0; 16];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("this machine gives no random numbers"))?;
+    Ok(SECRET.get_or_init(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect()).clone())
 }
 
 fn api_key(env: &[(String, String)]) -> Result<Guest> {
@@ -60,7 +79,7 @@ fn api_key(env: &[(String, String)]) -> Result<Guest> {
     let stored = env.iter().rev().find(|(name, _)| name == API_KEYS);
     let mut keys = stored.map_or_else(|| Ok(Keys::default()), |(_, value)| Keys::parse(value))?;
     keys.add(NAME, key);
-    Ok(Guest { env: vec![(API_KEYS.into(), keys.to_json())], bearer: Some(key.0.clone()) })
+    Ok(Guest { env: vec![(API_KEYS.into(), keys.to_json())], bearer: Some(key.0.clone()), budget: None })
 }
 
 fn access_token(manifest: &Manifest, oauth: &OAuth) -> Result<Guest> {
@@ -78,7 +97,7 @@ fn access_token(manifest: &Manifest, oauth: &OAuth) -> Result<Guest> {
     let claims = json!({
         "iss": issuer.url, "sub": NAME, "aud": oauth.audience, "scope": scope, "iat": now, "exp": now + 12 * 60 * 60,
     });
-    Ok(Guest { env: vec![(ISSUER.into(), issuer.url.clone())], bearer: Some(issuer.sign(&claims)?) })
+    Ok(Guest { env: vec![(ISSUER.into(), issuer.url.clone())], bearer: Some(issuer.sign(&claims)?), budget: None })
 }
 
 /// An authorization server as far as a resource server sees it: metadata and keys, on this machine alone.

@@ -41,7 +41,7 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
             return vec![Fault { at, ..fault(Severity::Error, format!("not valid JSON: {error}"), None) }];
         }
     };
-    needed(manifest)
+    needed(manifest, &[])
         .iter()
         .filter_map(|package| missing(&parsed, package))
         .map(|(severity, message, hint)| fault(severity, message, Some(hint)))
@@ -58,10 +58,10 @@ pub struct Package {
     pub needed_by: &'static str,
 }
 
-/// Every package of a project, each once, by name.
-pub fn needed(manifest: &Manifest) -> Vec<Package> {
-    let mut all =
-        vec![Package { name: "@modelcontextprotocol/server", version: "2.4.0", needed_by: "the generated server" }];
+/// Every package of a project, each once, by name; with those that its handlers bring.
+pub fn needed(manifest: &Manifest, own: &[Package]) -> Vec<Package> {
+    let mut all = own.to_vec();
+    all.push(Package { name: "@modelcontextprotocol/server", version: "2.4.0", needed_by: "the generated server" });
     if let Auth::OAuth(_) = manifest.access.auth {
         all.push(Package { name: "jose", version: "6.2.17", needed_by: "`auth = \"oauth\"`" });
     }

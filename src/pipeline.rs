@@ -223,6 +223,7 @@ pub fn run_locally(
         local: true,
         calls: calls.to_vec(),
         headers: running.guest.headers(),
+        budgets: running.guest.budget.clone(),
         timeout: build.manifest.longest_timeout() + Duration::from_secs(10),
         max_body_bytes: build.manifest.limits.max_body,
     };
@@ -284,6 +285,7 @@ pub fn contract(manifest: &Manifest) -> Contract {
         prompts: manifest.prompt_entries(),
         origins_configured: !manifest.access.origins.is_empty(),
         auth: manifest.access.auth.kind(),
+        rate_limit: manifest.access.rate_limit,
     }
 }
 

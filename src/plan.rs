@@ -2,6 +2,7 @@
 
 mod apply;
 mod lock;
+mod recorded;
 mod scratch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 pub use apply::{Applied, Conflicts, PutBack, replace, replace_private};
 pub use lock::FILE as LOCK_FILE;
 use lock::{Lock, Unfinished};
+pub use recorded::{FILE as RECORDED, Stub};
 pub use scratch::{Temporary, copy_function, link_file, local_state, mirror, while_running, write_scratch};
 
 /// Who may change a file after its birth.
@@ -103,7 +105,9 @@ impl Plan {
                 Owner::Generated => before.known(path),
                 Owner::User => born.get(path).map(std::slice::from_ref).unwrap_or_default(),
             };
-            let action = decide(*owner, hash_on_disk(&root.join(path))?.as_deref(), Some(&hash(text)), known);
+            let disk = recorded::as_rendered(root, path, known)?
+                .map_or_else(|| hash_on_disk(&root.join(path)), |hash| Ok(Some(hash)))?;
+            let action = decide(*owner, disk.as_deref(), Some(&hash(text)), known);
             changes.push(Change { path: path.clone(), owner: *owner, action, text: Some(text.clone()) });
         }
         let ours = before.paths().map(|path| (path, Owner::Generated, before.known(path)));
@@ -187,7 +191,7 @@ impl Plan {
 }
 
 /// SHA-256 of a text, the same whether git checked it out with LF or CRLF.
-fn hash(text: &str) -> String {
+pub fn hash(text: &str) -> String {
     let digest = Sha256::digest(text.replace("\r\n", "\n"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

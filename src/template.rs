@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::manifest::{Kind, Manifest, edit};
+use crate::packages::Package;
 use crate::plan::{FileSet, Owner};
 use crate::targets;
 
@@ -29,7 +30,12 @@ const SUFFIX: &str = ".hbs";
 /// Everything that follows from the manifest: generated files, and of the user's files those without which
 /// nothing builds (created when missing): `package.json`, `tsconfig.json`, one handler a declaration.
 pub fn project(manifest: &Manifest) -> Result<FileSet> {
-    let data = context::project(manifest);
+    new_project(manifest, &[])
+}
+
+/// The same for one whose handlers bring packages of their own.
+pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet> {
+    let data = context::project(manifest, packages);
     let mut files = FileSet::default();
     folder("generated", Owner::Generated, &data, &mut files)?;
     if let Some(auth) = manifest.access.auth.kind() {
@@ -41,8 +47,15 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     if manifest.reads_in_parts() {
         folder("ranges", Owner::Generated, &data, &mut files)?;
     }
+    let limited = manifest.access.rate_limit.is_some();
+    if limited {
+        folder("rate-limit/common", Owner::Generated, &data, &mut files)?;
+    }
     for target in targets::chosen(&manifest.targets) {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
+        if limited {
+            folder(&format!("rate-limit/{}", target.name), Owner::Generated, &data, &mut files)?;
+        }
         if let Some(store) = target.store.filter(|_| manifest.needs_store()) {
             folder(&format!("store/{store}"), Owner::Generated, &data, &mut files)?;
         }
@@ -53,7 +66,14 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     if manifest.targets.lambda.is_some() && targets::lambda::calls_aws(manifest) {
         folder("aws", Owner::Generated, &data, &mut files)?;
     }
+    if data["websocket"] == true {
+        folder("websocket", Owner::Generated, &data, &mut files)?;
+    }
+    if data["cloudflare"]["objects"].as_array().is_some_and(|objects| !objects.is_empty()) {
+        folder("durable-objects", Owner::Generated, &data, &mut files)?;
+    }
     overrides::apply(&manifest.targets, &mut files)?;
+    folder("digest", Owner::Generated, &context::digest(manifest, &files), &mut files)?;
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {
         let starters = context::starters(manifest, kind);
@@ -70,22 +90,22 @@ fn state(manifest: &Manifest, data: &Value, files: &mut FileSet) -> Result<()> {
     let mut folders = ["state/common", "state/sql", "state/node"].map(str::to_owned).to_vec();
     let chosen: Vec<_> = targets::chosen(&manifest.targets).collect();
     folders.extend(chosen.iter().map(|target| format!("state/{}", target.name)));
-    if chosen.iter().any(|target| target.store.is_none()) {
-        folders.push("durable-objects".to_owned());
-    }
     folders.iter().try_for_each(|name| folder(name, Owner::Generated, data, files))
 }
 
 /// The files that only `init` writes: what a new project has beside [`project`].
 pub fn birth(manifest: &Manifest) -> Result<FileSet> {
     let mut files = FileSet::default();
-    folder("init", Owner::User, &context::project(manifest), &mut files)?;
+    folder("init", Owner::User, &context::project(manifest, &[]), &mut files)?;
     Ok(files)
 }
 
-/// An example: the text of its `mcp.toml` and the user files that come with it.
-pub fn example(name: &str, birth: &Birth) -> Result<(String, FileSet)> {
+/// An example: the text of its `mcp.toml` and the user files that come with it, those of `templates/parts` among them.
+pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, FileSet)> {
     let mut files = FileSet::default();
+    for part in parts {
+        folder(&format!("parts/{part}"), Owner::User, birth, &mut files)?;
+    }
     folder(&format!("examples/{name}"), Owner::User, birth, &mut files)?;
     let (_, manifest) =
         files.0.remove(crate::manifest::FILE).with_context(|| format!("the example `{name}` has no manifest"))?;
@@ -95,7 +115,7 @@ pub fn example(name: &str, birth: &Birth) -> Result<(String, FileSet)> {
 /// The files of a continuous integration system, by path.
 pub fn ci(system: &str, manifest: &Manifest) -> Result<Vec<(String, String)>> {
     let mut files = FileSet::default();
-    folder(&format!("ci/{system}"), Owner::User, &context::project(manifest), &mut files)?;
+    folder(&format!("ci/{system}"), Owner::User, &context::project(manifest, &[]), &mut files)?;
     Ok(files.0.into_iter().map(|(path, (_, text))| (path, text)).collect())
 }
 
@@ -204,6 +224,51 @@ mod tests {
         for template in ["{{missing}}", "{{json missing}}", "{{yaml a.b}}"] {
             assert!(engine.render_template(template, &serde_json::json!({})).is_err(), "{template}");
         }
+    }
+
+    fn rendered(access: &str, clouds: &[&str], stage: &str) -> FileSet {
+        let targets: String = clouds.iter().map(|cloud| format!("[targets.{cloud}]\n")).collect();
+        let server = "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n";
+        let text = format!("{server}[access]\n{access}\n[stages.preview]\n{targets}");
+        let (manifest, faults) = crate::manifest::parse(&text, &|_| Err(String::new()));
+        project(&manifest.unwrap_or_else(|| panic!("{faults:?}")).staged(stage).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_rate_limit_is_rendered_where_it_is_wanted_and_for_the_clouds_that_are_chosen() {
+        let text = |files: &FileSet, path: &str| files.0.get(path).map(|(_, text)| text.clone()).unwrap_or_default();
+        let module = "src/generated/rate_limit.ts";
+        let without = rendered("", &["lambda", "vercel", "cloudflare"], "production");
+        let traces = ["rate_limit", "RATE_LIMIT", "ratelimits", "McpTable", "addressOf"];
+        for (path, (_, text)) in &without.0 {
+            assert!(!traces.iter().any(|trace| text.contains(trace)), "`{path}` has something of a limit");
+        }
+
+        let limit = "rate_limit = \"30/10s\"";
+        for cloud in ["lambda", "vercel", "cloudflare"] {
+            let files = rendered(limit, &[cloud], "production");
+            let mut there = files.0.keys().filter(|path| path.ends_with("-limit.ts"));
+            assert_eq!(there.next(), Some(&format!("src/generated/{cloud}-limit.ts")));
+            assert_eq!(there.next(), None);
+            assert_eq!(text(&files, module).contains("ownCounter"), cloud != "cloudflare");
+        }
+
+        // One Worker, one number; the stage is another Worker.
+        let binding = |stage| {
+            let text = text(&rendered(limit, &["cloudflare"], stage), "wrangler.jsonc");
+            text.lines().find(|line| line.contains("namespace_id")).unwrap_or_default().trim().to_owned()
+        };
+        let simple = "\"simple\": { \"limit\": 30, \"period\": 10 }";
+        assert_eq!(
+            binding("production"),
+            format!("{{ \"name\": \"MCP_RATE_LIMIT\", \"namespace_id\": \"35469507\", {simple} }},")
+        );
+        assert_ne!(binding("production"), binding("preview"));
+
+        // Whoever is known by name needs no address.
+        let named = rendered(&format!("{limit}\nauth = \"api-key\""), &["lambda"], "production");
+        assert!(named.0.values().all(|(_, text)| !text.contains("addressOf")));
+        assert!(text(&named, module).contains("`caller ${caller}`"));
     }
 
     #[test]

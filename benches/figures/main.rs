@@ -1,4 +1,5 @@
-//! The figures of `docs/performance.md`, printed as Markdown tables on stdout: `cargo bench --bench figures`.
+//! The figures of `docs/performance.md`, printed as Markdown tables on stdout: `cargo bench --bench figures`, or one part of them:
+//! `-- commands`, `-- ship`, `-- bundles`, `-- start-up`.
 //! Nothing is asserted. What is missing (tools, npm packages) is installed into mcp-deploy's private cache.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -21,14 +22,27 @@ fn main() -> Result<()> {
     }
     let bench = Bench::new()?;
     println!("{}\n", conditions());
-    note("commands");
-    cli::print(&bench)?;
+    // `-- start-up` prints that part alone.
+    let parts = ["commands", "ship", "bundles", "start-up"];
+    let named: Vec<String> = std::env::args().filter(|arg| parts.contains(&arg.as_str())).collect();
+    let is_wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
+    if is_wanted("commands") {
+        note("commands");
+        cli::print(&bench)?;
+    }
     note("builds");
-    let project = bench.shipped_project()?;
-    ship::print(&project)?;
-    bundles::print(&project)?;
-    note("start-up");
-    startup::print(&bench, &project)?;
+    let project = bench.shipped_project("weather", "")?;
+    if is_wanted("ship") {
+        ship::print(&project)?;
+    }
+    if is_wanted("bundles") {
+        bundles::print(&project)?;
+    }
+    if is_wanted("start-up") {
+        note("start-up");
+        let stub = bench.shipped_project("unrecorded", UNRECORDED)?;
+        startup::print(&bench, &project, &stub)?;
+    }
     println!("Load average afterwards: {}.", load());
     Ok(())
 }
@@ -37,12 +51,16 @@ fn main() -> Result<()> {
 struct Bench {
     scratch: TempDir,
     node: PathBuf,
+    workerd: PathBuf,
     /// A folder with the packages of the usual hand-written server.
     express: PathBuf,
 }
 
 /// The program as it is released.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-deploy");
+/// A line that keeps a handler from being imported by `record.ts`: nothing is recorded then, and nothing else is different.
+const UNRECORDED: &str =
+    "if (globalThis.process?.argv[1]?.endsWith(\"record.ts\")) throw new Error(\"not while recording\");\n";
 const EXPRESS: [&str; 3] = ["express@5.3.0", "@modelcontextprotocol/sdk@1.32.2", "zod@4.6.7"];
 
 impl Bench {
@@ -56,6 +74,8 @@ impl Bench {
             tool["path"].as_str().map(PathBuf::from)
         };
         let node = path("node").context("`doctor --fix` found no Node.js")?;
+        let wrangler = path("wrangler").context("`doctor --fix` found no wrangler")?;
+        let workerd = workerd(&std::fs::canonicalize(wrangler)?).context("wrangler brings no workerd")?;
         let express = cache()?.join("bench").join(EXPRESS.join("+").replace(['@', '/'], "-"));
         if !express.join("node_modules").exists() {
             note("the packages of the hand-written server");
@@ -66,20 +86,30 @@ impl Bench {
         }
         std::fs::write(express.join("server.mjs"), include_str!("servers/express.mjs"))?;
         std::fs::write(scratch.path().join("floor.mjs"), include_str!("servers/floor.mjs"))?;
-        Ok(Bench { scratch, node, express })
+        Ok(Bench { scratch, node, workerd, express })
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
     }
 
-    /// The weather example, built for every cloud.
-    fn shipped_project(&self) -> Result<PathBuf> {
-        let project = self.path("weather");
-        run(program().arg("init").arg(&project).args(["--example", "weather", "--yes"]))?;
+    /// The weather example, with this before its climate, built for every cloud.
+    fn shipped_project(&self, folder: &str, line: &str) -> Result<PathBuf> {
+        let project = self.path(folder);
+        let example = ["--example", "weather", "--name", "weather", "--yes"];
+        run(program().arg("init").arg(&project).args(example))?;
+        let climate = project.join("src/climate.ts");
+        std::fs::write(&climate, format!("{line}{}", std::fs::read_to_string(&climate)?))?;
         run(program().arg("-C").arg(&project).args(["ship", "--target", "all", "--local", "--yes"]))?;
         Ok(project)
     }
+}
+
+/// The runtime in the packages that wrangler lies in.
+fn workerd(wrangler: &Path) -> Option<PathBuf> {
+    let packages = wrangler.ancestors().find(|path| path.ends_with("node_modules"))?.join("@cloudflare");
+    let mut all = std::fs::read_dir(packages).ok()?.flatten().map(|entry| entry.path().join("bin/workerd"));
+    all.find(|path| path.is_file())
 }
 
 /// The private cache, as the program itself chooses it.

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,42 +21,90 @@ const LIST_HEADERS: &str = "mcp-protocol-version: 2025-06-18\r\n";
 const MODERN_LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"figures","version":"0"},"io.modelcontextprotocol/clientCapabilities":{}}}}"#;
 const MODERN_LIST_HEADERS: &str = "mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/list\r\n";
 
-struct Row {
+/// One way to serve the weather example, on a port that it is told.
+#[derive(Clone)]
+struct Server {
     what: &'static str,
-    script: std::path::PathBuf,
+    program: PathBuf,
+    /// `PORT` in them is the port.
+    args: Vec<String>,
+}
+
+struct Row {
+    server: Server,
     request: fn(u16) -> String,
     time: Samples,
     cpu: Samples,
     memory: Samples,
 }
 
-pub fn print(bench: &Bench, project: &Path) -> Result<()> {
-    let bundle = project.join(".aws-sam/build/McpFunction/lambda.mjs");
-    let express = bench.express.join("server.mjs");
-    let servers = [
-        ("bare `node:http`", bench.path("floor.mjs")),
-        ("built Lambda bundle", bundle.clone()),
-        ("Express 5.3.0 + SDK 1.32.2, unbundled", express),
-    ];
-    let row = |what, script, request| Row {
+impl Row {
+    fn new(server: &Server, request: fn(u16) -> String) -> Self {
+        let [time, cpu, memory] = [Samples::default(), Samples::default(), Samples::default()];
+        Row { server: server.clone(), request, time, cpu, memory }
+    }
+}
+
+/// `project` has recorded answers; in `stub`, which is otherwise the same, nothing could be recorded.
+pub fn print(bench: &Bench, project: &Path, stub: &Path) -> Result<()> {
+    let node = |what, args: &[&Path]| Server {
         what,
-        script,
-        request,
-        time: Samples::default(),
-        cpu: Samples::default(),
-        memory: Samples::default(),
+        program: bench.node.clone(),
+        args: args.iter().map(|arg| arg.display().to_string()).collect(),
     };
-    let mut list: Vec<Row> =
-        servers.clone().into_iter().map(|(what, script)| row(what, script, old_list as _)).collect();
-    list.push(row("built Lambda bundle, asked as of 2026-07-28", bundle, modern_list));
-    let mut health: Vec<Row> = servers.into_iter().map(|(what, script)| row(what, script, health_check as _)).collect();
+    let launcher = bench.path("vercel-launcher.mjs");
+    std::fs::write(&launcher, include_str!("../../templates/local/vercel-launcher.mjs.hbs"))?;
+    let vercel = |what, project: &Path, name: &str| -> Result<Server> {
+        let function = bench.path(name);
+        mcp_deploy::plan::copy_function(&project.join(".vercel/output/functions/index.func"), project, &function)?;
+        Ok(node(what, &[&launcher, &function, Path::new("PORT")]))
+    };
+    let lambda = Path::new(".aws-sam/build/McpFunction/lambda.mjs");
+    let servers = [
+        node("bare `node:http`", &[&bench.path("floor.mjs")]),
+        node("built Lambda bundle", &[&project.join(lambda)]),
+        node("the same, the SDK loaded at once", &[&stub.join(lambda)]),
+        vercel("built Vercel function in its launcher", project, "recorded.func")?,
+        vercel("the same, the SDK loaded at once", stub, "stub.func")?,
+        node("Express 5.3.0 + SDK 1.32.2, unbundled", &[&bench.express.join("server.mjs")]),
+    ];
+    let floor = bench.path("floor-worker");
+    std::fs::create_dir(&floor)?;
+    std::fs::write(floor.join("cloudflare.js"), include_str!("servers/floor-worker.js"))?;
+    let worker = |what, folder: &Path| -> Result<Server> {
+        let config = folder.join("figures.capnp");
+        std::fs::write(&config, WORKERD)?;
+        let socket = "--socket-addr=http=127.0.0.1:PORT".to_owned();
+        Ok(Server {
+            what,
+            program: bench.workerd.clone(),
+            args: vec!["serve".into(), config.display().to_string(), socket],
+        })
+    };
+    let built = Path::new(".wrangler/dist");
+    let workers = [
+        worker("bare Worker", &floor)?,
+        worker("built Worker", &project.join(built))?,
+        worker("the same, the SDK loaded at once", &stub.join(built))?,
+    ];
+    let rows = |servers: &[Server], request: fn(u16) -> String| -> Vec<Row> {
+        servers.iter().map(|server| Row::new(server, request)).collect()
+    };
+    // Express and the SDK's first generation do not know the newer protocol.
+    let mut tables = [
+        ("`tools/list` of 2025", rows(&servers, old_list)),
+        ("`tools/list` of 2026", rows(&servers[..5], modern_list)),
+        ("`/health`", rows(&servers, health_check)),
+        ("`tools/list` of 2025, in workerd", rows(&workers, old_list)),
+        ("`tools/list` of 2026, in workerd", rows(&workers, modern_list)),
+    ];
     // One round to warm the page cache, then all of them in turn, each round in another order.
     for round in 0..=ROUNDS {
-        let mut all: Vec<&mut Row> = list.iter_mut().chain(health.iter_mut()).collect();
+        let mut all: Vec<&mut Row> = tables.iter_mut().flat_map(|(_, rows)| rows).collect();
         let count = all.len();
         all.rotate_left(round % count);
         for row in all {
-            let (time, cpu, memory) = first_answer(bench, row)?;
+            let (time, cpu, memory) = first_answer(row)?;
             if round > 0 {
                 row.time.add_time(time);
                 row.cpu.add(cpu);
@@ -69,18 +117,27 @@ pub fn print(bench: &Bench, project: &Path) -> Result<()> {
         "| first answer to | server | median ms | × the floor | least ms | middle half ms | CPU ms | × the floor | peak MiB |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    table("`tools/list`", &list);
-    table("`/health`", &health);
+    for (request, rows) in &tables {
+        table(request, rows);
+    }
     println!();
     Ok(())
 }
+
+/// What `wrangler` built, in a workerd without wrangler.
+const WORKERD: &str = r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = (modules = [(name = "cloudflare.js", esModule = embed "cloudflare.js")], compatibilityDate = "2026-11-17"))],
+  sockets = [(name = "http", http = (), service = "main")]
+);
+"#;
 
 fn table(request: &str, rows: &[Row]) {
     let floor = &rows[0];
     for row in rows {
         println!(
             "| {request} | {} | {} | {:.2} | {} | {} | {} | {:.2} | {} |",
-            row.what,
+            row.server.what,
             short(row.time.median()),
             row.time.median() / floor.time.median(),
             short(row.time.least()),
@@ -93,30 +150,33 @@ fn table(request: &str, rows: &[Row]) {
 }
 
 /// Wall time, processor time in ms and peak memory in MiB until the first good answer.
-fn first_answer(bench: &Bench, row: &Row) -> Result<(Duration, f64, f64)> {
+fn first_answer(row: &Row) -> Result<(Duration, f64, f64)> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let request = (row.request)(port);
-    let mut command = Command::new(&bench.node);
-    command.arg(&row.script).env("PORT", port.to_string()).env("NODE_ENV", "production");
+    let Server { what, program, args } = &row.server;
+    let mut command = Command::new(program);
+    command.args(args.iter().map(|arg| arg.replace("PORT", &port.to_string())));
+    command.env("PORT", port.to_string()).env("NODE_ENV", "production");
     command.env_remove("NODE_OPTIONS").env_remove("NODE_COMPILE_CACHE").env_remove("AWS_LWA_PORT");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let started = Instant::now();
-    let mut server = Killed(command.spawn().context("cannot start Node.js")?);
+    let mut server = Killed(command.spawn().with_context(|| format!("cannot start {}", program.display()))?);
     let answer = loop {
         if let Ok(answer) = ask(port, &request) {
             break answer;
         }
         if let Some(status) = server.0.try_wait()? {
-            bail!("{} ended: {status}", row.what);
+            bail!("{what} ended: {status}");
         }
-        ensure!(started.elapsed() < LIMIT, "{} does not answer", row.what);
+        ensure!(started.elapsed() < LIMIT, "{what} does not answer");
         std::thread::sleep(Duration::from_micros(500));
     };
     let time = started.elapsed();
-    ensure!(answer.starts_with("HTTP/1.1 200"), "{} answered {answer}", row.what);
+    let (cpu, memory) = (cpu_ms(server.0.id()), peak_mib(server.0.id()));
+    ensure!(answer.starts_with("HTTP/1.1 200"), "{what} answered {answer}");
     let expected = if request.starts_with("GET") { "200" } else { "get_weather" };
-    ensure!(answer.contains(expected), "{} answered {answer}", row.what);
-    Ok((time, cpu_ms(server.0.id()), peak_mib(server.0.id())))
+    ensure!(answer.contains(expected), "{what} answered {answer}");
+    Ok((time, cpu, memory))
 }
 
 struct Killed(Child);

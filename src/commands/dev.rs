@@ -13,6 +13,7 @@ use crate::plan;
 use crate::process::{self, free_port};
 use crate::project::Project;
 use crate::prompt::{Mode, Usage};
+use crate::recording::{self, Recording};
 use crate::targets::{self, Build, Target};
 use crate::toolchain::Toolchain;
 use crate::ui::{self, Mark};
@@ -34,12 +35,12 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     drop(project);
     let mut seen = snapshot(&root);
     let mut running = Some(start(&root, target, &tools, port)?);
-    if let Some(running) = &running {
+    if let Some((running, _)) = &running {
         ui::answer(running.url());
     }
     while !process::interrupted() {
         std::thread::sleep(Duration::from_millis(300));
-        if let Some(server) = &mut running
+        if let Some((server, _)) = &mut running
             && let Err(error) = server.still_runs()
         {
             if process::interrupted() {
@@ -65,10 +66,12 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     Ok(End::Done)
 }
 
-fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> Result<Running> {
+/// With what was recorded for it: the cloud's tool may bundle while it runs.
+fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> Result<(Running, Recording)> {
     let project = Project::open(Some(root))?;
     report(&project.plan()?.apply(false)?);
     pipeline::prepare(&project, tools)?;
+    let recording = recording::make(&project, tools)?;
     let build = Build { root, manifest: &project.manifest, tools };
     pipeline::build(target, &build)?;
     let state = project.manifest.has_state().then(|| plan::local_state(root)).transpose()?;
@@ -77,7 +80,7 @@ fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> 
     if let Some(bearer) = running.bearer() {
         ui::say(format_args!("     for as long as it runs, clients may send: Authorization: Bearer {bearer}"));
     }
-    Ok(running)
+    Ok((running, recording))
 }
 
 /// When each of the user's files that a build reads was last changed; what the build itself writes is not among them.

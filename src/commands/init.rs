@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum as _;
 
 use super::{End, chosen, mend, preview};
 use crate::cli::{Example, Init};
@@ -56,7 +57,7 @@ pub fn run(args: Init, dir: Option<&Path>) -> Result<End> {
 
 /// The files of a new project at `root`.
 pub fn plan(root: &Path, birth: &Birth, example: Example) -> Result<Plan> {
-    let (text, examples) = template::example(example.folder(), birth)?;
+    let (text, examples) = template::example(&example.name(), example.parts(), birth)?;
     let (manifest, faults) = manifest::parse(&text, &|name| Err(format!("cannot read `{name}`")));
     let Some(manifest) = manifest else {
         bail!(
@@ -64,28 +65,11 @@ pub fn plan(root: &Path, birth: &Birth, example: Example) -> Result<Plan> {
             faults.iter().map(|fault| fault.to_string()).collect::<Vec<_>>().join("; ")
         );
     };
-    let mut files = template::project(&manifest)?;
+    let mut files = template::new_project(&manifest, example.packages())?;
     files.0.extend(template::birth(&manifest)?.0);
     // An example's handlers take the place of the starters.
     files.0.extend(examples.0);
     Plan::new(root, files, Some(text))
-}
-
-impl Example {
-    /// What the server offers until somebody says it better.
-    pub fn description(self, name: &str) -> String {
-        match self {
-            Example::Empty => format!("Tools of {name}"),
-            Example::Weather => "Current weather, forecasts and packing advice for any city".into(),
-        }
-    }
-
-    fn folder(self) -> &'static str {
-        match self {
-            Example::Empty => "empty",
-            Example::Weather => "weather",
-        }
-    }
 }
 
 fn base(dir: Option<&Path>) -> PathBuf {
@@ -118,9 +102,9 @@ fn ask_targets(mode: Mode) -> Result<Vec<&'static Target>> {
 }
 
 fn ask_example(mode: Mode) -> Result<Example> {
-    let choices = ["weather: a tool, a resource template and a prompt", "empty: no tool yet"].map(str::to_owned);
+    let choices: Vec<String> = Example::value_variants().iter().map(|example| example.title()).collect();
     let picked = prompt::choice(mode, "--example", "Start from?", &choices, 0)?;
-    Ok([Example::Weather, Example::Empty][picked])
+    Ok(Example::value_variants()[picked])
 }
 
 /// A folder with anything in it but an interrupted `init` is not ours to fill.

@@ -101,6 +101,8 @@ struct Undeclared<'a> {
 struct Entry<'a> {
     name: &'a str,
     description: &'a str,
+    #[serde(skip)]
+    optional: bool,
     /// In `.env` or in the environment.
     local: bool,
     /// Clouds that were asked and have it.
@@ -122,6 +124,7 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
     let entries = declared.iter().map(|secret| Entry {
         name: &secret.name,
         description: &secret.description,
+        optional: secret.optional,
         local: clouds.values.iter().any(|(name, _)| *name == secret.name),
         clouds: on(&secret.name),
     });
@@ -142,7 +145,11 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
     }
     for entry in &answer.secrets {
         let mark = if entry.local { Mark::Good } else { Mark::Skipped };
-        let here = if entry.local { "set here" } else { "not set here" };
+        let here = match (entry.local, entry.optional) {
+            (true, _) => "set here",
+            (false, false) => "not set here",
+            (false, true) => "optional, not set here",
+        };
         let clouds =
             if entry.clouds.is_empty() { String::new() } else { format!(", set on {}", entry.clouds.join(", ")) };
         ui::mark(mark, format_args!("{:<24} {here}{clouds}: {}", entry.name, entry.description));

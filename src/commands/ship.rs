@@ -16,6 +16,7 @@ use crate::probe::{Call, Outcome, Report};
 use crate::process;
 use crate::project::{self, Project};
 use crate::prompt::Mode;
+use crate::recording;
 use crate::release::{self, Plan, Release};
 use crate::targets::{self, Build, Target};
 use crate::toolchain::{Search, Toolchain};
@@ -91,6 +92,7 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
 pub fn locally(project: &Project, tools: &Toolchain, targets: &[&'static Target], calls: &[Call]) -> Result<Answer> {
     report(&project.plan()?.apply(false)?);
     pipeline::prepare(project, tools)?;
+    let _recording = recording::make(project, tools)?;
     let build = Build { root: &project.root, manifest: &project.manifest, tools };
     let (mut runs, mut failures) = (Vec::new(), Vec::new());
     for target in targets {
@@ -123,6 +125,8 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     release::preflight(targets, &context, mode)?;
     report(&project.plan()?.apply(false)?);
     pipeline::prepare(project, tools)?;
+    // Until everything is deployed: wrangler bundles once more.
+    let _recording = recording::make(project, tools)?;
     let (mut runs, mut ready, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for target in targets {
         let prepared = (target.cloud.prepare)(&context).iter().try_for_each(|step| pipeline::run_step(target, step));
@@ -284,6 +288,7 @@ fn dry_run(project: &Project, targets: &[&'static Target], local: bool) -> Resul
         ui::answer(format_args!("would run  {cmd}"));
     }
     ui::answer(format_args!("would run  {}", packages::type_check_command(project, &tools)));
+    ui::answer(format_args!("would run  {}", recording::command(&project.root, &tools)));
     let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
     for target in targets {
         for step in (target.build)(&build) {

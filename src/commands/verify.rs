@@ -63,6 +63,7 @@ fn remote(url: &str, args: &Verify, dir: Option<&Path>, on_check: &mut dyn FnMut
         local: probe::is_local(url),
         calls: args.calls.call.clone(),
         headers: pipeline::bearer_header(args.calls.bearer_env.as_deref())?,
+        budgets: None,
         timeout: manifest.map_or(std::time::Duration::from_secs(30), |manifest| {
             manifest.longest_timeout() + std::time::Duration::from_secs(10)
         }),

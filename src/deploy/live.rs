@@ -27,6 +27,7 @@ pub fn verify(
         local: false,
         calls: calls.to_vec(),
         headers: headers.to_vec(),
+        budgets: None,
         timeout: manifest.longest_timeout() + Duration::from_secs(10),
         max_body_bytes: manifest.limits.max_body,
     };

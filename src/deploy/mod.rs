@@ -137,9 +137,13 @@ pub struct Deployed {
     pub version: Option<String>,
 }
 
+fn required<'a>(context: &Context<'a>, target: &str) -> impl Iterator<Item = &'a Secret> {
+    context.build.manifest.secrets_of(target).filter(|secret| !secret.optional)
+}
+
 /// Secrets without a value here, when the cloud cannot be asked for its own.
 fn unset_here(context: &Context<'_>, target: &str) -> Vec<Problem> {
-    let unset = context.build.manifest.secrets_of(target).filter(|secret| !context.has(&secret.name));
+    let unset = required(context, target).filter(|secret| !context.has(&secret.name));
     unset
         .map(|secret| {
             let name = &secret.name;
@@ -151,8 +155,7 @@ fn unset_here(context: &Context<'_>, target: &str) -> Vec<Problem> {
 
 /// Problems of one cloud's credentials and secrets, as every cloud reports them.
 fn missing_secrets(context: &Context<'_>, target: &str, stored: impl FnOnce() -> Result<Vec<String>>) -> Vec<Problem> {
-    let mut declared = context.build.manifest.secrets_of(target);
-    if declared.all(|secret| context.has(&secret.name)) {
+    if required(context, target).all(|secret| context.has(&secret.name)) {
         return Vec::new();
     }
     let stored = match stored() {
@@ -163,7 +166,7 @@ fn missing_secrets(context: &Context<'_>, target: &str, stored: impl FnOnce() ->
     };
     let stored = |name: &str| stored.iter().any(|known| known == name);
     let set = |secret: &Secret| context.has(&secret.name) || stored(&secret.name) || secret.alias.is_some_and(stored);
-    let unset = context.build.manifest.secrets_of(target).filter(|secret| !set(secret));
+    let unset = required(context, target).filter(|secret| !set(secret));
     unset
         .map(|secret| {
             let message = format!("the secret `{}` ({}) has no value", secret.name, secret.description);

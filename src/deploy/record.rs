@@ -240,8 +240,9 @@ pub fn commit(root: &Path) -> Option<Commit> {
         process::run(&cmd, Io::Answer, Some(std::time::Duration::from_secs(10))).ok().map(|outcome| outcome.stdout)
     };
     let hash = git(&["rev-parse", "HEAD"])?.trim().to_owned();
-    // The record itself changes with every deployment.
-    let dirty = git(&["status", "--porcelain", "--", ".", ":(exclude).mcp-deploy"])
+    // The record itself changes with every deployment, and a build has its recorded answers in the tree.
+    let recorded = format!(":(exclude){}", plan::RECORDED);
+    let dirty = git(&["status", "--porcelain", "--", ".", ":(exclude).mcp-deploy", &recorded])
         .is_none_or(|status| !status.trim().is_empty());
     Some(Commit { hash, dirty })
 }

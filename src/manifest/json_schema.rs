@@ -61,7 +61,7 @@ pub fn json_schema() -> Value {
             &[],
         ),
         _ => closed(
-            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "placement": { "type": "string", "pattern": "^(aws|gcp|azure):[a-z0-9-]+$", "description": "A region of another cloud to run near to, such as aws:us-east-1." }, "observability": { "type": "boolean" }, "overrides": overrides("wrangler.jsonc") }),
+            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "placement": { "type": "string", "pattern": "^(aws|gcp|azure):[a-z0-9-]+$", "description": "A region of another cloud to run near to, such as aws:us-east-1." }, "observability": { "type": "boolean" }, "websocket": { "type": "boolean", "description": "MCP over WebSockets too (subprotocol mcp); false after it was true: the sessions' class is deleted." }, "overrides": overrides("wrangler.jsonc") }),
             &[],
         ),
     };
@@ -93,11 +93,16 @@ pub fn json_schema() -> Value {
             "resources": described(json!({ "uri": text("A URI, or a template such as docs://{name}."), "mime_type": text("Such as text/markdown.") }), &["uri", "description"]),
             "prompts": described(json!({ "input": properties, "input_schema": whole }), &["description"]),
             "env": { "type": "object", "description": "Plain settings; committed and readable.", "additionalProperties": { "type": "string" } },
-            "secrets": { "type": "object", "description": "Names and descriptions; never values.", "additionalProperties": { "type": "string" } },
+            "secrets": { "type": "object", "description": "Names and descriptions; never values.", "additionalProperties": { "anyOf": [
+                { "type": "string" },
+                closed(json!({ "description": text("What it is and where to get it."), "optional": { "type": "boolean", "description": "Handlers do without it: undefined when it is not set." } }), &["description"]),
+            ] } },
             "access": closed(json!({
                 "origins": { "type": "array", "items": { "type": "string" }, "description": "Browser origins that may call, such as https://app.example; none by default." },
                 "hosts": { "type": "array", "items": { "type": "string" }, "description": "Host names it answers for besides the cloud's own." },
                 "auth": { "enum": ["none", "api-key", "oauth"], "description": "How callers prove who they are; open to all when not named." },
+                "rate_limit": { "type": "string", "pattern": "^[0-9]+ ?/ ?(second|minute|hour|day|[0-9]+ ?(s|m|h))$", "description": "Calls of one caller in a window: 60/minute, 1000/hour, 10/10s; none when not named." },
+                "rate_limit_failure": { "enum": ["open", "closed"], "description": "While nobody can count: let all in (open, when not named), or none." },
                 "oauth": closed(json!({
                     "issuer": { "type": "string", "pattern": "^https?://", "description": "The `iss` of the tokens that count." },
                     "audience": text("The `aud` of tokens for this server: its URL, or its name at the issuer."),

@@ -12,6 +12,7 @@ pub mod overrides;
 pub mod param;
 mod platforms;
 pub mod policies;
+mod rate_limit;
 mod reader;
 pub mod schema;
 mod sections;
@@ -107,6 +108,17 @@ pub struct Access {
     /// Host names the server answers for besides the cloud's own.
     pub hosts: Vec<String>,
     pub auth: Auth,
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// `[access] rate_limit`: how many calls one caller may make in a window of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateLimit {
+    pub calls: u64,
+    /// Seconds.
+    pub window: u64,
+    /// What happens while nobody can count: all are let in, or none.
+    pub open: bool,
 }
 
 /// `[access] auth`: how a caller proves who it is.
@@ -218,6 +230,8 @@ pub struct Prompt {
 pub struct Secret {
     pub name: String,
     pub description: String,
+    /// Handlers do without it: `undefined` when it is not set.
+    pub optional: bool,
     /// The one target that needs it; `None`: the manifest declares it, for all.
     pub only: Option<&'static str>,
     /// Another name that the value may go by in that cloud.
@@ -226,7 +240,7 @@ pub struct Secret {
 
 impl Secret {
     pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
-        Secret { name: name.into(), description: description.into(), only: None, alias: None }
+        Secret { name: name.into(), description: description.into(), optional: false, only: None, alias: None }
     }
 
     pub fn concerns(&self, target: &str) -> bool {
@@ -375,6 +389,8 @@ pub struct Cloudflare {
     pub placement: Option<String>,
     /// Workers Logs.
     pub observability: bool,
+    /// MCP over WebSockets too, each a Durable Object. `Some(false)`: it was so once, and the class is to be deleted.
+    pub websocket: Option<bool>,
     /// Merged into `wrangler.jsonc`.
     pub overrides: Map<String, Value>,
 }
@@ -386,6 +402,7 @@ impl Default for Cloudflare {
             smart_placement: false,
             placement: None,
             observability: true,
+            websocket: None,
             overrides: Map::new(),
         }
     }
@@ -454,7 +471,7 @@ impl Manifest {
 
     /// Whether the server keeps something between two requests: where the platform has no store of its own, it gets one.
     pub fn needs_store(&self) -> bool {
-        self.has_state()
+        self.access.rate_limit.is_some() || self.has_state()
     }
 
     /// Whether a tool keeps values of its own.

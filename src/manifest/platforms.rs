@@ -107,6 +107,7 @@ fn lambda(fields: Fields<'_, '_>, base: Lambda) -> Lambda {
         );
         fields.error("provisioned_concurrency", message, None);
     }
+    no_websocket(&fields, "AWS Lambda's functions");
     fields.finish();
     lambda
 }
@@ -154,6 +155,16 @@ fn vpc(fields: &Fields<'_, '_>) -> Option<Vpc> {
     Some(vpc)
 }
 
+/// Where nothing lives between two requests, a connection cannot.
+fn no_websocket(fields: &Fields<'_, '_>, what: &str) {
+    // Only then: it is not to be named among the known keys.
+    if fields.entries().iter().any(|(key, _)| *key == "websocket") && fields.item("websocket").is_some() {
+        let message = format!("{what} keep no WebSocket: they end with each answer");
+        let hint = "only `[targets.cloudflare]` has `websocket`; everywhere else clients send requests over HTTP";
+        fields.reader().error(fields.key_span("websocket"), message, Some(hint.into()));
+    }
+}
+
 fn is_region(region: &str) -> bool {
     let parts: Vec<&str> = region.split('-').collect();
     let letters = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
@@ -182,6 +193,7 @@ fn vercel(fields: Fields<'_, '_>, base: Vercel) -> Vercel {
         memory: fields.integer("memory", 128..=10_240).or(base.memory),
         overrides: overrides::overrides(&fields, base.overrides, overrides::VERCEL),
     };
+    no_websocket(&fields, "Vercel's functions");
     fields.finish();
     vercel
 }
@@ -200,6 +212,7 @@ fn cloudflare(fields: Fields<'_, '_>, base: Cloudflare) -> Cloudflare {
         smart_placement: fields.bool("smart_placement").unwrap_or(base.smart_placement),
         placement: placement(&fields).or(base.placement),
         observability: fields.bool("observability").unwrap_or(base.observability),
+        websocket: fields.bool("websocket").or(base.websocket),
         overrides: overrides::overrides(&fields, base.overrides, overrides::CLOUDFLARE),
     };
     if cloudflare.smart_placement && cloudflare.placement.is_some() {

@@ -12,7 +12,7 @@ use super::schema::{self, Role};
 use super::{
     API_KEYS, Auth, Cache, Kind, Manifest, Position, Prompt, Resource, Secret, Server, Tool, auth, names, uri_template,
 };
-use super::{front, limits, platforms, settings, state};
+use super::{front, limits, platforms, rate_limit, settings, state};
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
@@ -45,6 +45,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
     state::secrets(&mut manifest);
     limits::platforms(&fields, &manifest);
     front::login_at_the_root(&fields, &manifest, |pointer| span_at_root(&fields, pointer));
+    rate_limit::expressible(&fields, &manifest);
     fields.finish();
     Some(manifest)
 }

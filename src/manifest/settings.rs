@@ -1,24 +1,36 @@
 //! The sections that describe what it needs and who may call it: `[env]`, `[secrets]`, `[access]`.
 
+use toml_edit::Item;
+
 use super::reader::{Fields, span_at};
-use super::{Access, Secret, auth, names};
+use super::{Access, Secret, auth, names, rate_limit};
 
 pub fn env(root: &Fields<'_, '_>) -> Vec<(String, String)> {
-    variables(root, "env", "a setting's value must be a string", "write it in quotes")
+    let mut all = Vec::new();
+    variables(root, "env", "a setting's value must be a string", "write it in quotes", |_, name, item| {
+        all.push((name.to_owned(), item.as_str()?.to_owned()));
+        Some(())
+    });
+    all
 }
 
 pub fn secrets(root: &Fields<'_, '_>) -> Vec<Secret> {
-    let all = variables(
-        root,
-        "secrets",
-        "a secret is declared with a description, never with its value",
-        "write what it is, such as `\"Key of the weather service\"`",
-    );
+    let mut all = Vec::new();
+    let wrong = "a secret is declared with a description, never with its value";
+    let hint = "write what it is, such as `\"Key of the weather service\"`";
+    variables(root, "secrets", wrong, hint, |fields, name, item| {
+        let secret = match item.as_str() {
+            Some(description) => Secret::new(name, description),
+            None => described(fields, name, item)?,
+        };
+        all.push(secret);
+        Some(())
+    });
     let settings: Vec<String> = match root.entries().into_iter().find(|(key, _)| *key == "env") {
         Some((_, item)) => item.as_table_like().into_iter().flat_map(|t| t.iter()).map(|(k, _)| k.to_owned()).collect(),
         None => Vec::new(),
     };
-    for (name, _) in &all {
+    for Secret { name, .. } in &all {
         if settings.contains(name) {
             let hint = "a secret stands in `[secrets]` only: `[env]` is committed and readable".to_owned();
             let span = root.entries().into_iter().find(|(key, _)| *key == "secrets");
@@ -26,22 +38,36 @@ pub fn secrets(root: &Fields<'_, '_>) -> Vec<Secret> {
             root.reader().error(span, format!("`{name}` is declared in `[env]` and in `[secrets]`"), Some(hint));
         }
     }
-    all.into_iter().map(|(name, description)| Secret::new(name, description)).collect()
+    all
 }
 
-fn variables(root: &Fields<'_, '_>, key: &'static str, wrong: &str, hint: &str) -> Vec<(String, String)> {
-    let Some(fields) = root.fields(key) else { return Vec::new() };
-    let mut all = Vec::new();
+/// `NAME = { description = "…", optional = true }`; `None` for what is no table at all.
+fn described(fields: &Fields<'_, '_>, name: &str, item: &Item) -> Option<Secret> {
+    item.as_table_like()?;
+    let table = fields.reader().table(item, &fields.path_of(name), fields.key_span(name))?;
+    let description = table.required_string("description", "write what it is and where to get it");
+    let optional = table.bool("optional").unwrap_or_default();
+    table.finish();
+    Some(Secret { optional, ..Secret::new(name, description) })
+}
+
+/// Every entry of a section whose keys are names of variables; `take` answers `None` for a value of the wrong kind.
+fn variables(
+    root: &Fields<'_, '_>,
+    key: &'static str,
+    wrong: &str,
+    hint: &str,
+    mut take: impl FnMut(&Fields<'_, '_>, &str, &Item) -> Option<()>,
+) {
+    let Some(fields) = root.fields(key) else { return };
     for (name, item) in fields.entries() {
         if let Some(problem) = names::variable(name) {
             fields.reader().error(fields.key_span(name), problem, None);
         }
-        match item.as_str() {
-            Some(value) => all.push((name.to_owned(), value.to_owned())),
-            None => fields.error(name, format!("`{key}.{}`: {wrong}", names::shown(name)), Some(hint.to_owned())),
+        if take(&fields, name, item).is_none() {
+            fields.error(name, format!("`{key}.{}`: {wrong}", names::shown(name)), Some(hint.to_owned()));
         }
     }
-    all
 }
 
 pub fn access(root: &Fields<'_, '_>) -> Access {
@@ -65,6 +91,7 @@ pub fn access(root: &Fields<'_, '_>) -> Access {
         access.hosts.push(host);
     }
     access.auth = auth::auth(&fields);
+    access.rate_limit = rate_limit::rate_limit(&fields);
     fields.finish();
     access
 }

@@ -91,6 +91,7 @@ pub const ATTACKS: [Attack; 22] = [
         needs: Needs::Local,
         build: |scene| Ok(scene.harmless().with("host", FOREIGN_HOST)),
         judge: |_, reply| match reply.status {
+            429 => Err(Fault::wrong("429 says nothing of the `Host`")),
             400..=499 => Ok(()),
             _ => Err(Fault::wrong(format!("expected a status from 400 to 499, got {}", reply.summary()))),
         },
@@ -192,7 +193,11 @@ pub const ATTACKS: [Attack; 22] = [
         id: "hostile.unknown-tool",
         title: "refuses an unknown tool",
         needs: Needs::Nothing,
-        build: |scene| Ok(scene.client.tool_call(scene.era, NO_SUCH_NAME, &json!({}), None)),
+        build: |scene| match scene.tools {
+            // To call one is then no method at all.
+            [] => Err(Fault::skip("it has no tools")),
+            _ => Ok(scene.client.tool_call(scene.era, NO_SUCH_NAME, &json!({}), None)),
+        },
         judge: |_, reply| expect(reply, 200, Some(-32602)),
         hint: "answer with the JSON-RPC error -32602",
     },

@@ -14,7 +14,9 @@ use super::{Era, Fault, Options, diagnose, early, schema};
 const MAX_ANSWER: usize = 64 << 20;
 /// A server that is down for so many requests in a row is not asked again: each would cost a whole timeout.
 const PATIENCE: u32 = 3;
+/// Seconds, and how many times, that a rate limit is waited for.
 const LONGEST_WAIT: u64 = 60;
+const WAITS: u32 = 3;
 
 pub struct Client {
     uri: Uri,
@@ -25,6 +27,14 @@ pub struct Client {
     session: RefCell<Option<String>>,
     lost: Cell<u32>,
     waits: Cell<u32>,
+    budgets: Option<String>,
+    budget: Cell<u32>,
+    /// Whether the protocol has answered anything yet.
+    answered: Cell<bool>,
+    /// What a rate limit said, the last time.
+    refused: RefCell<Option<Reply>>,
+    /// Whether it was said already that nothing can be asked.
+    told: Cell<bool>,
 }
 
 /// A JSON-RPC error is an answer, not a fault.
@@ -61,6 +71,11 @@ impl Client {
             session: RefCell::new(None),
             lost: Cell::new(0),
             waits: Cell::new(0),
+            budgets: options.budgets.clone(),
+            budget: Cell::new(0),
+            answered: Cell::new(false),
+            refused: RefCell::new(None),
+            told: Cell::new(false),
         })
     }
 
@@ -176,26 +191,56 @@ impl Client {
         if json["jsonrpc"] != "2.0" || json["id"].as_u64() != request.id {
             return Err(Fault::wrong("the answer has another `id` than the request, or is not `jsonrpc` 2.0"));
         }
+        self.answered.set(true);
         Ok(Ok(json["result"].take()))
     }
 
-    /// Sends as it is; a rate limit is waited for, a few times and not long.
+    /// Sends as it is. A rate limit is waited for, a few times and not long; what it keeps from being asked is skipped.
     pub fn send(&self, request: &Request) -> Result<Reply, Fault> {
         if self.lost.get() >= PATIENCE {
             return Err(Fault::skip(format!("the server gave no answer {PATIENCE} times in a row")));
         }
+        let mut fresh = false;
         loop {
-            let reply = self.once(request).inspect_err(|_| self.lost.set(self.lost.get() + 1))?;
+            let reply = self.once(&self.on_budget(request)).inspect_err(|_| self.lost.set(self.lost.get() + 1))?;
             self.lost.set(0);
-            let seconds = reply.header("retry-after").and_then(|value| value.trim().parse::<u64>().ok());
-            match seconds {
-                Some(seconds) if reply.status == 429 && seconds <= LONGEST_WAIT && self.waits.get() < 3 => {
-                    self.waits.set(self.waits.get() + 1);
-                    std::thread::sleep(Duration::from_secs(seconds));
-                }
-                _ => return Ok(reply),
+            let Some(seconds) = reply.retry_after().filter(|_| reply.status == 429) else { return Ok(reply) };
+            if self.has_budgets() && !fresh {
+                self.budget.set(self.budget.get() + 1);
+                fresh = true;
+            } else if seconds <= LONGEST_WAIT && self.waits.get() < WAITS {
+                *self.refused.borrow_mut() = Some(reply);
+                self.waits.set(self.waits.get() + 1);
+                std::thread::sleep(Duration::from_secs(seconds));
+            } else {
+                return Err(self.limited(reply, seconds));
             }
         }
+    }
+
+    /// A server that answers nothing else is not proven; one that did is only not proven any further.
+    fn limited(&self, reply: Reply, seconds: u64) -> Fault {
+        *self.refused.borrow_mut() = Some(reply);
+        let detail = format!("429: the rate limit is reached, for {seconds} s more");
+        match !self.answered.get() && !self.told.replace(true) {
+            true => Fault::wrong(detail).hint("try again then"),
+            false => Fault::skip(detail),
+        }
+    }
+
+    pub fn has_budgets(&self) -> bool {
+        self.budgets.is_some()
+    }
+
+    /// What a rate limit said, if the server's was met.
+    pub fn refused(&self) -> Option<Reply> {
+        self.refused.borrow().clone()
+    }
+
+    /// Counted apart from the calls of everybody else.
+    fn on_budget(&self, request: &Request) -> Request {
+        let budget = self.budgets.iter().map(|secret| format!("{secret}.{}", self.budget.get()));
+        budget.fold(request.clone(), |request, budget| request.with("x-mcp-local-budget", &budget))
     }
 
     /// A large body may be refused unread, which looks like a broken connection from here.

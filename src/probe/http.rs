@@ -42,7 +42,7 @@ impl Request {
 }
 
 /// What came back, as far as it could be read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
@@ -60,6 +60,11 @@ impl Reply {
 
     pub fn is(&self, content_type: &str) -> bool {
         self.header("content-type").is_some_and(|value| value.to_ascii_lowercase().starts_with(content_type))
+    }
+
+    /// Seconds; a date is of no use to a program that trusts no clock.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.header("retry-after")?.trim().parse().ok()
     }
 
     /// The code of the JSON-RPC error, if it is one.

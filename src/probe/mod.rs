@@ -10,6 +10,7 @@ mod early;
 mod eras;
 mod hostile;
 mod http;
+mod limit;
 #[cfg(test)]
 mod quirks;
 mod reach;
@@ -29,6 +30,8 @@ use serde_json::Value;
 
 use client::Client;
 
+use crate::manifest::RateLimit;
+
 /// What to probe, and how.
 #[derive(Clone)]
 pub struct Options {
@@ -39,6 +42,8 @@ pub struct Options {
     pub calls: Vec<Call>,
     /// Sent with every request, for example `authorization`; never shown.
     pub headers: Vec<(String, String)>,
+    /// The secret that opens further budgets of calls, where the server is one of our own local runs; never shown.
+    pub budgets: Option<String>,
     /// For one request, its answer included.
     pub timeout: Duration,
     /// The server's own limit: one request is a byte longer.
@@ -88,6 +93,7 @@ pub struct Contract {
     pub origins_configured: bool,
     /// How callers prove who they are: `api-key`, `oauth`; `None` where nobody has to.
     pub auth: Option<&'static str>,
+    pub rate_limit: Option<RateLimit>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -218,6 +224,7 @@ pub fn pulse(endpoint: &str) -> Result<(), Silence> {
         local: false,
         calls: Vec::new(),
         headers: Vec::new(),
+        budgets: None,
         timeout: Duration::from_secs(5),
         max_body_bytes: 0,
     };
@@ -259,6 +266,7 @@ fn story(probe: &mut Probe, client: &Client) {
     contract::compare(probe, modern.as_ref(), legacy.as_ref());
     calls::run(probe, client, modern.as_ref(), legacy.as_ref());
     hostile::run(probe, client, modern.as_ref(), legacy.as_ref());
+    limit::run(probe, client, modern.as_ref().or(legacy.as_ref()));
 }
 
 /// Why a check did not pass.
@@ -336,6 +344,7 @@ impl Probe<'_> {
             let token = value.split_once(' ').map(|(_, token)| token.trim());
             [token, Some(value.trim())].into_iter().flatten()
         });
+        let secrets = secrets.chain(self.options.budgets.as_deref());
         secrets.fold(text, |text, secret| hide(&text, secret))
     }
 }

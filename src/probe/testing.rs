@@ -1,9 +1,10 @@
 //! A tiny MCP server on the loopback, right in everything but its one quirk: each check must be able to fail.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use serde_json::{Value, json};
 use super::Contract;
 
 pub const LIMIT: usize = 4096;
+/// In an hour, of a server with a rate limit.
+pub const CALLS: u64 = 5;
 pub const KEY: &str = "s3cret-key";
 
 /// Stops with the value; every wait inside is bounded.
@@ -26,13 +29,16 @@ struct State {
     stop: AtomicBool,
     spoiled: AtomicBool,
     requests: AtomicUsize,
+    /// Calls on each budget.
+    calls: Mutex<HashMap<String, u64>>,
 }
 
 impl Server {
     pub fn start(quirk: &'static str) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = State { quirk, stop: false.into(), spoiled: false.into(), requests: 0.into() };
+        let state =
+            State { quirk, stop: false.into(), spoiled: false.into(), requests: 0.into(), calls: Mutex::default() };
         let state = Arc::new(state);
         let shared = Arc::clone(&state);
         let thread = std::thread::spawn(move || {
@@ -145,10 +151,35 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
     if busy || state.quirk == "limited" && asked.path == "/mcp" {
         return write(&stream, error(429, -32000, "slow down").with("retry-after", if busy { "1" } else { "3600" }));
     }
+    if let Some(refused) = limited(state, &asked) {
+        return write(&stream, refused);
+    }
     if state.spoiled.load(Ordering::SeqCst) && asked.body.windows(10).any(|window| window == b"tools/list") {
         return write(&stream, error(500, -32603, "broken by the last caller"));
     }
     write(&stream, answer(state.quirk, &asked))
+}
+
+/// A limit of [`CALLS`], and what can be wrong with it.
+fn limited(state: &State, asked: &Asked) -> Option<Told> {
+    let quirk = state.quirk.strip_prefix("rate-limit").filter(|_| asked.path == "/mcp")?;
+    let budget = asked.header("x-mcp-local-budget");
+    let mut calls = state.calls.lock().unwrap();
+    let calls = calls.entry(budget.unwrap_or_default().to_owned()).or_default();
+    *calls += 1;
+    let allowed = match quirk {
+        _ if budget.is_some() => CALLS,
+        ".early" => CALLS - 2,
+        ".late" => CALLS + 2,
+        ".none" => u64::MAX,
+        _ => CALLS,
+    };
+    (*calls > allowed).then(|| match quirk {
+        ".bare" if budget.is_none() => error(429, -32000, "slow down"),
+        ".long" if budget.is_none() => error(429, -32000, "slow down").with("retry-after", "100000"),
+        ".text" => told(429, "text/plain", "slow down").with("retry-after", "3600"),
+        _ => error(429, -32000, "slow down").with("retry-after", "3600"),
+    })
 }
 
 /// At most ten seconds, and no longer than the server lives.
@@ -412,5 +443,6 @@ pub fn contract() -> Contract {
         prompts: vec![json!({ "name": "greet", "arguments": [{ "name": "who", "required": true }] })],
         origins_configured: false,
         auth: None,
+        rate_limit: None,
     }
 }

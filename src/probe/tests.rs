@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::testing::{KEY, LIMIT, Server, contract};
+use super::testing::{CALLS, KEY, LIMIT, Server, contract};
 use super::*;
 
 pub fn options(server: &Server) -> Options {
@@ -11,6 +11,7 @@ pub fn options(server: &Server) -> Options {
         local: true,
         calls: vec![r#"echo {"text":"Grüße"}"#.parse().unwrap()],
         headers: Vec::new(),
+        budgets: None,
         timeout: Duration::from_secs(3),
         max_body_bytes: LIMIT as u64,
     }
@@ -143,6 +144,60 @@ fn a_rate_limit_is_waited_for_when_it_is_short() {
     let report = probe("limited");
     let check = line(&report, "modern.discover");
     assert!(check.detail.as_deref().unwrap().contains("429"), "{check:?}");
+    // Of a server that has answered nothing but its health page nothing is proven; that is said once.
+    assert_eq!(ids(&report, Outcome::Failed), ["modern.discover"]);
+    assert_eq!(ids(&report, Outcome::Passed), ["reachable", "hostile.oversized", "hostile.path", "hostile.no-leak"]);
+}
+
+/// Of the manifest's limit: calls in an hour.
+fn limited(calls: u64) -> Contract {
+    Contract { rate_limit: Some(RateLimit { calls, window: 3600, open: true }), ..contract() }
+}
+
+#[test]
+fn a_limit_of_a_local_run_is_met_on_one_budget_and_everything_else_asked_on_others() {
+    let on_budgets = |quirk| {
+        let server = Server::start(quirk);
+        run(&Options { budgets: Some("s3cret".into()), ..options(&server) }, Some(&limited(CALLS)), &mut |_| {})
+    };
+    let report = on_budgets("rate-limit");
+    assert_eq!(report.counts.passed, report.checks.len(), "{report:#?}");
+    assert_eq!(line(&report, "rate-limit").detail.as_deref(), Some("5 answered, then 429"));
+    for (quirk, said) in [
+        ("rate-limit.none", "answered 11 calls"),
+        ("rate-limit.late", "answered 7 calls, then 429"),
+        ("rate-limit.early", "answered 3 calls, then 429"),
+        ("rate-limit.bare", "without `retry-after`"),
+        ("rate-limit.long", "outside of the window"),
+        ("rate-limit.text", "no JSON-RPC error, but 429 `slow down`"),
+    ] {
+        let report = on_budgets(quirk);
+        assert_eq!(ids(&report, Outcome::Failed), ["rate-limit"], "{quirk}: {report:#?}");
+        assert!(line(&report, "rate-limit").detail.as_deref().unwrap().contains(said), "{report:#?}");
+    }
+    let large = run(
+        &Options { budgets: Some("s3cret".into()), ..options(&Server::start("")) },
+        Some(&limited(1000)),
+        &mut |_| {},
+    );
+    assert_eq!(ids(&large, Outcome::Skipped), ["rate-limit"]);
+}
+
+#[test]
+fn what_a_limit_keeps_from_being_asked_neither_fails_nor_passes() {
+    let report = run(&options(&Server::start("rate-limit")), Some(&limited(CALLS)), &mut |_| {});
+    assert_eq!(ids(&report, Outcome::Failed), [""; 0], "{report:#?}");
+    let asked = ["reachable", "modern.discover", "modern.tools", "modern.resources", "modern.templates"];
+    let seen = ["list-changed", "contract.tools", "contract.resources", "contract.templates"];
+    // This server refuses a large body before it counts, and counts at its endpoint only.
+    let open = ["hostile.oversized", "hostile.path", "hostile.no-leak", "rate-limit"];
+    assert_eq!(ids(&report, Outcome::Passed), [&asked[..], &seen[..], &open[..]].concat());
+    let skipped = line(&report, "hostile.host");
+    assert_eq!(skipped.outcome, Outcome::Skipped);
+    assert_eq!(skipped.detail.as_deref(), Some("429: the rate limit is reached, for 3600 s more"));
+    // Not reached: nobody brings a server in use to its limit.
+    let report = run(&options(&Server::start("")), Some(&limited(1000)), &mut |_| {});
+    assert_eq!(ids(&report, Outcome::Skipped), ["rate-limit"]);
 }
 
 #[test]

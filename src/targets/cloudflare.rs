@@ -11,7 +11,7 @@ use crate::toolchain::ToolId;
 pub const TARGET: Target = Target {
     name: "cloudflare",
     title: "Cloudflare Workers",
-    limits: Limits { timeout: None, body: 100 << 20, result: 8 << 20 },
+    limits: Limits { timeout: None, body: 100 << 20, result: 8 << 20, rate_windows: &[10, 60] },
     packages: |_| &[],
     store: None,
     chosen: |targets| targets.cloudflare.is_some(),
@@ -49,14 +49,16 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         build.tools.cmd(ToolId::Wrangler).args(["dev", "--ip", "127.0.0.1", "--port", &port, "--inspector-port", "0"]);
     // With a custom domain configured wrangler would otherwise rewrite Host and Origin, and the server's checks would see neither.
     let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.state.join("cloudflare"));
-    // What only this run has: a declared secret from wrangler's own environment, which goes before `.env`; the rest by argument.
+    // Wrangler reads secrets from `.env` and its own environment, which goes before; and, where it knows of secrets, nothing else
+    // from there. So settings come by argument, and with them what only this run has and is no declared secret.
     let declared = |name: &str| build.manifest.secrets.iter().any(|secret| secret.name == name);
-    let cmd = start.guest.iter().fold(cmd, |cmd, (name, value)| match declared(name) {
-        true => cmd.env_secret(name, value),
+    let settings = start.env.iter().filter(|(name, _)| build.manifest.env.iter().any(|(known, _)| known == name));
+    let cmd = settings.chain(start.guest).fold(cmd, |cmd, (name, value)| match declared(name) {
+        true => cmd.env_secret(name, value).env_noise("CLOUDFLARE_INCLUDE_PROCESS_ENV", "true"),
         false => cmd.args(["--var".to_owned(), format!("{name}:{value}")]),
     });
     Ok(Local {
-        // Settings and secrets reach the Worker through `.env`, which wrangler reads itself.
+        // Secrets reach the Worker through `.env`, which wrangler reads itself.
         commands: vec![cmd.current_dir(build.root).env_noise("CI", "1")],
         bundle: artifact(build.root),
         base: format!("http://127.0.0.1:{port}"),

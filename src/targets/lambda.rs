@@ -14,7 +14,7 @@ use crate::toolchain::ToolId;
 pub const TARGET: Target = Target {
     name: "lambda",
     title: "AWS Lambda",
-    limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20, result: 200_000_000 },
+    limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20, result: 200_000_000, rate_windows: &[] },
     packages,
     store: Some("dynamodb"),
     chosen: |targets| targets.lambda.is_some(),

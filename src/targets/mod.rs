@@ -52,6 +52,8 @@ pub struct Limits {
     pub body: u64,
     /// Bytes of a result, which is made whole before it is sent.
     pub result: u64,
+    /// Seconds that its counter of calls knows; empty: any.
+    pub rate_windows: &'static [u64],
 }
 
 /// A project and the tools that build it.

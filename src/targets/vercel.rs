@@ -13,7 +13,7 @@ use crate::toolchain::ToolId;
 pub const TARGET: Target = Target {
     name: "vercel",
     title: "Vercel",
-    limits: Limits { timeout: Some(Duration::from_secs(800)), body: 4_500_000, result: 4_500_000 },
+    limits: Limits { timeout: Some(Duration::from_secs(800)), body: 4_500_000, result: 4_500_000, rate_windows: &[] },
     packages: |_| &[("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
     store: Some("upstash"),
     chosen: |targets| targets.vercel.is_some(),

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{sample, types};
-use crate::manifest::{Auth, GATEWAY_STAGE, Kind, Lambda, Manifest, OAuth, Resource, Tool};
-use crate::packages;
+use crate::manifest::{Auth, GATEWAY_STAGE, Kind, Lambda, Manifest, OAuth, RateLimit, Resource, Tool};
+use crate::packages::{self, Package};
+use crate::plan::{self, FileSet};
 use crate::targets::{self, Target, lambda};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
@@ -38,7 +40,7 @@ fn flags(chosen: impl Fn(&Target) -> bool) -> BTreeMap<&'static str, bool> {
 }
 
 /// The context of `templates/{generated,project,init,targets}`.
-pub fn project(manifest: &Manifest) -> Value {
+pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
     let targets = &manifest.targets;
     json!({
         "server": {
@@ -57,6 +59,14 @@ pub fn project(manifest: &Manifest) -> Value {
         },
         "heartbeat": manifest.may_be_silent(),
         "ranges": manifest.reads_in_parts(),
+        "rate_limit": manifest.access.rate_limit.map(|RateLimit { calls, window, open }| {
+            json!({
+                "calls": calls, "window": window, "open": open, "namespace": rate_limit_namespace(&manifest.app),
+                "by_address": manifest.access.auth == Auth::None,
+                // Where the cloud's own counter is no part of its local runtime.
+                "in_memory": targets.lambda.is_some() || targets.vercel.is_some(),
+            })
+        }),
         "mcp_deploy_version": env!("CARGO_PKG_VERSION"),
         "description_1024": truncated(&inert(&manifest.server.description), 1024),
         "manifest_json": data(manifest),
@@ -65,7 +75,7 @@ pub fn project(manifest: &Manifest) -> Value {
         "resources": handlers(manifest, Kind::Resource),
         "prompts": handlers(manifest, Kind::Prompt),
         "targets": flags(|target| (target.chosen)(targets)),
-        "dependencies": packages::needed(manifest),
+        "dependencies": packages::needed(manifest, packages),
         "lambda": targets.lambda.as_ref().map(|lambda| json!({
             "architecture": lambda.architecture,
             "memory": lambda.memory,
@@ -88,15 +98,40 @@ pub fn project(manifest: &Manifest) -> Value {
             "memory": vercel.memory,
             "regions": vercel.regions,
         })),
-        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({ "domains": cloudflare.domains, "smart_placement": cloudflare.smart_placement, "placement": cloudflare.placement, "observability": cloudflare.observability, "secrets": secrets(manifest, "cloudflare"),
+        "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({
+            "domains": cloudflare.domains,
+            "smart_placement": cloudflare.smart_placement,
+            "placement": cloudflare.placement,
+            "observability": cloudflare.observability,
+            "secrets": secrets_for_wrangler(manifest),
+            "websocket": cloudflare.websocket == Some(true),
             "objects": durable_objects(manifest).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
             "exports": durable_objects(manifest),
         })),
+        "websocket": targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true)),
         "store": manifest.needs_store(),
         "state": manifest.has_state(),
-        "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description })).collect::<Vec<_>>(),
+        "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description, "optional": secret.optional })).collect::<Vec<_>>(),
+        "optional_secrets": manifest.secrets.iter().any(|secret| secret.optional),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
+}
+
+/// All of them or none: with a list, wrangler would give a local Worker no other, and to be on the list is to be required.
+fn secrets_for_wrangler(manifest: &Manifest) -> Vec<Value> {
+    match manifest.secrets_of("cloudflare").any(|secret| secret.optional) {
+        true => Vec::new(),
+        false => secrets(manifest, "cloudflare"),
+    }
+}
+
+/// The context of `templates/digest`: what was recorded with other generated files, or for other packages, is out of date.
+pub fn digest(manifest: &Manifest, files: &FileSet) -> Value {
+    let files = files.0.iter().filter(|(path, _)| path.starts_with("src/") && *path != plan::RECORDED);
+    let files = files.map(|(path, (_, text))| format!("{path}\0{text}\0"));
+    let packages =
+        packages::needed(manifest, &[]).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
+    json!({ "digest": plan::hash(&files.chain(packages).collect::<String>()) })
 }
 
 /// What stands in front of the function, when that is API Gateway.
@@ -121,15 +156,24 @@ fn gateway(lambda: &Lambda) -> Option<Value> {
     }))
 }
 
+/// Cloudflare's counters are the account's, by a whole number: the same for every deployment of one app, another for any other.
+fn rate_limit_namespace(app: &str) -> String {
+    let digest = Sha256::digest(app);
+    let number = digest.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+    (number >> 1).max(1).to_string()
+}
+
 fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {
     manifest.secrets_of(target).map(|secret| json!({ "name": secret.name })).collect()
 }
 
-/// The classes of Durable Objects and the modules that have them; a deleted one stays named, or the next deployment is refused.
+/// The classes of Durable Objects and the modules that have them; a deleted one stays named, for Cloudflare to know.
 fn durable_objects(manifest: &Manifest) -> Vec<Value> {
-    let state =
-        manifest.has_state().then(|| json!({ "class": "ToolState", "module": "./tool-state.ts", "deleted": false }));
-    state.into_iter().collect()
+    let object = |class, module, deleted| json!({ "class": class, "module": module, "deleted": deleted });
+    let websocket = manifest.targets.cloudflare.as_ref().and_then(|cloudflare| cloudflare.websocket);
+    let session = websocket.map(|on| object("McpSession", "./session.ts", !on));
+    let state = manifest.has_state().then(|| object("ToolState", "./tool-state.ts", false));
+    session.into_iter().chain(state).collect()
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
@@ -193,7 +237,9 @@ fn data(manifest: &Manifest) -> String {
         .collect();
     let resources: Vec<Value> =
         [false, true].into_iter().flat_map(|templates| manifest.resource_entries(templates)).collect();
-    let all = json!({
+    let optional: Vec<_> =
+        manifest.secrets.iter().filter(|secret| secret.optional).map(|secret| &secret.name).collect();
+    let mut all = json!({
         "server": info,
         "tools": tools,
         "resources": resources,
@@ -210,6 +256,9 @@ fn data(manifest: &Manifest) -> String {
         },
         "cache": { "ttlMs": milliseconds(manifest.cache.ttl), "scope": cache_scope(manifest) },
     });
+    if !optional.is_empty() {
+        all["optionalSecrets"] = json!(optional);
+    }
     serde_json::to_string_pretty(&all).unwrap_or_default()
 }
 

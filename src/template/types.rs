@@ -19,9 +19,13 @@ pub fn declarations(manifest: &Manifest) -> String {
         "What each prompt receives, defaults applied.",
         manifest.prompts.iter().map(prompt),
     ));
-    let settings = manifest.env.iter().map(|(name, _)| name);
-    let secrets = manifest.secrets.iter().filter(|secret| secret.only.is_none()).map(|secret| &secret.name);
-    let variables = settings.chain(secrets).map(|name| format!("  readonly {}: string;\n", literal(name)));
+    let settings = manifest.env.iter().map(|(name, _)| (name, false));
+    let secrets = manifest.secrets.iter().filter(|secret| secret.only.is_none());
+    let secrets = secrets.map(|secret| (&secret.name, secret.optional));
+    let variables = settings.chain(secrets).map(|(name, optional)| {
+        let kind = if optional { "string | undefined" } else { "string" };
+        format!("  readonly {}: {kind};\n", literal(name))
+    });
     text.push_str(&interface("Env", "Settings and secrets, by name.", variables));
     text.truncate(text.trim_end().len());
     text

@@ -20,5 +20,6 @@ mod ship_secrets;
 mod ship_stage;
 mod ship_together;
 mod ship_vercel;
+mod ship_websocket;
 mod support;
 mod vercel;

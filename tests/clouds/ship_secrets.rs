@@ -123,6 +123,23 @@ fn a_changed_secret_reaches_what_runs() {
     setting.ok("ship --target lambda");
 }
 
+/// Nobody is asked for an optional secret; one that has a value goes along like any other.
+#[test]
+fn an_optional_secret_is_not_asked_for() {
+    let setting = Setting::new();
+    let declared = "[secrets]\nWEATHER_API_KEY = { description = \"Key\", optional = true }\n\n[env]";
+    setting.project.replace("mcp.toml", "[env]", declared);
+    let stored = || {
+        let aws = setting.aws.secret("us-east-1", "mcp/weather");
+        (aws.map(|values| values.contains(VALUE)), setting.cloudflare.secret("weather", NAME))
+    };
+    setting.ok("ship --target lambda,cloudflare");
+    assert_eq!(stored(), (Some(false), None));
+    setting.run_with("secrets set WEATHER_API_KEY", VALUE).ended(0);
+    setting.ok("ship --target lambda,cloudflare");
+    assert_eq!(stored(), (Some(true), Some(VALUE.to_owned())));
+}
+
 /// State needs a database on Vercel: nowhere else is anybody asked for it, or told of it.
 #[test]
 fn what_one_cloud_needs_is_its_own_business() {

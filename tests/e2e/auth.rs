@@ -31,7 +31,7 @@ static KEYS: LazyLock<(Site, [String; 2])> = LazyLock::new(|| {
     (site, keys.try_into().expect("two keys"))
 });
 
-static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::start().expect("a port on this machine"));
+pub static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::start().expect("a port on this machine"));
 
 /// Tokens of one issuer; every call needs a scope, and the tool another.
 static TOKENS: LazyLock<Site> = LazyLock::new(|| {
@@ -44,7 +44,7 @@ static TOKENS: LazyLock<Site> = LazyLock::new(|| {
     })
 });
 
-fn project(root: &Path, access: &str, tool: &str) {
+pub fn project(root: &Path, access: &str, tool: &str) {
     let manifest = format!(
         "[server]\nname = \"who\"\nversion = \"0.1.0\"\ndescription = \"Tells callers who they are.\"\n\n\
          [tools.whoami]\ndescription = \"Who is calling.\"\n{tool}\
@@ -59,13 +59,13 @@ fn project(root: &Path, access: &str, tool: &str) {
 }
 
 /// Seconds from now.
-fn at(offset: i64) -> i64 {
+pub fn at(offset: i64) -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     i64::try_from(now).expect("not yet") + offset
 }
 
 /// A token that is right but for what is changed.
-fn token(issuer: &Issuer, change: Value) -> String {
+pub fn token(issuer: &Issuer, change: Value) -> String {
     let mut claims = json!({
         "iss": ISSUER.url, "sub": "alice", "aud": "weather-api", "exp": at(600), "scope": "weather who:read",
     });

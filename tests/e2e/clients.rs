@@ -11,7 +11,7 @@ use crate::support::tools::{CLIENT_V1, CLIENT_V2, INSPECTOR, KIT, PYTHON_CLIENT,
 use crate::support::work::{copy, folder};
 
 const MODERN: &str = "2026-07-28";
-const LEGACY: &str = "2025-11-25";
+pub const LEGACY: &str = "2025-11-25";
 
 fn typescript_v2(target: &str) {
     // The default client starts with the older handshake; one that may choose takes the newer protocol.
@@ -78,7 +78,7 @@ fn scripts() -> PathBuf {
 }
 
 /// What every client has to see.
-fn session(protocol: &str) -> Value {
+pub fn session(protocol: &str) -> Value {
     json!({
         "protocol": protocol,
         "server": "weather 0.1.0",

@@ -13,10 +13,19 @@ mod clouds;
 mod conformance;
 mod dev;
 mod doctor;
+mod examples;
+#[allow(dead_code)] // the fast tests use the rest
+#[path = "../fast/golden.rs"]
+mod golden;
 mod hostile_text;
+#[allow(dead_code)] // the stand-ins of the clouds use the rest
+#[path = "../support/clouds/http.rs"]
+mod http;
 mod interrupt;
 mod large;
 mod parts;
+mod rate_limit;
+mod recorded;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
@@ -24,3 +33,4 @@ mod state;
 mod streaming;
 mod support;
 mod templates;
+mod websocket;

@@ -53,6 +53,8 @@ fn reports_come(url: &str, era: Era) {
     let mut waiting = gate.visitor();
     assert_eq!(stream.progress(), json!([0, null, null]), "{url} {era:?}");
     waiting.answer("at last");
+    // The tool's own report of no progress comes after one, and must be above it.
+    assert_eq!(stream.progress(), json!([1e-9, 2, "answered"]), "{url} {era:?}");
     assert_eq!(stream.result()["content"], text("at last"), "{url} {era:?}");
 }
 

@@ -22,6 +22,7 @@ fn the_workflow_checks_renders_and_ships() {
     let runs = |job: &str| steps(job).filter_map(|step| step.as_mapping_get("run")?.as_str()).collect::<Vec<_>>();
     assert!(runs("check").contains(&"mcp-deploy render --check"));
     assert!(runs("check").contains(&"mcp-deploy check"));
+    assert!(runs("check").contains(&"npm test --if-present"));
     assert!(runs("ship").contains(&"mcp-deploy ship --target all --yes --rollback-on-failure"));
     let installed = format!("cargo install --locked mcp-deploy --version {}", env!("CARGO_PKG_VERSION"));
     assert!(runs("check").contains(&installed.as_str()) && runs("ship").contains(&installed.as_str()));

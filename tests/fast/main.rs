@@ -12,10 +12,12 @@ mod golden;
 mod interruption;
 mod json;
 mod keys;
+mod lazy;
 mod properties;
 #[path = "../support/signals.rs"]
 mod signals;
 mod source;
+mod state;
 mod support;
 mod terminal;
 mod trees;

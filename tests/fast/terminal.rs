@@ -67,7 +67,7 @@ fn answers_are_checked_and_taken() {
     let expected = Sandbox::new();
     let description = "Orders of the \"shop\"";
     let flags =
-        ["--name", "orders", "--description", description, "--target", "vercel,cloudflare", "--example", "empty"];
+        ["--name", "orders", "--description", description, "--target", "vercel,cloudflare", "--example", "github"];
     expected.ok(&[&["init"], &flags[..]].concat());
     crate::support::assert_same(&sandbox.tree(), &expected.tree(), "asked and answered");
 }

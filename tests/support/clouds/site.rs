@@ -83,7 +83,12 @@ impl Site {
         let _place = open.add(&backend);
         let _ = backend.set_nodelay(true);
         let added: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        backend.write_all(&closing(&buffer[..length], &added))?;
+        let upgrade = head.header("upgrade").is_some();
+        backend.write_all(&if upgrade {
+            with(&buffer[..length], &added)
+        } else {
+            closing(&buffer[..length], &added)
+        })?;
         backend.write_all(&buffer[length..])?;
         thread::scope(|scope| {
             let mut to = backend.try_clone()?;
@@ -174,7 +179,9 @@ fn answer(backend: &mut TcpStream, writer: &mut impl Write) -> io::Result<()> {
             break end + 4;
         }
     };
-    writer.write_all(&closing(&start[..end], ""))?;
+    // A WebSocket goes on from here.
+    let switched = start.starts_with(b"HTTP/1.1 101");
+    writer.write_all(&if switched { start[..end].to_vec() } else { closing(&start[..end], "") })?;
     writer.write_all(&start[end..])?;
     writer.flush()?;
     loop {
@@ -185,6 +192,12 @@ fn answer(backend: &mut TcpStream, writer: &mut impl Write) -> io::Result<()> {
         writer.write_all(&piece[..read])?;
         writer.flush()?;
     }
+}
+
+/// A head with more headers.
+fn with(head: &[u8], added: &str) -> Vec<u8> {
+    let end = head.len() - "\r\n".len();
+    [&head[..end], added.as_bytes(), b"\r\n"].concat()
 }
 
 /// A head whose connection ends after it, with more headers.

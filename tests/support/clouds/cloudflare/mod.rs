@@ -12,6 +12,7 @@ mod tail;
 use std::sync::{Arc, Mutex};
 
 use mcp_deploy::toolchain::Toolchain;
+use serde_json::Value;
 
 use super::api::{Api, Fault};
 use super::edge::Edge;
@@ -103,6 +104,13 @@ impl Cloudflare {
     pub fn secret(&self, worker: &str, name: &str) -> Option<String> {
         let state = lock(&self.shared.state);
         state.workers.get(worker)?.latest()?.secrets().remove(name)
+    }
+
+    /// What the newest version said of the classes that it exports.
+    pub fn exports(&self, worker: &str) -> Value {
+        let state = lock(&self.shared.state);
+        let latest = state.workers.get(worker).and_then(state::Worker::latest);
+        latest.map(|version| version.metadata["exports"].clone()).unwrap_or_default()
     }
 
     /// The ids of the versions, the oldest first.

@@ -66,9 +66,9 @@ fn worker(name: &str, version: &Version) -> Value {
             _ => {}
         }
     }
-    // An exported class needs no binding: it is reached through `ctx.exports`.
+    // An exported class needs no binding: it is reached through `ctx.exports`. With a `state` it is one no longer.
     for (class, export) in version.metadata["exports"].as_object().into_iter().flatten() {
-        if export["type"] == "durable-object" {
+        if export["type"] == "durable-object" && export["state"].is_null() {
             objects.insert(class.clone(), json!({ "className": class, "useSQLite": true }));
         }
     }

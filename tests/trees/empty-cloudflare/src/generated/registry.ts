@@ -99,7 +99,12 @@ const promptEntries = manifest.prompts.map(({ name, argsSchema = { type: "object
   const config = { ...described, argsSchema: lazySchema(argsSchema) };
   return { name, config, withDefaults: defaultsOf(argsSchema), what: `prompt ${name}` };
 });
-const hasCompletions = [...Object.values(resources), ...Object.values(prompts)].some(({ complete }) => complete);
+const hasCompletions = [...Object.values(resources), ...Object.values(prompts)].some(({ complete }) => complete !== undefined);
+
+/** Whether a template's handler lists resources of its own. */
+export const listsResources = manifest.resources.some(({ name }) => resources[name]?.list !== undefined);
+/** What of the handlers is seen in the answers that `record.ts` records. */
+export const handlersShape = JSON.stringify({ hasCompletions, listsResources });
 
 const { instructions, ...info } = manifest.server;
 export const serverInfo: Implementation = info;

@@ -14,7 +14,7 @@ export class ToolError extends Error {
 
 /** What every handler is given beside its input. */
 export interface Context {
-  /** Settings and secrets of mcp.toml, by name. Reading a secret that is not set throws. */
+  /** Settings and secrets of mcp.toml, by name. Reading a secret that is not set throws, unless it is optional. */
   readonly env: Env;
   /** Aborts when the client is gone or the time limit has passed. Hand it to `fetch`. */
   readonly signal: AbortSignal;
@@ -35,8 +35,11 @@ export interface Context {
    * `state` comes back in that call through `requestState()`; it is signed, not encrypted, and needs the secret MCP_STATE_KEY.
    */
   ask(requests: InputRequests, state?: unknown): Promise<InputRequiredResult>;
-  /** The answer to an earlier `ask`: a form's content if the user accepted it, or the sampling or roots result. Unchecked input. */
-  accepted<T = unknown>(key: string): T | undefined;
+  /**
+   * The answer to an earlier `ask`: a form's content, `null` if the user declined or cancelled; or the sampling or roots result.
+   * `undefined`: not asked yet. Unchecked input.
+   */
+  accepted<T = unknown>(key: string): T | null | undefined;
   /** The `state` of the `ask` that this call answers, if its signature holds. */
   requestState<T = unknown>(): T | undefined;
   /** Keeps the platform alive until the promise settles, after the answer is sent. */

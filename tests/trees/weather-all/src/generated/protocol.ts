@@ -5,6 +5,7 @@ import type { Implementation, McpServerOptions } from "@modelcontextprotocol/ser
 import { manifest } from "./manifest.ts";
 import type { Runtime } from "./platform.ts";
 import { register, serverInfo, serverOptions } from "./registry.ts";
+export { handlersShape } from "./registry.ts";
 
 /** Turns registrations into an MCP endpoint: the SDK's own handler below, or an adapter with the same contract. */
 export type Mount = (endpoint: Endpoint) => Protocol;

@@ -6,7 +6,10 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createFetch } from "./server.ts";
 
-const fetch = createFetch({ env: process.env, hosts: ["*.on.aws", "*.amazonaws.com", "*.amazonaws.com.cn"] });
+const { env } = process;
+const fetch = createFetch({ env, hosts: ["*.on.aws", "*.amazonaws.com", "*.amazonaws.com.cn"], deployment: env["AWS_LAMBDA_FUNCTION_VERSION"] });
+// Nobody waits for an environment that is made in advance.
+if (env["AWS_LAMBDA_INITIALIZATION_TYPE"] === "provisioned-concurrency") await fetch.load();
 
 const server = createServer((incoming, outgoing) => {
   handle(incoming, outgoing).catch(() => {
@@ -42,5 +45,6 @@ async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Prom
   if (response.body) await pipeline(Readable.fromWeb(response.body), outgoing, { end: false });
   // Lambda stops the process when the response ends.
   await Promise.allSettled(background);
-  outgoing.end();
+  // Not before the end: whoever waits for this answer need not wait for the SDK. What Lambda interrupts goes on with the next request.
+  outgoing.end(() => setImmediate(fetch.warmUp));
 }

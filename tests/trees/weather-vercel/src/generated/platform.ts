@@ -8,6 +8,8 @@ export interface Platform {
   readonly env: Readonly<Record<string, unknown>>;
   /** Host names the cloud gives us; `*.` stands for any subdomain. Loopback and `[access] hosts` are added. */
   readonly hosts: readonly string[];
+  /** The cloud's name for this version of the server, as its logs and its console show it. */
+  readonly deployment?: string | undefined;
 }
 
 export interface Runtime {
@@ -15,7 +17,7 @@ export interface Runtime {
   readonly log: Context["log"];
 }
 
-export function createRuntime(platform: Platform): Runtime {
+export function createRuntime(platform: Pick<Platform, "env">): Runtime {
   const env = readEnv(platform.env);
   return {
     env: env as unknown as Env,
@@ -61,6 +63,9 @@ function toJson(value: unknown): string | undefined {
 export function describeError(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
+
+/** Until the answer is on its way, so that what is then computed delays nobody. */
+export const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
 export type WaitUntil = (promise: Promise<unknown>) => void;
 const waits = new WeakMap<Request, WaitUntil>();

@@ -1,0 +1,359 @@
+//! MCP over WebSockets, in workerd: the v1 client over its own transport, across hibernations; who may open one; what breaks it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use mcp_deploy::toolchain::ToolId;
+use serde_json::{Value, json};
+
+use crate::auth::{self, ISSUER, at, token};
+use crate::clients::{self, typescript};
+use crate::support::child::{LONG, Running, SHORT, run};
+use crate::support::mcp::{Era, ask};
+use crate::support::site::{Site, oslo, weather};
+use crate::support::tools::{CLIENT_V1, CLIENT_V2, KIT};
+use crate::support::work::{mcp_deploy, read, write};
+
+static OPEN: LazyLock<Site> = LazyLock::new(|| {
+    Site::new("sockets", |root| {
+        weather(root);
+        let add = ["add-tool", "instance", "--description", "Which object answers."];
+        run(mcp_deploy(root, add)).expect(0);
+        write(root.join("src/tools/instance.ts"), INSTANCE);
+        run(mcp_deploy(root, ["add-tool", "greet", "--description", "Greets the user by name."])).expect(0);
+        write(root.join("src/tools/greet.ts"), GREET);
+        run(mcp_deploy(root, ["add-tool", "count", "--description", "Counts its calls."])).expect(0);
+        let manifest = read(root.join("mcp.toml"));
+        write(root.join("mcp.toml"), manifest.replace("[tools.count]", "[tools.count]\nstate = \"shared\""));
+        only_cloudflare(root);
+        write(root.join("src/tools/count.ts"), COUNT);
+        with_websocket(root);
+    })
+});
+
+/// Callers with an API key, one of them a former one.
+static KEYS: LazyLock<(Site, [String; 2])> = LazyLock::new(|| {
+    let mut keys = Vec::new();
+    let site = Site::new("socket-keys", |root| {
+        auth::project(root, "auth = \"api-key\"", "");
+        for name in ["alice", "mallory"] {
+            keys.push(run(mcp_deploy(root, ["keys", "add", name])).expect(0).stdout.trim().to_owned());
+        }
+        run(mcp_deploy(root, ["keys", "revoke", "mallory"])).expect(0);
+        with_websocket(root);
+    });
+    (site, keys.try_into().expect("two keys"))
+});
+
+static TOKENS: LazyLock<Site> = LazyLock::new(|| {
+    Site::new("socket-tokens", |root| {
+        let access = format!(
+            "auth = \"oauth\"\n[access.oauth]\nissuer = \"{}\"\naudience = \"weather-api\"\nscopes = [\"weather\"]",
+            ISSUER.url
+        );
+        auth::project(root, &access, "scopes = [\"who:read\"]\n");
+        with_websocket(root);
+    })
+});
+
+/// A handler's `ctx.env` is made once in the life of an object.
+const INSTANCE: &str = r#"import { tool } from "../generated/mcp.ts";
+
+const seen: object[] = [];
+export default tool("instance", async (_, ctx) => {
+  await ctx.clientLog("debug", "softly");
+  await ctx.clientLog("error", "loudly");
+  if (!seen.includes(ctx.env)) seen.push(ctx.env);
+  return { instance: seen.indexOf(ctx.env) };
+});
+"#;
+
+const GREET: &str = r#"import { tool } from "../generated/mcp.ts";
+
+export default tool("greet", (_, ctx) => {
+  const user = ctx.accepted<{ name: string }>("user");
+  if (user) return { greeting: `Hello, ${user.name}!` };
+  const requestedSchema = { type: "object" as const, properties: { name: { type: "string" as const } }, required: ["name"] };
+  return ctx.ask({ user: { method: "elicitation/create", params: { mode: "form", message: "What is your name?", requestedSchema } } });
+});
+"#;
+
+const COUNT: &str = r#"import { tool } from "../generated/mcp.ts";
+
+export default tool("count", async (_, ctx) => ({ calls: await ctx.state.update<number>("calls", (calls = 0) => calls + 1) }));
+"#;
+
+/// The other clouds would need packages for the state.
+fn only_cloudflare(root: &Path) {
+    let manifest = read(root.join("mcp.toml"));
+    let (before, targets) = manifest.split_once("[targets.lambda]").expect("all three");
+    let (_, cloudflare) = targets.split_once("[targets.cloudflare]").expect("all three");
+    write(root.join("mcp.toml"), format!("{before}[targets.cloudflare]{cloudflare}"));
+}
+
+fn with_websocket(root: &Path) {
+    let manifest = read(root.join("mcp.toml"));
+    assert!(manifest.contains("[targets.cloudflare]"), "{manifest}");
+    write(root.join("mcp.toml"), manifest.replace("[targets.cloudflare]", "[targets.cloudflare]\nwebsocket = true"));
+}
+
+/// What the v1 client sees in one of the scenes of `clients/websocket-v1.mjs`.
+#[track_caller]
+fn scene(site: &Site, name: &str, bearer: &str) -> Value {
+    let mut script = typescript(&CLIENT_V1, "websocket-v1.mjs");
+    script.args([&site.server("cloudflare").url, name]).env("BEARER", bearer);
+    run(script).expect(0).json()
+}
+
+/// What comes of each connection, and how it ends.
+#[track_caller]
+fn talks(site: &Site, bearer: &str, talks: Value) -> Vec<Value> {
+    let mut script = typescript(&CLIENT_V2, "websocket.mjs");
+    script.args([&site.server("cloudflare").url, &talks.to_string()]).env("BEARER", bearer);
+    let Value::Array(talks) = Running::start(script).wait(SHORT).expect(0).json() else { panic!("no list") };
+    talks
+}
+
+#[test]
+fn the_v1_client_has_a_whole_session() {
+    let mut expected = clients::session(clients::LEGACY);
+    expected.as_object_mut().expect("an object").remove("protocol");
+    expected["tools"] = json!(["get_weather", "wait_at", "instance", "greet", "count"]);
+    expected["server"] = json!("sockets 0.1.0");
+    expected["errors"] = json!([]);
+    assert_eq!(scene(&OPEN, "session", ""), expected);
+}
+
+/// The object leaves the memory, and the session goes on; a call in flight keeps its object.
+#[test]
+fn a_session_outlives_its_object() {
+    let seen = scene(&OPEN, "hibernation", "");
+    let [first, second, third] = [0, 1, 2].map(|at| seen["instances"][at].as_u64().expect("a number"));
+    assert!(first != second && second != third, "it did not hibernate: {seen}");
+    assert_eq!(seen["busy"][0], seen["busy"][1], "it hibernated under a call: {seen}");
+    assert_eq!(seen["answer"], json!({ "text": "go on" }));
+    assert_eq!(seen["tools"], 5);
+    // The level that woke it is still what the client hears after the next time.
+    assert_eq!(seen["heard"][0][0], "softly", "{seen}");
+    assert!(
+        seen["heard"][1].as_array().is_some_and(|all| !all.is_empty() && all.iter().all(|one| one == "loudly")),
+        "{seen}"
+    );
+    assert_eq!(seen["errors"], json!([]));
+}
+
+/// What a stateless server cannot do for a client of 2025.
+#[test]
+fn a_tool_asks_the_user() {
+    let seen = scene(&OPEN, "asked", "");
+    assert_eq!(seen["answer"], json!({ "greeting": "Hello, Ada!" }), "{seen}");
+    assert_eq!(seen["questions"], json!(["What is your name?"]), "{seen}");
+    assert!(seen["refused"][0]["text"].as_str().is_some_and(|text| text.contains("elicitation")), "{seen}");
+}
+
+/// Two classes of Durable Objects in one Worker, and one state for both ways to it.
+#[test]
+fn state_is_the_same_over_both() {
+    assert_eq!(scene(&OPEN, "counted", ""), json!([{ "calls": 1 }, { "calls": 2 }]));
+    let url = &OPEN.server("cloudflare").url;
+    let third = ask(url, Era::Modern, "tools/call", json!({ "name": "count", "arguments": {} }));
+    assert_eq!(third["structuredContent"], json!({ "calls": 3 }));
+}
+
+#[test]
+fn sessions_know_nothing_of_each_other() {
+    let seen = scene(&OPEN, "apart", "");
+    assert_eq!(seen["cancelled"], "cancelled");
+    assert_eq!(seen["tool"], "left", "`ctx.signal` did not abort: {seen}");
+    assert_eq!(seen["other"], json!({ "text": "go on" }));
+    assert_ne!(seen["instances"][0], seen["instances"][1]);
+    assert_eq!(seen["logged"], json!([[], ["softly", "loudly"]]));
+}
+
+/// The answer to a request for a WebSocket: its status, and all of its text when it is none.
+#[track_caller]
+fn handshake(url: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let host = url.trim_start_matches("http://").trim_end_matches("/mcp");
+    let mut stream = TcpStream::connect(host).expect("the server listens");
+    stream.set_read_timeout(Some(SHORT)).expect("a socket can be set");
+    let given = |name: &str| headers.iter().any(|(header, _)| header.eq_ignore_ascii_case(name));
+    let mut head = "GET /mcp HTTP/1.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        .to_owned();
+    if !given("host") {
+        head.push_str(&format!("host: {host}\r\n"));
+    }
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    stream.write_all(format!("{head}\r\n").as_bytes()).expect("the server reads");
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let read = stream.read(&mut piece).expect("an answer");
+        answer.extend_from_slice(&piece[..read]);
+        let text = String::from_utf8_lossy(&answer).to_lowercase();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            assert!(read > 0, "no head: {text}");
+            continue;
+        };
+        let status: u16 = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+        if status == 101 || length.is_some_and(|length| body.len() >= length) {
+            return (status, text);
+        }
+        assert!(read > 0, "half an answer: {text}");
+    }
+}
+
+const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "mcp");
+
+#[test]
+fn only_who_may_come_in_gets_a_socket() {
+    let url = &OPEN.server("cloudflare").url;
+    let (status, head) = handshake(url, &[("sec-websocket-protocol", "other, mcp")]);
+    assert!(status == 101 && head.contains("\r\nsec-websocket-protocol: mcp\r\n"), "{head}");
+    for protocol in [&[][..], &[("sec-websocket-protocol", "mcp2")], &[("sec-websocket-protocol", "MCP")]] {
+        let (status, text) = handshake(url, protocol);
+        assert!(status == 400 && text.contains("subprotocol must be mcp"), "{text}");
+    }
+    for (header, value) in [("origin", "https://evil.example"), ("origin", "null"), ("host", "evil.example")] {
+        let (status, text) = handshake(url, &[PROTOCOL, (header, value)]);
+        assert!(status == 403 && text.contains("is not allowed"), "{header}: {value}: {text}");
+    }
+    assert_eq!(handshake(url, &[PROTOCOL, ("origin", "http://localhost:3000")]).0, 101);
+    // The same URL over HTTP is what it was.
+    let called =
+        ask(url, Era::Modern, "tools/call", json!({ "name": "get_weather", "arguments": { "location": "Oslo" } }));
+    assert_eq!(called["structuredContent"], oslo());
+    let plain = ureq::get(url).config().http_status_as_error(false).build().call().expect("an answer");
+    assert_eq!((plain.status().as_u16(), plain.headers()["allow"].to_str().expect("text")), (405, "POST"));
+}
+
+#[test]
+fn what_is_no_message_is_answered_or_ends_it() {
+    let ping = json!({ "jsonrpc": "2.0", "id": "p", "method": "ping" }).to_string();
+    let batch = format!("[{ping}]");
+    let huge = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": { "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "x".repeat(20_000), "version": "1" } },
+    });
+    let seen = talks(
+        &OPEN,
+        "",
+        json!([
+            ["{", "[]", "1", "{\"jsonrpc\":\"2.0\"}", batch, ping, null],
+            [{ "binary": 3 }],
+            [ping, { "text": (1 << 20) + 1 }],
+            [{ "wide": (1 << 19) + 1 }],
+            [huge.to_string()],
+            [null],
+        ]),
+    );
+    let codes: Vec<_> = seen.iter().map(|talk| talk["closed"]["code"].as_u64().expect("a code")).collect();
+    assert_eq!(codes, [1000, 1003, 1009, 1009, 1009, 1000], "{seen:#?}");
+    assert!(seen.iter().all(|talk| talk["closed"]["wasClean"] == true), "{seen:#?}");
+    let received = seen[0]["received"].as_array().expect("a list");
+    let errors: Vec<_> = received.iter().map(|answer| &answer["error"]["code"]).collect();
+    assert_eq!(json!(errors), json!([-32700, -32600, -32600, -32600, -32600, null]), "{received:#?}");
+    assert_eq!(received[5], json!({ "jsonrpc": "2.0", "id": "p", "result": {} }));
+}
+
+#[test]
+fn a_key_opens_it_and_its_caller_stays() {
+    let (site, [alice, former]) = &*KEYS;
+    let url = &site.server("cloudflare").url;
+    let bearer = |key: &str| format!("Bearer {key}");
+    for headers in [&[PROTOCOL][..], &[PROTOCOL, ("authorization", &bearer(former))]] {
+        let (status, text) = handshake(url, headers);
+        assert!(status == 401 && text.contains("www-authenticate: bearer"), "{text}");
+    }
+    // What the object is told is told by the Worker alone.
+    let (status, _) = handshake(url, &[PROTOCOL, ("mcp-caller", "%7B%22clientId%22%3A%22alice%22%7D")]);
+    assert_eq!(status, 401);
+    let page = [PROTOCOL, ("origin", "https://evil.example"), ("authorization", &bearer(alice))];
+    assert_eq!(handshake(url, &page).0, 403);
+    assert_eq!(handshake(url, &[PROTOCOL, ("x-api-key", alice)]).0, 101);
+    assert_eq!(scene(site, "whoami", alice), json!({ "id": "alice" }));
+}
+
+/// A session is as good as its key: revoked or renewed, and it is over.
+#[test]
+fn a_revoked_key_ends_its_sessions() {
+    let (site, [alice, _]) = &*KEYS;
+    let env = read(site.root.join(".env"));
+    let hashes = env.trim().strip_prefix("MCP_API_KEYS='").and_then(|rest| rest.strip_suffix('\'')).expect("hashes");
+    let script = "const { createAuthenticate, stillGood } = await import(process.argv[2]);
+        const runtime = (keys) => ({ env: { MCP_API_KEYS: JSON.stringify(keys) } });
+        const keys = JSON.parse(process.env.HASHES);
+        const headers = new Headers({ 'x-api-key': process.env.KEY });
+        const caller = await createAuthenticate(runtime(keys))({ headers });
+        const renewed = { ...keys, alice: '0'.repeat(64) };
+        const kept = structuredClone(caller);
+        console.log(JSON.stringify([keys, {}, renewed].map((keys) => stillGood(kept, runtime(keys)))));";
+    let file = site.root.join("revoked.mjs");
+    write(&file, script);
+    let mut node = KIT.node(&file);
+    node.arg(site.root.join("src/generated/auth.ts")).env("HASHES", hashes).env("KEY", alice);
+    assert_eq!(run(node).expect(0).json(), json!([true, false, false]));
+}
+
+#[test]
+fn tokens_open_it_for_as_long_as_they_last() {
+    let url = &TOKENS.server("cloudflare").url;
+    let good = token(&ISSUER, json!({}));
+    let poor = token(&ISSUER, json!({ "scope": "other" }));
+    let (status, text) = handshake(url, &[PROTOCOL, ("authorization", &format!("Bearer {poor}"))]);
+    assert!(status == 403 && text.contains("insufficient_scope"), "{text}");
+    assert_eq!(scene(&TOKENS, "whoami", &good), json!({ "id": format!("{}#alice", ISSUER.url) }));
+    // The tool's own scope is asked for with every call.
+    let some = token(&ISSUER, json!({ "scope": "weather" }));
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
+    let call =
+        json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "whoami", "arguments": {} } });
+    let seen = &talks(&TOKENS, &some, json!([[list, call.to_string(), null]]))[0];
+    assert_eq!(seen["received"][0]["result"]["tools"][0]["name"], "whoami", "{seen}");
+    let error = json!({ "code": -32000, "message": "the access token needs the scopes weather who:read" });
+    assert_eq!(seen["received"][1], json!({ "jsonrpc": "2.0", "id": 2, "error": error }), "{seen}");
+    // Its end closes the connection, although nobody says anything.
+    let short = token(&ISSUER, json!({ "exp": at(4) }));
+    let seen = &talks(&TOKENS, &short, json!([[list]]))[0];
+    assert_eq!(seen["received"][0]["result"]["tools"][0]["name"], "whoami", "{seen}");
+    let closed = json!({ "code": 1008, "reason": "the credentials are no longer valid", "wasClean": true });
+    assert_eq!(seen["closed"], closed, "{seen}");
+}
+
+/// What is off costs nothing: not a byte of it is rendered. Off again, wrangler is told to delete the class.
+#[test]
+fn wrangler_takes_each_of_its_states() {
+    OPEN.server("cloudflare");
+    let copy = crate::support::work::clone(&OPEN.root, "socket-states");
+    let root = copy.as_path();
+    let manifest = read(root.join("mcp.toml"));
+    let mut sizes = Vec::new();
+    for (line, exports) in [
+        ("", ""),
+        ("websocket = true\n", "\"McpSession\": { \"type\": \"durable-object\", \"storage\": \"sqlite\" }"),
+        ("websocket = false\n", "\"McpSession\": { \"type\": \"durable-object\", \"state\": \"deleted\" }"),
+    ] {
+        write(root.join("mcp.toml"), manifest.replace("websocket = true\n", line));
+        run(mcp_deploy(root, ["render"])).expect(0);
+        let on = line.contains("true");
+        assert_eq!(root.join("src/generated/session.ts").exists(), on, "{line}");
+        let config = read(root.join("wrangler.jsonc"));
+        assert!(config.contains(exports) && config.contains("McpSession") != exports.is_empty(), "{config}");
+        let mut wrangler = KIT.command(ToolId::Wrangler);
+        wrangler.args(["deploy", "--dry-run", "--outdir", "dist", "--env="]).current_dir(root);
+        let built = Running::start(wrangler).wait(LONG).expect(0);
+        assert!(!format!("{}{}", built.stdout, built.stderr).contains("WARNING"), "{built}");
+        let bundle = std::fs::read(root.join("dist/cloudflare.js")).expect("the bundle");
+        assert_eq!(String::from_utf8_lossy(&bundle).contains("McpSession"), on, "{line}");
+        sizes.push(bundle.len());
+    }
+    assert_eq!(sizes[0], sizes[2], "off is off");
+    let grown = sizes[1] - sizes[0];
+    // 3.7 kB when this was written.
+    assert!(grown < 6_000, "it adds {grown} bytes");
+}

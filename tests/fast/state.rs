@@ -1,0 +1,58 @@
+//! What `state` of a tool brings into a project, for which cloud, and that it all goes away with it.
+
+use crate::support::{Sandbox, assert_same};
+
+const TOOL: &str = "[tools.get_weather]\n";
+
+fn keep(sandbox: &Sandbox, state: &str) {
+    let text = sandbox.read("mcp.toml");
+    let without = text.lines().filter(|line| !line.starts_with("state = ")).map(|line| format!("{line}\n"));
+    sandbox.write("mcp.toml", without.collect::<String>().replace(TOOL, &format!("{TOOL}{state}")));
+    sandbox.ok(&["render"]);
+}
+
+#[test]
+fn what_is_rendered_follows_the_manifest() {
+    let sandbox = Sandbox::weather();
+    let before = sandbox.tree();
+    keep(&sandbox, "state = \"shared\"\n");
+    let template = sandbox.read("template.yaml");
+    for line in [
+        "      MCP_TABLE: !Ref McpTable\n",
+        "    DeletionPolicy: RetainExceptOnCreate\n",
+        "        PointInTimeRecoveryEnabled: true\n",
+        "              Resource: !GetAtt McpTable.Arn\n",
+    ] {
+        assert!(template.contains(line), "template.yaml has no `{line}`");
+    }
+    assert!(
+        sandbox.read("wrangler.jsonc").contains(r#""ToolState": { "type": "durable-object", "storage": "sqlite" }"#)
+    );
+    assert!(sandbox.read("src/generated/cloudflare.ts").contains("export { ToolState } from \"./tool-state.ts\";"));
+    assert!(sandbox.read("src/generated/vercel-store.ts").contains("const SERVER = \"weather\";"));
+    // The database of one cloud is no secret of the others, nor of a handler.
+    for path in ["src/generated/manifest.ts", "src/generated/types.ts", "wrangler.jsonc", "template.yaml"] {
+        assert!(!sandbox.read(path).contains("UPSTASH"), "{path}");
+    }
+    let secrets = sandbox.ok(&["secrets", "list", "--json"]);
+    assert!(secrets.stdout.contains("UPSTASH_REDIS_REST_URL") && secrets.stdout.contains("UPSTASH_REDIS_REST_TOKEN"));
+    let check = sandbox.run(&["check", "--no-types"]);
+    assert!(check.stderr.contains("npm install --save-exact aws4fetch@"), "DynamoDB's requests are signed: {check:?}");
+
+    keep(&sandbox, "");
+    assert_same(&sandbox.tree(), &before, "what nobody needs any more is taken away");
+}
+
+#[test]
+fn each_cloud_has_its_own_store_and_no_other() {
+    for (cloud, own) in [("lambda", "lambda-store"), ("vercel", "vercel-store"), ("cloudflare", "tool-state")] {
+        let sandbox = Sandbox::new();
+        sandbox.ok(&["init", ".", "--name", "weather", "--target", cloud, "--yes"]);
+        keep(&sandbox, "state = \"shared\"\n");
+        for store in ["lambda-store", "vercel-store", "tool-state"] {
+            assert_eq!(sandbox.path(&format!("src/generated/{store}.ts")).exists(), store == own, "{store}, {cloud}");
+        }
+        let secrets = sandbox.ok(&["secrets", "list", "--json"]).stdout.contains("UPSTASH");
+        assert_eq!(secrets, cloud == "vercel", "{cloud}");
+    }
+}
