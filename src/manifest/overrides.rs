@@ -59,7 +59,6 @@ pub const VERCEL: &Relied = &[
 
 pub const CLOUDFLARE: &Relied = &[
     (&["env"], "use `[stages]`"),
-    (&["exports"], ""),
     (&["migrations"], ""),
     (&["main"], ""),
     (&["name"], "it is `[server] name`, and the stage's behind it"),
