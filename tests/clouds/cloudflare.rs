@@ -145,11 +145,11 @@ fn what_is_broken_is_deployed_all_the_same() {
     run(&setting.wrangler(&["rollback", "-y"])).unwrap();
     assert_eq!(setting.client.temperature(&url), first);
 
-    // A Worker that throws as it starts never becomes a version.
+    // A Worker that throws as it starts never becomes a version. (A handler that does is imported later.)
     setting.project.replace(
-        "src/climate.ts",
-        "export const CITIES",
-        "throw new Error(\"no weather today\");\nexport const CITIES",
+        "src/generated/cloudflare.ts",
+        "let fetch:",
+        "throw new Error(\"no weather today\");\nlet fetch:",
     );
     let failed = setting.deploy().unwrap_err();
     assert!(failed.tail.contains("no weather today") && failed.tail.contains("10021"), "{}", failed.tail);

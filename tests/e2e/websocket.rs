@@ -116,6 +116,33 @@ fn talks(site: &Site, bearer: &str, talks: Value) -> Vec<Value> {
     talks
 }
 
+/// A socket is no way around the rate limit: the upgrade is a call, and each request on it is one.
+#[test]
+fn each_request_counts_against_the_rate_limit() {
+    let site = Site::new("socket-limit", |root| {
+        weather(root);
+        let manifest = read(root.join("mcp.toml"));
+        write(root.join("mcp.toml"), format!("{manifest}\n[access]\nrate_limit = \"3/minute\"\n"));
+        only_cloudflare(root);
+        with_websocket(root);
+    });
+    // Two windows at most, as the counting goes by the clock: six calls, one of them the upgrade.
+    let ping = |id: usize| Value::from(json!({ "jsonrpc": "2.0", "id": id, "method": "ping" }).to_string());
+    let mut frames: Vec<Value> = (1..=8).map(ping).collect();
+    frames.push(Value::Null);
+    let talk = talks(&site, "", json!([frames])).remove(0);
+    let received = talk["received"].as_array().expect("a list");
+    let ids: Vec<&Value> = received.iter().map(|message| &message["id"]).collect();
+    assert_eq!(ids, (1..=8).collect::<Vec<_>>(), "each is answered: {talk:#}");
+    assert_eq!(received[0]["result"], json!({}), "{talk:#}");
+    let refused: Vec<&Value> = received.iter().filter(|message| !message["error"].is_null()).collect();
+    assert!(refused.len() >= 3, "{talk:#}");
+    for message in refused {
+        assert_eq!(message["error"]["code"], -32000, "{talk:#}");
+        assert!(message["error"]["data"]["retryAfter"].as_u64().is_some_and(|s| (1..=60).contains(&s)), "{talk:#}");
+    }
+}
+
 #[test]
 fn the_v1_client_has_a_whole_session() {
     let mut expected = clients::session(clients::LEGACY);
