@@ -53,7 +53,7 @@ impl Aws {
     fn start() -> Self {
         let port = mcp_deploy::process::free_port().expect("a free port").to_string();
         let mut moto = Command::new(MOTO.path());
-        moto.args(["-H", "127.0.0.1", "-p", &port]);
+        moto.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port]);
         let mut moto = Running::guarded(moto);
         let url = format!("http://127.0.0.1:{port}/");
         let status = format!("{url}moto-api/data.json");
