@@ -153,13 +153,17 @@ fn say(writer: &mut impl Write, response: &Response, for_head: bool) -> io::Resu
     Ok(())
 }
 
-/// Copies until the client ends (true), or the server takes no more: it may have answered already.
+/// Copies until the client ends (true), or the server takes no more (false): it may have answered already, and a client that is
+/// still sending reads that only if somebody takes the rest.
 fn pump(reader: &mut impl Read, to: &mut TcpStream) -> bool {
     let mut piece = [0; 16 * 1024];
     loop {
         match reader.read(&mut piece) {
             Ok(0) | Err(_) => return true,
-            Ok(read) if to.write_all(&piece[..read]).is_err() => return false,
+            Ok(read) if to.write_all(&piece[..read]).is_err() => {
+                while matches!(reader.read(&mut piece), Ok(1..)) {}
+                return false;
+            }
             Ok(_) => {}
         }
     }
