@@ -534,9 +534,8 @@ impl Manifest {
             .iter()
             .map(|prompt| {
                 let mut entry = described(&prompt.name, &prompt.title, &prompt.description, &prompt.icons);
-                if let Some(schema) = &prompt.input {
-                    entry.insert("arguments".into(), prompt_arguments(schema));
-                }
+                // The SDK lists them even where there are none.
+                entry.insert("arguments".into(), prompt.input.as_ref().map_or_else(|| json!([]), prompt_arguments));
                 entry.into()
             })
             .collect()

@@ -228,9 +228,9 @@ fn data(manifest: &Manifest) -> String {
         .iter()
         .zip(manifest.prompt_entries())
         .map(|(prompt, mut entry)| {
-            if let (Some(entry), Some(schema)) = (entry.as_object_mut(), &prompt.input) {
+            if let Some(entry) = entry.as_object_mut() {
                 entry.remove("arguments");
-                entry.insert("argsSchema".into(), schema.clone());
+                entry.extend(prompt.input.clone().map(|schema| ("argsSchema".to_owned(), schema)));
             }
             entry
         })

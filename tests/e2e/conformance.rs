@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::child::{Ran, run};
 use crate::support::site::CONFORMANCE;
 use crate::support::tools::{CONFORMANCE_NEXT, CONFORMANCE_NOW, KIT, TestTool};
-use crate::support::work::{folder, write};
+use crate::support::work::{folder, mcp_deploy, write};
 
 /// What needs the server to ask the client in the middle of a request, and with it a session.
 const NEED_SESSIONS: [&str; 4] =
@@ -52,6 +52,17 @@ fn a_stale_expectation_fails() {
     write(&stale, format!("server:\n{four}  - server-sse-multiple-streams\n  - ping\n"));
     let ran = suite(&CONFORMANCE_NEXT, "lambda", &["--requirements", "2025-11-25"], Some(stale)).expect(1);
     assert!(ran.stdout.contains("ping") && format!("{ran}").to_lowercase().contains("stale"), "{ran}");
+}
+
+/// Our own prober finds what the fixtures declare, prompts without arguments among it.
+fn is_what_its_manifest_says(target: &str) {
+    let verify = run(mcp_deploy(&CONFORMANCE.root, ["verify", &CONFORMANCE.server(target).url, "--json"])).expect(0);
+    let report = verify.json();
+    assert_eq!(report["counts"]["failed"], 0, "{report:#}");
+    let checks = report["checks"].as_array().expect("checks");
+    for id in ["contract.tools", "contract.resources", "contract.prompts"] {
+        assert!(checks.iter().any(|check| check["id"] == id && check["outcome"] == "passed"), "{id}: {report:#}");
+    }
 }
 
 fn suite(tool: &TestTool, target: &str, args: &[&str], expected: Option<PathBuf>) -> Ran {
@@ -127,4 +138,9 @@ fn failed(scenarios: &[Scenario]) -> Vec<&str> {
     failed
 }
 
-crate::support::on_every_runtime!(meets_2026_07_28, meets_2025_11_25, meets_the_released_suite);
+crate::support::on_every_runtime!(
+    meets_2026_07_28,
+    meets_2025_11_25,
+    meets_the_released_suite,
+    is_what_its_manifest_says
+);
