@@ -89,11 +89,11 @@ pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
     faults.extend(packages::faults(&project.root, &project.manifest));
     stop_at(faults)?;
     install_packages(project, tools)?;
-    let faults = step("check types", || {
-        let faults = packages::type_faults(project, tools)?;
-        Ok(faults)
-    })?;
-    stop_at(faults)
+    let step = ui::step("check types");
+    let faults = packages::type_faults(project, tools);
+    let sound = faults.as_ref().is_ok_and(|faults| project::errors(faults) == 0);
+    step.end(if sound { Mark::Good } else { Mark::Bad }, "");
+    stop_at(faults?)
 }
 
 /// `npm install`, when it is due.
@@ -272,6 +272,17 @@ pub fn bearer_header(variable: Option<&str>) -> Result<Vec<(String, String)>> {
         Ok(token) if !token.trim().is_empty() => Ok(vec![guest::bearer(token.trim())]),
         _ => bail!(Usage(format!("the environment variable `{name}` of `--bearer-env` is not set"))),
     }
+}
+
+/// Fails when a call is to a tool that the manifest does not declare.
+pub fn declared(calls: &[Call], manifest: &Manifest) -> Result<()> {
+    let tools: Vec<&str> = manifest.tools.iter().map(|tool| tool.name.as_str()).collect();
+    let Some(call) = calls.iter().find(|call| !tools.contains(&call.name.as_str())) else { return Ok(()) };
+    let hint = crate::manifest::nearest(&call.name, tools.iter().copied()).unwrap_or_else(|| match tools.as_slice() {
+        [] => "it declares no tool; `mcp-deploy add-tool NAME` adds one".to_owned(),
+        tools => format!("it declares `{}`", tools.join("`, `")),
+    });
+    bail!(Usage(format!("the manifest declares no tool `{}`, which `--call` names\nhint: {hint}", call.name)))
 }
 
 /// What the manifest promises a client.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::{End, chosen, report};
 use crate::cli::Dev;
@@ -29,6 +29,11 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     let [target] = named.as_slice() else {
         return Err(Usage("`--target` must name one cloud of the manifest".into()).into());
     };
+    if let Some(port) = args.port.filter(|port| !process::is_free(*port)) {
+        bail!(
+            "port {port} of 127.0.0.1 is taken; nothing was built\nhint: stop what listens there, or leave out `--port`, which takes a free one"
+        );
+    }
     let tools = pipeline::tools(&[target], Mode::of(args.yes))?;
     // One port for the whole session: clients keep their URL across restarts.
     let port = args.port.map_or_else(free_port, Ok).context("no free port on 127.0.0.1")?;

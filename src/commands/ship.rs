@@ -66,6 +66,7 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
             "the manifest names no cloud\nhint: add `[targets.lambda]`, `[targets.vercel]` or `[targets.cloudflare]` to `mcp.toml`"
         );
     }
+    pipeline::declared(&args.calls.call, &project.manifest)?;
     if args.dry_run {
         return dry_run(&project, &targets, args.local);
     }
@@ -279,9 +280,11 @@ impl std::fmt::Display for AlreadyShown {
     }
 }
 
-/// Every file that would be written, every command that would be run; touches nothing.
+/// Every file that would be written, every command that would be run; touches nothing. Fails where shipping would at once.
 fn dry_run(project: &Project, targets: &[&'static Target], local: bool) -> Result<End> {
-    preview(&project.plan()?);
+    let plan = project.plan()?;
+    preview(&plan);
+    plan.unedited()?;
     let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
     let tools = Toolchain::named(&names, &Search::from_env()?);
     if let Some(cmd) = packages::install_command(&project.home, &tools) {

@@ -87,12 +87,17 @@ pub fn free_port() -> io::Result<u16> {
     // Two programs that look at the same time should not look at the same place.
     let from = RandomState::new().hash_one(std::process::id()) as usize % PORTS.len();
     for port in PORTS.cycle().skip(from).take(PORTS.len()) {
-        if !given.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if !given.contains(&port) && is_free(port) {
             given.insert(port);
             return Ok(port);
         }
     }
     Err(io::ErrorKind::AddrInUse.into())
+}
+
+/// Whether a server could listen on this port of the loopback interface.
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 fn start(cmd: &Cmd, io: Io) -> anyhow::Result<(Running, Capture)> {
