@@ -14,6 +14,7 @@ use crate::process::{self, free_port};
 use crate::project::Project;
 use crate::prompt::{Mode, Usage};
 use crate::recording::{self, Recording};
+use crate::server_log;
 use crate::targets::{self, Build, Target};
 use crate::toolchain::Toolchain;
 use crate::ui::{self, Mark};
@@ -80,7 +81,7 @@ fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> 
     let build = Build { root, manifest: &project.manifest, tools };
     pipeline::build(target, &build)?;
     let state = project.manifest.has_state().then(|| plan::local_state(root)).transpose()?;
-    let running = pipeline::start(target, &build, Some(port), state.as_deref())?;
+    let running = pipeline::start(target, &build, Some(port), state.as_deref(), Some(&server_log::listener()))?;
     ui::mark(Mark::Good, format_args!("{} on {}; Ctrl-C stops it", running.url(), running.runtime()));
     if let Some(bearer) = running.bearer() {
         ui::say(format_args!("     for as long as it runs, clients may send: Authorization: Bearer {bearer}"));

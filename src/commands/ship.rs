@@ -18,6 +18,7 @@ use crate::project::{self, Project};
 use crate::prompt::Mode;
 use crate::recording;
 use crate::release::{self, Plan, Release};
+use crate::server_log;
 use crate::targets::{self, Build, Target};
 use crate::toolchain::{Search, Toolchain};
 use crate::ui::{self, Mark};
@@ -196,6 +197,7 @@ fn one(target: &'static Target, build: &Build<'_>, calls: &[Call]) -> Result<Loc
     step.end(mark, &format!("{} ({})", pipeline::counted(&run.report), run.runtime));
     pipeline::print_answers(&run.report);
     run.report.checks.iter().filter(|check| check.outcome == Outcome::Failed).for_each(pipeline::print_check);
+    server_log::print(&run.log);
     Ok(run)
 }
 

@@ -11,6 +11,7 @@ use crate::pipeline;
 use crate::probe::{self, Check, Options, Report};
 use crate::project::Project;
 use crate::prompt::{Mode, Usage};
+use crate::server_log;
 use crate::targets::{self, Build};
 use crate::ui;
 
@@ -34,6 +35,7 @@ pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
             let tools = pipeline::tools(&targets, Mode::for_answer(false, json))?;
             let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
             let run = pipeline::run_locally(target, &build, &args.calls.call, &mut on_check)?;
+            server_log::print(&run.log);
             ui::say(format_args!("\nran on {}", run.runtime));
             run.report
         }
