@@ -17,6 +17,7 @@ mod prompt;
 mod recording;
 mod release;
 pub mod runtime_api;
+mod server_log;
 pub mod targets;
 pub mod template;
 pub mod toolchain;

@@ -110,7 +110,7 @@ pub fn type_faults(project: &Project, tools: &Toolchain) -> Result<Vec<Fault>> {
         Ok(_) => Ok(Vec::new()),
         Err(error) => match error.downcast_ref::<ToolFailed>() {
             Some(failed) => {
-                let faults: Vec<Fault> = failed.stdout.lines().filter_map(type_fault).collect();
+                let faults = compiler_faults(&failed.stdout);
                 if faults.is_empty() { Err(error) } else { Ok(faults) }
             }
             None => Err(error),
@@ -118,7 +118,29 @@ pub fn type_faults(project: &Project, tools: &Toolchain) -> Result<Vec<Fault>> {
     }
 }
 
-/// `src/tools/a.ts(3,5): error TS2322: Type …`; indented lines that follow explain, and are left out.
+/// Indented lines that follow a fault lead from the whole to its cause: of them the last is told with it.
+fn compiler_faults(said: &str) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = Vec::new();
+    let mut lines = said.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some(mut fault) = type_fault(line) else { continue };
+        let explains = |line: &&str| line.starts_with(' ');
+        if let Some(cause) = std::iter::from_fn(|| lines.next_if(explains)).last() {
+            fault.message = format!("{} {}", fault.message, cut(cause.trim()));
+        }
+        faults.push(fault);
+    }
+    faults
+}
+
+/// A type written out can be longer than a screen.
+fn cut(line: &str) -> String {
+    const SHOWN: usize = 400;
+    let shown: String = line.chars().take(SHOWN).collect();
+    if shown.len() < line.len() { shown + "…" } else { shown }
+}
+
+/// `src/tools/a.ts(3,5): error TS2322: Type …`
 fn type_fault(line: &str) -> Option<Fault> {
     let (place, message) = line.split_once("): error ")?;
     let (file, at) = place.rsplit_once('(')?;
@@ -137,5 +159,24 @@ mod tests {
         assert_eq!((fault.file.as_str(), fault.at), ("src/tools/a(1).ts", Position { line: 3, column: 5 }));
         assert_eq!(fault.message, "TS2322: Type 'string' is not assignable.");
         assert!(type_fault("  Type 'x' is not assignable to type 'y'.").is_none());
+    }
+
+    #[test]
+    fn tells_the_cause_with_the_fault() {
+        let said = "a.ts(3,5): error TS2322: Type 'A' is not assignable to type 'B'.
+  Types of property 'x' are incompatible.
+    Type 'number' is not assignable to type 'string'.
+b.ts(1,1): error TS1005: ';' expected.
+";
+        let messages: Vec<String> = compiler_faults(said).into_iter().map(|fault| fault.message).collect();
+        assert_eq!(
+            messages,
+            [
+                "TS2322: Type 'A' is not assignable to type 'B'. Type 'number' is not assignable to type 'string'.",
+                "TS1005: ';' expected."
+            ]
+        );
+        let long = format!("a.ts(1,1): error TS2322: No.\n  {}\n", "é".repeat(500));
+        assert_eq!(compiler_faults(&long)[0].message, format!("TS2322: No. {}…", "é".repeat(400)));
     }
 }

@@ -16,9 +16,10 @@ use crate::manifest::{Fault, Manifest};
 use crate::packages;
 use crate::plan;
 use crate::probe::{self, Call, Check, Contract, Era, Outcome, Report};
-use crate::process::{self, Interrupted, Io, Server};
+use crate::process::{self, Interrupted, Io, Listener, Server};
 use crate::project::{self, Faulty, Project};
 use crate::prompt::{self, Mode, Usage};
+use crate::server_log;
 use crate::targets::{Build, Local, Start, Step, Target};
 use crate::toolchain::{self, MissingTools, Need, Search, Toolchain};
 use crate::ui::{self, Mark};
@@ -32,6 +33,9 @@ pub struct LocalRun {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bundle: Option<Size>,
     pub report: Report,
+    /// What the server itself wrote about calls that failed.
+    #[serde(skip)]
+    pub log: Vec<String>,
 }
 
 /// Bytes of what would be uploaded.
@@ -89,11 +93,11 @@ pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
     faults.extend(packages::faults(&project.root, &project.manifest));
     stop_at(faults)?;
     install_packages(project, tools)?;
-    let faults = step("check types", || {
-        let faults = packages::type_faults(project, tools)?;
-        Ok(faults)
-    })?;
-    stop_at(faults)
+    let step = ui::step("check types");
+    let faults = packages::type_faults(project, tools);
+    let sound = faults.as_ref().is_ok_and(|faults| project::errors(faults) == 0);
+    step.end(if sound { Mark::Good } else { Mark::Bad }, "");
+    stop_at(faults?)
 }
 
 /// `npm install`, when it is due.
@@ -151,8 +155,14 @@ pub struct Running {
 }
 
 /// Starts what was built, on `port` or a free one, and waits until it answers. What tools keep is in `state`, or in a folder that goes
-/// away with the run.
-pub fn start(target: &'static Target, build: &Build<'_>, port: Option<u16>, state: Option<&Path>) -> Result<Running> {
+/// away with the run. The listener hears the log.
+pub fn start(
+    target: &'static Target,
+    build: &Build<'_>,
+    port: Option<u16>,
+    state: Option<&Path>,
+    listener: Option<&Listener>,
+) -> Result<Running> {
     let artifact = (target.artifact)(build.root);
     if !artifact.exists() {
         let (title, name) = (target.title, target.name);
@@ -174,7 +184,8 @@ pub fn start(target: &'static Target, build: &Build<'_>, port: Option<u16>, stat
     let fleeting = scratch.path().join("state");
     let state = state.unwrap_or(&fleeting);
     let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env, guest: &guest.env, state })?;
-    let servers = local.commands.iter().map(Server::spawn).collect::<Result<Vec<_>>>()?;
+    let servers = local.commands.iter().map(|cmd| Server::spawn_heard(cmd, listener.cloned()));
+    let servers = servers.collect::<Result<Vec<_>>>()?;
     let mut running = Running { target, servers, local, guest, _scratch: scratch };
     let health = format!("{}/health", running.local.base);
     if let Some(server) = running.servers.first_mut() {
@@ -217,7 +228,7 @@ pub fn run_locally(
     calls: &[Call],
     on_check: &mut dyn FnMut(&Check),
 ) -> Result<LocalRun> {
-    let mut running = start(target, build, None, None)?;
+    let mut running = start(target, build, None, None, None)?;
     let options = probe::Options {
         url: running.url(),
         local: true,
@@ -229,8 +240,10 @@ pub fn run_locally(
     };
     let report = prove(options, Some(contract(build.manifest)), on_check)?;
     running.still_runs()?;
+    let said: String = running.servers.iter().map(Server::log).collect();
+    let log = server_log::about_failed(&report, &said);
     let bundle = weigh(&running.local.bundle).ok().map(|raw| Size { raw });
-    Ok(LocalRun { target: running.target.name, runtime: running.local.runtime.clone(), bundle, report })
+    Ok(LocalRun { target: running.target.name, runtime: running.local.runtime.clone(), bundle, report, log })
 }
 
 /// Probes a server until it is done or the user interrupts, who need not wait for an answer that is still to come.
@@ -272,6 +285,17 @@ pub fn bearer_header(variable: Option<&str>) -> Result<Vec<(String, String)>> {
         Ok(token) if !token.trim().is_empty() => Ok(vec![guest::bearer(token.trim())]),
         _ => bail!(Usage(format!("the environment variable `{name}` of `--bearer-env` is not set"))),
     }
+}
+
+/// Fails when a call is to a tool that the manifest does not declare.
+pub fn declared(calls: &[Call], manifest: &Manifest) -> Result<()> {
+    let tools: Vec<&str> = manifest.tools.iter().map(|tool| tool.name.as_str()).collect();
+    let Some(call) = calls.iter().find(|call| !tools.contains(&call.name.as_str())) else { return Ok(()) };
+    let hint = crate::manifest::nearest(&call.name, tools.iter().copied()).unwrap_or_else(|| match tools.as_slice() {
+        [] => "it declares no tool; `mcp-deploy add-tool NAME` adds one".to_owned(),
+        tools => format!("it declares `{}`", tools.join("`, `")),
+    });
+    bail!(Usage(format!("the manifest declares no tool `{}`, which `--call` names\nhint: {hint}", call.name)))
 }
 
 /// What the manifest promises a client.

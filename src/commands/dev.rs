@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::{End, chosen, report};
 use crate::cli::Dev;
@@ -14,6 +14,7 @@ use crate::process::{self, free_port};
 use crate::project::Project;
 use crate::prompt::{Mode, Usage};
 use crate::recording::{self, Recording};
+use crate::server_log;
 use crate::targets::{self, Build, Target};
 use crate::toolchain::Toolchain;
 use crate::ui::{self, Mark};
@@ -29,6 +30,11 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     let [target] = named.as_slice() else {
         return Err(Usage("`--target` must name one cloud of the manifest".into()).into());
     };
+    if let Some(port) = args.port.filter(|port| !process::is_free(*port)) {
+        bail!(
+            "port {port} of 127.0.0.1 is taken; nothing was built\nhint: stop what listens there, or leave out `--port`, which takes a free one"
+        );
+    }
     let tools = pipeline::tools(&[target], Mode::of(args.yes))?;
     // One port for the whole session: clients keep their URL across restarts.
     let port = args.port.map_or_else(free_port, Ok).context("no free port on 127.0.0.1")?;
@@ -75,7 +81,7 @@ fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> 
     let build = Build { root, manifest: &project.manifest, tools };
     pipeline::build(target, &build)?;
     let state = project.manifest.has_state().then(|| plan::local_state(root)).transpose()?;
-    let running = pipeline::start(target, &build, Some(port), state.as_deref())?;
+    let running = pipeline::start(target, &build, Some(port), state.as_deref(), Some(&server_log::listener()))?;
     ui::mark(Mark::Good, format_args!("{} on {}; Ctrl-C stops it", running.url(), running.runtime()));
     if let Some(bearer) = running.bearer() {
         ui::say(format_args!("     for as long as it runs, clients may send: Authorization: Bearer {bearer}"));

@@ -34,7 +34,10 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
     ui::say(format_args!("took the {noun} `{name}` out of mcp.toml"));
     let handler = kind.handler(name);
     if project.root.join(&handler).exists() {
-        ui::say(format_args!("`{handler}` is yours and stays; delete it when you no longer need it"));
+        // It imports the types of what is gone.
+        ui::say(format_args!(
+            "`{handler}` is yours and stays; the project does not compile until you delete it or bring the {noun} back"
+        ));
     }
     Ok(End::Done)
 }

@@ -113,7 +113,9 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
     let clouds = Clouds::open(target, stage, Mode::for_answer(false, json), dir)?;
     let mut stored = Vec::new();
     clouds.each(|target, context| {
-        stored.push((target.name, (target.cloud.secret_names)(context)?));
+        let names = (target.cloud.secret_names)(context);
+        let names = names.with_context(|| format!("cannot list the secrets on {}", target.title))?;
+        stored.push((target.name, names));
         Ok(())
     })?;
     let on = |name: &str| -> Vec<&'static str> {
@@ -144,11 +146,10 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
         ui::say("the manifest declares no secrets");
     }
     for entry in &answer.secrets {
-        let mark = if entry.local { Mark::Good } else { Mark::Skipped };
-        let here = match (entry.local, entry.optional) {
-            (true, _) => "set here",
-            (false, false) => "not set here",
-            (false, true) => "optional, not set here",
+        let (mark, here) = match (entry.local, entry.optional) {
+            (true, _) => (Mark::Good, "set here"),
+            (false, false) => (Mark::Bad, "not set here"),
+            (false, true) => (Mark::Skipped, "optional, not set here"),
         };
         let clouds =
             if entry.clouds.is_empty() { String::new() } else { format!(", set on {}", entry.clouds.join(", ")) };

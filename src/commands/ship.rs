@@ -18,6 +18,7 @@ use crate::project::{self, Project};
 use crate::prompt::Mode;
 use crate::recording;
 use crate::release::{self, Plan, Release};
+use crate::server_log;
 use crate::targets::{self, Build, Target};
 use crate::toolchain::{Search, Toolchain};
 use crate::ui::{self, Mark};
@@ -66,6 +67,7 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
             "the manifest names no cloud\nhint: add `[targets.lambda]`, `[targets.vercel]` or `[targets.cloudflare]` to `mcp.toml`"
         );
     }
+    pipeline::declared(&args.calls.call, &project.manifest)?;
     if args.dry_run {
         return dry_run(&project, &targets, args.local);
     }
@@ -195,6 +197,7 @@ fn one(target: &'static Target, build: &Build<'_>, calls: &[Call]) -> Result<Loc
     step.end(mark, &format!("{} ({})", pipeline::counted(&run.report), run.runtime));
     pipeline::print_answers(&run.report);
     run.report.checks.iter().filter(|check| check.outcome == Outcome::Failed).for_each(pipeline::print_check);
+    server_log::print(&run.log);
     Ok(run)
 }
 
@@ -279,9 +282,11 @@ impl std::fmt::Display for AlreadyShown {
     }
 }
 
-/// Every file that would be written, every command that would be run; touches nothing.
+/// Every file that would be written, every command that would be run; touches nothing. Fails where shipping would at once.
 fn dry_run(project: &Project, targets: &[&'static Target], local: bool) -> Result<End> {
-    preview(&project.plan()?);
+    let plan = project.plan()?;
+    preview(&plan);
+    plan.unedited()?;
     let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
     let tools = Toolchain::named(&names, &Search::from_env()?);
     if let Some(cmd) = packages::install_command(&project.home, &tools) {

@@ -11,6 +11,7 @@ use crate::pipeline;
 use crate::probe::{self, Check, Options, Report};
 use crate::project::Project;
 use crate::prompt::{Mode, Usage};
+use crate::server_log;
 use crate::targets::{self, Build};
 use crate::ui;
 
@@ -30,9 +31,11 @@ pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
             let [target] = targets.as_slice() else {
                 return Err(Usage("`--target` must name one cloud".into()).into());
             };
+            pipeline::declared(&args.calls.call, &project.manifest)?;
             let tools = pipeline::tools(&targets, Mode::for_answer(false, json))?;
             let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
             let run = pipeline::run_locally(target, &build, &args.calls.call, &mut on_check)?;
+            server_log::print(&run.log);
             ui::say(format_args!("\nran on {}", run.runtime));
             run.report
         }
@@ -55,8 +58,9 @@ fn remote(url: &str, args: &Verify, dir: Option<&Path>, on_check: &mut dyn FnMut
         (Err(_), None) => None,
     };
     let manifest = project.as_ref().map(|project| &project.manifest);
-    if manifest.is_none() {
-        ui::say(format_args!("no `{}` here, so the answers are compared with nothing", manifest::FILE));
+    match manifest {
+        Some(manifest) => pipeline::declared(&args.calls.call, manifest)?,
+        None => ui::say(format_args!("no `{}` here, so the answers are compared with nothing", manifest::FILE)),
     }
     let options = Options {
         url: url.to_owned(),

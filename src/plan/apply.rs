@@ -70,9 +70,8 @@ impl Plan {
     /// Writes the plan. An error or Ctrl-C in the middle puts everything back; being killed in the middle
     /// leaves a lock file that knows both versions of every file, so that the next run finishes the work.
     pub fn apply(&self, force: bool) -> Result<Applied> {
-        let conflicts = self.conflicts();
-        if !force && !conflicts.is_empty() {
-            bail!(Conflicts(conflicts.iter().map(|change| change.path.clone()).collect()));
+        if !force {
+            self.unedited()?;
         }
         let mut undo = Undo::default();
         let result = self.write_all(&mut undo);
@@ -80,6 +79,14 @@ impl Plan {
             undo.roll_back();
         }
         result
+    }
+
+    /// Fails where applying without force would: a generated file was edited by hand.
+    pub fn unedited(&self) -> Result<(), Conflicts> {
+        match self.conflicts().as_slice() {
+            [] => Ok(()),
+            edited => Err(Conflicts(edited.iter().map(|change| change.path.clone()).collect())),
+        }
     }
 
     fn write_all(&self, undo: &mut Undo) -> Result<Applied> {

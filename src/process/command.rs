@@ -18,6 +18,8 @@ pub struct Cmd {
     dir: Option<PathBuf>,
     env: Vec<(OsString, Var)>,
     input: Option<Vec<u8>>,
+    /// Secrets that the program finds by itself.
+    known: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -34,7 +36,16 @@ const SHORTEST_SECRET: usize = 6;
 impl Cmd {
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         let program = program.as_ref().to_owned();
-        Cmd { program, script: None, shown: None, args: Vec::new(), dir: None, env: Vec::new(), input: None }
+        Cmd {
+            program,
+            script: None,
+            shown: None,
+            args: Vec::new(),
+            dir: None,
+            env: Vec::new(),
+            input: None,
+            known: Vec::new(),
+        }
     }
 
     /// A script and its interpreter: `node path/to/bin.js`, shown by the script's name alone.
@@ -80,6 +91,12 @@ impl Cmd {
         self.set(key, Var::Secret(value))
     }
 
+    /// A secret that the program reads from elsewhere: not given to it, but blotted out of its log.
+    pub fn knows_secret(mut self, value: impl Into<String>) -> Self {
+        self.known.push(value.into());
+        self
+    }
+
     pub fn env_remove(self, key: impl AsRef<OsStr>) -> Self {
         self.set(key, Var::Removed)
     }
@@ -114,10 +131,12 @@ impl Cmd {
 
     pub(super) fn secrets(&self) -> Vec<String> {
         let secret = |var: &Var| match var {
-            Var::Secret(value) => value.to_str().filter(|value| value.len() >= SHORTEST_SECRET).map(str::to_owned),
+            Var::Secret(value) => value.to_str().map(str::to_owned),
             _ => None,
         };
-        let mut secrets: Vec<String> = self.env.iter().filter_map(|(_, var)| secret(var)).collect();
+        let given = self.env.iter().filter_map(|(_, var)| secret(var));
+        let mut secrets: Vec<String> =
+            given.chain(self.known.iter().cloned()).filter(|value| value.len() >= SHORTEST_SECRET).collect();
         // The longest first: one secret may be the beginning of another.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets

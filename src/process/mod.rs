@@ -19,7 +19,7 @@ use anyhow::Context;
 
 pub use command::Cmd;
 pub use failure::{Interrupted, ToolFailed, exit_code};
-pub use output::plain;
+pub use output::{Listener, plain};
 pub use running::{install_interrupt_handler, interrupted};
 pub use server::Server;
 
@@ -87,12 +87,17 @@ pub fn free_port() -> io::Result<u16> {
     // Two programs that look at the same time should not look at the same place.
     let from = RandomState::new().hash_one(std::process::id()) as usize % PORTS.len();
     for port in PORTS.cycle().skip(from).take(PORTS.len()) {
-        if !given.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if !given.contains(&port) && is_free(port) {
             given.insert(port);
             return Ok(port);
         }
     }
     Err(io::ErrorKind::AddrInUse.into())
+}
+
+/// Whether a server could listen on this port of the loopback interface.
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 fn start(cmd: &Cmd, io: Io) -> anyhow::Result<(Running, Capture)> {
@@ -101,7 +106,7 @@ fn start(cmd: &Cmd, io: Io) -> anyhow::Result<(Running, Capture)> {
     let terminal = io == Io::Live && io::stdin().is_terminal();
     // On a terminal only the foreground group may read it, so a live child shares ours and gets Ctrl-C by itself.
     let role = if terminal { Role::Foreground } else { Role::Job };
-    launch(cmd, command, role, if io == Io::Answer { Sink::Answer } else { Sink::Log })
+    launch(cmd, command, role, if io == Io::Answer { Sink::Answer } else { Sink::Log }, None)
 }
 
 fn wire(command: &mut Command, cmd: &Cmd, io: Io) -> io::Result<()> {
@@ -126,9 +131,15 @@ fn our_stderr() -> io::Result<Stdio> {
     Ok(io::stderr().as_fd().try_clone_to_owned()?.into())
 }
 
-fn launch(cmd: &Cmd, mut command: Command, role: Role, stdout: Sink) -> anyhow::Result<(Running, Capture)> {
+fn launch(
+    cmd: &Cmd,
+    mut command: Command,
+    role: Role,
+    stdout: Sink,
+    listener: Option<Listener>,
+) -> anyhow::Result<(Running, Capture)> {
     let mut running = Running::spawn(&mut command, role).with_context(|| cannot_run(cmd))?;
-    let capture = Capture::new(cmd.secrets());
+    let capture = Capture::new(cmd.secrets()).heard_by(listener);
     let (input, out, err) = running.pipes();
     if let (Some(mut pipe), Some(bytes)) = (input, cmd.input()) {
         let bytes = bytes.to_vec();

@@ -16,7 +16,11 @@ pub(super) enum Sink {
 pub(super) struct Capture {
     shared: Arc<Shared>,
     secrets: Arc<[String]>,
+    listener: Option<Listener>,
 }
+
+/// Hears every line of a log as it comes, without colours and secrets.
+pub type Listener = Arc<dyn Fn(&str) + Send + Sync>;
 
 #[derive(Default)]
 struct Shared {
@@ -40,7 +44,11 @@ const LINE: usize = 8 * 1024;
 
 impl Capture {
     pub fn new(secrets: Vec<String>) -> Self {
-        Capture { shared: Arc::default(), secrets: secrets.into() }
+        Capture { shared: Arc::default(), secrets: secrets.into(), listener: None }
+    }
+
+    pub fn heard_by(self, listener: Option<Listener>) -> Self {
+        Capture { listener, ..self }
     }
 
     /// Drains `pipe` to its end in a thread of its own.
@@ -116,6 +124,10 @@ impl Capture {
     }
 
     fn keep(&self, sink: Sink, bytes: &[u8]) {
+        // Before the lock: a listener may take its time.
+        if let (Sink::Log, Some(listener)) = (sink, &self.listener) {
+            self.presentable(&String::from_utf8_lossy(bytes)).lines().for_each(|line| listener(line));
+        }
         let mut kept = self.kept();
         kept.seen += bytes.len() as u64;
         match sink {
@@ -207,6 +219,19 @@ mod tests {
         assert!(log.len() <= KEEP && log.len() > KEEP - 20);
         assert!(log.starts_with("line ") && log.ends_with("line 199999\n"));
         assert!(capture.kept().log.capacity() < 8 * KEEP);
+    }
+
+    #[test]
+    fn a_listener_hears_whole_lines_without_secrets() {
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let hearing = heard.clone();
+        let listener: Listener = Arc::new(move |line: &str| hearing.lock().unwrap().push(line.to_owned()));
+        let capture = Capture::new(vec!["hunter2".into()]).heard_by(Some(listener));
+        let (one, other): (&[u8], &[u8]) = (b"a=hun", b"ter2\nb\nlast");
+        capture.drain(Box::new(one.chain(other)), Sink::Log);
+        capture.settle(Duration::from_secs(5));
+        assert_eq!(*heard.lock().unwrap(), ["a=***", "b", "last"]);
+        assert_eq!(capture.log(), "a=***\nb\nlast");
     }
 
     #[test]

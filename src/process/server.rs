@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use super::output::{Capture, Sink};
+use super::output::{Capture, Listener, Sink};
 use super::running::{Role, Running};
 use super::{Cmd, GRACE, Interrupted, SETTLE, ToolFailed, interrupted, launch};
 
@@ -18,13 +18,18 @@ pub struct Server {
 
 impl Server {
     pub fn spawn(cmd: &Cmd) -> anyhow::Result<Self> {
+        Self::spawn_heard(cmd, None)
+    }
+
+    /// The listener hears its log as it comes.
+    pub fn spawn_heard(cmd: &Cmd, listener: Option<Listener>) -> anyhow::Result<Self> {
         if interrupted() {
             return Err(Interrupted.into());
         }
         let mut command = cmd.to_std();
         let input = if cmd.input().is_some() { Stdio::piped() } else { Stdio::null() };
         command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let (running, capture) = launch(cmd, command, Role::Server, Sink::Log)?;
+        let (running, capture) = launch(cmd, command, Role::Server, Sink::Log, listener)?;
         Ok(Server { cmd: cmd.clone(), running, capture })
     }
 

@@ -57,6 +57,8 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         true => cmd.env_secret(name, value).env_noise("CLOUDFLARE_INCLUDE_PROCESS_ENV", "true"),
         false => cmd.args(["--var".to_owned(), format!("{name}:{value}")]),
     });
+    let secrets = start.env.iter().filter(|(name, _)| declared(name));
+    let cmd = secrets.fold(cmd, |cmd, (_, value)| cmd.knows_secret(value));
     Ok(Local {
         // Secrets reach the Worker through `.env`, which wrangler reads itself.
         commands: vec![cmd.current_dir(build.root).env_noise("CI", "1")],

@@ -17,11 +17,20 @@ fn serves_what_was_changed_until_it_is_stopped() {
     let mut dev = Running::start(command);
     let url = dev.until("the URL", LONG, |dev| dev.stdout.text().lines().next().map(str::to_owned));
     assert_eq!(weather(&url), oslo());
+    dev.until("the server's log", LONG, |dev| {
+        dev.stderr
+            .text()
+            .lines()
+            .any(|line| line.starts_with("{\"timestamp\"") && line.contains("weather looked up"))
+            .then_some(())
+    });
 
     let handler = project.join("src/tools/get_weather.ts");
     let text = read(&handler);
-    write(&handler, "this is no TypeScript");
-    dev.until("the fault", LONG, |dev| dev.stderr.text().contains("src/tools/get_weather.ts:1:").then_some(()));
+    write(&handler, text.replace("return { location,", "return { location: 3,"));
+    let cause = "Type 'number' is not assignable to type 'string'.";
+    dev.until("the fault with its cause", LONG, |dev| dev.stderr.text().contains(cause).then_some(()));
+    assert!(dev.stderr.text().contains("FAIL check types"), "{}", dev.stderr.text());
     write(&handler, text.replace("return { location,", "return { location: `${location}!`,"));
     dev.until("the second start", LONG, |dev| {
         (dev.stderr.text().matches("Ctrl-C stops it").count() == 2).then_some(())

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::golden::path;
-use crate::support::{Run, Sandbox, finished};
+use crate::support::{Run, Sandbox, assert_same, finished};
 
 #[test]
 fn the_documented_commands_do_what_is_documented() {
@@ -94,4 +94,29 @@ fn stdout_holds_the_answer_alone() {
     }
     let bash = finished(&mut sandbox.command(&["completions", "bash"]));
     assert!(bash.stdout.starts_with("_mcp__deploy() {") && bash.stderr.is_empty());
+}
+
+#[test]
+fn dev_refuses_a_taken_port_before_it_builds() {
+    let sandbox = Sandbox::weather();
+    let before = sandbox.tree();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let run = sandbox.run(&["dev", "--target", "cloudflare", "--port", &port]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:?}");
+    assert!(
+        run.stderr.starts_with(&format!("error: port {port} of 127.0.0.1 is taken; nothing was built\nhint: ")),
+        "{run:?}"
+    );
+    assert_same(&sandbox.tree(), &before, "nothing was built");
+}
+
+#[test]
+fn a_required_secret_that_is_missing_is_marked_so() {
+    let sandbox = Sandbox::weather();
+    let manifest = sandbox.read("mcp.toml");
+    sandbox.write("mcp.toml", manifest + "\n[secrets]\nWEATHER_NEEDED = \"Needed\"\nWEATHER_EXTRA = { description = \"Extra\", optional = true }\n");
+    let listed = sandbox.ok(&["secrets", "list"]).stderr;
+    assert!(listed.contains("FAIL WEATHER_NEEDED"), "{listed}");
+    assert!(listed.contains("skip WEATHER_EXTRA"), "{listed}");
 }

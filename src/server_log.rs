@@ -1,0 +1,90 @@
+//! The lines that a server that runs here writes about itself, told from the noise of the tools around it.
+
+use crate::probe::{Check, Outcome, Report};
+use crate::process::Listener;
+use crate::ui;
+
+/// How `ctx.log` and the generated code begin a line; wrangler puts its own mark before one of an error.
+const START: &str = "{\"timestamp\":";
+
+/// The server's own words in a line.
+fn own(line: &str) -> Option<&str> {
+    line.find(START).map(|at| line[at..].trim_end())
+}
+
+/// Shows what the server writes as it comes.
+pub fn listener() -> Listener {
+    std::sync::Arc::new(|line: &str| {
+        if let Some(line) = own(line) {
+            ui::say(line);
+        }
+    })
+}
+
+/// What the log says about the calls that failed: by the reference that a client sees, otherwise by the tool's name.
+pub fn about_failed(report: &Report, log: &str) -> Vec<String> {
+    let failed = |check: &&Check| check.outcome == Outcome::Failed && check.id.starts_with("call.");
+    let failed: Vec<&Check> = report.checks.iter().filter(failed).collect();
+    let refers = |line: &&str| {
+        let referred = |check: &&Check, id| check.detail.as_ref().is_some_and(|detail| detail.contains(id));
+        field(line, "ref").is_some_and(|id| failed.iter().any(|check| referred(check, id)))
+    };
+    let names = |line: &&str| {
+        let tool = field(line, "what").and_then(|what| what.strip_prefix("tool ")).map(|tool| format!("`{tool}`"));
+        tool.is_some_and(|tool| failed.iter().any(|check| check.title.starts_with(&tool)))
+    };
+    let lines = || log.lines().filter_map(own);
+    let mut found: Vec<&str> = lines().filter(refers).collect();
+    if found.is_empty() {
+        found = lines().filter(names).collect();
+    }
+    found[found.len().saturating_sub(MOST)..].iter().map(|line| (*line).to_owned()).collect()
+}
+
+/// A call is made in both protocol eras, and each has a reference of its own.
+const MOST: usize = 4;
+
+/// A short text of a line, such as its reference.
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split_once(&format!("\"{name}\":\""))?.1.split_once('"').map(|(text, _)| text).filter(|text| !text.is_empty())
+}
+
+pub fn print(lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    ui::say("     the server's log says:");
+    lines.iter().for_each(|line| ui::say(format_args!("     {line}")));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::probe::Counts;
+
+    fn report(id: &'static str, detail: &str) -> Report {
+        let check = Check {
+            id,
+            title: "`get_a` answers".into(),
+            outcome: Outcome::Failed,
+            detail: Some(detail.into()),
+            hint: None,
+            elapsed: Duration::ZERO,
+        };
+        let counts = Counts::default();
+        Report { url: String::new(), checks: vec![check], answers: Vec::new(), tools: None, counts }
+    }
+
+    #[test]
+    fn finds_what_the_reference_stands_for() {
+        let one = r#"{"timestamp":"t","level":"error","message":"internal error","ref":"11-a","what":"tool get_a","error":"Error: no"}"#;
+        let other = r#"{"timestamp":"t","level":"error","message":"internal error","ref":"22-b","what":"tool get_ab","error":"Error: yes"}"#;
+        let log = format!("starting\n✘ [ERROR] {one}\n{other}\n{{\"timestamp\":\"t\",\"level\":\"info\"}}\n");
+        let failed = report("call.modern", "the tool reports an error: internal error (ref 11-a)");
+        assert_eq!(about_failed(&failed, &log), [one]);
+        assert_eq!(about_failed(&report("call.modern", "timed out"), &log), [one]);
+        assert!(about_failed(&report("hostile.host", "internal error (ref 11-a)"), &log).is_empty());
+    }
+}
