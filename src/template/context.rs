@@ -111,7 +111,12 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
         "websocket": targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true)),
         "store": manifest.needs_store(),
         "state": manifest.has_state(),
-        "secrets": manifest.secrets.iter().map(|secret| json!({ "name": secret.name, "description": secret.description, "optional": secret.optional })).collect::<Vec<_>>(),
+        "secrets": manifest.secrets.iter().map(|secret| json!({
+            "name": secret.name,
+            "description": secret.description,
+            "optional": secret.optional,
+            "repository_name": repository_name(&secret.name),
+        })).collect::<Vec<_>>(),
         "optional_secrets": manifest.secrets.iter().any(|secret| secret.optional),
         "env": manifest.env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     })
@@ -161,6 +166,11 @@ fn rate_limit_namespace(app: &str) -> String {
     let digest = Sha256::digest(app);
     let number = digest.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
     (number >> 1).max(1).to_string()
+}
+
+/// What a repository on GitHub calls a secret: names that begin with `GITHUB_` are GitHub's own, `GITHUB_TOKEN` the token of the run.
+fn repository_name(secret: &str) -> String {
+    if secret.starts_with("GITHUB_") { format!("MCP_{secret}") } else { secret.to_owned() }
 }
 
 fn secrets(manifest: &Manifest, target: &str) -> Vec<Value> {

@@ -36,7 +36,7 @@ const EXAMPLES: [Example; 7] = [
     },
     Example {
         name: "github",
-        env: |services, _| format!("GITHUB_API_URL={}\nGITHUB_TOKEN=t0ken\n", services.github.url()),
+        env: |services, _| format!("GITHUB_API_URL={}\nGITHUB_SEARCH_TOKEN=t0ken\n", services.github.url()),
         requests: || {
             json!([
                 ["callTool", { "name": "search_repositories", "arguments": { "query": "mcp", "sort": "stars", "limit": 1 } }],

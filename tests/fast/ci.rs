@@ -9,7 +9,9 @@ const FILE: &str = ".github/workflows/mcp-deploy.yml";
 #[test]
 fn the_workflow_checks_renders_and_ships() {
     let sandbox = Sandbox::weather();
-    let manifest = sandbox.read("mcp.toml").replace("[env]", "[secrets]\nWEATHER_API_KEY = \"Key\"\n\n[env]");
+    let manifest = sandbox
+        .read("mcp.toml")
+        .replace("[env]", "[secrets]\nWEATHER_API_KEY = \"Key\"\nGITHUB_TOKEN = \"Token\"\n\n[env]");
     sandbox.write("mcp.toml", manifest);
     assert_eq!(sandbox.ok(&["ci", "github", "--dry-run"]).stdout, format!("would create {FILE}\n"));
     assert!(!sandbox.path(FILE).exists());
@@ -46,6 +48,12 @@ fn the_workflow_checks_renders_and_ships() {
     }
     assert_eq!(workflow["jobs"]["ship"]["if"].as_str(), Some("github.event_name == 'push'"));
     assert!(text.contains("WEATHER_API_KEY: ${{ secrets.WEATHER_API_KEY }}"));
+
+    // What begins like that is GitHub's own: the token of the run must not become the server's.
+    assert!(
+        text.contains("GITHUB_TOKEN: ${{ secrets.MCP_GITHUB_TOKEN }}") && !text.contains("secrets.GITHUB_"),
+        "{text}"
+    );
 
     // It is the user's from then on.
     sandbox.write(FILE, "mine");

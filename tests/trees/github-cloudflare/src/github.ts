@@ -15,13 +15,13 @@ export interface Repository {
 /** One GET of GitHub's REST API; `undefined` for what does not exist. */
 export async function github(path: string, { env, signal }: Context, accept = "application/vnd.github+json"): Promise<Response | undefined> {
   const headers = new Headers({ accept, "user-agent": "weather", "x-github-api-version": "2022-11-28" });
-  if (env.GITHUB_TOKEN) headers.set("authorization", `Bearer ${env.GITHUB_TOKEN}`);
+  if (env.GITHUB_SEARCH_TOKEN) headers.set("authorization", `Bearer ${env.GITHUB_SEARCH_TOKEN}`);
   const response = await fetch(env.GITHUB_API_URL + path, { headers, signal });
   if (response.ok) return response;
   if (response.status === 404) return undefined;
   const wait = secondsToWait(response);
   if (wait !== undefined) {
-    const advice = env.GITHUB_TOKEN ? "" : " (without a token GitHub allows few requests: set the secret GITHUB_TOKEN)";
+    const advice = env.GITHUB_SEARCH_TOKEN ? "" : " (without a token GitHub allows few requests: set the secret GITHUB_SEARCH_TOKEN)";
     throw new ToolError(`GitHub's rate limit is reached: try again in ${wait} s${advice}`);
   }
   // 422: it does not understand the query, and says why.

@@ -29,7 +29,7 @@ test("a search returns what a model can use", async () => {
     asked.push(request);
     json(200, { total_count: 7, incomplete_results: false, items: [mcp] })(request, response);
   };
-  const { value } = await callTool("search_repositories", { query: "mcp language:rust", sort: "stars", limit: 1 }, { env: { ...env, GITHUB_TOKEN: "t0ken" } });
+  const { value } = await callTool("search_repositories", { query: "mcp language:rust", sort: "stars", limit: 1 }, { env: { ...env, GITHUB_SEARCH_TOKEN: "t0ken" } });
   const repository = { name: "octo/mcp", description: "A server", stars: 42, language: "Rust", url: mcp.html_url, resource: "github://octo/mcp" };
   assert.deepEqual(value, { total: 7, repositories: [repository] });
   assert.equal(asked[0]?.url, "/search/repositories?q=mcp+language%3Arust&per_page=1&sort=stars");

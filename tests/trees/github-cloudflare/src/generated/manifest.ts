@@ -121,7 +121,7 @@ export const manifest: Manifest = {
     "GITHUB_API_URL": "https://api.github.com"
   },
   "secrets": [
-    "GITHUB_TOKEN"
+    "GITHUB_SEARCH_TOKEN"
   ],
   "access": {
     "origins": [],
@@ -138,6 +138,6 @@ export const manifest: Manifest = {
     "scope": "public"
   },
   "optionalSecrets": [
-    "GITHUB_TOKEN"
+    "GITHUB_SEARCH_TOKEN"
   ]
 };

@@ -39,5 +39,5 @@ export interface Prompts {}
 export interface Env {
   readonly "LOG_LEVEL": string;
   readonly "GITHUB_API_URL": string;
-  readonly "GITHUB_TOKEN": string | undefined;
+  readonly "GITHUB_SEARCH_TOKEN": string | undefined;
 }
