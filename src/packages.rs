@@ -41,11 +41,42 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
             return vec![Fault { at, ..fault(Severity::Error, format!("not valid JSON: {error}"), None) }];
         }
     };
-    needed(manifest, &[])
+    let (lacking, there): (Vec<Package>, Vec<Package>) =
+        needed(manifest, &[]).into_iter().partition(|package| parsed["dependencies"][package.name].is_null());
+    let mut faults: Vec<Fault> = lacking
         .iter()
-        .filter_map(|package| missing(&parsed, package))
-        .map(|(severity, message, hint)| fault(severity, message, Some(hint)))
-        .collect()
+        .map(|Package { name, needed_by, .. }| {
+            fault(Severity::Error, format!("`dependencies` lacks `{name}`, which {needed_by} needs"), None)
+        })
+        .collect();
+    // One command for all of them.
+    if let Some(last) = faults.last_mut() {
+        last.hint = Some(format!("run `{}`", install_exactly(&lacking)));
+    }
+    for package in there {
+        let Package { name, version, .. } = package;
+        let found = &parsed["dependencies"][name];
+        if found != version {
+            let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+            let message = format!("`{name}` is `{found}`; this mcp-deploy was proven with {version}");
+            faults.push(fault(Severity::Warning, message, Some(format!("run `{}`", install_exactly(&[package])))));
+        }
+    }
+    faults
+}
+
+/// The command that adds what an edit of the manifest made necessary; `None` when nothing is lacking, or nobody can tell.
+pub fn to_add(root: &Path, manifest: &Manifest) -> Option<String> {
+    let text = std::fs::read_to_string(root.join(FILE)).ok()?;
+    let parsed: Value = serde_json::from_str(&text).ok()?;
+    let mut lacking = needed(manifest, &[]);
+    lacking.retain(|package| parsed["dependencies"][package.name].is_null());
+    (!lacking.is_empty()).then(|| install_exactly(&lacking))
+}
+
+fn install_exactly(packages: &[Package]) -> String {
+    let names: Vec<_> = packages.iter().map(|Package { name, version, .. }| format!("{name}@{version}")).collect();
+    format!("npm install --save-exact {}", names.join(" "))
 }
 
 /// An npm package that the generated code imports or a cloud's build runs, in the version that was run.
@@ -72,19 +103,6 @@ pub fn needed(manifest: &Manifest, own: &[Package]) -> Vec<Package> {
     all.sort_by_key(|package| package.name);
     all.dedup_by_key(|package| package.name);
     all
-}
-
-fn missing(project: &Value, package: &Package) -> Option<(Severity, String, String)> {
-    let Package { name, version, needed_by } = package;
-    let hint = format!("run `npm install --save-exact {name}@{version}`");
-    match project["dependencies"][*name].as_str() {
-        None => Some((Severity::Error, format!("`dependencies` lacks `{name}`, which {needed_by} needs"), hint)),
-        Some(found) if found != *version => {
-            let message = format!("`{name}` is `{found}`; this mcp-deploy was proven with {version}");
-            Some((Severity::Warning, message, hint))
-        }
-        Some(_) => None,
-    }
 }
 
 /// `npm install`, when `package.json` is newer than what is installed; `None` when nothing is to do.

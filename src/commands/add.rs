@@ -105,6 +105,7 @@ fn add(
         true => ui::say(format_args!("`{handler}` was there already and is kept as it is")),
         false => ui::say(format_args!("next: write what it does in {handler}")),
     }
+    super::say_what_to_install(&project);
     Ok(End::Done)
 }
 

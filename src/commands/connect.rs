@@ -94,7 +94,7 @@ const ROWS: [Row; 5] = [
         servers: "mcpServers",
         entry: |reach| with_key(json!({ "serverUrl": reach.url }), reach, |key| format!("${{env:{key}}}")),
         inputs: |_| None,
-        also: |_| "it belongs into ~/.codeium/windsurf/mcp_config.json".into(),
+        also: |_| "put it into ~/.codeium/windsurf/mcp_config.json".into(),
     },
 ];
 

@@ -28,6 +28,7 @@ use crate::cli::{Command, TargetArg};
 use crate::deploy::record::{self, Deployment, Record};
 use crate::deploy::{self, Context};
 use crate::manifest::Kind;
+use crate::packages;
 use crate::pipeline;
 use crate::plan::{Action, Applied, Plan};
 use crate::project::Project;
@@ -179,5 +180,12 @@ fn report(applied: &Applied) {
         for path in paths {
             ui::say(format_args!("{word} {path}"));
         }
+    }
+}
+
+/// `package.json` is the user's, so what the generated code needs beside it is said and not done.
+fn say_what_to_install(project: &Project) {
+    if let Some(command) = packages::to_add(&project.root, &project.manifest) {
+        ui::say(format_args!("next: {command}"));
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{End, MENDED, preview, report};
+use super::{End, MENDED, preview, report, say_what_to_install};
 use crate::cli::Render;
 use crate::plan::{Action, Change};
 use crate::project::{self, Project};
@@ -40,6 +40,7 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
         let answer = Answer { up_to_date, files: drift.iter().map(|change| Entry::from(*change)).collect() };
         if !args.check && !args.dry_run {
             plan.apply(args.force)?;
+            say_what_to_install(&project);
         }
         ui::json(&answer)?;
         return Ok(if args.check && !up_to_date { End::No } else { End::Done });
@@ -77,5 +78,6 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
     } else if applied.created.is_empty() && applied.updated.is_empty() && applied.deleted.is_empty() {
         ui::say("everything is as mcp.toml says; nothing was written");
     }
+    say_what_to_install(&project);
     Ok(End::Done)
 }

@@ -81,7 +81,7 @@ fn compare(runs: &[LocalRun]) -> bool {
         [] => ui::mark(
             Mark::Good,
             format_args!(
-                "`{TOOL}` answered alike {} times, on {} clouds in both protocol eras: {answer}",
+                "`{TOOL}` answered alike {} times, on {} clouds in both protocol generations: {answer}",
                 results.len(),
                 runs.len()
             ),

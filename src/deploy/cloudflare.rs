@@ -48,7 +48,7 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
     if parsed["loggedIn"] != true {
         let refused = match asked {
             Err(error) if parsed["loggedIn"].is_null() => refused(&error),
-            _ => Problem { login: true, ..Problem::new("wrangler is not logged in to Cloudflare", LOGIN) },
+            _ => Problem { login: true, ..Problem::new("wrangler is not logged in to Cloudflare", login_hint()) },
         };
         return std::iter::once(refused).chain(unset_here(context, NAME)).collect();
     }
@@ -63,7 +63,13 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
     missing_secrets(context, NAME, || secret_names(context))
 }
 
-const LOGIN: &str = "run `wrangler login`, or set `CLOUDFLARE_API_TOKEN` (template \"Edit Cloudflare Workers\")";
+/// wrangler from the private cache is not on PATH, so the way through npm is said too.
+fn login_hint() -> String {
+    let version = ToolId::Wrangler.requirement().version;
+    format!(
+        "run `wrangler login` (`npx wrangler@{version} login` without wrangler on PATH), or set `CLOUDFLARE_API_TOKEN` (template \"Edit Cloudflare Workers\")"
+    )
+}
 
 /// What wrangler says of an API that did not tell who we are.
 fn refused(error: &anyhow::Error) -> Problem {
@@ -76,7 +82,7 @@ fn refused(error: &anyhow::Error) -> Problem {
     match known.iter().find_map(told) {
         Some(line) => {
             let message = format!("Cloudflare does not let us in: {}", line.trim());
-            Problem { login: true, ..Problem::new(message, LOGIN) }
+            Problem { login: true, ..Problem::new(message, login_hint()) }
         }
         None => Problem::new(
             format!("cannot ask Cloudflare who we are: {failed}"),

@@ -76,7 +76,10 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
         let reason =
             said.lines().find_map(|line| line.trim().strip_prefix("Error:")).unwrap_or(&said).trim().to_owned();
         let message = format!("Vercel does not let us in: {reason}");
-        let problem = Problem::new(message, "run `vercel login`, or set `VERCEL_TOKEN`");
+        let version = ToolId::Vercel.requirement().version;
+        let hint =
+            format!("run `vercel login` (`npx vercel@{version} login` without vercel on PATH), or set `VERCEL_TOKEN`");
+        let problem = Problem::new(message, hint);
         return std::iter::once(Problem { login: true, ..problem }).chain(unset_here(context, NAME)).collect();
     }
     missing_secrets(context, NAME, || if is_linked(context) { secret_names(context) } else { Ok(Vec::new()) })

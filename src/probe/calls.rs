@@ -15,7 +15,7 @@ pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: 
     for call in &probe.options.calls {
         let one = ask(probe, client, "call.modern", call, modern, "2026-07-28");
         let other = ask(probe, client, "call.legacy", call, legacy, "2025-11-25");
-        let title = format!("`{}` answers the same in both eras", call.name);
+        let title = format!("`{}` answers the same in both generations", call.name);
         probe.check("call.same", title, || match (&one, &other, modern) {
             (Some(one), Some(other), Some(modern)) => same(client, call, modern, one, other),
             _ => Err(Fault::skip("there are no two answers to compare")),

@@ -280,7 +280,7 @@ pub fn count(number: usize, what: &str) -> String {
 
 /// One manifest, one answer: a client of either era must see the same server.
 pub fn same(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Server>) {
-    probe.check("eras.same", "lists the same in both eras", || {
+    probe.check("eras.same", "lists the same in both generations", || {
         let (Some(modern), Some(legacy)) = (modern, legacy) else {
             return Err(Fault::skip("only one era, or none, is spoken"));
         };
@@ -303,7 +303,7 @@ pub fn same(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Server>)
             }
         }
         match compared {
-            0 => Err(Fault::skip("there is no list of both eras to compare")),
+            0 => Err(Fault::skip("there is no list of both generations to compare")),
             _ => Ok(String::new()),
         }
     });

@@ -70,7 +70,8 @@ fn what_is_rendered_follows_the_kind() {
     assert!(sandbox.read("src/generated/manifest.ts").contains(r#""scope": "private""#));
     let oauth = "[access]\nauth = \"oauth\"\n[access.oauth]\nissuer = \"https://a.example\"\naudience = \"b\"\n\n[env]";
     sandbox.write("mcp.toml", open.replace("[env]", oauth));
-    sandbox.ok(&["render"]);
+    let render = sandbox.ok(&["render"]);
+    assert!(render.stderr.contains("\nnext: npm install --save-exact jose@"), "{render:?}");
     assert!(sandbox.read(auth).contains(r#"const ISSUER = "https://a.example";"#));
     assert!(!sandbox.read("wrangler.jsonc").contains("secrets"));
     let check = sandbox.run(&["check", "--no-types"]);

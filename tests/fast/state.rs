@@ -38,6 +38,16 @@ fn what_is_rendered_follows_the_manifest() {
     assert!(secrets.stdout.contains("UPSTASH_REDIS_REST_URL") && secrets.stdout.contains("UPSTASH_REDIS_REST_TOKEN"));
     let check = sandbox.run(&["check", "--no-types"]);
     assert!(check.stderr.contains("npm install --save-exact aws4fetch@"), "DynamoDB's requests are signed: {check:?}");
+    // Several packages are one command, in `check` and `render` alike.
+    let package = sandbox.read("package.json");
+    sandbox.write("package.json", "{\"dependencies\": {\"mcp-handler\": \"2.4.0\", \"esbuild\": \"0.28.2\"}}\n");
+    for command in [["check", "--no-types"].as_slice(), &["render"]] {
+        let said = sandbox.run(command).stderr;
+        let count = said.matches("npm install --save-exact").count();
+        assert_eq!(count, 1, "{said}");
+        assert!(said.contains("npm install --save-exact @modelcontextprotocol/server@2.4.0 aws4fetch@"), "{said}");
+    }
+    sandbox.write("package.json", package);
 
     keep(&sandbox, "");
     assert_same(&sandbox.tree(), &before, "what nobody needs any more is taken away");
