@@ -27,9 +27,8 @@ fn scripts(path: &Path) -> std::io::Result<u64> {
     if script { Ok(std::fs::metadata(path)?.len()) } else { Ok(0) }
 }
 
-/// Fails, naming what weighs most, when there is a budget and the build is above it.
-pub fn check(target: &Target, build: &Build<'_>) -> Result<()> {
-    let Some(budget) = build.manifest.limits.bundle_kb else { return Ok(()) };
+/// Fails, naming what weighs most, when the build is above `budget` kB.
+pub fn check(target: &Target, build: &Build<'_>, budget: u64) -> Result<()> {
     let bytes = weigh(target, build.root)?;
     if bytes <= budget * 1000 {
         return Ok(());

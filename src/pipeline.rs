@@ -130,9 +130,9 @@ fn step<T>(title: impl Into<String>, work: impl FnOnce() -> Result<T>) -> Result
 pub fn build(target: &Target, build: &Build<'_>) -> Result<()> {
     (target.build)(build).iter().try_for_each(|part| run_step(target, part))?;
     match build.manifest.limits.bundle_kb {
-        Some(budget) => {
-            step(format!("{}: weigh the bundle (at most {budget} kB)", target.name), || budget::check(target, build))
-        }
+        Some(budget) => step(format!("{}: weigh the bundle (at most {budget} kB)", target.name), || {
+            budget::check(target, build, budget)
+        }),
         None => Ok(()),
     }
 }
