@@ -162,6 +162,8 @@ fn entry(target: &Target, context: &Context<'_>, plan: &Plan<'_>, deployed: Depl
         target: target.name.to_owned(),
         stage: plan.stage.to_owned(),
         region: deployed.region,
+        account: deployed.account,
+        stack_set: deployed.stack_set,
         url: deployed.url,
         direct: deployed.direct,
         version: deployed.version,

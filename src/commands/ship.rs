@@ -323,6 +323,8 @@ mod tests {
             target: "lambda".into(),
             stage: "production".into(),
             region: None,
+            account: None,
+            stack_set: None,
             url: "https://x/mcp".into(),
             direct: None,
             version: None,

@@ -115,7 +115,7 @@ fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
     let mut urls = targets.filter_map(endpoint);
     let version = deployed["version_id"].as_str().map(str::to_owned);
     match urls.next() {
-        Some(url) => Ok(Deployed { region: None, url, direct: None, version }),
+        Some(url) => Ok(Deployed { version, ..Deployed::at(url) }),
         None => bail!(
             "wrangler deployed the Worker, but named no URL for it\nhint: set `domains` in `[targets.cloudflare]`, or enable workers.dev for the account"
         ),

@@ -129,12 +129,22 @@ impl Problem {
 #[derive(Debug, Clone)]
 pub struct Deployed {
     pub region: Option<String>,
+    /// Of a stack set that deploys to other accounts.
+    pub account: Option<String>,
+    pub stack_set: Option<record::Member>,
     /// The MCP endpoint.
     pub url: String,
     /// Where this region alone answers, when `url` is that of several.
     pub direct: Option<String>,
     /// The cloud's own identifier of what is served now: a Lambda version, a Vercel deployment, a Worker version.
     pub version: Option<String>,
+}
+
+impl Deployed {
+    /// A deployment of which only the endpoint is known.
+    pub fn at(url: String) -> Self {
+        Deployed { region: None, account: None, stack_set: None, url, direct: None, version: None }
+    }
 }
 
 fn required<'a>(context: &Context<'a>, target: &str) -> impl Iterator<Item = &'a Secret> {

@@ -44,6 +44,9 @@ pub struct Deployment {
     pub stage: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub region: Option<String>,
+    /// The AWS account, where a stack set deploys to others.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub account: Option<String>,
     /// The MCP endpoint.
     pub url: String,
     /// Where this region alone answers, when `url` is that of several.
@@ -61,7 +64,31 @@ pub struct Deployment {
     /// Bytes of what was uploaded, uncompressed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bundle_bytes: Option<u64>,
+    /// What is needed to change it again, when it is a stack of a stack set.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stack_set: Option<Member>,
     pub state: State,
+}
+
+/// One stack of a CloudFormation StackSet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The region that the stack set itself is in.
+    pub home: String,
+    /// The stack's ARN.
+    pub stack: String,
+    /// By which its account is entered; none in the account that ships.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub role: Option<String>,
+    /// Whether the account that ships is a delegated administrator.
+    pub delegated_admin: bool,
+}
+
+impl Member {
+    /// The stack's name: `arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID`.
+    pub fn name(&self) -> Result<&str> {
+        self.stack.split('/').nth(1).with_context(|| format!("`{}` is no ARN of a stack", self.stack))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +127,8 @@ impl State {
 
 impl Deployment {
     pub fn same_place(&self, other: &Deployment) -> bool {
-        (&self.target, &self.stage, &self.region) == (&other.target, &other.stage, &other.region)
+        (&self.target, &self.stage, &self.account, &self.region)
+            == (&other.target, &other.stage, &other.account, &other.region)
     }
 
     /// The address that nothing else answers at.
@@ -108,12 +136,10 @@ impl Deployment {
         self.direct.as_ref().unwrap_or(&self.url)
     }
 
-    /// `lambda eu-west-1 (staging)`: for people.
+    /// `lambda eu-west-1 (staging)`, or `lambda 111122223333 eu-west-1`: for people.
     pub fn place(&self) -> String {
-        match &self.region {
-            Some(region) => named(&format!("{} {region}", self.target), &self.stage),
-            None => named(&self.target, &self.stage),
-        }
+        let parts = [Some(&self.target), self.account.as_ref(), self.region.as_ref()];
+        named(&parts.into_iter().flatten().cloned().collect::<Vec<_>>().join(" "), &self.stage)
     }
 }
 
@@ -255,6 +281,8 @@ mod tests {
         Deployment {
             target: "lambda".into(),
             stage: "production".into(),
+            account: None,
+            stack_set: None,
             region: Some("eu-west-1".into()),
             url: "https://x/mcp".into(),
             direct: None,

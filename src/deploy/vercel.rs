@@ -129,12 +129,8 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
             deployment["url"].as_str().unwrap_or("URL")
         );
     };
-    Ok(Deployed {
-        region: None,
-        url: format!("{}/mcp", url.trim_end_matches('/')),
-        direct: None,
-        version: Some(id.to_owned()),
-    })
+    let url = format!("{}/mcp", url.trim_end_matches('/'));
+    Ok(Deployed { version: Some(id.to_owned()), ..Deployed::at(url) })
 }
 
 /// Why a deployment failed stands in the answer on stdout alone.

@@ -52,6 +52,16 @@ pub fn json_schema() -> Value {
                 "domain": text("A custom domain, such as mcp.example.com; only with api-gateway."),
                 "hosted_zone": text("The ID of the domain's zone in Route 53; records and certificates are made in it."),
                 "certificates": { "type": "array", "items": { "type": "string" }, "description": "ARNs of certificates of the domain, one for each region." },
+                "stack_set": closed(
+                    json!({
+                        "code_bucket": text("The code goes to buckets of this name, `-` and the region."),
+                        "accounts": { "type": "array", "items": { "type": "string", "pattern": "^[0-9]{12}$" }, "description": "AWS accounts to deploy to; the one that ships when none is named." },
+                        "organizational_units": { "type": "array", "items": { "type": "string", "pattern": "^(ou|r)-" }, "description": "Deploy to every account of these units instead." },
+                        "role": text("The role that ship assumes in each account."),
+                        "delegated_admin": { "type": "boolean", "description": "The account that ships is a delegated administrator of the organization." },
+                    }),
+                    &["code_bucket"],
+                ),
                 "overrides": overrides("template.yaml"),
             }),
             &[],

@@ -17,6 +17,7 @@ mod reader;
 pub mod schema;
 mod sections;
 mod settings;
+mod stack_set;
 mod state;
 pub mod typescript;
 pub mod uri_template;
@@ -274,6 +275,8 @@ pub struct Lambda {
     pub policies: Vec<Value>,
     pub vpc: Option<Vpc>,
     pub front: Front,
+    /// None: a stack in each region.
+    pub stack_set: Option<StackSet>,
     /// Merged into `template.yaml`.
     pub overrides: Map<String, Value>,
 }
@@ -342,6 +345,42 @@ impl Lambda {
     }
 }
 
+/// One CloudFormation StackSet that deploys to every region, and to accounts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StackSet {
+    /// The code lies in buckets of this name, `-` and the region.
+    pub code_bucket: String,
+    pub accounts: Accounts,
+}
+
+/// Where a stack set deploys to, and with whose permissions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Accounts {
+    /// The account that ships; self-managed permissions.
+    Own,
+    /// Self-managed permissions; `role` is assumed in each account for secrets and addresses.
+    Listed { ids: Vec<String>, role: String },
+    /// Every account of organizational units; service-managed permissions.
+    Units { ids: Vec<String>, role: String, delegated_admin: bool },
+}
+
+impl Accounts {
+    /// Empty unless an organization's permissions are used.
+    pub fn units(&self) -> &[String] {
+        if let Accounts::Units { ids, .. } = self { ids } else { &[] }
+    }
+
+    pub fn by_delegated_admin(&self) -> bool {
+        matches!(self, Accounts::Units { delegated_admin: true, .. })
+    }
+}
+
+impl StackSet {
+    pub fn has_other_accounts(&self) -> bool {
+        self.accounts != Accounts::Own
+    }
+}
+
 /// `vpc = { subnets, security_groups }`: the function runs inside a network of the account.
 #[derive(Debug, Clone)]
 pub struct Vpc {
@@ -362,6 +401,7 @@ impl Default for Lambda {
             policies: Vec::new(),
             vpc: None,
             front: Front::default(),
+            stack_set: None,
             overrides: Map::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! Where it runs: `[targets]`, and `[stages]`, which deploy the same server a second time.
 
 use super::reader::Fields;
-use super::{Cloudflare, Lambda, Stage, Targets, Vercel, Vpc, front, names, overrides, policies, settings};
+use super::{Cloudflare, Lambda, Stage, Targets, Vercel, Vpc, front, names, overrides, policies, settings, stack_set};
 
 pub fn targets(root: &Fields<'_, '_>) -> Targets {
     let Some(all) = root.fields("targets") else { return Targets::default() };
@@ -96,9 +96,11 @@ fn lambda(fields: Fields<'_, '_>, base: Lambda) -> Lambda {
         policies: policies::policies(&fields).unwrap_or(base.policies),
         vpc: vpc(&fields).or(base.vpc),
         front: front::front(&fields, base.front),
+        stack_set: stack_set::stack_set(&fields, base.stack_set),
         overrides: overrides::overrides(&fields, base.overrides, overrides::LAMBDA),
     };
     front::check_regions(&fields, &lambda.front, &lambda.regions);
+    stack_set::check(&fields, &lambda);
     if let (Some(provisioned), Some(reserved)) = (lambda.provisioned_concurrency, lambda.reserved_concurrency)
         && provisioned > reserved
     {

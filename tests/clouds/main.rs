@@ -17,6 +17,7 @@ mod ship_gateway;
 mod ship_interrupted;
 mod ship_lambda;
 mod ship_secrets;
+mod ship_stack_set;
 mod ship_stage;
 mod ship_together;
 mod ship_vercel;

@@ -6,16 +6,17 @@ use serde_json::Value;
 
 use super::super::http::{Request, Response, lock};
 use super::stack::{self, ChangeSet, Event, Stack};
-use super::state::{Region, now};
+use super::state::{Region, State, now};
 use super::template::{self, text};
 use super::xml::{answer, around, error, members, tag};
-use super::{ACCOUNT, Shared};
+use super::{Shared, stack_sets};
 
 const UNCHANGED: &str =
     "The submitted information didn't contain changes. Submit different information to create a change set.";
 
-type Form = BTreeMap<String, String>;
+pub type Form = BTreeMap<String, String>;
 
+/// `region` as [`super::state::State::region`] knows it.
 pub fn handle(shared: &Shared, region: &str, request: &Request) -> Response {
     let form: Form = request.form().into_iter().collect();
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
@@ -25,6 +26,7 @@ pub fn handle(shared: &Shared, region: &str, request: &Request) -> Response {
         "ExecuteChangeSet" => execute(shared, region, &form),
         "DeleteStack" => delete_stack(shared, region, field("StackName")),
         "GetTemplateSummary" => summary(shared, region, &form),
+        action if stack_sets::ACTIONS.contains(&action) => stack_sets::handle(shared, region, action, &form),
         "ValidateTemplate" => Ok("<Parameters/>".to_owned()),
         _ => read(lock(&shared.state).region(region), action, &form),
     };
@@ -98,11 +100,13 @@ fn create_change_set(shared: &Shared, region_name: &str, form: &Form) -> Result<
         .collect();
     let tags = list(form, "Tags", &["Key", "Value"]).into_iter().map(|[key, value]| (key, value)).collect();
     // Without the lock: this takes its time.
-    let transformed = template::transform(&source, region_name, &parameters, &shared.tools);
+    let transformed =
+        template::transform(&source, region_name.rsplit('/').next().unwrap_or_default(), &parameters, &shared.tools);
     let mut state = lock(&shared.state);
     let (stack_uuid, change_uuid) = (state.uuid(), state.uuid());
     let region = state.region(region_name);
-    let arn = |rest: String| format!("arn:aws:cloudformation:{region_name}:{ACCOUNT}:{rest}");
+    let (account, name_of_region) = (region.account.clone(), region.name.clone());
+    let arn = |rest: String| format!("arn:aws:cloudformation:{name_of_region}:{account}:{rest}");
     let stack = region.stacks.entry(stack_name.clone()).or_insert_with(|| Stack {
         name: stack_name.clone(),
         id: arn(format!("stack/{stack_name}/{stack_uuid}")),
@@ -132,7 +136,7 @@ fn create_change_set(shared: &Shared, region_name: &str, form: &Form) -> Result<
                 ));
             }
             change.template = template;
-            change.changes = stack::changes(stack, &change, region_name);
+            change.changes = stack::changes(stack, &change, (&account, &name_of_region));
             let unchanged = change.changes.is_empty();
             change.status = if unchanged { "FAILED" } else { "CREATE_COMPLETE" }.to_owned();
             change.reason = if unchanged { UNCHANGED } else { "" }.to_owned();
@@ -147,16 +151,33 @@ fn create_change_set(shared: &Shared, region_name: &str, form: &Form) -> Result<
 fn execute(shared: &Shared, region_name: &str, form: &Form) -> Result<String, Response> {
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let mut state = lock(&shared.state);
-    let ids: Vec<String> = (0..4).map(|_| state.uuid()).collect();
-    let broken = state.break_next;
     let region = state.region(region_name);
     let change = region.change_set(field("ChangeSetName"), field("StackName")).cloned();
     let change = change.ok_or_else(|| error(404, "ChangeSetNotFound", "ChangeSet does not exist"))?;
-    let mut stack = region.stacks.get(&change.stack).cloned().ok_or_else(|| no_stack(&change.stack))?;
+    let stack = region.stacks.get(&change.stack).cloned().ok_or_else(|| no_stack(&change.stack))?;
+    let _failed = carry_out(shared, &mut state, region_name, stack, &change);
+    Ok(String::new())
+}
+
+/// Makes a stack what a change set says, or leaves it as it was; the resource that could not be made, and why.
+pub fn carry_out(
+    shared: &Shared,
+    state: &mut State,
+    region_name: &str,
+    mut stack: Stack,
+    change: &ChangeSet,
+) -> Result<(), String> {
+    let ids: Vec<String> = (0..3).map(|_| state.uuid()).collect();
+    let broken = state.break_next;
+    let region = state.region(region_name);
     let verb = if stack.status == "REVIEW_IN_PROGRESS" { "CREATE" } else { "UPDATE" };
     note(&mut stack, &ids[0], None, &format!("{verb}_IN_PROGRESS"), "User Initiated");
     let before = stack.clone();
-    let done = stack::execute(region, &mut stack, &change, broken, &shared.surroundings());
+    let done = stack::execute(region, &mut stack, change, broken, &shared.surroundings());
+    let failed = done
+        .as_ref()
+        .err()
+        .map(|(logical, reason)| format!("ResourceLogicalId:{logical}, ResourceStatusReason:{reason}"));
     match done {
         Ok(()) => {
             for (at, (_, logical, _)) in change.changes.iter().enumerate() {
@@ -176,7 +197,7 @@ fn execute(shared: &Shared, region_name: &str, form: &Form) -> Result<String, Re
         state.break_next = false;
     }
     state.region(region_name).stacks.insert(stack.name.clone(), stack);
-    Ok(String::new())
+    failed.map_or(Ok(()), Err)
 }
 
 /// An event, of the stack itself when no resource is named.
@@ -204,11 +225,16 @@ fn note(stack: &mut Stack, id: &str, logical: Option<&String>, status: &str, rea
 }
 
 fn delete_stack(shared: &Shared, region_name: &str, name: &str) -> Result<String, Response> {
-    let mut state = lock(&shared.state);
+    take_away(&mut lock(&shared.state), region_name, name);
+    Ok(String::new())
+}
+
+/// Deletes a stack, if it is there.
+pub fn take_away(state: &mut State, region_name: &str, name: &str) {
     let id = state.uuid();
     let region = state.region(region_name);
     let Some(found) = region.stack(name).map(|stack| stack.name.clone()) else {
-        return Ok(String::new());
+        return;
     };
     if let Some(mut stack) = region.stacks.remove(&found) {
         let kept = |logical: &str| stack.template["Resources"][logical]["DeletionPolicy"] == "Retain";
@@ -220,7 +246,6 @@ fn delete_stack(shared: &Shared, region_name: &str, name: &str) -> Result<String
         note(&mut stack, &id, None, "DELETE_COMPLETE", "");
         region.deleted.push(stack);
     }
-    Ok(String::new())
 }
 
 fn summary(shared: &Shared, region: &str, form: &Form) -> Result<String, Response> {
@@ -239,7 +264,7 @@ fn declared(template: &str) -> impl Iterator<Item = &str> {
     lines.filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':').filter(|name| !name.starts_with(' ')))
 }
 
-fn template_text(region: &Region, form: &Form) -> Result<String, Response> {
+pub fn template_text(region: &Region, form: &Form) -> Result<String, Response> {
     if let Some(body) = form.get("TemplateBody") {
         return Ok(body.clone());
     }
@@ -256,7 +281,7 @@ fn template_text(region: &Region, form: &Form) -> Result<String, Response> {
     region.stack(name).map(|stack| stack.source.clone()).ok_or_else(|| no_stack(name))
 }
 
-fn missing_capability(template: &Value, form: &Form) -> Option<&'static str> {
+pub fn missing_capability(template: &Value, form: &Form) -> Option<&'static str> {
     let given = |name: &str| form.iter().any(|(key, value)| key.starts_with("Capabilities.") && value == name);
     let mut resources = template["Resources"].as_object()?.values();
     let makes_roles = resources.any(|resource| text(&resource["Type"]).starts_with("AWS::IAM::"));

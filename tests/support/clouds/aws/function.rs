@@ -29,6 +29,7 @@ pub struct Config {
 
 pub struct Function {
     pub name: String,
+    pub account: String,
     pub region: String,
     pub latest: Config,
     pub versions: BTreeMap<u32, Config>,
@@ -82,9 +83,10 @@ pub struct Surroundings<'a> {
 }
 
 impl Function {
-    pub fn new(name: &str, region: &str, latest: Config) -> Self {
+    pub fn new(name: &str, account: &str, region: &str, latest: Config) -> Self {
         Function {
             name: name.to_owned(),
+            account: account.to_owned(),
             region: region.to_owned(),
             latest,
             versions: BTreeMap::new(),
@@ -97,7 +99,7 @@ impl Function {
     }
 
     pub fn arn(&self) -> String {
-        format!("arn:aws:lambda:{}:{}:function:{}", self.region, super::ACCOUNT, self.name)
+        format!("arn:aws:lambda:{}:{}:function:{}", self.region, self.account, self.name)
     }
 
     pub fn publish(&mut self) -> u32 {

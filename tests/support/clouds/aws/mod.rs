@@ -1,5 +1,5 @@
 //! AWS as far as `sam` and the AWS SDKs call it: S3, CloudFormation with the SAM transform, Lambda, CloudWatch Logs, Secrets
-//! Manager, Systems Manager and STS, in any number of regions side by side.
+//! Manager, Systems Manager, STS and Organizations, in any number of regions side by side, and of accounts that stack sets deploy to.
 //!
 //! A function runs behind the real Lambda Web Adapter, at a Function URL on 127.0.0.1 that stays the same from version to
 //! version, or behind a REST API, at its public names, which are published at the edge: the API's own, and a custom domain that
@@ -11,8 +11,10 @@ mod cloudformation;
 mod function;
 mod gateway;
 mod lambda;
+mod organizations;
 mod s3;
 mod stack;
+mod stack_sets;
 mod state;
 mod targets;
 mod template;
@@ -121,6 +123,59 @@ impl Aws {
         outputs.iter().find(|output| output.key == key).map(|output| output.value.clone())
     }
 
+    /// For code that a stack set deploys.
+    pub fn make_bucket(&self, region: &str, name: &str) {
+        lock(&self.shared.state).region(region).buckets.entry(name.to_owned()).or_default();
+    }
+
+    /// Accounts of organizational units, each of which lets the one that ships in by `role`.
+    pub fn organize(&self, management: &str, role: &str, units: &[(&str, &[&str])]) {
+        let mut state = lock(&self.shared.state);
+        let organization = &mut state.organization;
+        management.clone_into(&mut organization.management);
+        for (unit, accounts) in units {
+            let accounts: Vec<String> = accounts.iter().map(|account| (*account).to_owned()).collect();
+            organization.roles.extend(accounts.iter().map(|account| (account.clone(), role.to_owned())));
+            organization.units.insert((*unit).to_owned(), accounts);
+        }
+    }
+
+    /// The stacks of a stack set that was made in a region: account, region and name.
+    pub fn members(&self, region: &str, set: &str) -> Vec<(String, String, String)> {
+        let mut state = lock(&self.shared.state);
+        let set = state.region(region).stack_sets.get(set);
+        set.into_iter().flat_map(|set| &set.members).map(stack_sets::Member::triple).collect()
+    }
+
+    /// The template of a stack set that was made in a region.
+    pub fn stack_set_template(&self, region: &str, set: &str) -> Option<String> {
+        lock(&self.shared.state).region(region).stack_sets.get(set).map(|set| set.source.clone())
+    }
+
+    /// Something else of that name.
+    pub fn make_stack(&self, region: &str, name: &str) {
+        let stack = stack::Stack {
+            name: name.to_owned(),
+            status: "CREATE_COMPLETE".to_owned(),
+            created: state::now(),
+            ..Default::default()
+        };
+        lock(&self.shared.state).region(region).stacks.insert(name.to_owned(), stack);
+    }
+
+    pub fn take_stack(&self, region: &str, name: &str) {
+        lock(&self.shared.state).region(region).stacks.remove(name);
+    }
+
+    /// The version that the alias serves of a stack in any account.
+    pub fn version_in(&self, account: &str, region: &str, stack: &str) -> Option<u32> {
+        let mut state = lock(&self.shared.state);
+        let region = state.region(&State::place(account, region));
+        let outputs = &region.stacks.get(stack)?.outputs;
+        let function = outputs.iter().find(|output| output.key == "FunctionName")?;
+        region.functions.get(&function.value)?.aliases.get("live").copied()
+    }
+
     pub fn status(&self, region: &str, stack: &str) -> Option<String> {
         lock(&self.shared.state).region(region).stacks.get(stack).map(|stack| stack.status.clone())
     }
@@ -139,13 +194,18 @@ impl Shared {
         Surroundings { tools: &self.tools, endpoint, outage: &self.outage, hosts: &self.hosts }
     }
 
-    /// A key of the account's people, or of one of its functions.
-    fn knows(&self, key: &str) -> bool {
-        let is_function = || {
-            let state = lock(&self.state);
-            state.regions.values().any(|region| region.functions.values().any(|function| function.key() == key))
+    /// Whose key it is: of the account's people, of one of its functions, or of whoever entered another account.
+    fn account_of(&self, key: &str) -> Option<String> {
+        let state = lock(&self.state);
+        let entered =
+            key.strip_prefix(organizations::ENTERED).filter(|account| state.organization.roles.contains_key(*account));
+        let function = || {
+            let mut regions = state.regions.values();
+            regions
+                .find(|region| region.functions.values().any(|function| function.key() == key))
+                .map(|region| region.account.as_str())
         };
-        key == KEY || is_function()
+        Some(if key == KEY { ACCOUNT } else { entered.or_else(function)? }.to_owned())
     }
 }
 
@@ -154,20 +214,18 @@ impl Cloud for Shared {
         let Some(caller) = Caller::of(request) else {
             return xml::error(403, "MissingAuthenticationToken", "Request is missing Authentication Token").into();
         };
-        if !self.knows(&caller.key) {
+        let Some(account) = self.account_of(&caller.key) else {
             return refuse(&caller, 403).into();
-        }
-        let region = caller.region.as_str();
+        };
+        let region = State::place(&account, &caller.region);
+        let region = region.as_str();
         match caller.service.as_str() {
-            "s3" => s3::answer(&mut lock(&self.state).region(region).buckets, request),
+            "s3" => s3::answer(lock(&self.state).region(region), request),
             "cloudformation" => cloudformation::handle(self, region, request),
             "lambda" => lambda::handle(self, region, request),
-            "logs" | "secretsmanager" | "ssm" => targets::handle(self, &caller, request),
-            "sts" => {
-                let arn = xml::tag("Arn", &format!("arn:aws:iam::{ACCOUNT}:user/tests"));
-                let identity = arn + &xml::tag("UserId", "AIDATESTS") + &xml::tag("Account", ACCOUNT);
-                xml::answer("GetCallerIdentity", &identity)
-            }
+            "logs" | "secretsmanager" | "ssm" => targets::handle(self, region, &caller, request),
+            "sts" => organizations::identity(&lock(&self.state).organization, &account, request),
+            "organizations" => organizations::handle(&lock(&self.state).organization, request),
             service => xml::error(400, "InvalidAction", &format!("the stand-in does not know the service {service}")),
         }
         .into()

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::super::http::{Request, Response};
+use super::state::Region;
 use super::xml::{around, escape, tag};
 
 pub type Buckets = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
 
-pub fn answer(buckets: &mut Buckets, request: &Request) -> Response {
+pub fn answer(region: &mut Region, request: &Request) -> Response {
+    let buckets = &mut region.buckets;
     let path = request.path.trim_start_matches('/');
     let (name, key) = path.split_once('/').unwrap_or((path, ""));
     let Some(bucket) = buckets.get_mut(name) else {
@@ -16,7 +18,7 @@ pub fn answer(buckets: &mut Buckets, request: &Request) -> Response {
     match (request.method.as_str(), key) {
         ("GET", "") if request.query("location").is_some() => Response::xml(200, "<LocationConstraint/>"),
         ("GET", "") => list(name, bucket, request.query("prefix").unwrap_or_default()),
-        ("HEAD", "") => Response::empty(200),
+        ("HEAD", "") => Response::empty(200).with("x-amz-bucket-region", &region.name),
         ("POST", "") if request.query("delete").is_some() => delete_several(bucket, request),
         ("PUT", key) => {
             bucket.insert(key.to_owned(), body(request));

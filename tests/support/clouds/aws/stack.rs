@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::function::{Config, Function, Surroundings};
+use super::gateway;
 use super::state::{Region, Secret};
 use super::template::{Scope, parameters, text};
-use super::{ACCOUNT, gateway};
 
 #[derive(Clone, Default)]
 pub struct Stack {
@@ -95,11 +95,11 @@ fn rank(kind: &str) -> usize {
     }
 }
 
-pub fn pseudo(region: &str, stack: &Stack) -> BTreeMap<&'static str, String> {
+pub fn pseudo((account, region): (&str, &str), stack: &Stack) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("AWS::Region", region.to_owned()),
         ("AWS::Partition", "aws".to_owned()),
-        ("AWS::AccountId", ACCOUNT.to_owned()),
+        ("AWS::AccountId", account.to_owned()),
         ("AWS::StackName", stack.name.clone()),
         ("AWS::StackId", stack.id.clone()),
         ("AWS::URLSuffix", "amazonaws.com".to_owned()),
@@ -116,7 +116,7 @@ pub fn execute(
 ) -> Result<(), (String, String)> {
     let before = stack.resources.clone();
     let values = parameters(&change.template, &change.parameters);
-    let pseudo = pseudo(&region.name, stack);
+    let pseudo = pseudo((&region.account, &region.name), stack);
     let wanted = wanted(&change.template, &values, &pseudo);
     let mut made: BTreeMap<String, Resource> = BTreeMap::new();
     for (logical, kind, properties) in &wanted {
@@ -208,7 +208,7 @@ fn make(
             || if own.is_empty() { format!("{}-{logical}-{}", stack.name, suffix(&stack.id)) } else { own.clone() };
         known.unwrap_or_else(made)
     };
-    let arn = |service: &str, rest: String| format!("arn:aws:{service}:{}:{ACCOUNT}:{rest}", region.name);
+    let arn = |service: &str, rest: String| format!("arn:aws:{service}:{}:{}:{rest}", region.name, region.account);
     let mut attributes = BTreeMap::new();
     let physical = match kind {
         "AWS::S3::Bucket" => {
@@ -234,7 +234,7 @@ fn make(
         }
         "AWS::IAM::Role" => {
             let name = named("RoleName");
-            let id = format!("arn:aws:iam::{ACCOUNT}:role/{name}");
+            let id = format!("arn:aws:iam::{}:role/{name}", region.account);
             attributes.insert("Arn".to_owned(), id.clone());
             region.roles.insert(id, properties["Policies"].clone());
             name
@@ -247,9 +247,9 @@ fn make(
                 format!("Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: {bucket}/{key}")
             })?;
             let latest = Config { properties: properties.clone(), code: Arc::new(code.clone()), broken };
-            let name_of_region = region.name.clone();
+            let (account, name_of_region) = (region.account.clone(), region.name.clone());
             let function = region.functions.entry(name.clone());
-            let function = function.or_insert_with(|| Function::new(&name, &name_of_region, latest.clone()));
+            let function = function.or_insert_with(|| Function::new(&name, &account, &name_of_region, latest.clone()));
             function.latest = latest;
             attributes.insert("Arn".to_owned(), function.arn());
             name
@@ -300,7 +300,7 @@ fn make(
                 || format!("{}-{logical}-{}", stack.name, suffix(&stack.id)),
                 |known| known.physical.clone(),
             );
-            attributes.insert("Arn".to_owned(), format!("arn:aws:any:{}:{ACCOUNT}:{name}", region.name));
+            attributes.insert("Arn".to_owned(), format!("arn:aws:any:{}:{}:{name}", region.name, region.account));
             name
         }
     };
@@ -331,10 +331,10 @@ pub fn remove(region: &mut Region, resource: &Resource) {
 }
 
 /// What differs, by the text of the resolved properties.
-pub fn changes(stack: &Stack, change: &ChangeSet, region: &str) -> Vec<(&'static str, String, String)> {
+pub fn changes(stack: &Stack, change: &ChangeSet, place: (&str, &str)) -> Vec<(&'static str, String, String)> {
     let resources = |template: &Value, given: &BTreeMap<String, String>| {
         let values = parameters(template, given);
-        let pseudo = pseudo(region, stack);
+        let pseudo = pseudo(place, stack);
         let symbolic = |name: &str, attribute: Option<&str>| Some(format!("{name}.{attribute:?}"));
         let scope = Scope { template, parameters: &values, pseudo: &pseudo, resource: &symbolic };
         let wanted = wanted(template, &values, &pseudo);

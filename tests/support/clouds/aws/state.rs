@@ -7,20 +7,35 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::super::time::iso_8601;
+use super::ACCOUNT;
 use super::function::Function;
 use super::s3::Buckets;
 use super::stack::{ChangeSet, Stack};
+use super::stack_sets::StackSet;
 
 #[derive(Default)]
 pub struct State {
+    /// Of the account that ships by the region's name, of others by `ACCOUNT/REGION`.
     pub regions: BTreeMap<String, Region>,
+    pub organization: Organization,
     pub break_next: bool,
     counter: u64,
+}
+
+/// AWS Organizations, and which accounts let the one that ships in.
+#[derive(Default)]
+pub struct Organization {
+    pub management: String,
+    /// Accounts by organizational unit.
+    pub units: BTreeMap<String, Vec<String>>,
+    /// The role by which each account can be entered.
+    pub roles: BTreeMap<String, String>,
 }
 
 #[derive(Default)]
 pub struct Region {
     pub name: String,
+    pub account: String,
     pub buckets: Buckets,
     /// Deleted ones keep their place under their id.
     pub stacks: BTreeMap<String, Stack>,
@@ -36,6 +51,8 @@ pub struct Region {
     pub apis: BTreeMap<String, Value>,
     /// Custom domains of REST APIs: the region's own name of each, and the API that is mapped to it.
     pub domains: BTreeMap<String, (String, Option<String>)>,
+    /// Those that were made in this region, by name.
+    pub stack_sets: BTreeMap<String, StackSet>,
     /// Logical ids that cannot be made the next time, with the reason.
     pub refuse: BTreeMap<String, String>,
 }
@@ -67,10 +84,17 @@ impl Secret {
 }
 
 impl State {
-    pub fn region(&mut self, name: &str) -> &mut Region {
-        let region = self.regions.entry(name.to_owned()).or_default();
-        name.clone_into(&mut region.name);
+    /// `REGION`, or `ACCOUNT/REGION`.
+    pub fn region(&mut self, place: &str) -> &mut Region {
+        let region = self.regions.entry(place.to_owned()).or_default();
+        let (account, name) = place.split_once('/').unwrap_or((ACCOUNT, place));
+        (region.account, region.name) = (account.to_owned(), name.to_owned());
         region
+    }
+
+    /// The key by which [`State::region`] knows a region of an account.
+    pub fn place(account: &str, region: &str) -> String {
+        if account == ACCOUNT { region.to_owned() } else { format!("{account}/{region}") }
     }
 
     pub fn uuid(&mut self) -> String {

@@ -10,12 +10,12 @@ use super::stack::allows;
 use super::state::{LogEvent, Region, Secret, now_millis};
 use super::template::text;
 
-pub fn handle(shared: &Shared, caller: &Caller, request: &Request) -> Response {
+pub fn handle(shared: &Shared, place: &str, caller: &Caller, request: &Request) -> Response {
     let target = request.header("x-amz-target").unwrap_or_default();
     let action = target.rsplit('.').next().unwrap_or_default().to_owned();
     let body = request.json();
     let mut state = lock(&shared.state);
-    let region = state.region(&caller.region);
+    let region = state.region(place);
     let outcome = match caller.service.as_str() {
         "logs" => logs(region, &action, &body),
         "secretsmanager" => secrets(region, caller, &action, &body),
@@ -97,7 +97,7 @@ fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> 
             &format!("The operation failed because the secret {id} already exists."),
         )),
         "CreateSecret" => {
-            let arn = format!("arn:aws:secretsmanager:{}:{}:secret:{id}-AbCdEf", region.name, super::ACCOUNT);
+            let arn = format!("arn:aws:secretsmanager:{}:{}:secret:{id}-AbCdEf", region.name, region.account);
             let value = body["SecretString"].as_str().map(str::to_owned);
             let secret = Secret::new(arn.clone(), value);
             let version = secret.version_id();
@@ -148,7 +148,7 @@ fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> 
 fn parameters(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> Result<Value, Response> {
     let name = text(&body["Name"]);
     let arn = |region: &Region, name: &str| {
-        format!("arn:aws:ssm:{}:{}:parameter/{}", region.name, super::ACCOUNT, name.trim_start_matches('/'))
+        format!("arn:aws:ssm:{}:{}:parameter/{}", region.name, region.account, name.trim_start_matches('/'))
     };
     let asked = name_list(body);
     for name in asked.iter().chain([&name]) {

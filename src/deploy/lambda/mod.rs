@@ -1,0 +1,318 @@
+//! AWS Lambda: `sam deploy`, a stack a region, or one stack set; versions behind an alias; secrets in Secrets Manager.
+
+mod aws;
+mod place;
+mod stack_set;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Map, Value, json};
+
+use super::record::Deployment;
+use super::{Cloud, Context, Deployed, Login, Problem, Progress, Values, missing_secrets, unset_here};
+use crate::plan;
+use crate::process::{self, Cmd, Io, ToolFailed};
+use crate::targets::lambda::sam;
+use place::{Place, places, regions, side_by_side};
+
+/// As the manifest and `--target` name it.
+const NAME: &str = "lambda";
+
+pub const CLOUD: Cloud = Cloud {
+    preflight,
+    prepare: |_| Vec::new(),
+    deploy,
+    rollback,
+    logs,
+    destroy,
+    leftovers: "the bucket of sam with the uploaded code (stack `aws-sam-cli-managed-default`), which all of your stacks share; \
+         of a stack set, the code in your buckets; \
+         secrets, if there were any, can be restored for 7 days; if tools had `state`, the table with it, which is deleted by hand",
+    secret_names,
+    push_secrets,
+    pushed: "functions that run already keep the old values until the next `mcp-deploy ship`",
+    remove_secret,
+    login: Login { question: "The profile asks for the code of a second factor. Enter it now?", run: log_in },
+};
+
+/// The secret that holds all of a deployment's secrets, by name; the function may read this one alone.
+fn secret_id(context: &Context<'_>) -> String {
+    format!("mcp/{}", context.app())
+}
+
+fn preflight(context: &Context<'_>) -> Vec<Problem> {
+    let (mut problems, credentials) = match place::stack_set(context) {
+        Some(set) => stack_set::preflight(context, set),
+        None => stacks(context),
+    };
+    match credentials {
+        // The same credentials in the next region, and an API that does not answer: told once.
+        Err(refused) => problems.extend(std::iter::once(refused).chain(unset_here(context, NAME))),
+        Ok(()) => problems.extend(missing_secrets(context, NAME, || secret_names(context))),
+    }
+    problems
+}
+
+/// What is wrong with the stack of each region, until AWS does not let us in.
+fn stacks(context: &Context<'_>) -> (Vec<Problem>, Result<(), Problem>) {
+    let (app, mut problems) = (context.app(), Vec::new());
+    for place in regions(context).into_iter().map(Place::own) {
+        match aws::ask(context, &place, "stack", json!({ "stack": app })) {
+            // A first deployment that failed leaves a stack that CloudFormation will only delete.
+            Ok(answer) if answer["status"] == "ROLLBACK_COMPLETE" => {
+                let hint = format!("run `sam delete --stack-name {app} --region {place}`, then ship again");
+                let message = format!("the stack `{app}` in {place} failed when it was created and cannot be updated");
+                problems.push(Problem::new(message, hint));
+            }
+            Ok(_) => {}
+            Err(error) => return (problems, Err(refused(&place, &error))),
+        }
+    }
+    (problems, Ok(()))
+}
+
+fn refused(place: &Place, error: &anyhow::Error) -> Problem {
+    if error.to_string().starts_with(SECOND_FACTOR) {
+        let message = "the AWS profile asks for the code of a second factor, and there is no terminal to ask for it";
+        let hint = "run `mcp-deploy ship` on a terminal, or use a profile without one, as CI does with OIDC";
+        return Problem { login: true, ..Problem::new(message, hint) };
+    }
+    let hint = "set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; `aws configure sso` makes a profile, `aws sso login` renews it";
+    let text = format!("{error:#}");
+    if OUT_OF_ORDER.iter().any(|code| text.starts_with(code)) || error.downcast_ref::<ToolFailed>().is_some() {
+        let hint = "try again; https://health.aws.amazon.com tells whether it is them";
+        return Problem::new(format!("AWS in {place} does not answer as it should: {text}"), hint);
+    }
+    let message = format!("AWS in {place} does not let us in: {text}");
+    match &place.account {
+        Some(account) if text.starts_with("AccessDenied") => {
+            let hint = format!(
+                "the role `{}` of that account has to trust whoever ships, and to let it read stacks, functions and secrets",
+                account.role
+            );
+            Problem::new(message, hint)
+        }
+        _ => Problem::new(message, hint),
+    }
+}
+
+/// Codes of errors that are no matter of who we are.
+const OUT_OF_ORDER: [&str; 9] = [
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ConnectionClosedError",
+    "ConnectionError",
+    "InternalFailure",
+    "InternalError",
+    "ServiceUnavailable",
+    "Throttling",
+];
+
+/// The code of the error with which `aws.py` refuses to ask.
+const SECOND_FACTOR: &str = "SecondFactor";
+
+/// Every region gets its own stack from the one build, side by side, unless a stack set is asked for.
+fn deploy(context: &Context<'_>, doing: Progress<'_>) -> Vec<Result<Deployed>> {
+    if let Some(set) = place::stack_set(context) {
+        return stack_set::deploy(context, set, doing).unwrap_or_else(|error| vec![Err(error)]);
+    }
+    let regions = regions(context);
+    if regions.len() > 1 {
+        doing(&format!("{} regions", regions.len()));
+    }
+    side_by_side(&regions, |region| deploy_to(context, region))
+}
+
+fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
+    let app = context.app();
+    let secrets = stored_secrets(context, &Place::own(region)).context("cannot store the secrets")?;
+    let cmd = sam(
+        &context.build,
+        region,
+        &["deploy", "--stack-name", app, "--region", region, "--resolve-s3", "--s3-prefix", app],
+    )
+    .args([
+        "--capabilities",
+        "CAPABILITY_IAM",
+        "--no-confirm-changeset",
+        "--no-fail-on-empty-changeset",
+        "--no-progressbar",
+    ]);
+    let cmd = match secrets {
+        Some(version) => cmd.arg("--template-file").arg(with_secrets_version(context, region, &version)?),
+        None => cmd,
+    };
+    // A profile with a second factor asks for its code on the terminal.
+    let io = if context.terminal { Io::Live } else { Io::Quiet };
+    process::run(&cmd, io, Some(context.limit))
+        .map_err(|error| explained(context, region, error))
+        .with_context(|| format!("cannot deploy to {region}"))?;
+    deployed(context, &Place::own(region), &outputs(context, region)?)
+}
+
+/// What a stack's outputs and its function's alias say.
+fn deployed(context: &Context<'_>, place: &Place, outputs: &[Value]) -> Result<Deployed> {
+    let output = |key: &str| {
+        outputs.iter().find(|output| output["OutputKey"] == key).and_then(|output| output["OutputValue"].as_str())
+    };
+    let url = output("McpEndpoint").context("the stack has no output `McpEndpoint`")?.to_owned();
+    let function = output("FunctionName").context("the stack has no output `FunctionName`")?;
+    let alias = aws::ask(context, place, "live_version", json!({ "function": function }))?;
+    let version = alias["version"].as_str().map(str::to_owned);
+    // One domain leads to whichever region is near: each is proven at its own address.
+    let direct = output("RegionEndpoint").filter(|_| regions(context).len() > 1).map(str::to_owned);
+    Ok(Deployed { region: Some(place.region.clone()), direct, version, ..Deployed::at(url) })
+}
+
+/// The built template with the version of the region's secret in it.
+fn with_secrets_version(context: &Context<'_>, region: &str, version: &str) -> Result<PathBuf> {
+    let built = context.build.root.join(".aws-sam/build/template.yaml");
+    let text = std::fs::read_to_string(&built).with_context(|| format!("cannot read `{}`", built.display()))?;
+    // Beside the built one: paths in it are relative to its folder.
+    let path = built.with_file_name(format!("template-{region}.yaml"));
+    plan::write_scratch(&path, &text.replace(UNKNOWN_VERSION, &format!("MCP_SECRET_VERSION: {version}")))?;
+    Ok(path)
+}
+
+/// As in `template.yaml`.
+const UNKNOWN_VERSION: &str = "MCP_SECRET_VERSION: unknown";
+
+/// What CloudFormation says went wrong: sam shows it in a table so narrow that nobody can read it.
+fn explained(context: &Context<'_>, region: &str, error: anyhow::Error) -> anyhow::Error {
+    let asked = aws::ask(context, &Place::own(region), "failed_resources", json!({ "stack": context.app() }));
+    let failed = asked.ok().and_then(|answer| answer["failed"].as_array().cloned()).unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let lines = failed.iter().map(|one| format!("{}: {}", text(&one["resource"]), text(&one["reason"])));
+    match lines.collect::<Vec<_>>().join("\n") {
+        lines if lines.is_empty() => error,
+        lines => error.context(lines),
+    }
+}
+
+/// The function reads its secrets when it starts: they have to be there first, and a change of them is a change of the stack.
+fn stored_secrets(context: &Context<'_>, place: &Place) -> Result<Option<String>> {
+    if context.build.manifest.secrets_of(NAME).next().is_none() {
+        return Ok(None);
+    }
+    push_to(context, place, &context.values_of(NAME)).map(Some)
+}
+
+fn outputs(context: &Context<'_>, region: &str) -> Result<Vec<Value>> {
+    let cmd = sam(
+        &context.build,
+        region,
+        &["list", "stack-outputs", "--stack-name", context.app(), "--region", region, "--output", "json"],
+    );
+    let outcome = context.ask(&cmd)?;
+    serde_json::from_str(&outcome.stdout).context("`sam list stack-outputs` did not answer with a list")
+}
+
+fn function_name(context: &Context<'_>, deployment: &Deployment, place: &Place) -> Result<String> {
+    let outputs = match &deployment.stack_set {
+        Some(member) => stack_set::outputs(context, place, &member.stack)?,
+        None => outputs(context, &place.region)?,
+    };
+    let found = outputs.iter().find(|output| output["OutputKey"] == "FunctionName");
+    found
+        .and_then(|output| output["OutputValue"].as_str())
+        .map(str::to_owned)
+        .context("the stack has no output `FunctionName`")
+}
+
+fn place_of(deployment: &Deployment) -> Result<Place> {
+    let region = deployment.region.as_deref().context("the recorded deployment has no region")?;
+    Ok(Place::of(deployment, region))
+}
+
+fn rollback(context: &Context<'_>, current: &Deployment, to: Option<&Deployment>) -> Result<String> {
+    let place = place_of(current)?;
+    let function = function_name(context, current, &place)?;
+    let version = match to.and_then(|to| to.version.clone()) {
+        Some(version) => version,
+        None => previous(context, &place, &function)?,
+    };
+    aws::ask(context, &place, "serve_version", json!({ "function": function, "version": version }))?;
+    Ok(version)
+}
+
+/// The newest published version before the one that is served.
+fn previous(context: &Context<'_>, place: &Place, function: &str) -> Result<String> {
+    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<u64>().ok());
+    let live = aws::ask(context, place, "live_version", json!({ "function": function }))?;
+    let live = number(&live["version"]).context("the alias serves no numbered version")?;
+    let versions = aws::ask(context, place, "versions", json!({ "function": function }))?;
+    let earlier =
+        versions["versions"].as_array().into_iter().flatten().filter_map(number).filter(|version| *version < live);
+    earlier
+        .max()
+        .map(|version| version.to_string())
+        .with_context(|| format!("version {live} is the oldest in {place}: there is nothing to go back to"))
+}
+
+fn logs(context: &Context<'_>, deployment: &Deployment, follow: bool) -> Result<Cmd> {
+    let Place { region, account } = place_of(deployment)?;
+    let stack = match &deployment.stack_set {
+        Some(member) => member.name()?,
+        None => context.app(),
+    };
+    if let Some(account) = account {
+        bail!(
+            "the logs are in the account {}, which `sam` does not enter by itself\nhint: with a profile of that account, run `sam logs --stack-name {stack} --region {region}`",
+            account.id
+        );
+    }
+    let cmd =
+        sam(&context.build, &region, &["logs", "--stack-name", stack, "--name", "McpFunction", "--region", &region]);
+    Ok(if follow { cmd.arg("--tail") } else { cmd })
+}
+
+fn destroy(context: &Context<'_>, deployment: &Deployment) -> Result<()> {
+    let place = place_of(deployment)?;
+    match &deployment.stack_set {
+        Some(member) => stack_set::destroy(context, &place, member)?,
+        None => {
+            let region = &place.region;
+            let delete = ["delete", "--stack-name", context.app(), "--region", region, "--no-prompts"];
+            context
+                .run(&sam(&context.build, region, &delete))
+                .with_context(|| format!("cannot delete the stack in {region}"))?;
+        }
+    }
+    // Whatever the manifest says by now: an earlier one may have had secrets.
+    aws::ask(context, &place, "delete_secret", json!({ "secret": secret_id(context) })).map(drop)
+}
+
+/// Set only when set in every place.
+fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
+    let ask = |place: &Place| -> Result<Vec<String>> {
+        let answer = aws::ask(context, place, "secret_names", json!({ "secret": secret_id(context) }))?;
+        Ok(serde_json::from_value(answer["names"].clone())?)
+    };
+    let mut everywhere = side_by_side(&places(context)?, ask).into_iter().collect::<Result<Vec<_>>>()?.into_iter();
+    let mut common = everywhere.next().unwrap_or_default();
+    everywhere.for_each(|names| common.retain(|name| names.contains(name)));
+    Ok(common)
+}
+
+fn push_secrets(context: &Context<'_>, values: &Values) -> Result<()> {
+    side_by_side(&places(context)?, |place| push_to(context, place, values).map(drop)).into_iter().collect()
+}
+
+/// The version of what is stored then.
+fn push_to(context: &Context<'_>, place: &Place, values: &Values) -> Result<String> {
+    let values: Map<String, Value> = values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    let answer = aws::ask(context, place, "push_secrets", json!({ "secret": secret_id(context), "values": values }))?;
+    answer["version"].as_str().map(str::to_owned).context("AWS names no version of the secret")
+}
+
+fn remove_secret(context: &Context<'_>, name: &str) -> Result<()> {
+    let request = || json!({ "secret": secret_id(context), "name": name });
+    let remove = |place: &Place| aws::ask(context, place, "remove_secret", request()).map(drop);
+    side_by_side(&places(context)?, remove).into_iter().collect()
+}
+
+fn log_in(context: &Context<'_>) -> Result<()> {
+    aws::log_in(context, regions(context).first().copied().unwrap_or("us-east-1"))
+}

@@ -1,0 +1,243 @@
+//! One CloudFormation StackSet for all regions, and for accounts: one template, which finds its code in a bucket of its region.
+//!
+//! `sam` knows no stack sets: it builds and packages, and the API does the rest. A stack set with the permissions of an
+//! organization takes no transform, so the template is transformed here, by the library that `sam` brings.
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use super::place::{Place, places, regions, side_by_side};
+use super::{NAME, aws, deployed, push_to, refused};
+use crate::deploy::record::Member;
+use crate::deploy::{Context, Deployed, Problem, Progress};
+use crate::manifest::StackSet;
+use crate::plan;
+use crate::targets::lambda::sam;
+
+/// The stack set itself is in the first region.
+fn home(context: &Context<'_>) -> Place {
+    Place::own(regions(context)[0])
+}
+
+fn bucket(set: &StackSet, region: &str) -> String {
+    format!("{}-{region}", set.code_bucket)
+}
+
+/// Buckets, accounts, and what is there already under the same names.
+pub fn preflight(context: &Context<'_>, set: &StackSet) -> (Vec<Problem>, Result<(), Problem>) {
+    let mut problems = Vec::new();
+    for place in regions(context).into_iter().map(Place::own) {
+        let (name, region) = (bucket(set, &place.region), &place.region);
+        match aws::ask(context, &place, "bucket_region", json!({ "bucket": name })) {
+            Ok(answer) if answer["region"] == region.as_str() => {}
+            Ok(answer) => {
+                let message = match answer["region"].as_str() {
+                    Some(other) => format!("the bucket `{name}`, for the code of {region}, is in {other}"),
+                    None => format!("there is no bucket `{name}` for the code of {region}"),
+                };
+                let hint = format!("run `aws s3 mb s3://{name} --region {region}`, or name others in `code_bucket`");
+                problems.push(Problem::new(message, hint));
+            }
+            Err(error) => return (problems, Err(refused(&place, &error))),
+        }
+    }
+    let places = match places(context) {
+        Ok(places) => places,
+        Err(error) => {
+            let message = format!("the accounts of the organizational units cannot be listed: {error:#}");
+            let hint = "ship from the management account, or from a delegated administrator of AWS Organizations; or name `accounts`";
+            return (problems, Err(Problem::new(message, hint)));
+        }
+    };
+    if places.is_empty() {
+        let message = "the organizational units hold no active account that a stack set reaches";
+        problems.push(Problem::new(message, "a stack set never deploys to the management account"));
+    }
+    let app = context.app();
+    let asked = side_by_side(&places, |place| aws::ask(context, place, "stack", json!({ "stack": app })));
+    for (place, answer) in places.iter().zip(asked) {
+        match answer {
+            Ok(answer) if !answer["status"].is_null() => {
+                let message = format!(
+                    "the stack `{app}` in {place} was shipped without `stack_set`, and has the names that the new one needs"
+                );
+                let hint = "run `mcp-deploy destroy --target lambda` first, or ship under another name or stage";
+                problems.push(Problem::new(message, hint));
+            }
+            Ok(_) => {}
+            Err(error) => return (problems, Err(refused(place, &error))),
+        }
+    }
+    (problems, Ok(()))
+}
+
+/// One result for each account and region, in the order of the manifest.
+pub fn deploy(context: &Context<'_>, set: &StackSet, doing: Progress<'_>) -> Result<Vec<Result<Deployed>>> {
+    let places = places(context)?;
+    doing("secrets");
+    let secrets = stored_secrets(context, &places).context("cannot store the secrets")?;
+    doing("packaging");
+    let template = template(context, set, secrets.as_deref())?;
+    let s = if places.len() == 1 { "" } else { "s" };
+    doing(&format!("{} stack{s} of a stack set", places.len()));
+    let home = home(context);
+    let mut accounts: Vec<&str> = places.iter().filter_map(|place| Some(place.account.as_ref()?.id.as_str())).collect();
+    accounts.dedup();
+    let request = json!({
+        "name": context.app(),
+        "description": context.build.manifest.server.description,
+        "template": template,
+        "bucket": bucket(set, &home.region),
+        "regions": regions(context),
+        "accounts": accounts,
+        "units": set.accounts.units(),
+        "delegated_admin": set.accounts.by_delegated_admin(),
+    });
+    let answer = aws::run(context, &home, "ship_stack_set", request).context("cannot deploy the stack set")?;
+    Ok(side_by_side(&places, |place| {
+        member(context, set, place, &home, &answer).with_context(|| format!("cannot deploy to {place}"))
+    }))
+}
+
+/// What became of one of its stacks.
+fn member(context: &Context<'_>, set: &StackSet, place: &Place, home: &Place, answer: &Value) -> Result<Deployed> {
+    let account = match &place.account {
+        Some(account) => Some(account.id.as_str()),
+        None => answer["own_account"].as_str(),
+    };
+    let mut stacks = answer["stacks"].as_array().into_iter().flatten();
+    let found = stacks.find(|one| one["region"] == place.region.as_str() && one["account"].as_str() == account);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let Some(found) = found else {
+        match text(&answer["refused"]) {
+            why if why.is_empty() => bail!("the stack set has no stack there"),
+            why => bail!(why),
+        }
+    };
+    let stack = text(&found["stack"]);
+    if found["status"] != "CURRENT" {
+        let why = text(&found["reason"]);
+        bail!("{}: {}", text(&found["status"]), if why.is_empty() { "AWS says no more" } else { why.as_str() });
+    }
+    let mut deployed = deployed(context, place, &outputs(context, place, &stack)?)?;
+    deployed.account = place.account.as_ref().map(|account| account.id.clone());
+    deployed.stack_set = Some(Member {
+        home: home.region.clone(),
+        stack,
+        role: place.account.as_ref().map(|account| account.role.clone()),
+        delegated_admin: set.accounts.by_delegated_admin(),
+    });
+    Ok(deployed)
+}
+
+pub fn outputs(context: &Context<'_>, place: &Place, stack: &str) -> Result<Vec<Value>> {
+    let answer = aws::ask(context, place, "outputs", json!({ "stack": stack }))?;
+    Ok(answer["outputs"].as_array().cloned().unwrap_or_default())
+}
+
+/// One template is for every place, so what stands for the version of the secrets is made of all of them.
+fn stored_secrets(context: &Context<'_>, places: &[Place]) -> Result<Option<String>> {
+    if context.build.manifest.secrets_of(NAME).next().is_none() {
+        return Ok(None);
+    }
+    let values = context.values_of(NAME);
+    let versions =
+        side_by_side(places, |place| push_to(context, place, &values).with_context(|| format!("in {place}")));
+    let versions = versions.into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(Some(plan::hash(&versions.join("\n"))))
+}
+
+/// What every stack is made of, as JSON: transformed, and bound to no region.
+fn template(context: &Context<'_>, set: &StackSet, secrets: Option<&str>) -> Result<String> {
+    let regions = regions(context);
+    let mut packaged =
+        side_by_side(&regions, |region| package(context, set, region)).into_iter().collect::<Result<Vec<_>>>()?;
+    // Under the same keys everywhere, or one template could not name them.
+    let unbound = |(template, region): (&Value, &&str)| template.to_string().replace(&bucket(set, region), "");
+    let mut texts = packaged.iter().zip(&regions).map(unbound);
+    let first = texts.next();
+    if !texts.all(|text| Some(text) == first) {
+        bail!("`sam package` named the code differently in each region\nhint: ship again");
+    }
+    let mut template = packaged.swap_remove(0);
+    if let Some(version) = secrets {
+        template["Resources"]["McpFunction"]["Properties"]["Environment"]["Variables"]["MCP_SECRET_VERSION"] =
+            json!(version);
+    }
+    let home = home(context);
+    let mut transformed = aws::ask(context, &home, "transform", json!({ "template": template }))?;
+    unbind(&mut transformed["template"], context.app(), &bucket(set, &home.region), &set.code_bucket);
+    Ok(transformed["template"].to_string())
+}
+
+/// `sam package` into the bucket of a region.
+fn package(context: &Context<'_>, set: &StackSet, region: &str) -> Result<Value> {
+    let path = context.build.root.join(format!(".aws-sam/build/packaged-{region}.json"));
+    plan::write_scratch(&path, "")?;
+    let bucket = bucket(set, region);
+    let package = ["package", "--template-file", ".aws-sam/build/template.yaml", "--region", region, "--use-json"];
+    let cmd = sam(&context.build, region, &package)
+        .args(["--s3-bucket", &bucket, "--s3-prefix", context.app(), "--no-progressbar", "--output-template-file"])
+        .arg(&path);
+    context.run(&cmd).with_context(|| format!("cannot put the code into the bucket `{bucket}`"))?;
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    serde_json::from_str(&text).context("`sam package` wrote no JSON")
+}
+
+/// A stack of a set has a name that nobody knows before, and its code in the bucket of its region.
+fn unbind(value: &mut Value, app: &str, bucket: &str, prefix: &str) {
+    match value {
+        Value::String(text) if text == bucket => *value = json!({ "Fn::Sub": format!("{prefix}-${{AWS::Region}}") }),
+        Value::String(text) => *text = text.replace("${AWS::StackName}", app),
+        Value::Object(fields)
+            if fields.len() == 1 && fields.get("Ref").is_some_and(|name| name == "AWS::StackName") =>
+        {
+            *value = json!(app);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|value| unbind(value, app, bucket, prefix)),
+        Value::Array(items) => items.iter_mut().for_each(|value| unbind(value, app, bucket, prefix)),
+        _ => {}
+    }
+}
+
+/// Takes one stack out of the set, and the set away with its last one.
+pub fn destroy(context: &Context<'_>, place: &Place, member: &Member) -> Result<()> {
+    let request = json!({
+        "name": context.app(),
+        "stack": member.stack,
+        "delegated_admin": member.delegated_admin,
+    });
+    let home = Place::own(&member.home);
+    let answer = aws::run(context, &home, "destroy_stack", request)
+        .with_context(|| format!("cannot delete the stack in {place}"))?;
+    match answer["reason"].as_str() {
+        None => Ok(()),
+        Some(reason) => bail!("cannot delete the stack in {place}: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_bound_to_no_region_and_no_name() {
+        let mut template = json!({
+            "Code": { "S3Bucket": "acme-code-eu-west-1", "S3Key": "weather/1" },
+            "LogGroupName": { "Fn::Sub": "/mcp/${AWS::StackName}" },
+            "Name": { "Ref": "AWS::StackName" },
+            "Role": { "Ref": "AWS::Region" },
+            "List": ["acme-code-eu-west-1", { "Ref": "AWS::StackName" }, "acme-code-eu-west-1-logs", 1],
+        });
+        unbind(&mut template, "weather", "acme-code-eu-west-1", "acme-code");
+        let bucket = json!({ "Fn::Sub": "acme-code-${AWS::Region}" });
+        let expected = json!({
+            "Code": { "S3Bucket": bucket, "S3Key": "weather/1" },
+            "LogGroupName": { "Fn::Sub": "/mcp/weather" },
+            "Name": "weather",
+            "Role": { "Ref": "AWS::Region" },
+            "List": [bucket, "weather", "acme-code-eu-west-1-logs", 1],
+        });
+        assert_eq!(template, expected);
+    }
+}
