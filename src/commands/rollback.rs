@@ -28,6 +28,8 @@ struct Answer {
 struct Restored {
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     url: String,
     version: String,
     healthy: bool,
@@ -86,7 +88,13 @@ fn go_back(all: &Deployments, context: &Context<'_>, current: &Deployment, to: O
         ui::say(format_args!("     its health page does not answer that it is well: {}", silence.detail));
         silence.hint.iter().for_each(|hint| ui::say(format_args!("     hint: {hint}")));
     }
-    Ok(Restored { region: current.region.clone(), url: current.url.clone(), version, healthy: alive.is_ok() })
+    Ok(Restored {
+        region: current.region.clone(),
+        account: current.account.clone(),
+        url: current.url.clone(),
+        version,
+        healthy: alive.is_ok(),
+    })
 }
 
 /// The address was alive before.

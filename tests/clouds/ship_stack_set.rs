@@ -76,10 +76,18 @@ fn one_stack_set_of_two_regions() {
     assert_eq!(REGIONS.map(own), [3, 2]);
     assert!(urls.iter().all(|url| setting.secret_length(url) == "another key".len()));
 
+    // It stays where it was made.
+    let order = "regions = [\"eu-west-1\", \"us-east-1\"]";
+    setting.project.replace("mcp.toml", order, "regions = [\"us-east-1\", \"eu-west-1\"]");
+    let elsewhere = setting.run("ship --target lambda");
+    elsewhere.ended(1).said("name `eu-west-1` first in `regions`").said("1 problem found before");
+    setting.project.replace("mcp.toml", "regions = [\"us-east-1\", \"eu-west-1\"]", order);
+
     // The way back, in each region.
     let restored = setting.json("rollback --target lambda --yes --json");
     assert_eq!(restored["restored"].as_array().map(Vec::len), Some(2), "{restored}");
     assert_eq!(REGIONS.map(own), [2, 1]);
+    assert_eq!(setting.temperature(urls[1]), first);
     setting.ok("logs --target lambda --region us-east-1").said("weather looked up");
 
     setting.ok("destroy --target lambda --yes").said("the code in your buckets");

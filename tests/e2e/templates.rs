@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use mcp_deploy::deploy::lambda::stack_set::unbind;
 use mcp_deploy::manifest::{self, policies::SAM_TEMPLATES};
 use mcp_deploy::template;
 use mcp_deploy::toolchain::ToolId;
@@ -90,6 +91,55 @@ fn every_template_is_clean() {
     let valid = said.stdout.matches("is a valid SAM Template").count();
     assert_eq!(valid, 2 * chosen.len(), "{said}");
 }
+
+/// What a stack set is made of: transformed here, as CloudFormation would do it, and bound to no region.
+#[test]
+fn every_template_of_a_stack_set_is_clean() {
+    let dir = folder("stack-sets");
+    let all = FRONTS.iter().map(|front| (front, &OPTIONS[OPTIONS.len() - 1]));
+    let url = OPTIONS.iter().map(|option| (&FRONTS[0], option));
+    let mut packaged = serde_json::Map::new();
+    for ((front, front_keys), (option, keys, beside)) in all.chain(url) {
+        let text = rendered(&format!("{SERVER}[targets.lambda]\n{front_keys}{keys}{beside}"));
+        packaged.insert(
+            format!("{front}-{option}"),
+            json!(text.replace("CodeUri: .", "CodeUri: s3://acme-code-eu-west-1/weather/1")),
+        );
+    }
+    write(dir.join("aws.py"), template::local("aws.py").expect("it can be rendered"));
+    write(dir.join("packaged.json"), Value::Object(packaged.clone()).to_string());
+    let said = python(&dir, TRANSFORM, &[&dir.join("aws.py"), &dir.join("packaged.json")]).expect(0);
+    let transformed: serde_json::Map<String, Value> = serde_json::from_str(&said.stdout).expect("JSON");
+    let mut files = Vec::new();
+    for (name, answer) in transformed {
+        let mut template = answer["template"].clone();
+        assert!(template.is_object(), "{name}: {answer}");
+        unbind(&mut template, "weather", "acme-code-eu-west-1", "acme-code");
+        let code = &template["Resources"]["McpFunction"]["Properties"]["Code"];
+        assert_eq!(code["S3Bucket"], json!({ "Fn::Sub": "acme-code-${AWS::Region}" }), "{name}");
+        let text = template.to_string();
+        assert!(!text.contains("AWS::StackName") && !text.contains("AWS::Serverless"), "{name}: {text}");
+        let path = dir.join(format!("{name}.json"));
+        write(&path, text);
+        files.push(path);
+    }
+    assert_eq!(files.len(), packaged.len());
+    let mut lint = std::process::Command::new(CFN_LINT.path());
+    // The policy templates of SAM name actions that are none.
+    lint.args(["--ignore-checks", "W3037", "--"]).args(&files).current_dir(&dir);
+    let linted = Running::start(lint).wait(LONG).expect(0);
+    assert_eq!(linted.stdout.trim(), "", "{linted}");
+}
+
+const TRANSFORM: &str = r#"
+import json, sys
+from boto3.session import Session
+from samcli.yamlhelper import yaml_parse
+script, packaged = (open(path, encoding="utf-8").read() for path in sys.argv[1:])
+exec(script.removesuffix("main()\n"))
+session = Session(region_name="eu-west-1")
+print(json.dumps({name: transform(session, {"template": yaml_parse(text)}) for name, text in json.loads(packaged).items()}))
+"#;
 
 const VALIDATE: &str = r#"
 import sys

@@ -2,7 +2,7 @@
 
 mod aws;
 mod place;
-mod stack_set;
+pub mod stack_set;
 
 use std::path::PathBuf;
 

@@ -28,17 +28,28 @@ pub fn preflight(context: &Context<'_>, set: &StackSet) -> (Vec<Problem>, Result
     let mut problems = Vec::new();
     for place in regions(context).into_iter().map(Place::own) {
         let (name, region) = (bucket(set, &place.region), &place.region);
-        match aws::ask(context, &place, "bucket_region", json!({ "bucket": name })) {
-            Ok(answer) if answer["region"] == region.as_str() => {}
-            Ok(answer) => {
-                let message = match answer["region"].as_str() {
-                    Some(other) => format!("the bucket `{name}`, for the code of {region}, is in {other}"),
-                    None => format!("there is no bucket `{name}` for the code of {region}"),
-                };
-                let hint = format!("run `aws s3 mb s3://{name} --region {region}`, or name others in `code_bucket`");
-                problems.push(Problem::new(message, hint));
-            }
+        let delegated_admin = set.accounts.by_delegated_admin();
+        let request = json!({ "bucket": name, "name": context.app(), "delegated_admin": delegated_admin });
+        let answer = match aws::ask(context, &place, "stack_set_region", request) {
+            Ok(answer) => answer,
             Err(error) => return (problems, Err(refused(&place, &error))),
+        };
+        let lacking = match answer["bucket"].as_str() {
+            Some(there) if there == region => None,
+            Some(other) => Some(format!("the bucket `{name}`, for the code of {region}, is in {other}")),
+            None => Some(format!("there is no bucket `{name}` for the code of {region}")),
+        };
+        problems.extend(lacking.map(|message| {
+            let hint = format!("run `aws s3 mb s3://{name} --region {region}`, or name others in `code_bucket`");
+            Problem::new(message, hint)
+        }));
+        if place != home(context) && answer["stack_set"] == true {
+            let message =
+                format!("the stack set `{}` is in {region}, and the first of the regions is another", context.app());
+            problems.push(Problem::new(
+                message,
+                format!("name `{region}` first in `regions`: a stack set stays where it was made"),
+            ));
         }
     }
     let places = match places(context) {
@@ -185,7 +196,7 @@ fn package(context: &Context<'_>, set: &StackSet, region: &str) -> Result<Value>
 }
 
 /// A stack of a set has a name that nobody knows before, and its code in the bucket of its region.
-fn unbind(value: &mut Value, app: &str, bucket: &str, prefix: &str) {
+pub fn unbind(value: &mut Value, app: &str, bucket: &str, prefix: &str) {
     match value {
         Value::String(text) if text == bucket => *value = json!({ "Fn::Sub": format!("{prefix}-${{AWS::Region}}") }),
         Value::String(text) => *text = text.replace("${AWS::StackName}", app),
@@ -194,7 +205,14 @@ fn unbind(value: &mut Value, app: &str, bucket: &str, prefix: &str) {
         {
             *value = json!(app);
         }
-        Value::Object(fields) => fields.values_mut().for_each(|value| unbind(value, app, bucket, prefix)),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|value| unbind(value, app, bucket, prefix));
+            // Nothing may be left to be put in.
+            let plain = fields.get("Fn::Sub").and_then(Value::as_str).filter(|text| !text.contains("${"));
+            if let Some(plain) = plain.map(str::to_owned) {
+                *value = json!(plain);
+            }
+        }
         Value::Array(items) => items.iter_mut().for_each(|value| unbind(value, app, bucket, prefix)),
         _ => {}
     }
@@ -233,7 +251,7 @@ mod tests {
         let bucket = json!({ "Fn::Sub": "acme-code-${AWS::Region}" });
         let expected = json!({
             "Code": { "S3Bucket": bucket, "S3Key": "weather/1" },
-            "LogGroupName": { "Fn::Sub": "/mcp/weather" },
+            "LogGroupName": "/mcp/weather",
             "Name": "weather",
             "Role": { "Ref": "AWS::Region" },
             "List": [bucket, "weather", "acme-code-eu-west-1-logs", 1],
