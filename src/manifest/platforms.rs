@@ -101,6 +101,13 @@ fn lambda(fields: Fields<'_, '_>, base: Lambda) -> Lambda {
     };
     front::check_regions(&fields, &lambda.front, &lambda.regions);
     stack_set::check(&fields, &lambda);
+    if lambda.vpc.is_some() && lambda.regions.len() > 1 {
+        let span = fields.value_span("vpc").or_else(|| fields.value_span("regions"));
+        let message =
+            format!("subnets are those of one region, and the function is deployed to {}", lambda.regions.len());
+        let hint = "name one region, and make a stage with a `vpc` of its own for each other".to_owned();
+        fields.reader().error(span, message, Some(hint));
+    }
     if let (Some(provisioned), Some(reserved)) = (lambda.provisioned_concurrency, lambda.reserved_concurrency)
         && provisioned > reserved
     {
