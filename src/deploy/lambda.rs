@@ -49,8 +49,8 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
             Ok(answer) => {
                 // A first deployment that failed leaves a stack that CloudFormation will only delete.
                 if answer["status"] == "ROLLBACK_COMPLETE" {
-                    let hint =
-                        format!("run `sam delete --stack-name {} --region {region}`, then ship again", context.app());
+                    let delete = ["delete", "--stack-name", context.app(), "--region", region];
+                    let hint = format!("run `{}`, then ship again", context.build.tools.typed(ToolId::Sam, &delete));
                     problems.push(Problem::new(
                         format!(
                             "the stack `{}` in {region} failed when it was created and cannot be updated",
