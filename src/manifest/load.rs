@@ -76,10 +76,11 @@ fn bare(value: &str) -> Option<String> {
     if lower == "true" || lower == "false" {
         return Some(lower);
     }
-    let number = value.trim_start_matches(['+', '-']).chars().all(|c| c.is_ascii_digit() || c == '_' || c == '.');
-    let is_text = !value.is_empty() && !(number && value.matches('.').count() < 2);
+    let digits = value.trim_start_matches(['+', '-']).chars().all(|c| c.is_ascii_digit() || c == '_' || c == '.');
+    // `1.0.0` is a version.
+    let is_number = digits && value.matches('.').count() < 2;
     // What JSON escapes, TOML does too.
-    is_text.then(|| serde_json::Value::from(value).to_string())
+    (!is_number).then(|| serde_json::Value::from(value).to_string())
 }
 
 #[cfg(test)]

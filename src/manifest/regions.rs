@@ -59,75 +59,85 @@ const VERCEL: [&str; 20] = [
     "lhr1", "pdx1", "sfo1", "sin1", "syd1", "yul1",
 ];
 
-/// Every region of AWS in `regions`, once. An unknown one is an error only where AWS would never call one so: there is no other way
-/// to name a new one.
+/// How bad an unknown name is, what is said of it, and a hint.
+type Unknown = (Severity, String, String);
+
+/// Every region of AWS in `regions`.
 pub fn aws(fields: &Fields<'_, '_>) -> Vec<String> {
+    read(fields, unknown_to_aws)
+}
+
+/// Every region of Vercel in `regions`.
+pub fn vercel(fields: &Fields<'_, '_>) -> Vec<String> {
+    read(fields, unknown_to_vercel)
+}
+
+fn read(fields: &Fields<'_, '_>, unknown: fn(&str) -> Option<Unknown>) -> Vec<String> {
     let mut regions = Vec::new();
     for (region, span) in fields.strings("regions").unwrap_or_default() {
-        let name = shown(&region);
-        let near = nearest(&region, AWS.into_iter().filter(|known| !known.starts_with("cn-")));
         if regions.contains(&region) {
-            fields.reader().error(span, format!("the region `{name}` is listed twice"), None);
-        } else if AWS.contains(&region.as_str()) {
-        } else if may_be_of_aws(&region) {
-            let near = near.map(|near| format!("{near} ")).unwrap_or_default();
-            let hint = format!("{near}One that AWS has opened since can stay");
-            fields.reader().warning(span, format!("`{name}` is no AWS region that is known here"), Some(hint));
-        } else {
-            let hint = near.unwrap_or_else(|| "write a region's code, such as `us-east-1`".to_owned());
-            fields.reader().error(span, format!("`{name}` is no AWS region"), Some(hint));
+            fields.reader().error(span, format!("the region `{}` is listed twice", shown(&region)), None);
+        } else if let Some((severity, message, hint)) = unknown(&region) {
+            fields.reader().add(severity, span, message, Some(hint));
         }
         regions.push(region);
     }
     regions
 }
 
+/// An error only where AWS would never call a region so: there is no other way to name a new one.
+fn unknown_to_aws(region: &str) -> Option<Unknown> {
+    if AWS.contains(&region) {
+        return None;
+    }
+    let name = shown(region);
+    let near = nearest(region, AWS.into_iter().filter(|known| !known.starts_with("cn-")));
+    if may_be_of_aws(region) {
+        let near = near.map(|near| format!("{near} ")).unwrap_or_default();
+        let hint = format!("{near}One that AWS has opened since can stay");
+        return Some((Severity::Warning, format!("`{name}` is no AWS region that is known here"), hint));
+    }
+    let hint = near.unwrap_or_else(|| "write a region's code, such as `us-east-1`".to_owned());
+    Some((Severity::Error, format!("`{name}` is no AWS region"), hint))
+}
+
 /// `nz-north-1`, `us-gov-central-1`.
 fn may_be_of_aws(region: &str) -> bool {
     let parts: Vec<&str> = region.split('-').collect();
-    let letters = |part: &&&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
+    let letters = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
     let [place, between @ .., point, number] = parts.as_slice() else { return false };
     (place.len() == 2 || *place == "eusc")
         && between.len() <= 1
-        && [place].into_iter().chain(between).all(|part| letters(&part))
+        && letters(place)
+        && between.iter().all(|part| letters(part))
         && COMPASS.contains(point)
         && number.len() == 1
         && number.chars().all(|c| c.is_ascii_digit())
 }
 
-/// Every region of Vercel in `regions`. Any three letters may be an airport: what is a slip away from a known one is an error, because
-/// `overrides` can name it if it is none.
-pub fn vercel(fields: &Fields<'_, '_>) -> Vec<String> {
-    let mut regions = Vec::new();
-    for (region, span) in fields.strings("regions").unwrap_or_default() {
-        let name = shown(&region);
-        let lower = region.to_lowercase();
-        let near = VERCEL.into_iter().find(|known| strsim::damerau_levenshtein(&lower, known) <= 1);
-        let (severity, message, hint) = match near {
-            Some(near) if near == region => {
-                regions.push(region);
-                continue;
-            }
-            Some(near) if is_of_vercel(&region) => {
-                let hint = format!(
-                    "did you mean `{near}`? One that Vercel has opened since goes into `overrides = {{ regions = [\"{name}\"] }}`"
-                );
-                (Severity::Error, format!("`{name}` is no Vercel region that is known here"), hint)
-            }
-            None if is_of_vercel(&region) => {
-                let hint = "One that Vercel has opened since can stay; all others: https://vercel.com/docs/regions";
-                (Severity::Warning, format!("`{name}` is no Vercel region that is known here"), hint.to_owned())
-            }
-            Some(near) => (Severity::Error, format!("`{name}` is no Vercel region"), format!("did you mean `{near}`?")),
-            None => {
-                let hint = "write a region's code, such as `iad1`".to_owned();
-                (Severity::Error, format!("`{name}` is no Vercel region"), hint)
-            }
-        };
-        fields.reader().add(severity, span, message, Some(hint));
-        regions.push(region);
+/// Any three letters may be an airport: what is a slip away from a known one is an error, because `overrides` can name it if it is none.
+fn unknown_to_vercel(region: &str) -> Option<Unknown> {
+    if VERCEL.contains(&region) {
+        return None;
     }
-    regions
+    let name = shown(region);
+    let lower = region.to_lowercase();
+    let near = VERCEL.into_iter().find(|known| strsim::damerau_levenshtein(&lower, known) <= 1);
+    let no_region = format!("`{name}` is no Vercel region");
+    let not_known = format!("{no_region} that is known here");
+    Some(match (near, is_of_vercel(region)) {
+        (Some(near), true) => {
+            let overrides = format!("`overrides = {{ regions = [\"{name}\"] }}`");
+            let hint = format!("did you mean `{near}`? One that Vercel has opened since goes into {overrides}");
+            (Severity::Error, not_known, hint)
+        }
+        (None, true) => {
+            let hint = "One that Vercel has opened since can stay; all others: https://vercel.com/docs/regions";
+            (Severity::Warning, not_known, hint.to_owned())
+        }
+        (Some(near), false) => (Severity::Error, no_region, format!("did you mean `{near}`?")),
+        (None, false) => (Severity::Error, no_region, "write a region's code, such as `iad1`".to_owned()),
+    })
 }
 
 fn is_of_vercel(region: &str) -> bool {
