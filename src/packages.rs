@@ -74,6 +74,35 @@ pub fn to_add(root: &Path, manifest: &Manifest) -> Option<String> {
     (!lacking.is_empty()).then(|| install_exactly(&lacking))
 }
 
+/// The command that takes away what an edit of the manifest made superfluous; `None` when that is nothing. What code of the user's
+/// own imports stays, except in the handler that was taken out.
+pub fn to_remove(root: &Path, handler: &str, before: &Manifest, after: &Manifest) -> Option<String> {
+    let text = std::fs::read_to_string(root.join(FILE)).ok()?;
+    let parsed: Value = serde_json::from_str(&text).ok()?;
+    let kept = needed(after, &[]);
+    let superfluous = needed(before, &[]).into_iter().map(|package| package.name).filter(|name| {
+        kept.iter().all(|package| package.name != *name)
+            && !parsed["dependencies"][*name].is_null()
+            && !is_imported(&root.join("src"), name, &root.join(handler))
+    });
+    let names: Vec<&str> = superfluous.collect();
+    (!names.is_empty()).then(|| format!("npm uninstall {}", names.join(" ")))
+}
+
+/// Whether a file below `folder` imports a package; generated files and one other are left out.
+fn is_imported(folder: &Path, package: &str, but: &Path) -> bool {
+    if folder == but || folder.ends_with("src/generated") {
+        return false;
+    }
+    if let Ok(entries) = std::fs::read_dir(folder) {
+        return entries.flatten().any(|entry| is_imported(&entry.path(), package, but));
+    }
+    let text = std::fs::read_to_string(folder).unwrap_or_default();
+    ['"', '\'']
+        .iter()
+        .any(|quote| text.contains(&format!("{quote}{package}{quote}")) || text.contains(&format!("{quote}{package}/")))
+}
+
 fn install_exactly(packages: &[Package]) -> String {
     let names: Vec<_> = packages.iter().map(|Package { name, version, .. }| format!("{name}@{version}")).collect();
     format!("npm install --save-exact {}", names.join(" "))

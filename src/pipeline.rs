@@ -15,7 +15,7 @@ use crate::guest::{self, Guest};
 use crate::manifest::{Fault, Manifest};
 use crate::packages;
 use crate::plan;
-use crate::probe::{self, Call, Check, Contract, Era, Outcome, Report};
+use crate::probe::{self, Answer, Call, Check, Contract, Era, Outcome, Report};
 use crate::process::{self, Interrupted, Io, Listener, Server};
 use crate::project::{self, Faulty, Project};
 use crate::prompt::{self, Mode, Usage};
@@ -329,9 +329,16 @@ pub fn print_check(check: &Check) {
     }
 }
 
+/// The checks behind the numbers of failed and skipped ones.
+pub fn print_unpassed(report: &Report) {
+    report.checks.iter().filter(|check| check.outcome != Outcome::Passed).for_each(print_check);
+}
+
 /// What the tools answered to `--call`; the two protocol eras give the same, so one of them is enough to read.
 pub fn print_answers(report: &Report) {
-    for answer in report.answers.iter().filter(|answer| answer.era == Era::Modern) {
+    // What a tool reports as its error stands in the check that failed for it.
+    let read = |answer: &&Answer| answer.era == Era::Modern && answer.result["isError"] != true;
+    for answer in report.answers.iter().filter(read) {
         let result = answer.result.get("structuredContent").unwrap_or(&answer.result);
         let text = result.to_string();
         let cut = text.char_indices().nth(ANSWER_SHOWN).map_or(text.len(), |(at, _)| at);

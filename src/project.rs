@@ -114,8 +114,8 @@ impl Project {
     }
 
     /// The same for a changed manifest text, which is then written too; the text must be sound. What the change brings
-    /// of warnings is printed.
-    pub fn plan_with(&self, text: String) -> Result<Plan> {
+    /// of warnings is printed. With it, the manifest as it is then.
+    pub fn plan_with(&self, text: String) -> Result<(Plan, Manifest)> {
         let (manifest, faults) = manifest::parse(&text, &|name| {
             std::fs::read_to_string(self.root.join(name)).map_err(|error| format!("cannot read `{name}`: {error}"))
         });
@@ -129,7 +129,8 @@ impl Project {
         };
         let known = |fault: &&Fault| self.warnings.iter().all(|warning| warning.message != fault.message);
         faults.iter().filter(known).for_each(ui::say);
-        Plan::new(&self.root, template::project(&manifest)?, Some(text))
+        let plan = Plan::new(&self.root, template::project(&manifest)?, Some(text))?;
+        Ok((plan, manifest))
     }
 }
 

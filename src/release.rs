@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::deploy::record::{self, Commit, Deployment, Record, State, Unfinished};
 use crate::deploy::{Context, Deployed, Problem, live};
 use crate::pipeline;
-use crate::probe::{Call, Check, Outcome, Report};
+use crate::probe::{Call, Check, Report};
 use crate::process::{self, ToolFailed};
 use crate::project::Project;
 use crate::prompt::{self, Mode};
@@ -186,7 +186,7 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
     let mark = if report.ok() { Mark::Good } else { Mark::Bad };
     step.end(mark, &pipeline::counted(&report));
     pipeline::print_answers(&report);
-    report.checks.iter().filter(|check| check.outcome == Outcome::Failed).for_each(pipeline::print_check);
+    pipeline::print_unpassed(&report);
     if proof.waited_in_vain && !report.ok() {
         let seconds = plan.patience.as_secs();
         ui::say(format_args!("     it did not come alive within {seconds} s; `--wait SECONDS` gives it more time"));
@@ -220,7 +220,7 @@ pub fn domains(context: &Context<'_>, plan: &Plan<'_>, releases: &[Release]) -> 
         let proof = live::verify(url, context.build.manifest, plan.calls, plan.headers, plan.patience, on_check)?;
         let report = proof.report;
         step.end(if report.ok() { Mark::Good } else { Mark::Bad }, &pipeline::counted(&report));
-        report.checks.iter().filter(|check| check.outcome == Outcome::Failed).for_each(pipeline::print_check);
+        pipeline::print_unpassed(&report);
         Ok(report)
     };
     urls.into_iter().map(ask).collect()

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use dialoguer::console::{Style, style};
+use dialoguer::console::{Style, StyledObject, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -64,19 +64,24 @@ pub enum Mark {
 }
 
 impl Mark {
-    fn shown(self) -> impl Display {
+    fn shown(self) -> StyledObject<&'static str> {
         let (symbol, colour) = match self {
             Mark::Good => ("ok  ", Style::new().green()),
             Mark::Bad => ("FAIL", Style::new().red().bold()),
             Mark::Skipped => ("skip", Style::new().yellow()),
         };
-        colour.for_stderr().apply_to(symbol)
+        colour.apply_to(symbol)
     }
 }
 
 /// One finished line: `ok   title`.
 pub fn mark(mark: Mark, title: impl Display) {
-    say(format_args!("{} {title}", mark.shown()));
+    say(format_args!("{} {title}", mark.shown().for_stderr()));
+}
+
+/// The same line of a list that was asked for: it is the answer.
+pub fn listed(mark: Mark, title: impl Display) {
+    answer(format_args!("{} {title}", mark.shown()));
 }
 
 /// Work in progress; it must be ended with [`Step::end`].

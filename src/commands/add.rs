@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
-use super::{End, mend, preview, report};
+use super::{End, dry_run, mend, report, say_what_to_install};
 use crate::cli::{AddPrompt, AddResource, AddTool, Described};
 use crate::manifest::edit::{self, Declaration, Entries};
 use crate::manifest::param::Param;
@@ -91,10 +91,9 @@ fn add(
         tables.push((table, params.into_iter().map(|param| (param.name, param.entry)).collect()));
     }
     let text = edit::add(&project.text, &Declaration { kind, name: name.clone(), entries, tables })?;
-    let plan = project.plan_with(text)?;
+    let (plan, manifest) = project.plan_with(text)?;
     if described.dry_run {
-        preview(&plan);
-        return Ok(End::Done);
+        return dry_run(&plan);
     }
     let handler = kind.handler(&name);
     let kept = plan.changes.iter().any(|change| change.path == handler && change.action == Action::Keep);
@@ -105,7 +104,7 @@ fn add(
         true => ui::say(format_args!("`{handler}` was there already and is kept as it is")),
         false => ui::say(format_args!("next: write what it does in {handler}")),
     }
-    super::say_what_to_install(&project);
+    say_what_to_install(&project.root, &manifest);
     Ok(End::Done)
 }
 

@@ -67,8 +67,8 @@ fn summary(errors: usize, warnings: usize) -> String {
     }
 }
 
-/// Generated files that are not as the manifest says: the types would be those of another manifest. One fault for all that
-/// `render` puts right, one for each that was edited by hand.
+/// Generated files that are not as the manifest says: the types would be those of another manifest. One fault a kind for
+/// what `render` puts right, one for each that was edited by hand.
 fn drift(project: &Project) -> Result<Vec<Fault>> {
     let plan = project.plan()?;
     let fault = |file: &str, message: String, hint: &str| Fault {
@@ -79,20 +79,27 @@ fn drift(project: &Project) -> Result<Vec<Fault>> {
         hint: Some(hint.to_owned()),
     };
     let drift = plan.drift();
-    let generated = drift.iter().filter(|change| change.owner == Owner::Generated);
-    let (edited, behind): (Vec<&&Change>, Vec<&&Change>) =
-        generated.partition(|change| change.action == Action::Conflict);
-    let mut faults: Vec<Fault> = edited
-        .into_iter()
+    let generated: Vec<&&Change> = drift.iter().filter(|change| change.owner == Owner::Generated).collect();
+    let are = |action: Action| generated.iter().filter(move |change| change.action == action);
+    let mut faults: Vec<Fault> = are(Action::Conflict)
         .map(|change| {
             let hint = "move the edit into a handler or `mcp.toml`, then run `mcp-deploy render --force`";
             fault(&change.path, "this generated file was edited by hand".into(), hint)
         })
         .collect();
-    if let Some(first) = behind.first() {
-        let more = if behind.len() > 1 { format!(" (and {} more)", behind.len() - 1) } else { String::new() };
-        let what = if first.action == Action::Create { "is missing" } else { "is not as mcp.toml says" };
-        faults.push(fault(&first.path, format!("this generated file {what}{more}"), "run `mcp-deploy render`"));
+    let kinds = [
+        (Action::Create, "is missing"),
+        (Action::Update, "is not as mcp.toml says"),
+        (Action::Delete, "is no longer wanted"),
+    ];
+    for (action, what) in kinds {
+        let Some(first) = are(action).next() else { continue };
+        let like = match are(action).count() - 1 {
+            0 => String::new(),
+            1 => ", like 1 other".to_owned(),
+            others => format!(", like {others} others"),
+        };
+        faults.push(fault(&first.path, format!("this generated file {what}{like}"), "run `mcp-deploy render`"));
     }
     Ok(faults)
 }

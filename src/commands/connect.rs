@@ -1,8 +1,10 @@
-//! `connect`: how an MCP client reaches what is deployed, as each client documents it.
+//! `connect`: how an MCP client reaches the server, as each client documents it.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum as _;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::End;
@@ -10,7 +12,9 @@ use crate::cli::{Client, Connect};
 use crate::deploy::record::Record;
 use crate::manifest::{Auth, Manifest};
 use crate::plan;
+use crate::probe;
 use crate::project::Project;
+use crate::prompt::Usage;
 use crate::targets;
 use crate::ui;
 
@@ -58,6 +62,7 @@ const ROWS: [Row; 5] = [
         inputs: |_| None,
         also: |reach| match reach.key {
             Some(_) => "put the caller's key in place of YOUR_KEY".into(),
+            None if probe::is_local(reach.url) => String::new(),
             None => format!("better: Settings > Connectors > Add custom connector, with the URL {}", reach.url),
         },
     },
@@ -118,40 +123,65 @@ fn claude_desktop(reach: &Reach<'_>) -> Value {
     }
 }
 
+/// What `connect --json` answers.
+#[derive(Serialize)]
+struct Answer<'a> {
+    /// What the clients call the server.
+    name: &'a str,
+    url: &'a str,
+    /// The variable for the caller's key that configurations name; absent where the server asks for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_variable: Option<&'a str>,
+    clients: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    client: String,
+    /// The client's own file in the project; absent where it has none there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'static str>,
+    /// `--write` has put it into that file.
+    written: bool,
+    /// As the client takes it.
+    config: Value,
+    /// Another way, or what is still to be done, for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    note: String,
+}
+
 pub fn run(args: Connect, dir: Option<&Path>) -> Result<End> {
     let project = Project::open(dir)?;
-    let record = Record::read(&project.home)?;
-    let target = args.target.and_then(targets::by_arg).map(|target| target.name);
-    let current = record.current(target, Some(&args.stage.stage));
-    let deployment = current
-        .last()
-        .context("nothing is deployed that a client could reach\nhint: run `mcp-deploy ship --target CLOUD`")?;
+    let urls = match &args.url {
+        Some(url) => vec![endpoint(url)?],
+        None => deployed(&project, &args)?,
+    };
+    let url = urls.last().context("there is no address")?;
     if args.registry {
-        let mut urls: Vec<&str> = current.iter().map(|one| one.url.as_str()).collect();
-        urls.dedup(); // one domain of several regions
         ui::json(&registry(&project.manifest, &urls)?)?;
         return Ok(End::Done);
     }
     let name = &project.manifest.server.name;
     // With OAuth the client finds out by itself where its user logs in.
     let key = (project.manifest.access.auth == Auth::ApiKey).then(|| variable(name));
-    let reach = Reach { name, url: &deployment.url, key };
-    let rows = ROWS.iter().filter(|row| args.client.is_none_or(|client| client == row.client));
-    for row in rows {
+    let reach = Reach { name, url, key };
+    let mut clients = Vec::new();
+    for row in ROWS.iter().filter(|row| args.client.is_none_or(|client| client == row.client)) {
+        let entry = entry(row, &reach, args.write);
         if args.write {
             write(row, &project.home, &reach)?;
-            continue;
+        } else if !args.json {
+            ui::say(format_args!("{}{}", row.title, row.file.map(|file| format!(" ({file})")).unwrap_or_default()));
+            ui::json(&entry.config)?;
+            if !entry.note.is_empty() {
+                ui::say(format_args!("{}\n", entry.note));
+            }
         }
-        ui::say(format_args!("{}{}", row.title, row.file.map(|file| format!(" ({file})")).unwrap_or_default()));
-        let mut config = json!({ row.servers: { name: (row.entry)(&reach) } });
-        if let Some(input) = (row.inputs)(&reach) {
-            config["inputs"] = json!([input]);
-        }
-        ui::json(&config)?;
-        let also = (row.also)(&reach);
-        if !also.is_empty() {
-            ui::say(format_args!("{also}\n"));
-        }
+        clients.push(entry);
+    }
+    if args.json {
+        ui::json(&Answer { name, url, key_variable: reach.key.as_deref(), clients })?;
+        return Ok(End::Done);
     }
     if let Some(key) = &reach.key {
         ui::say(format_args!(
@@ -159,6 +189,46 @@ pub fn run(args: Connect, dir: Option<&Path>) -> Result<End> {
         ));
     }
     Ok(End::Done)
+}
+
+/// The addresses that the record has, the newest last.
+fn deployed(project: &Project, args: &Connect) -> Result<Vec<String>> {
+    let target = args.target.map(|cloud| targets::of(cloud).name);
+    let record = Record::read(&project.home)?;
+    let mut urls: Vec<String> =
+        record.current(target, Some(&args.stage.stage)).iter().map(|one| one.url.clone()).collect();
+    urls.dedup(); // one domain of several regions
+    if urls.is_empty() {
+        bail!(
+            "nothing is deployed that a client could reach\nhint: run `mcp-deploy ship --target CLOUD`, or name a server with `--url`"
+        );
+    }
+    Ok(urls)
+}
+
+/// What `--url` names; clients say little about an address that is none.
+fn endpoint(url: &str) -> Result<String> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if rest
+        .is_none_or(|rest| rest.starts_with(['/', ':', '?']) || rest.is_empty() || rest.contains(char::is_whitespace))
+    {
+        bail!(Usage(format!(
+            "`{url}` is no URL of a server\nhint: write its MCP endpoint, such as `http://127.0.0.1:8787/mcp`"
+        )));
+    }
+    if rest.is_some_and(|rest| !rest.trim_end_matches('/').contains('/')) {
+        bail!(Usage(format!("`{url}` has no path\nhint: the MCP endpoint is `{}/mcp`", url.trim_end_matches('/'))));
+    }
+    Ok(url.to_owned())
+}
+
+fn entry(row: &Row, reach: &Reach<'_>, written: bool) -> Entry {
+    let mut config = json!({ row.servers: { reach.name: (row.entry)(reach) } });
+    if let Some(input) = (row.inputs)(reach) {
+        config["inputs"] = json!([input]);
+    }
+    let client = row.client.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    Entry { client, file: row.file, written, config, note: (row.also)(reach) }
 }
 
 /// `WEATHER_MCP_KEY`
@@ -202,10 +272,13 @@ fn write(row: &Row, root: &Path, reach: &Reach<'_>) -> Result<()> {
 
 /// `server.json` as the MCP registry takes it; the name has to be one that its owner can prove: the host of the newest
 /// deployment, backwards. What is reached at another host belongs to another name.
-fn registry(manifest: &Manifest, urls: &[&str]) -> Result<Value> {
+fn registry(manifest: &Manifest, urls: &[String]) -> Result<Value> {
     let server = &manifest.server;
     let newest = urls.last().and_then(|url| host(url)).context("the URL has no host")?;
-    let (same, others): (Vec<&str>, Vec<&str>) = urls.iter().partition(|url| host(url) == Some(newest));
+    if let Some(plain) = urls.iter().find(|url| !url.starts_with("https://")) {
+        bail!("the registry takes addresses with `https://` only, and this is none: {plain}");
+    }
+    let (same, others): (Vec<&String>, Vec<&String>) = urls.iter().partition(|url| host(url) == Some(newest));
     for other in others {
         ui::say(format_args!("left out, because the registry takes the addresses of one host a name: {other}"));
     }

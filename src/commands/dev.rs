@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{End, chosen, report};
+use super::{End, one, report};
 use crate::cli::Dev;
 use crate::pipeline::{self, Running};
 use crate::plan;
 use crate::process::{self, free_port};
 use crate::project::Project;
-use crate::prompt::{Mode, Usage};
+use crate::prompt::Mode;
 use crate::recording::{self, Recording};
 use crate::server_log;
 use crate::targets::{self, Build, Target};
@@ -23,12 +23,10 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     let project = Project::open(dir)?;
     let root = project.root.clone();
     let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
-    let named = match args.target {
-        Some(target) => chosen(&[target], &every)?,
-        None => every.first().copied().into_iter().collect(),
-    };
-    let [target] = named.as_slice() else {
-        return Err(Usage("`--target` must name one cloud of the manifest".into()).into());
+    let target = match (args.target, every.first()) {
+        (Some(cloud), _) => one(cloud, &every)?,
+        (None, Some(first)) => *first,
+        (None, None) => bail!(super::NO_CLOUD),
     };
     if let Some(port) = args.port.filter(|port| !process::is_free(*port)) {
         bail!(

@@ -93,11 +93,11 @@ fn print(tool: &Requirement, status: &Status) {
         Status::Broken { path, error } => (Mark::Bad, format!("does not run: {}: {error}", path.display())),
     };
     let mark = if mark == Mark::Bad && tool.need != Need::Run { Mark::Skipped } else { mark };
-    ui::mark(mark, format_args!("{:<15} {found}", tool.name));
+    ui::listed(mark, format_args!("{:<15} {found}", tool.name));
     let when = match tool.need {
         Need::Run => "",
         Need::Install => "only to install another tool, ",
         Need::Extra => "optional, ",
     };
-    ui::say(format_args!("     {:<15} {when}{needed}", ""));
+    ui::answer(format_args!("     {:<15} {when}{needed}", ""));
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 
-use super::{End, chosen, mend, preview};
+use super::{End, chosen, dry_run, mend};
 use crate::cli::{Example, Init};
 use crate::manifest::{self, names};
 use crate::plan::{self, Plan};
@@ -45,8 +45,7 @@ pub fn run(args: Init, dir: Option<&Path>) -> Result<End> {
     };
     let plan = plan(&root, &Birth::new(name.clone(), description, &targets), example)?;
     if args.dry_run {
-        preview(&plan);
-        return Ok(End::Done);
+        return dry_run(&plan);
     }
     let applied = plan.apply(false)?;
     let count = applied.created.len() + applied.updated.len() + 2;

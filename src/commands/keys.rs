@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use serde::Serialize;
 
 use super::End;
 use crate::cli::KeysAction;
@@ -22,13 +23,32 @@ pub fn run(action: KeysAction, dir: Option<&Path>) -> Result<End> {
     }
     let home = &project.home;
     match action {
-        KeysAction::Add { name } => add(home, &name),
-        KeysAction::List => list(home),
+        KeysAction::Add { name, json } => add(home, &name, json),
+        KeysAction::List { json } => list(home, json),
         KeysAction::Revoke { name } => revoke(home, &name),
     }
 }
 
-fn add(home: &Path, name: &str) -> Result<End> {
+/// What `keys add --json` answers.
+#[derive(Serialize)]
+struct Added<'a> {
+    name: &'a str,
+    key: &'a str,
+}
+
+/// What `keys list --json` answers.
+#[derive(Serialize)]
+struct Listed<'a> {
+    keys: Vec<Named<'a>>,
+}
+
+/// A caller that has a key.
+#[derive(Serialize)]
+struct Named<'a> {
+    name: &'a str,
+}
+
+fn add(home: &Path, name: &str, json: bool) -> Result<End> {
     if let Some(problem) = keys::problem(name) {
         bail!("{problem}; nothing was written");
     }
@@ -44,15 +64,22 @@ fn add(home: &Path, name: &str) -> Result<End> {
     let key = Key::new()?;
     keys.add(name, &key);
     keys.write(home)?;
-    ui::answer(&key.0);
+    match json {
+        true => ui::json(&Added { name, key: &key.0 })?,
+        false => ui::answer(&key.0),
+    }
     ui::say(format_args!(
         "the key of `{name}` is shown only now: clients send it as `Authorization: Bearer KEY`\n{NEXT}"
     ));
     Ok(End::Done)
 }
 
-fn list(home: &Path) -> Result<End> {
+fn list(home: &Path, json: bool) -> Result<End> {
     let keys = Keys::read(home)?;
+    if json {
+        ui::json(&Listed { keys: keys.names().map(|name| Named { name }).collect() })?;
+        return Ok(End::Done);
+    }
     if keys.names().next().is_none() {
         ui::say("nobody has a key yet\nhint: run `mcp-deploy keys add NAME`");
     }

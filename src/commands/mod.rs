@@ -24,10 +24,10 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::cli::{Command, TargetArg};
+use crate::cli::{CloudArg, Command, TargetArg};
 use crate::deploy::record::{self, Deployment, Record};
 use crate::deploy::{self, Context};
-use crate::manifest::Kind;
+use crate::manifest::{Kind, Manifest};
 use crate::packages;
 use crate::pipeline;
 use crate::plan::{Action, Applied, Plan};
@@ -78,17 +78,15 @@ pub fn run(command: Command, dir: Option<&Path>) -> Result<End> {
     }
 }
 
+const NO_CLOUD: &str = "the manifest names no cloud\nhint: add `[targets.lambda]`, `[targets.vercel]` or `[targets.cloudflare]` to `mcp.toml`";
+
 /// The rows that `--target` names; `all` stands for `every`.
 fn chosen(args: &[TargetArg], every: &[&'static Target]) -> Result<Vec<&'static Target>> {
     let mut chosen: Vec<&'static Target> = Vec::new();
     for arg in args {
-        match targets::by_arg(*arg) {
-            None => chosen.extend(every),
-            Some(target) if every.iter().any(|known| known.name == target.name) => chosen.push(target),
-            Some(target) => {
-                let name = target.name;
-                return Err(Usage(format!("the manifest has no `[targets.{name}]`\nhint: add that line to `mcp.toml`, then run `mcp-deploy render`")).into());
-            }
+        match arg {
+            TargetArg::All => chosen.extend(every),
+            TargetArg::One(cloud) => chosen.push(one(*cloud, every)?),
         }
     }
     let mut seen: Vec<&str> = Vec::new();
@@ -101,6 +99,19 @@ fn chosen(args: &[TargetArg], every: &[&'static Target]) -> Result<Vec<&'static 
     Ok(chosen)
 }
 
+/// The row of one cloud, which must be in `every`.
+fn one(cloud: CloudArg, every: &[&'static Target]) -> Result<&'static Target> {
+    let target = targets::of(cloud);
+    if !every.iter().any(|known| known.name == target.name) {
+        let name = target.name;
+        return Err(Usage(format!(
+            "the manifest has no `[targets.{name}]`\nhint: add that line to `mcp.toml`, then run `mcp-deploy render`"
+        ))
+        .into());
+    }
+    Ok(target)
+}
+
 /// A project of one stage, one cloud of it, and that cloud's deployments: what every command on something deployed needs.
 struct Deployments {
     project: Project,
@@ -111,12 +122,10 @@ struct Deployments {
 }
 
 impl Deployments {
-    fn open(dir: Option<&Path>, target: TargetArg, stage: &str, mode: Mode) -> Result<Self> {
+    fn open(dir: Option<&Path>, cloud: CloudArg, stage: &str, mode: Mode) -> Result<Self> {
         let project = Project::open(dir)?.at_stage(stage)?;
         // What was deployed to a cloud is still there when the manifest names that cloud no more.
-        let every: Vec<_> = targets::ALL.iter().collect();
-        let named = chosen(&[target], &every)?;
-        let [target] = named.as_slice() else { bail!(Usage("`--target` must name one cloud".into())) };
+        let target = targets::of(cloud);
         let current: Vec<_> =
             Record::read(&project.home)?.current(Some(target.name), Some(stage)).into_iter().cloned().collect();
         if current.is_empty() {
@@ -127,7 +136,7 @@ impl Deployments {
                 record::FILE
             );
         }
-        let tools = pipeline::tools(&named, mode)?;
+        let tools = pipeline::tools(&[target], mode)?;
         // Nothing is rendered: the way back must not depend on the state of the files.
         project.mirror()?;
         Ok(Deployments { project, target, tools, current })
@@ -151,13 +160,21 @@ fn mend(project: &Project) -> Result<()> {
 
 const MENDED: &str = "an earlier run was interrupted; its files are put right";
 
-/// `--dry-run`: every file that would be written, one a line.
-fn preview(plan: &Plan) {
+/// `--dry-run`: what the command would do, and the end it would come to.
+fn dry_run(plan: &Plan) -> Result<End> {
+    preview(plan, false);
+    plan.unedited()?;
+    Ok(End::Done)
+}
+
+/// Every file that would be written, one a line; with force, the generated ones that were edited too.
+fn preview(plan: &Plan, force: bool) {
     for change in &plan.changes {
         let word = match change.action {
             Action::Create => "create",
             Action::Update => "update",
             Action::Delete => "delete",
+            Action::Conflict if force => "overwrite (yours is kept beside it)",
             Action::Conflict => "conflict (edited by hand)",
             Action::Same | Action::Keep => continue,
         };
@@ -184,8 +201,8 @@ fn report(applied: &Applied) {
 }
 
 /// `package.json` is the user's, so what the generated code needs beside it is said and not done.
-fn say_what_to_install(project: &Project) {
-    if let Some(command) = packages::to_add(&project.root, &project.manifest) {
+fn say_what_to_install(root: &Path, manifest: &Manifest) {
+    if let Some(command) = packages::to_add(root, manifest) {
         ui::say(format_args!("next: {command}"));
     }
 }

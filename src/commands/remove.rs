@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::{End, mend, preview, report};
+use super::{End, dry_run, mend, report};
 use crate::cli::Remove;
 use crate::manifest::{Kind, edit};
+use crate::packages;
 use crate::project::Project;
 use crate::ui;
 
@@ -25,10 +26,9 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
         );
     }
     let text = edit::remove(&project.text, kind, name)?;
-    let plan = project.plan_with(text)?;
+    let (plan, manifest) = project.plan_with(text)?;
     if args.dry_run {
-        preview(&plan);
-        return Ok(End::Done);
+        return dry_run(&plan);
     }
     report(&plan.apply(false)?);
     ui::say(format_args!("took the {noun} `{name}` out of mcp.toml"));
@@ -38,6 +38,9 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
         ui::say(format_args!(
             "`{handler}` is yours and stays; the project does not compile until you delete it or bring the {noun} back"
         ));
+    }
+    if let Some(command) = packages::to_remove(&project.root, &handler, &project.manifest, &manifest) {
+        ui::say(format_args!("next: {command}"));
     }
     Ok(End::Done)
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{End, MENDED, preview, report, say_what_to_install};
+use super::{AlreadyShown, End, MENDED, dry_run, preview, report, say_what_to_install};
 use crate::cli::Render;
-use crate::plan::{Action, Change};
+use crate::plan::{Action, Plan};
 use crate::project::{self, Project};
 use crate::ui;
 
@@ -19,15 +19,13 @@ struct Answer<'a> {
 
 /// One file that is not, or was not, as the manifest says.
 #[derive(Serialize)]
-struct Entry<'a> {
+pub struct Entry<'a> {
     path: &'a str,
     action: Action,
 }
 
-impl<'a> From<&'a Change> for Entry<'a> {
-    fn from(change: &'a Change) -> Self {
-        Entry { path: &change.path, action: change.action }
-    }
+pub fn files(plan: &Plan) -> Vec<Entry<'_>> {
+    plan.drift().into_iter().map(|change| Entry { path: &change.path, action: change.action }).collect()
 }
 
 pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
@@ -37,12 +35,16 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
     let drift = plan.drift();
     if args.json {
         let up_to_date = drift.is_empty();
-        let answer = Answer { up_to_date, files: drift.iter().map(|change| Entry::from(*change)).collect() };
+        let answer = Answer { up_to_date, files: files(&plan) };
         if !args.check && !args.dry_run {
             plan.apply(args.force)?;
-            say_what_to_install(&project);
+            say_what_to_install(&project.root, &project.manifest);
         }
         ui::json(&answer)?;
+        if args.dry_run && !args.force {
+            // The files tell which, so that there is an answer already.
+            plan.unedited().map_err(AlreadyShown::now)?;
+        }
         return Ok(if args.check && !up_to_date { End::No } else { End::Done });
     }
     if args.check {
@@ -68,8 +70,11 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
         return Ok(End::No);
     }
     if args.dry_run {
-        preview(&plan);
-        return Ok(End::Done);
+        if args.force {
+            preview(&plan, true);
+            return Ok(End::Done);
+        }
+        return dry_run(&plan);
     }
     let applied = plan.apply(args.force)?;
     report(&applied);
@@ -78,6 +83,6 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
     } else if applied.created.is_empty() && applied.updated.is_empty() && applied.deleted.is_empty() {
         ui::say("everything is as mcp.toml says; nothing was written");
     }
-    say_what_to_install(&project);
+    say_what_to_install(&project.root, &project.manifest);
     Ok(End::Done)
 }

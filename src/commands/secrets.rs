@@ -70,7 +70,7 @@ fn remove(name: &str, target: &[TargetArg], stage: &str, mode: Mode, dir: Option
         let step = ui::step(format!("{}: remove the secret `{name}`", target.name));
         let removed = (target.cloud.remove_secret)(context, name);
         step.end(if removed.is_ok() { Mark::Good } else { Mark::Bad }, "");
-        removed
+        removed.with_context(|| format!("cannot remove the secret `{name}` from {}", target.title))
     })?;
     match secrets::remove(&clouds.project.home, name)? {
         true => ui::say(format_args!("removed `{name}` from `.env`")),
@@ -153,11 +153,11 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
         };
         let clouds =
             if entry.clouds.is_empty() { String::new() } else { format!(", set on {}", entry.clouds.join(", ")) };
-        ui::mark(mark, format_args!("{:<24} {here}{clouds}: {}", entry.name, entry.description));
+        ui::listed(mark, format_args!("{:<24} {here}{clouds}: {}", entry.name, entry.description));
     }
     for Undeclared { name, clouds } in &answer.undeclared {
         let clouds = clouds.join(",");
-        ui::mark(Mark::Skipped, format_args!("{name:<24} on {clouds}, but not in `mcp.toml`"));
+        ui::listed(Mark::Skipped, format_args!("{name:<24} on {clouds}, but not in `mcp.toml`"));
         ui::say(format_args!(
             "     hint: `mcp-deploy secrets remove {name} --target {clouds}` if it is one of yours that was renamed or dropped"
         ));
@@ -184,7 +184,7 @@ fn push(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Re
             Ok(()) => step.end(Mark::Good, target.cloud.pushed),
             Err(_) => step.end(Mark::Bad, ""),
         }
-        pushed
+        pushed.with_context(|| format!("cannot push the secrets to {}", target.title))
     })?;
     Ok(End::Done)
 }

@@ -1,19 +1,21 @@
 //! `ship`: check → render → packages → types → build → run and verify here → deploy → verify live, for several clouds.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-use super::{End, chosen, preview, report};
+use super::render::{Entry, files};
+use super::{End, NO_CLOUD, chosen, preview, report};
 use crate::cli::Ship;
 use crate::deploy::record::{self, Record};
 use crate::deploy::{Context, secrets};
 use crate::packages;
 use crate::pipeline::{self, LocalRun};
-use crate::probe::{Call, Outcome, Report};
-use crate::process;
+use crate::probe::{Call, Report};
+use crate::process::{self, Cmd};
 use crate::project::{self, Project};
 use crate::prompt::Mode;
 use crate::recording;
@@ -63,13 +65,11 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
     let targets = chosen(&args.target, &every)?;
     if targets.is_empty() {
-        bail!(
-            "the manifest names no cloud\nhint: add `[targets.lambda]`, `[targets.vercel]` or `[targets.cloudflare]` to `mcp.toml`"
-        );
+        bail!(NO_CLOUD);
     }
     pipeline::declared(&args.calls.call, &project.manifest)?;
     if args.dry_run {
-        return dry_run(&project, &targets, args.local);
+        return dry_run(&project, &targets, &args);
     }
     let mode = Mode::for_answer(args.yes, args.json);
     let tools = pipeline::tools(&targets, mode)?;
@@ -196,7 +196,7 @@ fn one(target: &'static Target, build: &Build<'_>, calls: &[Call]) -> Result<Loc
     let mark = if run.report.ok() { Mark::Good } else { Mark::Bad };
     step.end(mark, &format!("{} ({})", pipeline::counted(&run.report), run.runtime));
     pipeline::print_answers(&run.report);
-    run.report.checks.iter().filter(|check| check.outcome == Outcome::Failed).for_each(pipeline::print_check);
+    pipeline::print_unpassed(&run.report);
     server_log::print(&run.log);
     Ok(run)
 }
@@ -274,6 +274,15 @@ pub fn end(answer: Answer) -> Result<End> {
 #[derive(Debug)]
 pub struct AlreadyShown(pub anyhow::Error);
 
+impl AlreadyShown {
+    /// Prints an error beside an answer that was given.
+    pub fn now(error: impl Into<anyhow::Error>) -> Self {
+        let error = error.into();
+        ui::error(&error);
+        AlreadyShown(error)
+    }
+}
+
 impl std::error::Error for AlreadyShown {}
 
 impl std::fmt::Display for AlreadyShown {
@@ -282,29 +291,40 @@ impl std::fmt::Display for AlreadyShown {
     }
 }
 
+/// What `ship --dry-run --json` answers.
+#[derive(Serialize)]
+struct Intended<'a> {
+    files: Vec<Entry<'a>>,
+    /// In their order; for an upload there is none yet.
+    commands: Vec<String>,
+}
+
 /// Every file that would be written, every command that would be run; touches nothing. Fails where shipping would at once.
-fn dry_run(project: &Project, targets: &[&'static Target], local: bool) -> Result<End> {
+fn dry_run(project: &Project, targets: &[&'static Target], args: &Ship) -> Result<End> {
     let plan = project.plan()?;
-    preview(&plan);
-    plan.unedited()?;
     let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
     let tools = Toolchain::named(&names, &Search::from_env()?);
-    if let Some(cmd) = packages::install_command(&project.home, &tools) {
-        ui::answer(format_args!("would run  {cmd}"));
-    }
-    ui::answer(format_args!("would run  {}", packages::type_check_command(project, &tools)));
-    ui::answer(format_args!("would run  {}", recording::command(&project.root, &tools)));
     let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
-    for target in targets {
-        for step in (target.build)(&build) {
-            ui::answer(format_args!("would run  {}", step.cmd));
-        }
-        ui::answer(format_args!(
-            "would run  what was built for {} on a free port, verify it and stop it",
-            target.title
-        ));
+    let mut commands: Vec<String> =
+        packages::install_command(&project.home, &tools).iter().map(Cmd::to_string).collect();
+    commands.push(packages::type_check_command(project, &tools).to_string());
+    commands.push(recording::command(&project.root, &tools).to_string());
+    let built = |target: &Target| (target.build)(&build).iter().map(|step| step.cmd.to_string()).collect::<Vec<_>>();
+    if args.json {
+        commands.extend(targets.iter().flat_map(|target| built(target)));
+        ui::json(&Intended { files: files(&plan), commands })?;
+        plan.unedited().map_err(AlreadyShown::now)?;
+        return Ok(End::Done);
     }
-    for target in targets.iter().filter(|_| !local) {
+    preview(&plan, false);
+    plan.unedited()?;
+    let run = |what: &dyn Display| ui::answer(format_args!("would run  {what}"));
+    commands.iter().for_each(|cmd| run(cmd));
+    for target in targets {
+        built(target).iter().for_each(|cmd| run(cmd));
+        run(&format_args!("what was built for {} on a free port, verify it and stop it", target.title));
+    }
+    for target in targets.iter().filter(|_| !args.local) {
         ui::answer(format_args!("would deploy it to {}, verify it live and record it", target.title));
     }
     Ok(End::Done)

@@ -68,9 +68,9 @@ fn ask(deployment: &Deployment) -> Entry {
 fn print(entry: &Entry) {
     let deployment = &entry.deployment;
     let mark = if entry.healthy { Mark::Good } else { Mark::Bad };
-    ui::mark(mark, format_args!("{:<24} {}", deployment.place(), deployment.own_url()));
+    ui::listed(mark, format_args!("{:<24} {}", deployment.place(), deployment.own_url()));
     if let Some(problem) = &entry.problem {
-        ui::say(format_args!("     {problem}"));
+        ui::answer(format_args!("     {problem}"));
     }
     if let Some(hint) = &entry.hint {
         ui::say(format_args!("     hint: {hint}"));
@@ -81,7 +81,7 @@ fn print(entry: &Entry) {
         format!(", commit {hash}{}", if commit.dirty { " with local changes" } else { "" })
     });
     let state = deployment.state.words();
-    ui::say(format_args!(
+    ui::answer(format_args!(
         "     {} at {}, {state}{version}{}",
         deployment.server_version,
         deployment.time,
@@ -90,7 +90,7 @@ fn print(entry: &Entry) {
 }
 
 fn print_unfinished(one: &Unfinished) {
-    ui::mark(
+    ui::listed(
         Mark::Bad,
         format_args!("{:<24} a deployment began at {}, and its end was not seen", one.place(), one.time),
     );

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{End, chosen};
+use super::{End, one};
 use crate::cli::Verify;
 use crate::manifest;
 use crate::pipeline;
@@ -27,12 +27,9 @@ pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
         (None, Some(target)) => {
             let project = Project::open(dir)?;
             let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
-            let targets = chosen(&[target], &every)?;
-            let [target] = targets.as_slice() else {
-                return Err(Usage("`--target` must name one cloud".into()).into());
-            };
+            let target = one(target, &every)?;
             pipeline::declared(&args.calls.call, &project.manifest)?;
-            let tools = pipeline::tools(&targets, Mode::for_answer(false, json))?;
+            let tools = pipeline::tools(&[target], Mode::for_answer(false, json))?;
             let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
             let run = pipeline::run_locally(target, &build, &args.calls.call, &mut on_check)?;
             server_log::print(&run.log);

@@ -47,8 +47,11 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
     let parsed: Value = serde_json::from_str(&answer).unwrap_or_default();
     if parsed["loggedIn"] != true {
         let refused = match asked {
-            Err(error) if parsed["loggedIn"].is_null() => refused(&error),
-            _ => Problem { login: true, ..Problem::new("wrangler is not logged in to Cloudflare", login_hint()) },
+            Err(error) if parsed["loggedIn"].is_null() => refused(context, &error),
+            _ => {
+                let message = "wrangler is not logged in to Cloudflare";
+                Problem { login: true, ..Problem::new(message, login_hint(context)) }
+            }
         };
         return std::iter::once(refused).chain(unset_here(context, NAME)).collect();
     }
@@ -56,23 +59,23 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
     if accounts > 1 && std::env::var_os("CLOUDFLARE_ACCOUNT_ID").is_none() {
         let several = Problem::new(
             format!("the login has {accounts} accounts"),
-            "set `CLOUDFLARE_ACCOUNT_ID` to the one to deploy to; `wrangler whoami` lists them",
+            format!(
+                "set `CLOUDFLARE_ACCOUNT_ID` to the one to deploy to; `{}` lists them",
+                context.build.tools.typed(ToolId::Wrangler, &["whoami"])
+            ),
         );
         return std::iter::once(several).chain(unset_here(context, NAME)).collect();
     }
     missing_secrets(context, NAME, || secret_names(context))
 }
 
-/// wrangler from the private cache is not on PATH, so the way through npm is said too.
-fn login_hint() -> String {
-    let version = ToolId::Wrangler.requirement().version;
-    format!(
-        "run `wrangler login` (`npx wrangler@{version} login` without wrangler on PATH), or set `CLOUDFLARE_API_TOKEN` (template \"Edit Cloudflare Workers\")"
-    )
+fn login_hint(context: &Context<'_>) -> String {
+    let login = context.build.tools.typed(ToolId::Wrangler, &["login"]);
+    format!("run `{login}`, or set `CLOUDFLARE_API_TOKEN` (template \"Edit Cloudflare Workers\")")
 }
 
 /// What wrangler says of an API that did not tell who we are.
-fn refused(error: &anyhow::Error) -> Problem {
+fn refused(context: &Context<'_>, error: &anyhow::Error) -> Problem {
     let Some(failed) = error.downcast_ref::<ToolFailed>() else {
         return Problem::new(format!("{error:#}"), "run `mcp-deploy doctor --target cloudflare`");
     };
@@ -82,7 +85,7 @@ fn refused(error: &anyhow::Error) -> Problem {
     match known.iter().find_map(told) {
         Some(line) => {
             let message = format!("Cloudflare does not let us in: {}", line.trim());
-            Problem { login: true, ..Problem::new(message, login_hint()) }
+            Problem { login: true, ..Problem::new(message, login_hint(context)) }
         }
         None => Problem::new(
             format!("cannot ask Cloudflare who we are: {failed}"),

@@ -69,20 +69,30 @@ fn ensure_linked(context: &Context<'_>) -> Result<()> {
 
 fn preflight(context: &Context<'_>) -> Vec<Problem> {
     if let Err(error) = context.ask(&vercel(context, &["whoami"])) {
-        let said = error
-            .downcast_ref::<ToolFailed>()
-            .map(|failed| failed.tail.clone())
-            .unwrap_or_else(|| format!("{error:#}"));
-        let reason =
-            said.lines().find_map(|line| line.trim().strip_prefix("Error:")).unwrap_or(&said).trim().to_owned();
-        let message = format!("Vercel does not let us in: {reason}");
-        let version = ToolId::Vercel.requirement().version;
-        let hint =
-            format!("run `vercel login` (`npx vercel@{version} login` without vercel on PATH), or set `VERCEL_TOKEN`");
-        let problem = Problem::new(message, hint);
+        let login = context.build.tools.typed(ToolId::Vercel, &["login"]);
+        let problem = Problem::new(refused(&error), format!("run `{login}`, or set `VERCEL_TOKEN`"));
         return std::iter::once(Problem { login: true, ..problem }).chain(unset_here(context, NAME)).collect();
     }
     missing_secrets(context, NAME, || if is_linked(context) { secret_names(context) } else { Ok(Vec::new()) })
+}
+
+/// Of what the CLI says beside its answer, the reason.
+fn refused(error: &anyhow::Error) -> String {
+    let Some(failed) = error.downcast_ref::<ToolFailed>() else {
+        return format!("cannot ask Vercel who we are: {error:#}");
+    };
+    let mut said = failed
+        .tail
+        .lines()
+        .map(|line| line.trim_start_matches(['>', ' ']))
+        .filter(|line| !line.starts_with("Vercel CLI "));
+    if said.clone().any(|line| line.starts_with("Logged out")) {
+        return "vercel is not logged in to Vercel".to_owned();
+    }
+    match said.clone().find_map(|line| line.strip_prefix("Error:")).or_else(|| said.next()) {
+        Some(reason) => format!("Vercel does not let us in: {}", reason.trim()),
+        None => format!("cannot ask Vercel who we are: `{}` failed and did not say why", failed.command),
+    }
 }
 
 /// The build needs the project's settings, and a project to have them from.
@@ -124,9 +134,9 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
     let Some(url) = production_domain(&domains).or_else(|| deployment["productionUrl"].as_str().map(str::to_owned))
     else {
         bail!(
-            "Vercel deployed, but names no production domain (state {})\nhint: `vercel inspect {}` says more",
+            "Vercel deployed, but names no production domain (state {})\nhint: `{}` says more",
             deployment["readyState"].as_str().unwrap_or("unknown"),
-            deployment["url"].as_str().unwrap_or("URL")
+            context.build.tools.typed(ToolId::Vercel, &["inspect", deployment["url"].as_str().unwrap_or("URL")])
         );
     };
     let url = format!("{}/mcp", url.trim_end_matches('/'));
@@ -240,6 +250,31 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn why_vercel_does_not_let_us_in() {
+        let banner = "Vercel CLI 64.0.2 (Node.js 24.19.0)";
+        let table = [
+            (
+                "\n> Logged out.\n> Run `vercel deploy --temporary` or `vercel login` to log in.",
+                "vercel is not logged in to Vercel",
+            ),
+            ("\nError: The token is not valid.", "Vercel does not let us in: The token is not valid."),
+            ("\nsomething else", "Vercel does not let us in: something else"),
+            ("", "cannot ask Vercel who we are: `vercel whoami` failed and did not say why"),
+        ];
+        for (said, expected) in table {
+            let failed = ToolFailed {
+                command: "vercel whoami".into(),
+                code: Some(1),
+                signal: None,
+                limit: None,
+                tail: format!("{banner}{said}"),
+                stdout: String::new(),
+            };
+            assert_eq!(refused(&failed.into()), expected);
+        }
+    }
 
     #[test]
     fn the_domain_for_clients() {

@@ -31,10 +31,14 @@ pub fn parse(text: &str, read: &dyn Fn(&str) -> Result<String, String>) -> (Opti
     let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {
-            let at = Position::of(text, error.span().map_or(0, |span| span.start));
+            let place = error.span().map_or(0, |span| span.start);
+            let at = Position::of(text, place);
             let message = format!("not valid TOML: {}", error.message().lines().collect::<Vec<_>>().join(", "));
             let twice = error.message().starts_with("duplicate key");
-            let hint = twice.then(|| "this name was given already, further up: make one of the two".to_owned());
+            let hint = match twice {
+                true => Some("this name was given already, further up: make one of the two".to_owned()),
+                false => unquoted(text, place, error.message()),
+            };
             return (None, vec![Fault { severity: Severity::Error, file: FILE.into(), at, message, hint }]);
         }
     };
@@ -43,6 +47,40 @@ pub fn parse(text: &str, read: &dyn Fn(&str) -> Result<String, String>) -> (Opti
     let faults = reader.into_faults();
     let sound = faults.iter().all(|fault| fault.severity == Severity::Warning);
     (manifest.filter(|_| sound), faults)
+}
+
+/// How to write the text without quotes, or the `True`, that broke the TOML at `place`; `None` for anything else.
+fn unquoted(text: &str, place: usize, said: &str) -> Option<String> {
+    let start = text.get(..place)?.rfind('\n').map_or(0, |at| at + 1);
+    let line = text[start..].lines().next()?;
+    let place = place - start;
+    if let Some((key, value)) = line.split_once('=').filter(|(key, _)| key.len() < place) {
+        // What follows ` #` may belong to the text, but it hardly ever does.
+        let value = value.split(" #").next()?.trim();
+        if !value.starts_with(['"', '\'', '[', '{']) {
+            return bare(value).map(|written| format!("write `{} = {written}`", key.trim()));
+        }
+    }
+    let ends = |c: char| ",=[]{}\"'#".contains(c);
+    let (before, after) = (line.get(..place)?, line.get(place..)?);
+    let begin = before.rfind(ends).map_or(0, |at| at + 1);
+    let word = &line[begin..place + after.find(ends).unwrap_or(after.len())];
+    let is_word = said.starts_with("string values must be quoted")
+        || said.starts_with("invalid ") && !line[..begin].ends_with(['"', '\'']);
+    is_word.then(|| bare(word.trim())).flatten().map(|written| format!("write `{written}`"))
+}
+
+/// A value that lacks its quotes, with them; a number is none.
+fn bare(value: &str) -> Option<String> {
+    let lower = value.to_lowercase();
+    if lower == "true" || lower == "false" {
+        return Some(lower);
+    }
+    let digits = value.trim_start_matches(['+', '-']).chars().all(|c| c.is_ascii_digit() || c == '_' || c == '.');
+    // `1.0.0` is a version.
+    let is_number = digits && value.matches('.').count() < 2;
+    // What JSON escapes, TOML does too.
+    (!is_number).then(|| serde_json::Value::from(value).to_string())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod platforms;
 pub mod policies;
 mod rate_limit;
 mod reader;
+mod regions;
 pub mod schema;
 mod sections;
 mod settings;

@@ -1,7 +1,9 @@
 //! Where it runs: `[targets]`, and `[stages]`, which deploy the same server a second time.
 
 use super::reader::Fields;
-use super::{Cloudflare, Lambda, Stage, Targets, Vercel, Vpc, front, names, overrides, policies, settings, stack_set};
+use super::{
+    Cloudflare, Lambda, Stage, Targets, Vercel, Vpc, front, names, overrides, policies, regions, settings, stack_set,
+};
 
 pub fn targets(root: &Fields<'_, '_>) -> Targets {
     let Some(all) = root.fields("targets") else { return Targets::default() };
@@ -75,16 +77,7 @@ fn staged_targets(table: &Fields<'_, '_>, base: &Targets) -> Targets {
 }
 
 fn lambda(fields: Fields<'_, '_>, base: Lambda) -> Lambda {
-    let mut regions = Vec::new();
-    for (region, span) in fields.strings("regions").unwrap_or_default() {
-        if !is_region(&region) {
-            let hint = "write a region's code, such as `us-east-1`".to_owned();
-            fields.reader().error(span, format!("`{}` is no AWS region", names::shown(&region)), Some(hint));
-        } else if regions.contains(&region) {
-            fields.reader().error(span, format!("the region `{region}` is listed twice"), None);
-        }
-        regions.push(region);
-    }
+    let regions = regions::aws(&fields);
     let lambda = Lambda {
         regions: if regions.is_empty() { base.regions } else { regions },
         memory: fields.integer("memory", 128..=10_240).unwrap_or(base.memory),
@@ -174,28 +167,8 @@ fn no_websocket(fields: &Fields<'_, '_>, what: &str) {
     }
 }
 
-fn is_region(region: &str) -> bool {
-    let parts: Vec<&str> = region.split('-').collect();
-    let letters = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
-    let (Some(last), words) = (parts.last(), &parts[..parts.len() - 1]) else { return false };
-    (2..=3).contains(&words.len())
-        && words.iter().all(letters)
-        && last.len() == 1
-        && last.chars().all(|c| c.is_ascii_digit())
-}
-
 fn vercel(fields: Fields<'_, '_>, base: Vercel) -> Vercel {
-    let mut regions = Vec::new();
-    for (region, span) in fields.strings("regions").unwrap_or_default() {
-        let ok = region.len() == 4
-            && region.chars().take(3).all(|c| c.is_ascii_lowercase())
-            && region.ends_with(|c: char| c.is_ascii_digit());
-        if !ok {
-            let hint = "write a region's code, such as `iad1`".to_owned();
-            fields.reader().error(span, format!("`{}` is no Vercel region", names::shown(&region)), Some(hint));
-        }
-        regions.push(region);
-    }
+    let regions = regions::vercel(&fields);
     let vercel = Vercel {
         regions: if regions.is_empty() { base.regions } else { regions },
         max_duration: fields.integer("max_duration", 1..=800).or(base.max_duration),

@@ -2,13 +2,25 @@
 
 use toml_edit::Item;
 
-use super::reader::{Fields, span_at};
+use super::reader::{Fields, nearest, span_at};
 use super::{Access, Secret, auth, names, rate_limit};
+
+/// The setting that the generated code reads itself: the lowest level that `ctx.log` writes.
+const LOG_LEVEL: &str = "LOG_LEVEL";
+const LEVELS: [&str; 4] = ["debug", "info", "warn", "error"];
 
 pub fn env(root: &Fields<'_, '_>) -> Vec<(String, String)> {
     let mut all = Vec::new();
-    variables(root, "env", "a setting's value must be a string", "write it in quotes", |_, name, item| {
-        all.push((name.to_owned(), item.as_str()?.to_owned()));
+    variables(root, "env", "a setting's value must be a string", "write it in quotes", |fields, name, item| {
+        let value = item.as_str()?;
+        // Any other would mean: everything is logged.
+        if name == LOG_LEVEL && !LEVELS.contains(&value) {
+            let levels = LEVELS.map(|level| format!("`{level}`")).join(", ");
+            let message =
+                format!("`{}` is `{}`; it must be one of {levels}", fields.path_of(name), names::shown(value));
+            fields.error(name, message, nearest(value, LEVELS.into_iter()));
+        }
+        all.push((name.to_owned(), value.to_owned()));
         Some(())
     });
     all

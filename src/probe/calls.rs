@@ -89,6 +89,10 @@ fn same(client: &Client, call: &Call, modern: &Server, one: &Value, other: &Valu
     let Some(found) = difference(one, other) else {
         return Ok(String::new());
     };
+    if one["isError"] == true && other["isError"] == true {
+        // A masked error has a reference of its own each time.
+        return Err(Fault::skip("both calls failed, so there is nothing to compare"));
+    }
     let again = normal(&result(client, call, modern)?, modern.tool(&call.name));
     if difference(one, &again).is_some() {
         return Err(Fault::skip("the tool answers differently every time, so there is nothing to compare"));

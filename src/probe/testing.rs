@@ -417,7 +417,8 @@ fn call(is: &dyn Fn(&str) -> bool, era: &str, params: &Value) -> Result<Value, D
         return Ok(failed("Error: down\n    at run (index.mjs:1:2)"));
     }
     if is("call-error") {
-        return Ok(failed("the service is down"));
+        let reference = if name == "clock" { format!(" (ref {:?})", std::time::Instant::now()) } else { String::new() };
+        return Ok(failed(&format!("the service is down{reference}")));
     }
     let text = match name {
         "clock" => json!(format!("{:?}", std::time::Instant::now())),

@@ -271,6 +271,10 @@ fn a_tool_that_never_repeats_itself_is_not_compared() {
     let server = Server::start("");
     let report = run(&Options { calls: vec!["clock".parse().unwrap()], ..options(&server) }, None, &mut |_| {});
     assert_eq!(line(&report, "call.same").outcome, Outcome::Skipped);
+    let server = Server::start("call-error");
+    let report = run(&Options { calls: vec!["clock".parse().unwrap()], ..options(&server) }, None, &mut |_| {});
+    let same = line(&report, "call.same");
+    assert_eq!(same.detail.as_deref(), Some("both calls failed, so there is nothing to compare"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Finds handler files that are missing or have no default export, before a build does with a worse message.
+//! Finds handler files that are missing, have no default export or that of something else, before the compiler does with a worse
+//! message.
 
 use std::path::Path;
 
@@ -18,7 +19,21 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
                 hint: Some(hint),
             };
             match std::fs::read_to_string(root.join(&path)) {
-                Ok(text) if has_default_export(&text) => {}
+                Ok(text) if has_default_export(&text) => {
+                    if let Some(other) = exported(&text).filter(|other| !other.is(kind, name)) {
+                        faults.push(fault(
+                            &path,
+                            Position::of(&text, other.place),
+                            format!(
+                                "this is the handler of the {} `{name}`, and it exports that of the {} `{}`",
+                                kind.noun(),
+                                other.noun,
+                                other.name
+                            ),
+                            format!("write `export default {}(\"{name}\", …)`", kind.noun()),
+                        ));
+                    }
+                }
                 Ok(_) => faults.push(fault(
                     &path,
                     Position { line: 1, column: 1 },
@@ -46,13 +61,46 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
 /// Whether TypeScript text exports a default, outside comments and strings. The compiler has the last word.
 fn has_default_export(text: &str) -> bool {
     let code = without_comments_and_strings(text);
-    let words: Vec<&str> =
-        code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = code.split(|c: char| !is_of_word(c)).filter(|word| !word.is_empty()).collect();
     words.windows(2).any(|pair| pair == ["export", "default"] || pair == ["as", "default"])
         // A quote in a regular expression can hide it from us.
         || text.lines().any(|line| line.starts_with("export default "))
 }
 
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
+}
+
+/// `export default tool("get_time", …)`, as far as it is written plainly.
+struct Exported<'t> {
+    noun: &'static str,
+    name: &'t str,
+    /// Of the name, in bytes.
+    place: usize,
+}
+
+impl Exported<'_> {
+    fn is(&self, kind: Kind, name: &str) -> bool {
+        (self.noun, self.name) == (kind.noun(), name)
+    }
+}
+
+fn exported(text: &str) -> Option<Exported<'_>> {
+    let code = without_comments_and_strings(text);
+    let next = |rest: &'_ str, word: &str| rest.trim_start().strip_prefix(word).map(|rest| code.len() - rest.len());
+    for (at, word) in code.match_indices("export") {
+        let Some(after) = next(&code[at + word.len()..], "default") else { continue };
+        let call = |kind: Kind| Some((kind, next(&code[next(&code[after..], kind.noun())?..], "(")?));
+        let (kind, inside) = Kind::ALL.into_iter().find_map(call)?;
+        let literal = text[inside..].trim_start();
+        let length = literal.starts_with(['"', '\'', '`']).then(|| string_length(literal))?;
+        let place = text.len() - literal.len();
+        return Some(Exported { noun: kind.noun(), name: literal.get(1..length - 1)?, place });
+    }
+    None
+}
+
+/// The same text with blanks in their places.
 fn without_comments_and_strings(text: &str) -> String {
     let mut code = String::new();
     let mut rest = text;
@@ -68,7 +116,7 @@ fn without_comments_and_strings(text: &str) -> String {
         } else {
             string_length(rest)
         };
-        code.push(' ');
+        code.push_str(&" ".repeat(skipped));
         rest = &rest[skipped..];
     }
     code + rest
@@ -114,6 +162,23 @@ mod tests {
             "`export default ${1}`",
         ] {
             assert!(!has_default_export(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn finds_whose_handler_is_exported() {
+        for (text, expected) in [
+            ("export default tool(\"a\", f);", Some(("tool", "a"))),
+            ("// é export default tool(\"old\", f);\nexport  default prompt(\n  'b',\n  f,\n);", Some(("prompt", "b"))),
+            ("export default wrapped(tool(\"a\", f));", None),
+            ("const name = \"a\";\nexport default tool(name, f);", None),
+            ("export const x = 1;\nexport default resource(`c`, f)", Some(("resource", "c"))),
+            ("/* export default tool(\"old\", f); */ const t = tool(\"a\", f);\nexport default t;", None),
+            ("export default tool(\"", None),
+        ] {
+            let found = exported(text);
+            assert_eq!(found.as_ref().map(|found| (found.noun, found.name)), expected, "{text}");
+            assert!(found.is_none_or(|found| text[found.place + 1..].starts_with(found.name)), "{text}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::cli::TargetArg;
+use crate::cli::CloudArg;
 use crate::deploy::Cloud;
 use crate::manifest::{Manifest, Targets};
 use crate::process::Cmd;
@@ -124,13 +124,22 @@ pub fn chosen(targets: &Targets) -> impl Iterator<Item = &'static Target> {
     ALL.iter().filter(|target| (target.chosen)(targets))
 }
 
-/// The row of a `--target` value; `None` for `all`.
-pub fn by_arg(arg: TargetArg) -> Option<&'static Target> {
-    let name = match arg {
-        TargetArg::Lambda => "lambda",
-        TargetArg::Vercel => "vercel",
-        TargetArg::Cloudflare => "cloudflare",
-        TargetArg::All => return None,
-    };
-    ALL.iter().find(|target| target.name == name)
+/// The row of a `--target` value.
+pub fn of(cloud: CloudArg) -> &'static Target {
+    &ALL[cloud as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::*;
+
+    #[test]
+    fn every_cloud_of_the_command_line_has_its_row() {
+        assert_eq!(CloudArg::value_variants().len(), ALL.len());
+        for cloud in CloudArg::value_variants() {
+            assert_eq!(cloud.to_possible_value().expect("none is hidden").get_name(), of(*cloud).name);
+        }
+    }
 }

@@ -68,6 +68,8 @@ const QUIET: &[(&str, &str)] = &[
     ("NEXT_TELEMETRY_DISABLED", "1"),
     ("SAM_CLI_TELEMETRY", "0"),
     ("NO_UPDATE_NOTIFIER", "1"),
+    // Its warnings are about packages of others, such as the Node.js that one of them would rather have (EBADENGINE).
+    ("npm_config_loglevel", "error"),
     ("npm_config_fund", "false"),
     ("npm_config_audit", "false"),
     ("npm_config_update_notifier", "false"),
@@ -122,6 +124,18 @@ impl Toolchain {
     /// Another program that belongs to a tool, such as the interpreter that runs it, in the tool's surroundings.
     pub fn cmd_with(&self, id: ToolId, program: &Path) -> Cmd {
         surroundings(Cmd::new(program), &self.path, id.requirement())
+    }
+
+    /// A command for a person's own shell: by the tool's name where that is on PATH, else by the path of the one in the cache.
+    pub fn typed(&self, id: ToolId, args: &[&str]) -> String {
+        let named = |program: &Path| Cmd::new(program).shown_as(program.display().to_string());
+        let cached = self.found.get(&id).filter(|found| found.origin == Origin::Cache);
+        let cmd = match (cached, self.found.get(&ToolId::Node)) {
+            (None, _) => Cmd::new(id.requirement().name),
+            (Some(tool), Some(node)) if find::is_javascript(&tool.path) => named(&node.path).arg(&tool.path),
+            (Some(tool), _) => named(&tool.path),
+        };
+        cmd.args(args).to_string()
     }
 
     /// The command that starts a tool of the resolved targets. One that is only nice to have, and was not found, is left to PATH.

@@ -131,6 +131,22 @@ fn statuses() {
 }
 
 #[test]
+fn what_a_person_types_starts_the_tool_that_we_use() {
+    let machine = Machine::new();
+    machine.says("node", "v26.1.0");
+    machine.says("npm", "11.0.0");
+    let typed = || Toolchain::named(&["cloudflare", "lambda"], &machine.search).typed(ToolId::Wrangler, &["login"]);
+    let script = machine.cached(ToolId::Wrangler);
+    let node = machine.dir.path().join("bin/node");
+    assert_eq!(typed(), format!("{} {} login", node.display(), script.display()));
+    let sam = machine.cached(ToolId::Sam);
+    let tools = Toolchain::named(&["lambda"], &machine.search);
+    assert_eq!(tools.typed(ToolId::Sam, &["delete", "a b"]), format!("{} delete 'a b'", sam.display()));
+    machine.says("wrangler", "5.0.0");
+    assert_eq!(typed(), "wrangler login");
+}
+
+#[test]
 fn another_name_is_tried_when_the_first_is_too_old() {
     let machine = Machine::new();
     machine.says("python3", "Python 3.8.10");

@@ -221,6 +221,13 @@ impl Run {
         self
     }
 
+    /// On stdout.
+    #[track_caller]
+    pub fn answered(&self, text: &str) -> &Self {
+        assert!(self.stdout.contains(text), "nothing like `{text}` in:\n{}", self.stdout);
+        self
+    }
+
     #[track_caller]
     pub fn said_once(&self, text: &str) -> &Self {
         assert_eq!(self.count(text), 1, "`{text}` is not there once:\n{}", self.stderr);

@@ -32,7 +32,7 @@ fn an_interruption_leaves_a_true_record_and_no_process() {
     assert_eq!(record["deployments"], before["deployments"], "what is known of before");
     let unfinished = record["unfinished"].as_array().expect("a list");
     assert_eq!((unfinished.len(), &unfinished[0]["target"]), (1, &json!("cloudflare")));
-    setting.run("status").ended(3).said("a deployment began at").said("its end was not seen");
+    setting.run("status").ended(3).answered("a deployment began at").answered("its end was not seen");
     let status = setting.run("status --json").json();
     assert_eq!((&status["ok"], &status["deployments"][0]["healthy"]), (&json!(false), &json!(true)));
 

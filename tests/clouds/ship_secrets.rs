@@ -35,7 +35,11 @@ fn a_secret_is_in_the_stores_and_nowhere_else() {
     let listed = setting.json("secrets list --json");
     assert_eq!((&listed["secrets"][0]["name"], &listed["secrets"][0]["local"]), (&json!(NAME), &json!(true)));
     // There is no Worker yet, and none is made for a secret.
-    setting.run("secrets push --target cloudflare").ended(1).said("there is no Worker `weather` yet");
+    setting
+        .run("secrets push --target cloudflare")
+        .ended(1)
+        .said("cannot push the secrets to Cloudflare Workers")
+        .said("there is no Worker `weather` yet");
     assert!(!setting.cloudflare.exists("weather"));
 
     let mut said = Vec::new();

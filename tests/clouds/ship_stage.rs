@@ -62,7 +62,7 @@ fn a_stage_is_a_deployment_of_its_own() {
     let ignored = std::fs::read_to_string(setting.file(".mcp-deploy/stages/.gitignore")).expect("git-ignored");
     assert_eq!(ignored, "*\n");
 
-    setting.ok("status").said("cloudflare (staging)");
+    setting.ok("status").answered("cloudflare (staging)");
     setting.run("ship --target all --stage nowhere").ended(2).said("the manifest has no stage `nowhere`");
     setting.ok("ship --target cloudflare --stage staging --dry-run");
     setting.ok("destroy --target cloudflare --stage staging --yes");

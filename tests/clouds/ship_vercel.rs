@@ -44,7 +44,7 @@ fn vercel_there_and_back() {
     let hidden = setting.run("ship --target vercel --wait 60");
     hidden.ended(3).said("Deployment Protection asks for a login").said("vercel project protection disable --sso");
     assert_eq!(hidden.count("did not come alive"), 0);
-    setting.run("status").ended(3).said("Deployment Protection");
+    setting.run("status").ended(3).answered("Deployment Protection");
     setting.vercel.protect("weather", false);
 
     setting.ok("destroy --target vercel --yes");
@@ -56,7 +56,11 @@ fn vercel_there_and_back() {
 fn what_vercel_refuses_is_told() {
     let mut setting = Setting::new();
     setting.variables.insert("VERCEL_TOKEN", "tokenofsomebodyelse".into());
-    setting.run("ship --target vercel").ended(1).said("vercel login").said_once("1 problem found before");
+    setting
+        .run("ship --target vercel")
+        .ended(1)
+        .said(" login`, or set `VERCEL_TOKEN`")
+        .said_once("1 problem found before");
     setting.variables.clear();
     setting.vercel.fail(Fault::status(500));
     setting.run("ship --target vercel").ended(1).said_once("1 problem found before");

@@ -81,6 +81,10 @@ fn a_wrong_result_is_found_when_the_tool_is_called() {
         "{failed:#?}"
     );
     assert!(ran.stderr.contains("get_weather"), "{ran}");
+    // Once, as the check that failed; and what is counted as skipped is named.
+    assert!(!ran.stderr.contains("get_weather answered"), "{ran}");
+    let skipped = "skip `get_weather` answers the same in both generations: both calls failed";
+    assert!(ran.stderr.contains(skipped), "{ran}");
     marked.assert_nothing_left(&project);
 }
 

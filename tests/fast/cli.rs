@@ -116,7 +116,96 @@ fn a_required_secret_that_is_missing_is_marked_so() {
     let sandbox = Sandbox::weather();
     let manifest = sandbox.read("mcp.toml");
     sandbox.write("mcp.toml", manifest + "\n[secrets]\nWEATHER_NEEDED = \"Needed\"\nWEATHER_EXTRA = { description = \"Extra\", optional = true }\n");
-    let listed = sandbox.ok(&["secrets", "list"]).stderr;
+    let listed = sandbox.ok(&["secrets", "list"]).stdout;
     assert!(listed.contains("FAIL WEATHER_NEEDED"), "{listed}");
     assert!(listed.contains("skip WEATHER_EXTRA"), "{listed}");
+}
+
+/// What a dry run says is what the run itself would say, and both end alike.
+#[test]
+fn a_dry_run_refuses_what_the_run_would() {
+    let sandbox = Sandbox::weather();
+    sandbox.write("vercel.json", "{}");
+    sandbox.write("template.yaml", "{}");
+    let before = sandbox.tree();
+    let lines = [
+        &["render"][..],
+        &["add-tool", "x", "--description", "d"],
+        &["add-resource", "x", "--uri", "x://y", "--description", "d"],
+        &["add-prompt", "x", "--description", "d"],
+        &["remove-tool", "get_weather"],
+        &["ship", "--target", "all", "--local"],
+    ];
+    for line in lines {
+        let dry = sandbox.run(&[line, &["--dry-run"]].concat());
+        assert_eq!(dry.code, 1, "{line:?}: {dry:?}");
+        assert!(dry.stderr.contains("2 generated files were edited by hand"), "{line:?}: {dry:?}");
+        assert!(dry.stdout.contains("would conflict (edited by hand) vercel.json\n"), "{line:?}: {dry:?}");
+        if line[0] != "ship" {
+            let run = sandbox.run(line);
+            assert_eq!((run.code, run.stderr), (dry.code, dry.stderr), "{line:?}");
+        }
+    }
+    for line in [&["render"][..], &["ship", "--target", "all", "--local"]] {
+        let dry = sandbox.run(&[line, &["--dry-run", "--json"]].concat());
+        let answer: serde_json::Value = serde_json::from_str(&dry.stdout).unwrap();
+        assert_eq!((dry.code, &answer["files"][0]["action"]), (1, &"conflict".into()), "{dry:?}");
+    }
+    let forced = sandbox.ok(&["render", "--dry-run", "--force"]);
+    assert!(forced.stdout.contains("would overwrite (yours is kept beside it) vercel.json\n"), "{forced:?}");
+    assert_same(&sandbox.tree(), &before, "nothing was written");
+}
+
+/// One message, before the compiler has three.
+#[test]
+fn the_handler_of_something_else_is_told_once() {
+    let sandbox = Sandbox::weather();
+    let handler = sandbox.read("src/tools/get_weather.ts");
+    sandbox.write("src/tools/get_weather.ts", handler.replace("tool(\"get_weather\"", "tool(\"get_wether\""));
+    let check = sandbox.run(&["check"]);
+    let expected = "src/tools/get_weather.ts:4:21: error: this is the handler of the tool `get_weather`, and it exports that of the tool `get_wether`
+  hint: write `export default tool(\"get_weather\", …)`
+1 error; types were not checked\n";
+    assert_eq!((check.code, check.stderr.as_str()), (1, expected));
+}
+
+#[test]
+fn what_drifted_is_counted_by_what_happened_to_it() {
+    let sandbox = Sandbox::weather();
+    for path in ["mcp.ts", "server.ts", "types.ts"] {
+        fs::remove_file(sandbox.path(&format!("src/generated/{path}"))).unwrap();
+    }
+    let changed = sandbox.read("mcp.toml").replacen("0.1.0", "0.1.1", 1);
+    sandbox.write("mcp.toml", changed.replace("[targets.vercel]\n", ""));
+    let check = sandbox.run(&["check", "--no-types"]).stderr;
+    assert!(
+        check.contains("src/generated/mcp.ts:1:1: error: this generated file is missing, like 2 others\n"),
+        "{check}"
+    );
+    assert!(check.contains(": error: this generated file is no longer wanted, like 4 others\n"), "{check}");
+    assert!(check.contains(": error: this generated file is not as mcp.toml says, like "), "{check}");
+}
+
+#[test]
+fn a_cloud_goes_by_the_name_that_people_try() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["init", "w", "--target", "aws", "--yes"]);
+    assert!(sandbox.path("w/template.yaml").exists() && !sandbox.path("w/vercel.json").exists());
+    let all = sandbox.run(&["dev", "--target", "all"]);
+    assert!(all.code == 2 && all.stderr.contains("[possible values: lambda, vercel, cloudflare]"), "{all:?}");
+}
+
+#[test]
+fn verify_names_what_is_missing() {
+    for (line, missing) in [
+        (&["verify", "--local"][..], "  --target <CLOUD>\n"),
+        (&["verify", "--target", "lambda"], "  --local\n"),
+        (&["verify"], "  <URL>\n"),
+    ] {
+        let run = Sandbox::new().run(line);
+        let expected = format!(
+            "error: the following required arguments were not provided:\n{missing}\nUsage: mcp-deploy verify [OPTIONS] <URL>\n"
+        );
+        assert!(run.code == 2 && run.stderr.starts_with(&expected), "{line:?}: {run:?}");
+    }
 }

@@ -160,3 +160,29 @@ fn the_registry_takes_server_json() {
     let refused = sandbox.run(&["connect", "--registry"]);
     assert!(refused.code == 1 && refused.stderr.contains("at most 100 characters"), "{}", refused.stderr);
 }
+
+#[test]
+fn a_server_that_is_not_in_the_record_is_named_by_its_url() {
+    const LOCAL: &str = "http://127.0.0.1:8787/mcp";
+    let sandbox = Sandbox::weather();
+    let printed = sandbox.ok(&["connect", "--client", "cursor", "--url", LOCAL]);
+    let printed: Value = serde_json::from_str(&printed.stdout).unwrap();
+    assert_eq!(printed, json!({ "mcpServers": { "weather": { "url": LOCAL } } }));
+    let written = sandbox.ok(&["connect", "--client", "cursor", "--url", LOCAL, "--write", "--json"]);
+    let written: Value = serde_json::from_str(&written.stdout).unwrap();
+    let entry = json!({ "client": "cursor", "file": ".cursor/mcp.json", "written": true, "config": printed });
+    assert_eq!(written, json!({ "name": "weather", "url": LOCAL, "clients": [entry] }));
+    assert_eq!(serde_json::from_str::<Value>(&sandbox.read(".cursor/mcp.json")).unwrap(), printed);
+    let registry = sandbox.ok(&["connect", "--registry", "--url", URL]);
+    is_accepted(&serde_json::from_str(&registry.stdout).unwrap());
+    for (line, code, said) in [
+        (&["connect", "--url", "127.0.0.1:8787"][..], 2, "`127.0.0.1:8787` is no URL of a server\n"),
+        (&["connect", "--url", "http://127.0.0.1:8787/"], 2, "the MCP endpoint is `http://127.0.0.1:8787/mcp`\n"),
+        (&["connect", "--url", LOCAL, "--registry"], 1, "addresses with `https://` only"),
+        (&["connect", "--url", LOCAL, "--target", "lambda"], 2, "cannot be used with"),
+        (&["connect"], 1, "or name a server with `--url`\n"),
+    ] {
+        let run = sandbox.run(line);
+        assert!(run.code == code && run.stderr.contains(said), "{line:?}: {run:?}");
+    }
+}

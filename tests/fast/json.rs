@@ -19,16 +19,36 @@ fn answers_are_as_documented() {
         "status --json",
         "secrets list --json",
         "doctor --json",
+        "ship --target all --local --dry-run --json",
+        "connect --url http://127.0.0.1:8787/mcp --json",
+        "connect --url http://127.0.0.1:8787/mcp --client cursor --write --json",
     ] {
         answered(line);
     }
+    let asks_for_keys = project.read("mcp.toml").replace("[env]", "[access]\nauth = \"api-key\"\n\n[env]");
+    project.write("mcp.toml", asks_for_keys);
+    let (code, added) = answered("keys add alice --json");
+    assert!(code == 0 && added["key"].as_str().unwrap().starts_with("mcp_"), "{added}");
+    assert_eq!(answered("keys list --json").1["keys"], serde_json::json!([{ "name": "alice" }]));
+    let (_, connected) = answered("connect --url http://127.0.0.1:8787/mcp --json");
+    assert_eq!(
+        (&connected["key_variable"], connected["clients"].as_array().map(Vec::len)),
+        (&"WEATHER_MCP_KEY".into(), Some(5))
+    );
+    project.ok(&["render"]);
     std::fs::remove_file(project.path("src/generated/types.ts")).unwrap();
     assert_eq!(answered("render --check --json").0, 1);
     std::fs::write(project.path("mcp.toml"), "[server]\nnome = \"x\"\n").unwrap();
     let (code, check) = answered("check --json");
     assert_eq!((code, &check["ok"]), (1, &false.into()));
     assert!(check["faults"].as_array().unwrap().len() > 2, "{check}");
-    for line in ["render --json", "ship --target lambda --local --json", "verify --target lambda --local --json"] {
+    for line in [
+        "render --json",
+        "ship --target lambda --local --json",
+        "verify --target lambda --local --json",
+        "keys list --json",
+        "connect --json",
+    ] {
         let (code, error) = answered(line);
         assert_eq!((code, &error["ok"]), (1, &false.into()), "{line}");
     }

@@ -66,3 +66,21 @@ fn each_cloud_has_its_own_store_and_no_other() {
         assert_eq!(secrets, cloud == "vercel", "{cloud}");
     }
 }
+
+/// The handler that goes may import it too; one that stays keeps it.
+#[test]
+fn what_nobody_needs_any_more_is_said() {
+    let sandbox = Sandbox::weather();
+    keep(&sandbox, "state = \"shared\"\n");
+    let package = sandbox
+        .read("package.json")
+        .replace("\"dependencies\": {", "\"dependencies\": {\n    \"aws4fetch\": \"1.0.20\",");
+    sandbox.write("package.json", package);
+    let handler = sandbox.read("src/tools/get_weather.ts");
+    sandbox.write("src/tools/get_weather.ts", format!("import {{ AwsClient }} from \"aws4fetch\";\n{handler}"));
+    let uninstall = "\nnext: npm uninstall aws4fetch\n";
+    let other = Sandbox::with(&sandbox.tree());
+    assert!(sandbox.ok(&["remove-tool", "get_weather"]).stderr.contains(uninstall));
+    other.write("src/aws.ts", "import { AwsClient } from 'aws4fetch';\n");
+    assert!(!other.ok(&["remove-tool", "get_weather"]).stderr.contains("npm uninstall"));
+}

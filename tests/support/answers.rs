@@ -17,18 +17,25 @@ fn conforms(definition: &str, answer: &Value) {
 
 /// The same, for what the command line itself says it is; an error document is one of any command.
 pub fn conforms_to(line: &str, answer: &Value) {
-    const COMMANDS: [&str; 9] = ["render", "check", "verify", "ship", "try", "status", "rollback", "secrets", "doctor"];
-    let command = line.split_whitespace().find_map(|word| COMMANDS.into_iter().find(|command| *command == word));
-    let command = command.unwrap_or_else(|| panic!("no command with documented answers in `{line}`"));
+    // What a line of each definition holds; the first that fits counts.
+    const LINES: [(&[&str], &str); 13] = [
+        (&["render"], "render"),
+        (&["check"], "check"),
+        (&["verify"], "verify"),
+        (&["ship", "--dry-run"], "ship-dry-run"),
+        (&["ship"], "ship"),
+        (&["try"], "try"),
+        (&["status"], "status"),
+        (&["rollback"], "rollback"),
+        (&["secrets", "list"], "secrets-list"),
+        (&["keys", "list"], "keys-list"),
+        (&["keys", "add"], "keys-add"),
+        (&["connect"], "connect"),
+        (&["doctor"], "doctor"),
+    ];
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let row = LINES.iter().find(|(needed, _)| needed.iter().all(|word| words.contains(word)));
+    let (_, definition) = row.unwrap_or_else(|| panic!("no command with documented answers in `{line}`"));
     let is_error = answer["ok"] == false && answer["error"].is_string();
-    conforms(
-        if is_error {
-            "error"
-        } else if command == "secrets" {
-            "secrets-list"
-        } else {
-            command
-        },
-        answer,
-    );
+    conforms(if is_error { "error" } else { definition }, answer);
 }

@@ -14,6 +14,7 @@ use super::{Cloud, Context, Deployed, Login, Problem, Progress, Values, missing_
 use crate::plan;
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::lambda::sam;
+use crate::toolchain::ToolId;
 use place::{Place, places, regions, side_by_side};
 
 /// As the manifest and `--target` name it.
@@ -61,7 +62,8 @@ fn stacks(context: &Context<'_>) -> (Vec<Problem>, Result<(), Problem>) {
         match aws::ask(context, &place, "stack", json!({ "stack": app })) {
             // A first deployment that failed leaves a stack that CloudFormation will only delete.
             Ok(answer) if answer["status"] == "ROLLBACK_COMPLETE" => {
-                let hint = format!("run `sam delete --stack-name {app} --region {place}`, then ship again");
+                let delete = ["delete", "--stack-name", app, "--region", &place.region];
+                let hint = format!("run `{}`, then ship again", context.build.tools.typed(ToolId::Sam, &delete));
                 let message = format!("the stack `{app}` in {place} failed when it was created and cannot be updated");
                 problems.push(Problem::new(message, hint));
             }
@@ -258,8 +260,9 @@ fn logs(context: &Context<'_>, deployment: &Deployment, follow: bool) -> Result<
         None => context.app(),
     };
     if let Some(account) = account {
+        let typed = context.build.tools.typed(ToolId::Sam, &["logs", "--stack-name", stack, "--region", &region]);
         bail!(
-            "the logs are in the account {}, which `sam` does not enter by itself\nhint: with a profile of that account, run `sam logs --stack-name {stack} --region {region}`",
+            "the logs are in the account {}, which `sam` does not enter by itself\nhint: with a profile of that account, run `{typed}`",
             account.id
         );
     }

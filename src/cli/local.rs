@@ -1,0 +1,112 @@
+//! The commands that run something on this machine, and what other programs read.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap_complete::Shell;
+
+use super::{Calls, CloudArg, TargetArg};
+
+/// Build for one cloud, run it locally, and render, build and restart on every change until Ctrl-C
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The URL is printed on stdout, everything else on stderr.
+
+Example:
+  mcp-deploy dev --target cloudflare --port 8787")]
+pub struct Dev {
+    /// The cloud [default: the first in the manifest]
+    #[arg(long, value_name = "CLOUD")]
+    pub target: Option<CloudArg>,
+    /// [default: a free one]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Do not ask; install missing tools into the private cache
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Call a running server over MCP and compare it with the manifest
+#[derive(Debug, Args)]
+#[command(override_usage = "\
+mcp-deploy verify [OPTIONS] <URL>
+       mcp-deploy verify [OPTIONS] --target <CLOUD> --local")]
+#[command(after_help = "\
+Examples:
+  mcp-deploy verify https://example.com/mcp
+  mcp-deploy verify http://127.0.0.1:8787/mcp --call 'get_weather {\"location\": \"Oslo\"}'
+  mcp-deploy verify --target lambda --local            starts what was built, verifies it, stops it
+
+Exit codes: 0 every check passed; 3 a check failed.")]
+pub struct Verify {
+    /// The server's MCP endpoint
+    #[arg(required_unless_present_any = ["target", "local"], conflicts_with_all = ["target", "local"])]
+    pub url: Option<String>,
+    /// Instead of a URL: what was built for this cloud
+    #[arg(long, value_name = "CLOUD", requires = "local")]
+    pub target: Option<CloudArg>,
+    /// Start what was built on this machine, and stop it afterwards
+    #[arg(long, requires = "target")]
+    pub local: bool,
+    #[command(flatten)]
+    pub calls: Calls,
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The whole job without an account: a sample built for every cloud, run in each cloud's local runtime, the answers compared
+#[derive(Debug, Args)]
+pub struct Try {
+    /// The clouds, comma-separated [default: all]
+    #[arg(long, value_name = "CLOUD", value_delimiter = ',')]
+    pub target: Vec<TargetArg>,
+    /// Put the project here and keep it [default: a new temporary folder]
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Do not ask; install missing tools into the private cache
+    #[arg(long, short)]
+    pub yes: bool,
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which tools are found, which version is needed and why; --fix installs pinned ones privately
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Tools are installed into a private cache ($MCP_DEPLOY_CACHE, or mcp-deploy in the user's cache folder), never globally and
+never into a project.")]
+pub struct Doctor {
+    /// Install what is missing or too old into the private cache
+    #[arg(long)]
+    pub fix: bool,
+    /// Only what this cloud needs; may be repeated
+    #[arg(long, value_name = "CLOUD", value_delimiter = ',')]
+    pub target: Vec<TargetArg>,
+    /// With --fix: also the optional Lambda Web Adapter (needs Rust's cargo; takes minutes)
+    #[arg(long, requires = "fix")]
+    pub with_adapter: bool,
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print the completion script of a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mcp-deploy completions bash > ~/.local/share/bash-completion/completions/mcp-deploy
+  mcp-deploy completions zsh > ~/.zfunc/_mcp-deploy
+  mcp-deploy completions fish > ~/.config/fish/completions/mcp-deploy.fish")]
+pub struct Completions {
+    pub shell: Shell,
+}
+
+/// Print the JSON Schema of `mcp.toml`, for editors
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example, for editors with the Taplo language server:
+  mcp-deploy schema > mcp.schema.json
+  then put `#:schema ./mcp.schema.json` into the first line of mcp.toml")]
+pub struct Schema {}
