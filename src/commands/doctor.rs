@@ -38,12 +38,12 @@ pub fn run(args: Doctor) -> Result<End> {
         .collect();
     let mut rows = toolchain::survey(&ids, &search);
     if args.fix {
-        for (tool, status) in &rows {
+        let wanted = |(tool, status): &&(&Requirement, Status)| {
             let asked = tool.need == Need::Run || (tool.id == ToolId::LambdaAdapter && args.with_adapter);
-            if asked && tool.is_provisioned() && !matches!(status, Status::Ready(_)) {
-                pipeline::install(tool, &search)?;
-            }
-        }
+            asked && tool.is_provisioned() && !matches!(status, Status::Ready(_))
+        };
+        let wanted: Vec<_> = rows.iter().filter(wanted).map(|(tool, _)| *tool).collect();
+        pipeline::install(&wanted, &search)?;
         rows = toolchain::survey(&ids, &search);
     }
     let complete = rows.iter().all(|(tool, status)| matches!(status, Status::Ready(_)) || tool.need != Need::Run);

@@ -259,7 +259,7 @@ fn lock(tool: &Requirement, tools: &Path, progress: &mut dyn FnMut(&str)) -> any
             Err(TryLockError::WouldBlock) => {}
         }
         if !waiting {
-            progress(&format!("waiting for another `mcp-deploy` that installs {}", tool.name));
+            progress(&format!("waiting for the installation of {} that is under way", tool.name));
             waiting = true;
         }
         thread::sleep(Duration::from_millis(100));

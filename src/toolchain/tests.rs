@@ -317,7 +317,10 @@ fn many_at_once_install_once() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut count = |line: &str| {
-                    waited.fetch_add(usize::from(line.starts_with("waiting for another")), Ordering::Relaxed);
+                    waited.fetch_add(
+                        usize::from(line.starts_with("waiting for the installation of node")),
+                        Ordering::Relaxed,
+                    );
                 };
                 provision(ToolId::Node, &machine.search, &mut count).unwrap();
             });
@@ -340,6 +343,24 @@ fn what_an_installation_needs_is_installed_first() {
     let mut entries = machine.cache_entries();
     entries.sort();
     assert_eq!(entries, ["node-24.19.0", "wrangler-4.164.0"]);
+}
+
+#[test]
+fn tools_are_installed_side_by_side() {
+    let machine = Machine::new();
+    let node = machine.cached(ToolId::Node);
+    fs::write(node, "#!/bin/sh\n[ \"$1\" = --version ] && echo v24.19.0 || sh \"$@\"\n").unwrap();
+    let tools = [ToolId::Vercel, ToolId::Wrangler].map(ToolId::requirement);
+    let made = tools.map(|tool| makes(tool.files[0], &format!("echo {}", tool.version))).concat();
+    // Neither goes on before the other has begun.
+    let begun = machine.file("begun/.keep", "").with_file_name("");
+    let meet = format!(
+        "echo > {0}$$\nfor second in 0 1 2 3 4 5 6 7 8 9; do set -- {0}*; [ $# = 2 ] && break; sleep 1; done\n[ $# = 2 ] || exit 1\n",
+        begun.display()
+    );
+    machine.npm(&(meet + &made));
+    crate::pipeline::install(&tools, &machine.search).unwrap();
+    assert!(tools.iter().all(|tool| matches!(machine.status(tool.id), Status::Ready(_))));
 }
 
 #[test]
