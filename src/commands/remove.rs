@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::{End, dry_run, mend, report};
+use super::{End, dry_run, mend, report, say_what_to_install};
 use crate::cli::Remove;
 use crate::manifest::{Kind, edit};
 use crate::packages;
@@ -42,5 +42,6 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
     if let Some(command) = packages::to_remove(&project.root, &handler, &project.manifest, &manifest) {
         ui::say(format_args!("next: {command}"));
     }
+    say_what_to_install(&project.root, &manifest);
     Ok(End::Done)
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::sections::ANNOTATIONS;
+use super::settings::LEVELS;
 use crate::targets;
 
 pub fn json_schema() -> Value {
@@ -23,6 +24,12 @@ pub fn json_schema() -> Value {
     let state = json!({
         "description": "Whose the values are that the handler keeps in ctx.state.",
         "anyOf": [{ "enum": ["caller", "shared"] }, closed(json!({ "handle": text("The parameter that holds the handle.") }), &["handle"])],
+    });
+    let env = json!({
+        "type": "object",
+        "description": "Plain settings; committed and readable.",
+        "properties": { "LOG_LEVEL": { "enum": LEVELS, "description": "The lowest level that ctx.log writes." } },
+        "additionalProperties": { "type": "string" },
     });
     let annotations = ANNOTATIONS.iter().map(|(key, hint)| {
         ((*key).to_owned(), json!({ "type": "boolean", "description": format!("The MCP annotation {hint}.") }))
@@ -102,7 +109,7 @@ pub fn json_schema() -> Value {
             }), &["description"]),
             "resources": described(json!({ "uri": text("A URI, or a template such as docs://{name}."), "mime_type": text("Such as text/markdown.") }), &["uri", "description"]),
             "prompts": described(json!({ "input": properties, "input_schema": whole }), &["description"]),
-            "env": { "type": "object", "description": "Plain settings; committed and readable.", "additionalProperties": { "type": "string" } },
+            "env": env,
             "secrets": { "type": "object", "description": "Names and descriptions; never values.", "additionalProperties": { "anyOf": [
                 { "type": "string" },
                 closed(json!({ "description": text("What it is and where to get it."), "optional": { "type": "boolean", "description": "Handlers do without it: undefined when it is not set." } }), &["description"]),
@@ -124,7 +131,7 @@ pub fn json_schema() -> Value {
             "stages": {
                 "type": "object",
                 "description": "Further deployments of the same server, and what differs in them.",
-                "additionalProperties": closed(json!({ "env": { "type": "object", "additionalProperties": { "type": "string" } }, "targets": closed(targets, &[]) }), &[]),
+                "additionalProperties": closed(json!({ "env": env, "targets": closed(targets, &[]) }), &[]),
             },
         }),
         &["server"],

@@ -7,7 +7,7 @@ use super::{Access, Secret, auth, names, rate_limit};
 
 /// The setting that the generated code reads itself: the lowest level that `ctx.log` writes.
 const LOG_LEVEL: &str = "LOG_LEVEL";
-const LEVELS: [&str; 4] = ["debug", "info", "warn", "error"];
+pub(super) const LEVELS: [&str; 4] = ["debug", "info", "warn", "error"];
 
 pub fn env(root: &Fields<'_, '_>) -> Vec<(String, String)> {
     let mut all = Vec::new();
