@@ -31,6 +31,7 @@ use serde_json::Value;
 use client::Client;
 
 use crate::manifest::RateLimit;
+use crate::process;
 
 /// What to probe, and how.
 #[derive(Clone)]
@@ -344,8 +345,8 @@ impl Probe<'_> {
             let token = value.split_once(' ').map(|(_, token)| token.trim());
             [token, Some(value.trim())].into_iter().flatten()
         });
-        let secrets = secrets.chain(self.options.budgets.as_deref());
-        secrets.fold(text, |text, secret| hide(&text, secret))
+        let secrets = secrets.chain(self.options.budgets.as_deref()).flat_map(process::forms);
+        secrets.fold(text, |text, secret| hide(&text, &secret))
     }
 }
 
