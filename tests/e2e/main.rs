@@ -26,6 +26,7 @@ mod large;
 mod parts;
 mod rate_limit;
 mod recorded;
+mod secrets;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;
