@@ -256,6 +256,13 @@ pub struct Targets {
     pub cloudflare: Option<Cloudflare>,
 }
 
+impl Targets {
+    /// Cloudflare's servers speak MCP over WebSockets too.
+    pub fn has_websocket(&self) -> bool {
+        self.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Lambda {
     pub regions: Vec<String>,

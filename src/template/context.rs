@@ -104,11 +104,11 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
             "placement": cloudflare.placement,
             "observability": cloudflare.observability,
             "secrets": secrets_for_wrangler(manifest),
-            "websocket": cloudflare.websocket == Some(true),
+            "websocket": targets.has_websocket(),
             "objects": durable_objects(manifest).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
             "exports": durable_objects(manifest),
         })),
-        "websocket": targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true)),
+        "websocket": targets.has_websocket(),
         "store": manifest.needs_store(),
         "state": manifest.has_state(),
         "secrets": manifest.secrets.iter().map(|secret| json!({

@@ -27,7 +27,10 @@ static UNRECORDED: LazyLock<Site> = LazyLock::new(|| {
 static BROKEN: LazyLock<Site> = LazyLock::new(|| {
     Site::new("broken", |root| {
         weather(root);
-        prepend(&root.join("src/climate.ts"), "if (!RECORDS && !process.env[\"CLIMATE\"]) throw new Error(\"the climate is gone\");");
+        prepend(
+            &root.join("src/climate.ts"),
+            "if (!RECORDS && !process.env[\"CLIMATE\"]) throw new Error(\"the climate is gone\");",
+        );
     })
 });
 
@@ -142,7 +145,10 @@ fn in_lambda_a_failed_import_ends_the_environment() {
     server.until("its end", SHORT, |_| log.text().contains("Lambda starts a new environment").then_some(()));
     let ended = server.wait(SHORT);
     assert_eq!(ended.code(), 1, "{ended}");
-    assert!(format!("{}{}", ended.stdout, ended.stderr).contains("the climate is gone"), "the cause is told, too: {ended}");
+    assert!(
+        format!("{}{}", ended.stdout, ended.stderr).contains("the climate is gone"),
+        "the cause is told, too: {ended}"
+    );
     // Lambda resets all of the environment, and starts the next one when a request comes.
     drop(adapter);
     let _next = environment(&api, Some("back"));

@@ -36,7 +36,9 @@ fn the_servers_own_log_hides_them() {
     run(mcp_deploy(&project, ["add-tool", "leak", "--description", "Logs too much."])).expect(0);
     write(project.join("src/tools/leak.ts"), LEAK);
     write(project.join("src/generated/call.ts"), CALL);
-    for secret in ["plain-secret", "with \"quotes\"", "back\\slash\\", "two\nlines\tand a tab", "Grüße 😀 \u{7}\u{2028}!"] {
+    for secret in
+        ["plain-secret", "with \"quotes\"", "back\\slash\\", "two\nlines\tand a tab", "Grüße 😀 \u{7}\u{2028}!"]
+    {
         let mut node = KIT.node(Path::new("src/generated/call.ts"));
         node.env("UPSTREAM", secret).current_dir(&project);
         let ran = run(node).expect(0);

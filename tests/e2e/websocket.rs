@@ -143,6 +143,29 @@ fn each_request_counts_against_the_rate_limit() {
     }
 }
 
+/// Each check of `verify` that is about WebSockets, and what came of it.
+fn verified(site: &Site, bearer: Option<&str>) -> Vec<(String, String)> {
+    let url = &site.server("cloudflare").url;
+    let mut verify = mcp_deploy(&site.root, ["verify", url, "--json"]);
+    if let Some(key) = bearer {
+        verify.args(["--bearer-env", "BEARER"]).env("BEARER", key);
+    }
+    let report = run(verify).expect(0).json();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let checks = report["checks"].as_array().expect("a list").iter();
+    let about = checks.filter(|check| text(&check["id"]).starts_with("websocket."));
+    about.map(|check| (text(&check["id"]), text(&check["outcome"]))).collect()
+}
+
+#[test]
+fn verify_asks_over_a_websocket_too() {
+    let passed = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), "passed".to_owned())).collect::<Vec<_>>();
+    assert_eq!(verified(&OPEN, None), passed(&["websocket.origin", "websocket.session"]));
+    let (site, [alice, _]) = &*KEYS;
+    let all = passed(&["websocket.origin", "websocket.no-credentials", "websocket.session"]);
+    assert_eq!(verified(site, Some(alice)), all);
+}
+
 #[test]
 fn the_v1_client_has_a_whole_session() {
     let mut expected = clients::session(clients::LEGACY);
