@@ -398,6 +398,8 @@ pub struct Cloudflare {
     pub observability: bool,
     /// MCP over WebSockets too, each a Durable Object. `Some(false)`: it was so once, and the class is to be deleted.
     pub websocket: Option<bool>,
+    /// What tools kept when they had `state` is to be deleted, with its class.
+    pub deletes_state: bool,
     /// Merged into `wrangler.jsonc`.
     pub overrides: Map<String, Value>,
 }
@@ -410,6 +412,7 @@ impl Default for Cloudflare {
             placement: None,
             observability: true,
             websocket: None,
+            deletes_state: false,
             overrides: Map::new(),
         }
     }

@@ -182,7 +182,9 @@ fn durable_objects(manifest: &Manifest) -> Vec<Value> {
     let object = |class, module, deleted| json!({ "class": class, "module": module, "deleted": deleted });
     let websocket = manifest.targets.cloudflare.as_ref().and_then(|cloudflare| cloudflare.websocket);
     let session = websocket.map(|on| object("McpSession", "./session.ts", !on));
-    let state = manifest.has_state().then(|| object("ToolState", "./tool-state.ts", false));
+    let deletes = manifest.targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.deletes_state);
+    let state =
+        (manifest.has_state() || deletes).then(|| object("ToolState", "./tool-state.ts", !manifest.has_state()));
     session.into_iter().chain(state).collect()
 }
 

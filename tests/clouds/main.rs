@@ -18,6 +18,7 @@ mod ship_interrupted;
 mod ship_lambda;
 mod ship_secrets;
 mod ship_stage;
+mod ship_state;
 mod ship_together;
 mod ship_vercel;
 mod ship_websocket;
