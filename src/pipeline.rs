@@ -249,7 +249,7 @@ pub fn run_locally(
         timeout: build.manifest.longest_timeout() + Duration::from_secs(10),
         max_body_bytes: build.manifest.limits.max_body,
     };
-    let report = prove(options, Some(contract(build.manifest)), on_check)?;
+    let report = prove(options, Some(contract(build.manifest, Some(target))), on_check)?;
     running.still_runs()?;
     let said: String = running.servers.iter().map(Server::log).collect();
     let log = server_log::about_failed(&report, &said);
@@ -309,8 +309,8 @@ pub fn declared(calls: &[Call], manifest: &Manifest) -> Result<()> {
     bail!(Usage(format!("the manifest declares no tool `{}`, which `--call` names\nhint: {hint}", call.name)))
 }
 
-/// What the manifest promises a client.
-pub fn contract(manifest: &Manifest) -> Contract {
+/// What the manifest promises a client, of this cloud where it is known which one answers.
+pub fn contract(manifest: &Manifest, target: Option<&Target>) -> Contract {
     Contract {
         name: manifest.server.name.clone(),
         version: manifest.server.version.clone(),
@@ -321,6 +321,7 @@ pub fn contract(manifest: &Manifest) -> Contract {
         origins_configured: !manifest.access.origins.is_empty(),
         auth: manifest.access.auth.kind(),
         rate_limit: manifest.access.rate_limit,
+        websocket: target.map(|target| (target.websocket)(&manifest.targets)),
     }
 }
 

@@ -181,7 +181,7 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
     let step = ui::step(format!("{}: verify {}", deployment.place(), deployment.own_url()));
     let on_check = &mut |check: &Check| step.doing(&check.title);
     let (url, manifest) = (deployment.own_url(), context.build.manifest);
-    let proof = live::verify(url, manifest, plan.calls, plan.headers, plan.patience, on_check)?;
+    let proof = live::verify(url, manifest, Some(target), plan.calls, plan.headers, plan.patience, on_check)?;
     let report = proof.report;
     let mark = if report.ok() { Mark::Good } else { Mark::Bad };
     step.end(mark, &pipeline::counted(&report));
@@ -217,7 +217,7 @@ pub fn domains(context: &Context<'_>, plan: &Plan<'_>, releases: &[Release]) -> 
     let ask = |url: &str| {
         let step = ui::step(format!("verify {url}"));
         let on_check = &mut |check: &Check| step.doing(&check.title);
-        let proof = live::verify(url, context.build.manifest, plan.calls, plan.headers, plan.patience, on_check)?;
+        let proof = live::verify(url, context.build.manifest, None, plan.calls, plan.headers, plan.patience, on_check)?;
         let report = proof.report;
         step.end(if report.ok() { Mark::Good } else { Mark::Bad }, &pipeline::counted(&report));
         pipeline::print_unpassed(&report);

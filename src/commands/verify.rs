@@ -70,5 +70,5 @@ fn remote(url: &str, args: &Verify, dir: Option<&Path>, on_check: &mut dyn FnMut
         }),
         max_body_bytes: manifest.map_or(1 << 20, |manifest| manifest.limits.max_body),
     };
-    pipeline::prove(options, manifest.map(pipeline::contract), on_check)
+    pipeline::prove(options, manifest.map(|manifest| pipeline::contract(manifest, None)), on_check)
 }

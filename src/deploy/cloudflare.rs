@@ -109,7 +109,7 @@ fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
         // The first version of a Worker must bring its secrets; JSON, because the dotenv form would expand `$NAME`.
         cmd = cmd.args(["--secrets-file", "/dev/stdin"]).stdin(secrets_json(&values));
     }
-    context.run(&cmd).context("cannot deploy to Cloudflare")?;
+    context.run(&cmd).map_err(|error| kept(context.app(), error).context("cannot deploy to Cloudflare"))?;
     let text = std::fs::read_to_string(&output).context("wrangler wrote no output file")?;
     let mut events = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let deployed =
@@ -124,6 +124,36 @@ fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
         ),
     }
 }
+
+/// Cloudflare takes no version without a class that has objects, unless it is told that they are to be deleted: whatever they hold
+/// would be lost. It says so in its own words; these are ours, for the classes that are.
+fn kept(app: &str, error: anyhow::Error) -> anyhow::Error {
+    let Some(failed) = error.downcast_ref::<ToolFailed>() else { return error };
+    let is_kept = KEPT.iter().any(|words| failed.tail.contains(words));
+    match OURS.iter().find(|(class, ..)| is_kept && failed.tail.contains(class)) {
+        Some((class, what, way)) => anyhow::anyhow!(
+            "the Worker `{app}` has {what} (the class `{class}`), which this version is without; nothing was deployed, and nothing is lost\nhint: {way}"
+        ),
+        None => error,
+    }
+}
+
+/// How Cloudflare calls it: where some class is declared, and where none is (its code 10064).
+const KEPT: [&str; 2] = ["provisioned_class_missing_from_config", "depended on by existing Durable Objects"];
+
+/// Our classes, what they hold, and what to do about it.
+const OURS: [(&str, &str, &str); 2] = [
+    (
+        "ToolState",
+        "what tools with `state` have stored",
+        "give a tool its `state` back; or write `state = \"deleted\"` in `[targets.cloudflare]`, which deletes all of it for good",
+    ),
+    (
+        "McpSession",
+        "WebSocket sessions",
+        "write `websocket = false` in `[targets.cloudflare]`: open sessions end, nothing else is lost",
+    ),
+];
 
 /// Wrangler's targets are texts for people: `https://x.workers.dev`, `mcp.example.com (custom domain)`, `*.example.com/*`.
 fn endpoint(shown: &str) -> Option<String> {
@@ -218,6 +248,33 @@ fn remove_secret(context: &Context<'_>, name: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_class_that_is_kept_is_told_in_our_words() {
+        let told = |tail: &str| {
+            let failed = ToolFailed {
+                command: "wrangler deploy".into(),
+                code: Some(1),
+                signal: None,
+                limit: None,
+                tail: tail.into(),
+                stdout: String::new(),
+            };
+            format!("{:#}", kept("weather", failed.into()))
+        };
+        let state = told("✘ [provisioned_class_missing_from_config] class 'ToolState': it has objects");
+        assert!(
+            state.contains("what tools with `state` have stored") && state.contains("state = \"deleted\""),
+            "{state}"
+        );
+        let session = told(
+            "New version of script does not export class 'McpSession' which is depended on by existing Durable Objects. [code: 10064]",
+        );
+        assert!(session.contains("websocket = false"), "{session}");
+        for other in ["ToolState threw at start-up", "[provisioned_class_missing_from_config] class 'Mine'"] {
+            assert!(!told(other).contains("nothing is lost"), "{other}");
+        }
+    }
 
     #[test]
     fn endpoints_from_wranglers_texts() {

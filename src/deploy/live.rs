@@ -8,6 +8,7 @@ use crate::manifest::Manifest;
 use crate::pipeline;
 use crate::probe::{self, Call, Check, Options, Report, Silence};
 use crate::process::{self, Interrupted};
+use crate::targets::Target;
 
 /// A page that will not change by itself may still be that of the version before.
 const LAST_OF_THE_OLD: Duration = Duration::from_secs(5);
@@ -16,6 +17,7 @@ const LAST_OF_THE_OLD: Duration = Duration::from_secs(5);
 pub fn verify(
     url: &str,
     manifest: &Manifest,
+    target: Option<&Target>,
     calls: &[Call],
     headers: &[(String, String)],
     patience: Duration,
@@ -31,7 +33,7 @@ pub fn verify(
         timeout: manifest.longest_timeout() + Duration::from_secs(10),
         max_body_bytes: manifest.limits.max_body,
     };
-    let report = pipeline::prove(options, Some(pipeline::contract(manifest)), on_check)?;
+    let report = pipeline::prove(options, Some(pipeline::contract(manifest, target)), on_check)?;
     Ok(Proof { report, waited_in_vain: silence.is_some_and(|silence| !silence.lasting) })
 }
 

@@ -78,7 +78,7 @@ pub fn json_schema() -> Value {
             &[],
         ),
         _ => closed(
-            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "placement": { "type": "string", "pattern": "^(aws|gcp|azure):[a-z0-9-]+$", "description": "A region of another cloud to run near to, such as aws:us-east-1." }, "observability": { "type": "boolean" }, "websocket": { "type": "boolean", "description": "MCP over WebSockets too (subprotocol mcp); false after it was true: the sessions' class is deleted." }, "overrides": overrides("wrangler.jsonc") }),
+            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "placement": { "type": "string", "pattern": "^(aws|gcp|azure):[a-z0-9-]+$", "description": "A region of another cloud to run near to, such as aws:us-east-1." }, "observability": { "type": "boolean" }, "websocket": { "type": "boolean", "description": "MCP over WebSockets too (subprotocol mcp); false after it was true: the sessions' class is deleted." }, "state": { "const": "deleted", "description": "No tool has `state` any more, and what was stored is deleted with the next deployment." }, "overrides": overrides("wrangler.jsonc") }),
             &[],
         ),
     };

@@ -258,6 +258,13 @@ pub struct Targets {
     pub cloudflare: Option<Cloudflare>,
 }
 
+impl Targets {
+    /// Cloudflare's servers speak MCP over WebSockets too.
+    pub fn has_websocket(&self) -> bool {
+        self.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Lambda {
     pub regions: Vec<String>,
@@ -432,6 +439,8 @@ pub struct Cloudflare {
     pub observability: bool,
     /// MCP over WebSockets too, each a Durable Object. `Some(false)`: it was so once, and the class is to be deleted.
     pub websocket: Option<bool>,
+    /// What tools kept when they had `state` is to be deleted, with its class.
+    pub deletes_state: bool,
     /// Merged into `wrangler.jsonc`.
     pub overrides: Map<String, Value>,
 }
@@ -444,6 +453,7 @@ impl Default for Cloudflare {
             placement: None,
             observability: true,
             websocket: None,
+            deletes_state: false,
             overrides: Map::new(),
         }
     }

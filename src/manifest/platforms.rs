@@ -195,6 +195,7 @@ fn cloudflare(fields: Fields<'_, '_>, base: Cloudflare) -> Cloudflare {
         placement: placement(&fields).or(base.placement),
         observability: fields.bool("observability").unwrap_or(base.observability),
         websocket: fields.bool("websocket").or(base.websocket),
+        deletes_state: fields.choice("state", &["deleted"]).is_some() || base.deletes_state,
         overrides: overrides::overrides(&fields, base.overrides, overrides::CLOUDFLARE),
     };
     if cloudflare.smart_placement && cloudflare.placement.is_some() {

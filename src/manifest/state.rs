@@ -40,6 +40,13 @@ pub fn faults(root: &Fields<'_, '_>, manifest: &Manifest) {
             root.reader().error(span_at_root(root, &format!("/tools/{}/state", tool.name)), message, Some(hint));
         }
     }
+    let deletes = manifest.targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.deletes_state);
+    if let Some(tool) = manifest.tools.iter().find(|tool| deletes && tool.state.is_some()) {
+        let message =
+            format!("Cloudflare is told to delete what tools have stored, and `{}` still has `state`", tool.name);
+        let hint = "take out `state = \"deleted\"`, unless no tool keeps anything any more".to_owned();
+        root.reader().error(span_at_root(root, "/targets/cloudflare/state"), message, Some(hint));
+    }
     let regions = manifest.targets.lambda.iter().flat_map(|lambda| &lambda.regions).count();
     if manifest.has_state() && regions > 1 {
         let message = format!(

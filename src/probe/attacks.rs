@@ -30,6 +30,8 @@ pub enum Needs {
     Modern,
     Local,
     Credentials,
+    WebSocket,
+    WebSocketCredentials,
 }
 
 pub struct Scene<'a> {
@@ -51,7 +53,7 @@ impl Scene<'_> {
     }
 }
 
-pub const ATTACKS: [Attack; 22] = [
+pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.origin",
         title: "refuses a foreign `Origin`",
@@ -102,24 +104,36 @@ pub const ATTACKS: [Attack; 22] = [
         title: "refuses a call without credentials",
         needs: Needs::Credentials,
         build: |scene| Ok(CREDENTIALS.iter().fold(scene.harmless(), |request, name| request.without(name))),
-        judge: |_, reply| {
-            expect(reply, 401, None)?;
-            match diagnose::challenge(reply).is_empty() {
-                false => Ok(()),
-                true => Err(Fault::wrong("401, but without `www-authenticate`")),
-            }
-        },
+        judge: refused_credentials,
         hint: "without credentials the answer is 401 with `www-authenticate`, so that clients know what to send",
+    },
+    Attack {
+        id: "websocket.origin",
+        title: "opens no WebSocket for a foreign `Origin`",
+        needs: Needs::WebSocket,
+        build: |scene| Ok(promptly(scene.client.upgrade().with("origin", FOREIGN_ORIGIN))),
+        judge: |scene, reply| match reply.status {
+            101 if scene.origins_configured => Err(every_origin()),
+            _ => expect(reply, 403, None),
+        },
+        hint: "check the Origin before the upgrade: browsers let any page open a WebSocket to any server",
+    },
+    Attack {
+        id: "websocket.no-credentials",
+        title: "opens no WebSocket without credentials",
+        needs: Needs::WebSocketCredentials,
+        build: |scene| {
+            let upgrade = promptly(scene.client.upgrade());
+            Ok(CREDENTIALS.iter().fold(upgrade, |request, name| request.without(name)))
+        },
+        judge: refused_credentials,
+        hint: "ask for credentials before the upgrade, as for every request",
     },
     Attack {
         id: "hostile.get",
         title: "refuses `GET` at once",
         needs: Needs::Nothing,
-        build: |scene| {
-            let mut request = scene.client.endpoint("GET").with("accept", "text/event-stream");
-            request.timeout = request.timeout.min(PROMPTLY);
-            Ok(request)
-        },
+        build: |scene| Ok(promptly(scene.client.endpoint("GET").with("accept", "text/event-stream"))),
         judge: refused_method,
         hint: "an open stream is billed until the platform ends it: answer 405 with `Allow: POST`",
     },
@@ -326,6 +340,19 @@ fn refused_origin(scene: &Scene, reply: &Reply) -> Result<(), Fault> {
         return Err(every_origin());
     }
     expect(reply, 403, None)
+}
+
+fn refused_credentials(_: &Scene, reply: &Reply) -> Result<(), Fault> {
+    expect(reply, 401, None)?;
+    match diagnose::challenge(reply).is_empty() {
+        false => Ok(()),
+        true => Err(Fault::wrong("401, but without `www-authenticate`")),
+    }
+}
+
+fn promptly(mut request: Request) -> Request {
+    request.timeout = request.timeout.min(PROMPTLY);
+    request
 }
 
 fn every_origin() -> Fault {

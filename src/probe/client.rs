@@ -4,8 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tungstenite::{HandshakeError, WebSocket};
 use ureq::Agent;
 use ureq::http::{Request as HttpRequest, Uri};
+use ureq::unversioned::transport::TransportAdapter;
 
 use super::http::{self, Reply, Request, header_value};
 use super::sse::Events;
@@ -15,8 +17,12 @@ const MAX_ANSWER: usize = 64 << 20;
 /// A server that is down for so many requests in a row is not asked again: each would cost a whole timeout.
 const PATIENCE: u32 = 3;
 /// Seconds, and how many times, that a rate limit is waited for.
-const LONGEST_WAIT: u64 = 60;
+pub const LONGEST_WAIT: u64 = 60;
 const WAITS: u32 = 3;
+
+/// As the generated server names it.
+const SUBPROTOCOL: &str = "mcp";
+pub type Socket = WebSocket<TransportAdapter>;
 
 pub struct Client {
     uri: Uri,
@@ -95,6 +101,46 @@ impl Client {
 
     pub fn endpoint(&self, method: &'static str) -> Request {
         self.bare(method, &self.uri.to_string())
+    }
+
+    /// The request that opens a WebSocket for MCP.
+    pub fn upgrade(&self) -> Request {
+        let key = tungstenite::handshake::client::generate_key();
+        let headers = [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", &key),
+            ("sec-websocket-protocol", SUBPROTOCOL),
+        ];
+        headers.iter().fold(self.endpoint("GET"), |request, (name, value)| request.with(name, value))
+    }
+
+    /// The same, and the WebSocket that comes of it; or the answer of a server that opens none.
+    pub fn open(&self) -> Result<Result<Socket, Reply>, Fault> {
+        let request = self.on_budget(&self.upgrade());
+        let scheme = if self.uri.scheme_str() == Some("https") { "wss" } else { "ws" };
+        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
+        let host = authority.rsplit('@').next().unwrap_or("");
+        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut builder = HttpRequest::builder().uri(format!("{scheme}://{host}{path}")).header("host", host);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        let request = builder.body(()).map_err(|_| unsendable())?;
+        let connection = http::connect(&self.uri, self.timeout)?;
+        let answer = match tungstenite::client::client(request, connection) {
+            Ok((socket, _)) => return Ok(Ok(socket)),
+            Err(HandshakeError::Failure(tungstenite::Error::Http(answer))) => answer,
+            Err(HandshakeError::Failure(error)) => return Err(Fault::wrong(format!("no WebSocket: {error}"))),
+            Err(HandshakeError::Interrupted(_)) => {
+                return Err(Fault::wrong("no answer to the request for a WebSocket"));
+            }
+        };
+        let (parts, body) = answer.into_parts();
+        let body = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
+        let json = serde_json::from_str(&body).ok().filter(Value::is_object);
+        Ok(Err(Reply { status: parts.status.as_u16(), headers: parts.headers, body, json, cut: None }))
     }
 
     /// A correct request of an era, its envelope and headers included.

@@ -8,8 +8,8 @@ use super::diagnose::is_modern_code;
 use super::http::quoted;
 use super::{Contract, Era, Fault, Probe};
 
-const MAX_PAGES: usize = 100;
-const LEGACY_VERSIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+pub const MAX_PAGES: usize = 100;
+pub const LEGACY_VERSIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 const METHOD_NOT_FOUND: i64 = -32601;
 
 /// A kind of thing a server lists.
@@ -248,7 +248,7 @@ fn cacheable(result: &Value) -> Vec<String> {
     faults
 }
 
-fn identity(info: &Value, contract: Option<&Contract>) -> Vec<String> {
+pub fn identity(info: &Value, contract: Option<&Contract>) -> Vec<String> {
     let Some(contract) = contract else {
         return Vec::new();
     };

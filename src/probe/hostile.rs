@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::attacks::{ATTACKS, CREDENTIALS, Needs, Scene};
+use super::attacks::{ATTACKS, Attack, CREDENTIALS, Needs, Scene};
 use super::client::Client;
 use super::contract::difference;
 use super::eras::{LISTS, Server, read_list};
@@ -25,8 +25,14 @@ pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: 
     let mut leak = failed.map(|answer| answer.result.to_string()).find_map(|text| Some(("call", leaked(&text)?)));
     let mut answered = 0;
     for attack in &ATTACKS {
-        // On a server that is open to all there is nothing to refuse.
-        if attack.needs == Needs::Credentials && !credentials {
+        // On a server that is open to all there is nothing to refuse, and none to open where there are no WebSockets.
+        let concerns = match attack.needs {
+            Needs::Credentials => credentials,
+            Needs::WebSocket => probe.websocket,
+            Needs::WebSocketCredentials => probe.websocket && credentials,
+            Needs::Nothing | Needs::Modern | Needs::Local => true,
+        };
+        if !concerns {
             continue;
         }
         probe.check(attack.id, attack.title, || {
@@ -79,7 +85,7 @@ pub fn has_credentials(options: &Options) -> bool {
     options.headers.iter().any(|(name, _)| is_credential(name))
 }
 
-/// The one attack that can be made without any: whether the server asks for them.
+/// What can be asked without any: whether the server asks for them.
 pub fn without_credentials(probe: &mut Probe, client: &Client) {
     let scene = Scene {
         client,
@@ -88,7 +94,12 @@ pub fn without_credentials(probe: &mut Probe, client: &Client) {
         max_body_bytes: probe.options.max_body_bytes,
         origins_configured: false,
     };
-    for attack in ATTACKS.iter().filter(|attack| attack.needs == Needs::Credentials) {
+    let needs = |attack: &&Attack| match attack.needs {
+        Needs::Credentials => true,
+        Needs::WebSocket | Needs::WebSocketCredentials => probe.websocket,
+        Needs::Nothing | Needs::Modern | Needs::Local => false,
+    };
+    for attack in ATTACKS.iter().filter(needs).collect::<Vec<_>>() {
         probe.check(attack.id, attack.title, || {
             let reply = client.send(&(attack.build)(&scene)?)?;
             (attack.judge)(&scene, &reply).map_err(|fault| fault.hint(attack.hint))?;

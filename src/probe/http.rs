@@ -1,15 +1,21 @@
 //! Plain HTTP: what goes out and what came back, whatever the status; nothing here knows MCP.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use ureq::Agent;
 use ureq::config::ConfigBuilder;
+use ureq::http::uri::Authority;
 use ureq::http::{HeaderMap, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{
+    ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport, TransportAdapter, time,
+};
 
-use super::Fault;
+use super::{Fault, diagnose};
 
 /// One request, still open to being spoiled on purpose.
 #[derive(Clone)]
@@ -118,6 +124,47 @@ pub fn agent_config(uri: &Uri) -> ConfigBuilder<AgentScope> {
     match uri.host().is_some_and(is_loopback) {
         true => config.proxy(None).max_idle_connections(0),
         false => config,
+    }
+}
+
+/// A connection that speaks no HTTP any more: reached as every request is, through the machine's proxy and with its certificates.
+/// The agent makes it for a request, which is given up as soon as there is a connection to send it on.
+pub fn connect(uri: &Uri, timeout: Duration) -> Result<TransportAdapter, Fault> {
+    let kept = Arc::default();
+    let keep = Keep { inner: DefaultConnector::new(), authority: uri.authority().cloned(), kept: Arc::clone(&kept) };
+    let config = agent_config(uri).timeout_global(Some(timeout)).build();
+    let failed = Agent::with_parts(config, keep, DefaultResolver::default()).get(uri).call().err();
+    let kept = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (kept, failed) {
+        (Some(transport), _) => {
+            let mut connection = TransportAdapter::new(transport, Arc::new(time::Instant::now));
+            connection.set_timeout(NextTimeout { after: time::Duration::Exact(timeout), ..NextTimeout::default() });
+            Ok(connection)
+        }
+        (None, Some(error)) => Err(diagnose::transport(&error, uri, timeout)),
+        (None, None) => Err(Fault::unreached("there is no connection")),
+    }
+}
+
+/// Takes the connection away from its agent.
+#[derive(Debug)]
+struct Keep {
+    inner: DefaultConnector,
+    /// Of the server: a proxy in front of it is connected to first.
+    authority: Option<Authority>,
+    kept: Arc<Mutex<Option<Box<dyn Transport>>>>,
+}
+
+impl Connector<()> for Keep {
+    type Out = Box<dyn Transport>;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
+        let transport = self.inner.connect(details, chained)?;
+        if details.uri.authority() != self.authority.as_ref() {
+            return Ok(transport);
+        }
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = transport;
+        Err(ureq::Error::ConnectionFailed)
     }
 }
 

@@ -20,6 +20,7 @@ mod sse;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -31,6 +32,7 @@ use serde_json::Value;
 use client::Client;
 
 use crate::manifest::RateLimit;
+use crate::process;
 
 /// What to probe, and how.
 #[derive(Clone)]
@@ -94,6 +96,8 @@ pub struct Contract {
     /// How callers prove who they are: `api-key`, `oauth`; `None` where nobody has to.
     pub auth: Option<&'static str>,
     pub rate_limit: Option<RateLimit>,
+    /// MCP over WebSockets too; `None` where it is not known which cloud's server is asked, and so its health page decides.
+    pub websocket: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -175,7 +179,8 @@ impl Report {
 /// Probes one server; `on_check` sees every line as soon as it is known.
 pub fn run(options: &Options, contract: Option<&Contract>, on_check: &mut dyn FnMut(&Check)) -> Report {
     let client = Client::new(options);
-    let mut probe = Probe { options, contract, on_check, checks: Vec::new(), answers: Vec::new(), tools: None };
+    let (checks, answers) = (Vec::new(), Vec::new());
+    let mut probe = Probe { options, contract, on_check, checks, answers, tools: None, websocket: false };
     match &client {
         Ok(client) => story(&mut probe, client),
         Err(fault) => {
@@ -267,6 +272,7 @@ fn story(probe: &mut Probe, client: &Client) {
     calls::run(probe, client, modern.as_ref(), legacy.as_ref());
     hostile::run(probe, client, modern.as_ref(), legacy.as_ref());
     limit::run(probe, client, modern.as_ref().or(legacy.as_ref()));
+    websocket::run(probe, client, legacy.as_ref());
 }
 
 /// Why a check did not pass.
@@ -313,6 +319,8 @@ struct Probe<'a> {
     checks: Vec<Check>,
     answers: Vec<Answer>,
     tools: Option<Vec<Value>>,
+    /// The health page says that there are WebSockets.
+    websocket: bool,
 }
 
 impl Probe<'_> {
@@ -344,8 +352,8 @@ impl Probe<'_> {
             let token = value.split_once(' ').map(|(_, token)| token.trim());
             [token, Some(value.trim())].into_iter().flatten()
         });
-        let secrets = secrets.chain(self.options.budgets.as_deref());
-        secrets.fold(text, |text, secret| hide(&text, secret))
+        let secrets = secrets.chain(self.options.budgets.as_deref()).flat_map(process::forms);
+        secrets.fold(text, |text, secret| hide(&text, &secret))
     }
 }
 

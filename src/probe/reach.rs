@@ -12,9 +12,13 @@ pub const TITLE: &str = "answers on its health page";
 pub fn health(probe: &mut Probe, client: &Client) -> bool {
     let contract = probe.contract;
     let mut reached = true;
+    let mut websocket = false;
     probe.check("reachable", TITLE, || {
-        ask(client, contract).inspect_err(|fault| reached = fault.kind != FaultKind::Unreached)
+        let (said, page) = ask(client, contract).inspect_err(|fault| reached = fault.kind != FaultKind::Unreached)?;
+        websocket = page["websocket"] == true;
+        Ok(said)
     });
+    probe.websocket = websocket;
     reached
 }
 
@@ -35,14 +39,15 @@ pub fn metadata(probe: &mut Probe, client: &Client) {
     });
 }
 
-fn ask(client: &Client, contract: Option<&Contract>) -> Result<String, Fault> {
-    let reply = client.send(&client.bare("GET", &client.sibling("health")))?;
+/// Who answers, and the whole page.
+fn ask(client: &Client, contract: Option<&Contract>) -> Result<(String, Value), Fault> {
+    let mut reply = client.send(&client.bare("GET", &client.sibling("health")))?;
     if let Some(gate) = diagnose::gate(&reply) {
         return Err(gate);
     }
-    match (reply.status, &reply.json, contract) {
-        (200, Some(page), None) => Ok(identity(page)),
-        (200, Some(page), Some(contract)) => is_ours(page, contract),
+    match (reply.status, reply.json.take(), contract) {
+        (200, Some(page), None) => Ok((identity(&page), page)),
+        (200, Some(page), Some(contract)) => Ok((is_ours(&page, contract)?, page)),
         (404 | 405, _, None) => {
             Err(Fault::skip("there is no `/health` next to the endpoint, which only our servers promise"))
         }

@@ -9,6 +9,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tungstenite::handshake::derive_accept_key;
+use tungstenite::protocol::Role;
+use tungstenite::{Message, WebSocket};
 
 use super::Contract;
 
@@ -157,7 +160,60 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
     if state.spoiled.load(Ordering::SeqCst) && asked.body.windows(10).any(|window| window == b"tools/list") {
         return write(&stream, error(500, -32603, "broken by the last caller"));
     }
-    write(&stream, answer(state.quirk, &asked))
+    let told = answer(state.quirk, &asked);
+    // Whoever gets as far as to hear that only POST is served may open a WebSocket.
+    let careless = ["websocket.origin", "auth.websocket.no-credentials"].contains(&state.quirk);
+    let upgrades = speaks_websocket(state.quirk) && asked.header("upgrade") == Some("websocket");
+    match upgrades && (told.status == 405 || careless) {
+        true if state.quirk == "websocket.refused" => write(&stream, error(400, -32000, "not today")),
+        true => converse(&stream, state.quirk, &asked),
+        false => write(&stream, told),
+    }
+}
+
+fn speaks_websocket(quirk: &str) -> bool {
+    quirk.trim_start_matches("auth.").starts_with("websocket")
+}
+
+/// A session over a WebSocket, until the client closes it.
+fn converse(mut stream: &TcpStream, quirk: &str, asked: &Asked) -> std::io::Result<()> {
+    let key = asked.header("sec-websocket-key").unwrap_or_default();
+    let accept = derive_accept_key(if quirk == "websocket.accept" { b"another" } else { key.as_bytes() });
+    let protocol = if quirk == "websocket.protocol" { "" } else { "sec-websocket-protocol: mcp\r\n" };
+    let head = "HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: websocket";
+    stream.write_all(format!("{head}\r\nsec-websocket-accept: {accept}\r\n{protocol}\r\n").as_bytes())?;
+    let mut socket = WebSocket::from_raw_socket(stream, Role::Server, None);
+    let gone = |error: tungstenite::Error| std::io::Error::other(error);
+    loop {
+        let Message::Text(text) = socket.read().map_err(gone)? else { continue };
+        let asked: Value = serde_json::from_str(&text)?;
+        if asked.get("id").is_none() {
+            continue;
+        }
+        match quirk {
+            "websocket.closes" => socket.close(None).map_err(gone)?,
+            "websocket.binary" => socket.send(Message::binary(vec![1])).map_err(gone)?,
+            "websocket.text" => socket.send(Message::text("hello")).map_err(gone)?,
+            "websocket.silent" => continue,
+            "websocket.breaks" => return Ok(()),
+            _ => {
+                let ping = json!({ "jsonrpc": "2.0", "id": "are you there", "method": "ping" });
+                socket.send(Message::text(ping.to_string())).map_err(gone)?;
+                let Message::Text(pong) = socket.read().map_err(gone)? else { continue };
+                let pong: Value = serde_json::from_str(&pong)?;
+                if pong != json!({ "jsonrpc": "2.0", "id": "are you there", "result": {} }) {
+                    return Ok(());
+                }
+                let id = if quirk == "websocket.other-id" { json!(-1) } else { asked["id"].clone() };
+                let mut message = json!({ "jsonrpc": "2.0", "id": id });
+                match dispatch(quirk, "websocket", &asked).1 {
+                    Ok(result) => message["result"] = result,
+                    Err((code, text)) => message["error"] = json!({ "code": code, "message": text }),
+                }
+                socket.send(Message::text(message.to_string())).map_err(gone)?;
+            }
+        }
+    }
 }
 
 /// A limit of [`CALLS`], and what can be wrong with it.
@@ -220,7 +276,13 @@ fn answer(quirk: &str, asked: &Asked) -> Told {
             "no-health" => told(404, "text/plain", "Not Found"),
             "reachable" => told(200, "application/json", json!({"name": "sample", "version": "0.9.0"}).to_string()),
             "html" => told(200, "text/html", "<html>"),
-            _ => told(200, "application/json", json!({"name": "sample", "version": "1.0.0"}).to_string()),
+            _ => {
+                let mut page = json!({ "name": "sample", "version": "1.0.0" });
+                if speaks_websocket(quirk) {
+                    page["websocket"] = json!(true);
+                }
+                told(200, "application/json", page.to_string())
+            }
         };
     }
     if asked.path != "/mcp" && quirk != "hostile.path" {
@@ -445,5 +507,6 @@ pub fn contract() -> Contract {
         origins_configured: false,
         auth: None,
         rate_limit: None,
+        websocket: None,
     }
 }

@@ -226,6 +226,48 @@ fn credentials_are_needed_and_never_shown() {
 }
 
 #[test]
+fn a_websocket_is_proven_where_the_health_page_tells_of_it() {
+    let report = probe("websocket");
+    assert!(report.ok(), "{report:#?}");
+    assert_eq!(line(&report, "websocket.session").detail.as_deref(), Some("2 tools, 1 resource, 1 prompt"));
+    assert_eq!(line(&report, "websocket.origin").outcome, Outcome::Passed);
+    assert!(report.checks.iter().all(|check| check.id != "websocket.no-credentials"), "it is open to all");
+    // The manifest promises it of the cloud that answers.
+    let server = Server::start("");
+    let promised = Contract { websocket: Some(true), ..contract() };
+    let report = run(&options(&server), Some(&promised), &mut |_| {});
+    assert_eq!(ids(&report, Outcome::Failed), ["websocket.session"], "{report:#?}");
+    let elsewhere = Contract { websocket: Some(false), ..contract() };
+    assert!(
+        run(&options(&server), Some(&elsewhere), &mut |_| {})
+            .checks
+            .iter()
+            .all(|check| check.id != "websocket.session")
+    );
+}
+
+#[test]
+fn a_websocket_is_refused_without_credentials() {
+    let promised = Contract { auth: Some("api-key"), ..contract() };
+    let ask = |quirk, headers: &[(&str, &str)]| {
+        let server = Server::start(quirk);
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        run(&Options { headers, ..options(&server) }, Some(&promised), &mut |_| {})
+    };
+    let key = format!("Bearer {KEY}");
+    let report = ask("auth.websocket", &[("authorization", &key)]);
+    assert!(report.ok(), "{report:#?}");
+    for id in ["websocket.session", "websocket.no-credentials"] {
+        assert_eq!(line(&report, id).outcome, Outcome::Passed, "{report:#?}");
+    }
+    let careless = ask("auth.websocket.no-credentials", &[("authorization", &key)]);
+    assert_eq!(ids(&careless, Outcome::Failed), ["websocket.origin", "websocket.no-credentials"], "{careless:#?}");
+    // None were given: that they are asked for is proven all the same.
+    assert_eq!(line(&ask("auth.websocket", &[]), "websocket.no-credentials").outcome, Outcome::Passed);
+    assert_eq!(line(&ask("auth.websocket.no-credentials", &[]), "websocket.no-credentials").outcome, Outcome::Failed);
+}
+
+#[test]
 fn without_credentials_only_that_they_are_asked_for_is_proven() {
     let promised = Contract { auth: Some("api-key"), ..contract() };
     let closed = run(&options(&Server::start("auth")), Some(&promised), &mut |_| {});

@@ -19,7 +19,7 @@ use anyhow::Context;
 
 pub use command::Cmd;
 pub use failure::{Interrupted, ToolFailed, exit_code};
-pub use output::{Listener, plain};
+pub use output::{Listener, forms, plain};
 pub use running::{install_interrupt_handler, interrupted};
 pub use server::Server;
 

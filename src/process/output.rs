@@ -4,6 +4,8 @@ use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::command::SHORTEST_SECRET;
+
 /// Where a pipe's bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sink {
@@ -44,6 +46,9 @@ const LINE: usize = 8 * 1024;
 
 impl Capture {
     pub fn new(secrets: Vec<String>) -> Self {
+        let mut secrets: Vec<String> = secrets.iter().flat_map(|secret| forms(secret)).collect();
+        // The longest first: one may be the beginning of another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Capture { shared: Arc::default(), secrets: secrets.into(), listener: None }
     }
 
@@ -87,9 +92,10 @@ impl Capture {
         self.presentable(&String::from_utf8_lossy(bytes))
     }
 
-    /// Without colours and secrets.
+    /// Without colours and secrets. They go first: what makes a line readable may take them apart.
     pub fn presentable(&self, text: &str) -> String {
-        self.secrets.iter().fold(plain(text), |text, secret| text.replace(secret.as_str(), "***"))
+        let hide = |text: String| self.secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***"));
+        hide(plain(&hide(text.to_owned())))
     }
 
     pub fn answer(&self) -> String {
@@ -144,6 +150,31 @@ impl Capture {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How a secret may stand in a log: as it is, a line of it alone, and as JSON writes it, also JSON in JSON, and with `\u` for what is not ASCII.
+pub fn forms(secret: &str) -> Vec<String> {
+    let lines = secret.lines().filter(|line| line.trim().len() >= SHORTEST_SECRET);
+    let mut forms = vec![secret.to_owned()];
+    forms.extend(lines.map(str::to_owned));
+    for escape in [json as fn(&str) -> String, ascii_json] {
+        let once = escape(secret);
+        forms.extend([escape(&once), once]);
+    }
+    forms.sort();
+    forms.dedup();
+    forms
+}
+
+/// The text as JSON has it between the quotes.
+fn json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+fn ascii_json(text: &str) -> String {
+    let units = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+    json(text).chars().map(|c| if c.is_ascii() { c.to_string() } else { units(c) }).collect()
 }
 
 /// The text as it would stay on a screen: no escape sequences, no control characters, a redrawn line only once.
@@ -240,5 +271,25 @@ mod tests {
         capture.drain(Box::new(std::io::Cursor::new("a=hunter2-long b=hunt\u{1b}[1mer2\n")), Sink::Log);
         capture.settle(Duration::from_secs(5));
         assert_eq!(capture.log(), "a=*** b=***\n");
+    }
+
+    #[test]
+    fn secrets_are_blotted_out_as_json_writes_them() {
+        let secret = "pass\"wörd\\\nand 😀 more";
+        let line = serde_json::json!({ "error": secret }).to_string();
+        let inner = serde_json::json!({ "body": line, "key": 1 }).to_string();
+        let ascii = r#"{"error":"pass\"w\u00f6rd\\\nand \ud83d\ude00 more"}"#;
+        let log = format!("{line}\n{inner}\n{ascii}\nraw {secret}!\nthe end: and 😀 more\n");
+        let capture = Capture::new(vec![secret.into()]);
+        capture.drain(Box::new(std::io::Cursor::new(log)), Sink::Log);
+        capture.settle(Duration::from_secs(5));
+        let shown = [
+            r#"{"error":"***"}"#,
+            r#"{"body":"{\"error\":\"***\"}","key":1}"#,
+            r#"{"error":"***"}"#,
+            "raw ***!",
+            "the end: ***",
+        ];
+        assert_eq!(capture.log().lines().collect::<Vec<_>>(), shown);
     }
 }

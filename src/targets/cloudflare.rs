@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::{Build, Limits, Local, Start, Step, Target};
+use crate::manifest::Targets;
 use crate::process::Cmd;
 use crate::toolchain::ToolId;
 
@@ -15,6 +16,7 @@ pub const TARGET: Target = Target {
     packages: |_| &[],
     store: None,
     chosen: |targets| targets.cloudflare.is_some(),
+    websocket: Targets::has_websocket,
     build,
     start,
     artifact,

@@ -18,6 +18,7 @@ pub const TARGET: Target = Target {
     packages,
     store: Some("dynamodb"),
     chosen: |targets| targets.lambda.is_some(),
+    websocket: |_| false,
     build,
     start,
     artifact,

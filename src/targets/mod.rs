@@ -30,6 +30,8 @@ pub struct Target {
     pub store: Option<&'static str>,
     /// Whether the manifest names this cloud.
     pub chosen: fn(&Targets) -> bool,
+    /// Whether its servers speak MCP over WebSockets too.
+    pub websocket: fn(&Targets) -> bool,
     /// What the cloud's own CLI has to do before anything can run.
     pub build: fn(&Build<'_>) -> Vec<Step>,
     /// The command that runs what was built, as the cloud would.

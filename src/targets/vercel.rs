@@ -17,6 +17,7 @@ pub const TARGET: Target = Target {
     packages: |_| &[("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
     store: Some("upstash"),
     chosen: |targets| targets.vercel.is_some(),
+    websocket: |_| false,
     build,
     start,
     artifact,

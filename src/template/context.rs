@@ -104,11 +104,11 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
             "placement": cloudflare.placement,
             "observability": cloudflare.observability,
             "secrets": secrets_for_wrangler(manifest),
-            "websocket": cloudflare.websocket == Some(true),
+            "websocket": targets.has_websocket(),
             "objects": durable_objects(manifest).iter().filter(|object| object["deleted"] == false).collect::<Vec<_>>(),
             "exports": durable_objects(manifest),
         })),
-        "websocket": targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true)),
+        "websocket": targets.has_websocket(),
         "store": manifest.needs_store(),
         "state": manifest.has_state(),
         "secrets": manifest.secrets.iter().map(|secret| json!({
@@ -182,7 +182,9 @@ fn durable_objects(manifest: &Manifest) -> Vec<Value> {
     let object = |class, module, deleted| json!({ "class": class, "module": module, "deleted": deleted });
     let websocket = manifest.targets.cloudflare.as_ref().and_then(|cloudflare| cloudflare.websocket);
     let session = websocket.map(|on| object("McpSession", "./session.ts", !on));
-    let state = manifest.has_state().then(|| object("ToolState", "./tool-state.ts", false));
+    let deletes = manifest.targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.deletes_state);
+    let state =
+        (manifest.has_state() || deletes).then(|| object("ToolState", "./tool-state.ts", !manifest.has_state()));
     session.into_iter().chain(state).collect()
 }
 

@@ -21,6 +21,7 @@ mod ship_lambda;
 mod ship_secrets;
 mod ship_stack_set;
 mod ship_stage;
+mod ship_state;
 mod ship_together;
 mod ship_vercel;
 mod ship_websocket;

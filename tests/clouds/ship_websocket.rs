@@ -53,6 +53,12 @@ fn sessions_are_shipped_and_taken_back() {
     assert_eq!(setting.cloudflare.exports("weather"), live);
     assert_eq!(session(&setting), Ok(json!({ "protocol": "2025-11-25", "temperature": temperature })));
     assert_eq!(setting.temperature(URL), temperature);
+    // Through the proxy, and with a certificate that only this machine trusts.
+    let report: Value = serde_json::from_str(&setting.ok(&format!("verify {URL} --json")).stdout).expect("JSON");
+    let proven = |id: &str| {
+        report["checks"].as_array().into_iter().flatten().any(|check| check["id"] == id && check["outcome"] == "passed")
+    };
+    assert!(proven("websocket.session") && proven("websocket.origin"), "{report:#}");
 
     setting.project.replace("mcp.toml", "websocket = true", "websocket = false");
     setting.ok("ship --target cloudflare");

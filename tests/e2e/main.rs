@@ -28,6 +28,7 @@ mod packages;
 mod parts;
 mod rate_limit;
 mod recorded;
+mod secrets;
 mod ship;
 #[path = "../support/signals.rs"]
 mod signals;

@@ -4,16 +4,18 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::child::{Running, SHORT};
+use crate::support::child::{Running, SHORT, run};
 use crate::support::gate::Gate;
 use crate::support::logs::LOGS;
 use crate::support::mcp::{Era, answer, ask, post};
-use crate::support::site::PARTS;
+use crate::support::site::{PARTS, WEATHER};
 use crate::support::stream::Stream;
 use crate::support::tools::KIT;
+use crate::support::work::{clone, mcp_deploy, write};
 
 /// What a result may have unless the manifest says otherwise.
 const LIMIT: usize = 1 << 20;
@@ -108,6 +110,24 @@ fn pieces_arrive_as_they_are_made(target: &str) {
             call.join().expect("a result")
         });
         assert_eq!(unasked["content"], text("all"), "{target} {era:?}");
+    }
+}
+
+/// A tool that emits much is held back by a client that does not read: what it has emitted would be held in memory.
+fn a_slow_client_is_waited_for(target: &str) {
+    let url = &PARTS.server(target).url;
+    for era in [Era::Modern, Era::Legacy] {
+        let gate = Gate::open();
+        // Far more than all buffers on the way have room for.
+        let arguments = json!({ "size": 64 << 10, "pieces": 1600, "url": gate.url() });
+        let mut stream = Stream::call(url, era, "flood", arguments, Some("here"));
+        thread::sleep(Duration::from_secs(4));
+        assert!(gate.visited().is_none(), "{target} {era:?}: the tool did not wait");
+        for piece in 1..=1600 {
+            assert_eq!(stream.progress()[0], piece, "{target} {era:?}");
+        }
+        gate.visitor().answer("on");
+        assert_eq!(stream.result()["content"], text("done"), "{target} {era:?}");
     }
 }
 
@@ -248,6 +268,79 @@ fn a_large_log_is_read_to_its_end_in_little_memory() {
     assert!(peak < 128 << 10, "it took {peak} KiB for {parts} parts");
 }
 
+/// Text in pieces is no value: beside an output schema it takes both, and whoever forgets it is told.
+#[test]
+fn beside_an_output_schema_pieces_need_a_value() {
+    let project = clone(&WEATHER.root, "emitted");
+    let handler = project.join("src/tools/get_weather.ts");
+    let value = r#"{ location, temperature: 1, units: "celsius" as const, conditions: "clear" }"#;
+    let returning = |what: &str, returned: &str| {
+        let text = format!(
+            "import {{ tool }} from \"../generated/mcp.ts\";\n\nexport default tool(\"get_weather\", async ({{ location }}, ctx) => {{\n  \
+             await ctx.emit(\"piece\");\n  void location;\n  {returned}\n}});\n"
+        );
+        write(&handler, text);
+        let checked = run(mcp_deploy(&project, ["check"]));
+        assert_eq!(checked.code() == 0, what == "both", "{returned}: {checked}");
+        checked
+    };
+    for nothing in ["return ctx.emitted();", "return;"] {
+        let checked = returning("nothing", nothing);
+        assert!(checked.stderr.contains("src/tools/get_weather.ts"), "{checked}");
+        let (content, log) = called(&project);
+        assert!(
+            content["content"][0]["text"].as_str().is_some_and(|text| text.starts_with("internal error")),
+            "{content}"
+        );
+        assert!(log.contains("return the value itself, or `{ ...ctx.emitted(), structuredContent: value }`"), "{log}");
+    }
+    returning("both", &format!("return {{ ...ctx.emitted(), structuredContent: {value} }};"));
+    let (both, _) = called(&project);
+    assert_eq!(both["content"], text("piece"), "{both}");
+    assert_eq!(both["structuredContent"]["temperature"], 1, "{both}");
+    returning("both", &format!("return {value};"));
+    let (alone, _) = called(&project);
+    assert_eq!(alone["structuredContent"]["temperature"], 1, "{alone}");
+    assert!(!alone["content"].to_string().contains("piece"), "{alone}");
+}
+
+/// The result of the weather tool's handlers as they are, and what was logged.
+fn called(project: &Path) -> (Value, String) {
+    write(project.join("src/generated/call.ts"), CALL);
+    let mut node = KIT.node(Path::new("src/generated/call.ts"));
+    node.current_dir(project);
+    let ran = run(node).expect(0);
+    let answer = ran.stdout.lines().find_map(|line| line.strip_prefix("ANSWER ")).expect("an answer");
+    let answer: Value = serde_json::from_str(answer).expect("JSON");
+    (answer["result"].clone(), format!("{}{}", ran.stdout, ran.stderr))
+}
+
+const CALL: &str = r#"import { createFetch } from "./server.ts";
+const fetch = createFetch({ env: process.env, hosts: [] });
+const request = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "get_weather", arguments: { location: "Oslo" } } };
+const headers = { "content-type": "application/json", accept: "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25" };
+const response = await fetch(new Request("http://localhost/mcp", { method: "POST", headers, body: JSON.stringify(request) }), (promise) => void promise.then(() => console.log("WAITED")));
+console.log("ANSWER " + (await response.text()).split("\n").find((line) => line.startsWith("data:"))?.slice(5));
+process.exit(0);
+"#;
+
+/// A client of 2025 is served from a copy of its request, if the SDK has its way: `ctx.waitUntil` found no platform behind that.
+#[test]
+fn work_behind_an_answer_is_kept_alive_for_older_clients_too() {
+    let project = clone(&WEATHER.root, "wait-until");
+    let text = r#"import { tool } from "../generated/mcp.ts";
+
+export default tool("get_weather", ({ location, units }, ctx) => {
+  ctx.waitUntil(Promise.resolve());
+  return { location, temperature: 1, units, conditions: "clear" };
+});
+"#;
+    write(project.join("src/tools/get_weather.ts"), text);
+    let (answer, log) = called(&project);
+    assert_eq!(answer["structuredContent"]["temperature"], 1, "{answer}");
+    assert!(log.contains("WAITED"), "{log}");
+}
+
 /// The most memory that a process ever had.
 fn peak_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
@@ -274,6 +367,7 @@ crate::support::on_every_runtime!(
     a_silent_call_is_kept_alive,
     short_calls_stay_as_they_are,
     pieces_arrive_as_they_are_made,
+    a_slow_client_is_waited_for,
     a_full_result_says_so,
     a_result_that_is_too_long_is_an_error_that_says_so,
     a_resource_is_read_in_parts,

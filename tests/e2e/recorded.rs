@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use mcp_deploy::runtime_api::{Front, RuntimeApi};
+use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
 
 use crate::clients::typescript;
 use crate::support::child::{Running, SHORT, run};
 use crate::support::mcp::{Era, ask, post};
-use crate::support::site::{CONFORMANCE, Site, WEATHER, conformance, weather};
+use crate::support::site::{CONFORMANCE, Site, WEATHER, conformance, oslo, weather};
 use crate::support::tools::{CLIENT_V1, CLIENT_V2, CONFORMANCE_NEXT, CONFORMANCE_NOW, KIT, PYTHON_CLIENT};
 use crate::support::wire::{Tap, say};
 use crate::support::work::{clone, folder, mcp_deploy, read, write};
@@ -21,11 +23,14 @@ static UNRECORDED: LazyLock<Site> = LazyLock::new(|| {
     })
 });
 
-/// The weather example whose handlers can be imported by who records, and by nobody else.
+/// The weather example whose handlers can be imported by who records, and by nobody else until the climate is back.
 static BROKEN: LazyLock<Site> = LazyLock::new(|| {
     Site::new("broken", |root| {
         weather(root);
-        prepend(&root.join("src/climate.ts"), "if (!RECORDS) throw new Error(\"the climate is gone\");");
+        prepend(
+            &root.join("src/climate.ts"),
+            "if (!RECORDS && !process.env[\"CLIMATE\"]) throw new Error(\"the climate is gone\");",
+        );
     })
 });
 
@@ -104,6 +109,51 @@ fn nothing_is_imported_for_what_was_recorded(target: &str) {
         let tools = ask(url, era, "tools/list", json!({}));
         assert_eq!(tools["tools"][0]["name"], "get_weather", "{tools}");
     }
+}
+
+/// A Lambda environment as its tests need it: the built server and the real adapter, told that they are in Lambda.
+fn environment(api: &RuntimeApi, climate: Option<&str>) -> [Running; 2] {
+    let folder = BROKEN.root.join(".aws-sam/build/McpFunction");
+    let port = mcp_deploy::process::free_port().expect("a free port").to_string();
+    let mut variables = api.environment(&folder, "lambda.mjs", 1024, SHORT);
+    let lambda = ["AWS_LWA_INVOKE_MODE=response_stream", "AWS_LWA_READINESS_CHECK_PATH=/health"];
+    let lambda = lambda.iter().filter_map(|pair| pair.split_once('='));
+    variables.extend(lambda.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    variables.extend([("AWS_LWA_PORT".into(), port), ("AWS_EXECUTION_ENV".into(), "AWS_Lambda_nodejs24.x".into())]);
+    variables.extend(climate.map(|climate| ("CLIMATE".to_owned(), climate.to_owned())));
+    let node = KIT.node(&folder.join("lambda.mjs"));
+    [node, KIT.command(ToolId::LambdaAdapter)].map(|mut command| {
+        command.envs(variables.iter().cloned()).current_dir(&folder);
+        Running::start(command)
+    })
+}
+
+/// In Lambda the process ends behind the answer that it could not give: the next environment imports everything anew.
+#[test]
+fn in_lambda_a_failed_import_ends_the_environment() {
+    BROKEN.server("lambda"); // it is built
+    let api = RuntimeApi::start(Front::FunctionUrl, 0, "broken").expect("a local Lambda");
+    let url = format!("{}/mcp", api.url());
+    let weather = json!({ "name": "get_weather", "arguments": { "location": "Oslo" } });
+    let [mut server, adapter] = environment(&api, None);
+    assert_eq!(tools(&url).status(), 200, "what was recorded needs no import");
+    let mut failed = post(&url, Era::Modern, "tools/call", weather.clone());
+    assert_eq!(failed.status(), 500);
+    let body: Value = serde_json::from_str(&failed.body_mut().read_to_string().expect("all of it")).expect("JSON");
+    assert_eq!(body["error"], json!({ "code": -32603, "message": "internal error" }), "the answer is out first");
+    let log = server.stderr.clone();
+    server.until("its end", SHORT, |_| log.text().contains("Lambda starts a new environment").then_some(()));
+    let ended = server.wait(SHORT);
+    assert_eq!(ended.code(), 1, "{ended}");
+    assert!(
+        format!("{}{}", ended.stdout, ended.stderr).contains("the climate is gone"),
+        "the cause is told, too: {ended}"
+    );
+    // Lambda resets all of the environment, and starts the next one when a request comes.
+    drop(adapter);
+    let _next = environment(&api, Some("back"));
+    let called = ask(&url, Era::Modern, "tools/call", weather);
+    assert_eq!(called["structuredContent"], oslo());
 }
 
 /// What a killed command leaves is no edit; it is not served once it is of another manifest, or of other handlers.

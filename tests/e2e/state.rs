@@ -386,6 +386,66 @@ fn durable_objects() {
     assert!(site.root.join(".mcp-deploy/state/cloudflare").is_dir());
 }
 
+/// What is out of date leaves the disk, and an object that has nothing left gives back all of it. The wait is real: the alarm comes a
+/// minute after the end of a value.
+#[test]
+fn an_alarm_sweeps_durable_objects() {
+    let (site, keys) = &*KEEPER;
+    let place = Place { urls: vec![site.server("cloudflare").url.clone()], keys };
+    for (name, key, ttl) in [("swept", "ends-soon", 1), ("swept", "stays-on", 100_000), ("alone", "ends-alone", 1)] {
+        place.ok(Alice, "named", json!({ "name": name, "op": "set", "key": key, "value": 1, "ttl": ttl }));
+    }
+    let files = || {
+        let script = site.root.join("entries.mjs");
+        write(&script, ENTRIES);
+        let mut node = KIT.node(&script);
+        node.arg(site.root.join(".mcp-deploy/state/cloudflare"));
+        run(node).expect(0).json()
+    };
+    let holder = |files: &Value, key: &str| {
+        let mut files = files.as_object().expect("files").iter();
+        files
+            .find(|(_, keys)| keys.as_array().is_some_and(|keys| keys.contains(&key.into())))
+            .map(|(file, _)| file.clone())
+    };
+    let before = files();
+    let [soon, lasting, alone] =
+        ["ends-soon", "stays-on", "ends-alone"].map(|key| holder(&before, key).expect("it was stored"));
+    assert!(soon == lasting && soon != alone, "{before:#}");
+    let deadline = Instant::now() + LONG;
+    let after = loop {
+        let now = files();
+        if holder(&now, "ends-soon").is_none() && holder(&now, "ends-alone").is_none() {
+            break now;
+        }
+        assert!(Instant::now() < deadline, "nothing was swept: {now:#}");
+        std::thread::sleep(Duration::from_secs(2));
+    };
+    assert_eq!(after[&soon], json!(["stays-on"]), "{after:#}");
+    assert!(after[&alone].is_null(), "an empty object keeps no table: {after:#}");
+    let left = json!({ "name": "swept", "op": "get", "key": "stays-on" });
+    assert_eq!(place.ok(Alice, "named", left), 1);
+    // An object that was emptied begins anew.
+    assert_eq!(place.ok(Alice, "named", json!({ "name": "alone", "op": "add", "key": "ends-alone" })), 1);
+}
+
+/// The keys in each object's database; null where there is no table.
+const ENTRIES: &str = r#"import { readdirSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+
+const files = readdirSync(process.argv[2], { recursive: true }).filter((file) => file.includes("ToolState") && file.endsWith(".sqlite"));
+const keysOf = (file) => {
+  const database = new DatabaseSync(`${process.argv[2]}/${file}`, { readOnly: true });
+  try {
+    const hasTable = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'entries'").all().length > 0;
+    return hasTable ? database.prepare("SELECT key FROM entries").all().map(({ key }) => key) : null;
+  } finally {
+    database.close();
+  }
+};
+console.log(JSON.stringify(Object.fromEntries(files.map((file) => [file, keysOf(file)]))));
+"#;
+
 #[test]
 fn a_file_on_vercel() {
     let (site, keys) = &*KEEPER;

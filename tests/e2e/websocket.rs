@@ -25,6 +25,10 @@ static OPEN: LazyLock<Site> = LazyLock::new(|| {
         run(mcp_deploy(root, ["add-tool", "greet", "--description", "Greets the user by name."])).expect(0);
         write(root.join("src/tools/greet.ts"), GREET);
         run(mcp_deploy(root, ["add-tool", "count", "--description", "Counts its calls."])).expect(0);
+        let mut add = mcp_deploy(root, ["add-tool", "load", "--description", "Emits pieces, then waits."]);
+        add.args(["--param", "pieces:integer", "--param", "ms:integer"]);
+        run(add).expect(0);
+        write(root.join("src/tools/load.ts"), LOAD);
         let manifest = read(root.join("mcp.toml"));
         write(root.join("mcp.toml"), manifest.replace("[tools.count]", "[tools.count]\nstate = \"shared\""));
         only_cloudflare(root);
@@ -85,6 +89,15 @@ const COUNT: &str = r#"import { tool } from "../generated/mcp.ts";
 export default tool("count", async (_, ctx) => ({ calls: await ctx.state.update<number>("calls", (calls = 0) => calls + 1) }));
 "#;
 
+const LOAD: &str = r#"import { tool } from "../generated/mcp.ts";
+
+export default tool("load", async ({ pieces, ms }, ctx) => {
+  for (let piece = 0; piece < pieces; piece++) await ctx.emit("x".repeat(64 * 1024));
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return "done";
+});
+"#;
+
 /// The other clouds would need packages for the state.
 fn only_cloudflare(root: &Path) {
     let manifest = read(root.join("mcp.toml"));
@@ -143,11 +156,34 @@ fn each_request_counts_against_the_rate_limit() {
     }
 }
 
+/// Each check of `verify` that is about WebSockets, and what came of it.
+fn verified(site: &Site, bearer: Option<&str>) -> Vec<(String, String)> {
+    let url = &site.server("cloudflare").url;
+    let mut verify = mcp_deploy(&site.root, ["verify", url, "--json"]);
+    if let Some(key) = bearer {
+        verify.args(["--bearer-env", "BEARER"]).env("BEARER", key);
+    }
+    let report = run(verify).expect(0).json();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let checks = report["checks"].as_array().expect("a list").iter();
+    let about = checks.filter(|check| text(&check["id"]).starts_with("websocket."));
+    about.map(|check| (text(&check["id"]), text(&check["outcome"]))).collect()
+}
+
+#[test]
+fn verify_asks_over_a_websocket_too() {
+    let passed = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), "passed".to_owned())).collect::<Vec<_>>();
+    assert_eq!(verified(&OPEN, None), passed(&["websocket.origin", "websocket.session"]));
+    let (site, [alice, _]) = &*KEYS;
+    let all = passed(&["websocket.origin", "websocket.no-credentials", "websocket.session"]);
+    assert_eq!(verified(site, Some(alice)), all);
+}
+
 #[test]
 fn the_v1_client_has_a_whole_session() {
     let mut expected = clients::session(clients::LEGACY);
     expected.as_object_mut().expect("an object").remove("protocol");
-    expected["tools"] = json!(["get_weather", "wait_at", "instance", "greet", "count"]);
+    expected["tools"] = json!(["get_weather", "wait_at", "instance", "greet", "count", "load"]);
     expected["server"] = json!("sockets 0.1.0");
     expected["errors"] = json!([]);
     assert_eq!(scene(&OPEN, "session", ""), expected);
@@ -161,7 +197,7 @@ fn a_session_outlives_its_object() {
     assert!(first != second && second != third, "it did not hibernate: {seen}");
     assert_eq!(seen["busy"][0], seen["busy"][1], "it hibernated under a call: {seen}");
     assert_eq!(seen["answer"], json!({ "text": "go on" }));
-    assert_eq!(seen["tools"], 5);
+    assert_eq!(seen["tools"], 6);
     // The level that woke it is still what the client hears after the next time.
     assert_eq!(seen["heard"][0][0], "softly", "{seen}");
     assert!(
@@ -257,6 +293,38 @@ fn only_who_may_come_in_gets_a_socket() {
     assert_eq!(called["structuredContent"], oslo());
     let plain = ureq::get(url).config().http_status_as_error(false).build().call().expect("an answer");
     assert_eq!((plain.status().as_u16(), plain.headers()["allow"].to_str().expect("text")), (405, "POST"));
+}
+
+/// Each call in the works holds memory of the one object that serves the connection.
+#[test]
+fn calls_at_a_time_are_bounded() {
+    let seen = limits("crowd");
+    let refused = seen["refused"].as_array().expect("a list");
+    assert_eq!((refused.len(), &seen["answered"]), (8, &json!(32)), "{seen:#}");
+    let error =
+        json!({ "code": -32000, "message": "at most 32 requests at a time on one connection: wait for an answer" });
+    assert!(refused.iter().all(|one| *one == error), "{seen:#}");
+    assert_eq!(seen["afterwards"], json!([{ "type": "text", "text": "done" }]), "{seen:#}");
+}
+
+/// What a client has not read would be held in the object's memory: its answer to a ping says that it has read what came before.
+#[test]
+fn a_slow_client_is_waited_for() {
+    let seen = limits("flood");
+    let held = seen["held"].as_array().expect("a list");
+    // 64 pieces of 64 KiB, and a MiB at a time.
+    assert_eq!(held.len(), 4, "{seen:#}");
+    assert!(held.iter().all(|pair| pair[0] == pair[1]), "the tool did not wait: {seen:#}");
+    assert_eq!(seen["pieces"], 64, "{seen:#}");
+    assert_eq!(seen["content"], json!([{ "type": "text", "text": "done" }]), "{seen:#}");
+}
+
+/// What comes of a scene of `clients/websocket-limits.mjs`.
+#[track_caller]
+fn limits(scene: &str) -> Value {
+    let mut script = typescript(&CLIENT_V2, "websocket-limits.mjs");
+    script.args([&OPEN.server("cloudflare").url, scene]);
+    Running::start(script).wait(LONG).expect(0).json()
 }
 
 #[test]

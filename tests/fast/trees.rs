@@ -11,13 +11,15 @@ use crate::golden::{UPDATE, difference, path, updating};
 use crate::support::{Sandbox, Tree, tree_of};
 
 /// Folder below `tests/trees`, example, clouds.
-const CASES: [(&str, &str, &str); 6] = [
+const CASES: [(&str, &str, &str); 7] = [
     ("weather-lambda", "weather", "lambda"),
     ("weather-vercel", "weather", "vercel"),
     ("weather-cloudflare", "weather", "cloudflare"),
     ("weather-all", "weather", "all"),
     ("empty-cloudflare", "empty", "cloudflare"),
     ("github-cloudflare", "github", "cloudflare"),
+    // With all that is rendered on demand: state on each cloud, and WebSockets.
+    ("counter-all", "counter", "all"),
 ];
 
 /// Files whose names git or cargo would read in this repository too.
@@ -26,6 +28,13 @@ const SHADOWED: [&str; 2] = [".gitignore", "package.json"];
 fn rendered(example: &str, target: &str) -> Tree {
     let sandbox = Sandbox::new();
     sandbox.ok(&["init", "weather", "--example", example, "--target", target, "--description", "Weather", "--yes"]);
+    if example == "counter" {
+        let manifest = sandbox.read("weather/mcp.toml");
+        let table = "[targets.cloudflare]\n";
+        assert!(manifest.contains(table), "{manifest}");
+        sandbox.write("weather/mcp.toml", manifest.replace(table, &format!("{table}websocket = true\n")));
+        sandbox.ok(&["-C", "weather", "render"]);
+    }
     let files = tree_of(&sandbox.path("weather")).into_iter().filter(|(path, _)| !path.ends_with('/'));
     files.map(|(path, bytes)| (stored(&path), bytes)).collect()
 }

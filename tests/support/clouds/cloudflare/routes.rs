@@ -1,5 +1,6 @@
 //! Which request does what.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -169,7 +170,47 @@ impl Shared {
         });
         let modules = modules.collect();
         let bindings = self.bindings(name, &metadata)?;
-        self.add_version(name, metadata, bindings, modules)
+        let classes = self.reconcile(name, &metadata["exports"])?;
+        let version = self.add_version(name, metadata, bindings, modules)?;
+        self.with(name, 10007, |_, worker| {
+            worker.classes = classes;
+            Ok(version)
+        })
+    }
+
+    /// Classes of Durable Objects begin with an export, and end with a tombstone alone: the codes and words are those that Cloudflare
+    /// documents, and that wrangler knows.
+    fn reconcile(&self, name: &str, exports: &Value) -> Result<BTreeSet<String>, Response> {
+        let mut classes = lock(&self.state).workers.get(name).map(|worker| worker.classes.clone()).unwrap_or_default();
+        let is_gone = |class: &str| exports[class]["state"] == "deleted";
+        let missing: Vec<&String> = classes.iter().filter(|class| exports.get(class.as_str()).is_none()).collect();
+        match (missing.first(), exports.is_object()) {
+            (Some(class), false) => {
+                let message = format!(
+                    "New version of script does not export class '{class}' which is depended on by existing Durable Objects."
+                );
+                return Err(failure(400, 10064, &message));
+            }
+            (Some(_), true) => {
+                let detail = |class: &&String| {
+                    json!({
+                        "class": class,
+                        "scenario": "provisioned_class_missing_from_config",
+                        "message": "this class has a namespace, but no entry in `exports`",
+                        "suggestion": format!("add `\"{class}\": {{ \"type\": \"durable-object\", \"state\": \"deleted\" }}`"),
+                    })
+                };
+                let details: Vec<Value> = missing.iter().map(detail).collect();
+                let error = json!({ "code": 100_402, "message": "exports reconciliation failed", "meta": { "details": details } });
+                let body = json!({ "success": false, "errors": [error], "messages": [], "result": null });
+                return Err(Response::new(400, "application/json", body.to_string()));
+            }
+            (None, _) => {}
+        }
+        classes.retain(|class| !is_gone(class));
+        let live = exports.as_object().into_iter().flatten().filter(|(class, _)| !is_gone(class));
+        classes.extend(live.map(|(class, _)| class.clone()));
+        Ok(classes)
     }
 
     /// The bindings of the upload, with those that it takes over from the version before.

@@ -1,6 +1,6 @@
 //! What an account holds: Workers, their versions and deployments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -44,6 +44,8 @@ pub struct Worker {
     pub tags: Value,
     pub workers_dev: bool,
     pub domains: Vec<String>,
+    /// Of Durable Objects: those that have a namespace.
+    pub classes: BTreeSet<String>,
     /// By version: the one that is served, and one that was uploaded and is not served yet.
     pub running: BTreeMap<String, Running>,
 }

@@ -23,7 +23,7 @@ export interface Context {
   readonly caller?: undefined;
   /** What a 2026-07-28 client said it can do; empty for older ones. */
   readonly clientCapabilities: ClientCapabilities;
-  /** Tells a client that asked for it how far the work is. `progress` grows from call to call. */
+  /** Tells a client that asked for it how far the work is, and waits for one that is slower. `progress` grows from call to call. */
   progress(progress: number, total?: number, message?: string): Promise<void>;
   /** Writes one JSON line to the platform's log. */
   log(level: LogLevel, message: string, fields?: Record<string, unknown>): void;
@@ -49,11 +49,12 @@ export interface Context {
 /** What a tool is given beside that. */
 export interface ToolContext extends Context {
   /**
-   * A piece of the result's text, sent at once to a client that asked for progress. All pieces together are the result, unless the handler returns another.
+   * A piece of the result's text, sent at once to a client that asked for progress; one that reads more slowly is waited for.
+   * All pieces together are the result, unless the handler returns another.
    * Answers whether the result still holds the piece: once it is as long as `[limits] max_result` allows, the rest belongs elsewhere. Throws when `signal` aborts.
    */
   emit(text: string): Promise<boolean>;
-  /** The pieces as a result; `rest` is the URI of a resource that holds what follows them: `return ctx.emitted({ rest: "logs://app?offset=5000" })`. */
+  /** The pieces as a result; a tool with an output schema adds its value, `{ ...ctx.emitted(), structuredContent }`. `rest` is the URI of a resource that holds what follows them: `return ctx.emitted({ rest: "logs://app?offset=5000" })`. */
   emitted(options?: { rest?: string | undefined }): CallToolResult;
 }
 
@@ -67,11 +68,12 @@ export type ToolOutput<N extends keyof Tools> = Tools[N] extends { output: infer
 export type ResourceVariables<N extends keyof Resources> = Resources[N] extends { variables: infer T } ? T : never;
 export type PromptArguments<N extends keyof Prompts> = Prompts[N] extends { arguments: infer T } ? T : never;
 
-/** With an output schema its value, else anything JSON (or nothing); or the full protocol result. */
+/** With an output schema its value, else anything JSON (or nothing); or the full protocol result, which has that value beside a schema. */
 export type ToolReturn<N extends keyof Tools> =
-  | ([ToolOutput<N>] extends [undefined] ? string | number | boolean | object | null | void : ToolOutput<N>)
-  | CallToolResult
+  | ([ToolOutput<N>] extends [undefined] ? string | number | boolean | object | null | void | CallToolResult : ToolOutput<N> | FullResult)
   | Asked;
+/** Not `ctx.emitted()` alone, which has no value: `{ ...ctx.emitted(), structuredContent: value }`. */
+type FullResult = CallToolResult & ({ structuredContent: unknown } | { isError: true });
 
 export interface Tool<N extends keyof Tools> {
   readonly name: N;

@@ -21,7 +21,7 @@ export function createRuntime(platform: Pick<Platform, "env">): Runtime {
   const env = readEnv(platform.env);
   return {
     env: env as unknown as Env,
-    log: createLog("LOG_LEVEL" in manifest.env ? env["LOG_LEVEL"] : undefined),
+    log: createLog("LOG_LEVEL" in manifest.env ? env["LOG_LEVEL"] : undefined, platform.env),
   };
 }
 
@@ -45,19 +45,31 @@ export function notSet(secret: string): never {
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /** A setting LOG_LEVEL, where there is one, is the lowest level that is written. */
-function createLog(lowest: string | undefined): Context["log"] {
+function createLog(lowest: string | undefined, platformEnv: Readonly<Record<string, unknown>>): Context["log"] {
   const from = LEVELS.indexOf(lowest as LogLevel);
   return (level, message, fields) => {
     if (LEVELS.indexOf(level) < from) return;
+    const hidden = manifest.secrets.flatMap((name) => formsOf(platformEnv[name]));
     const entry = { timestamp: new Date().toISOString(), level, message };
-    console[level](toJson({ ...entry, ...fields }) ?? toJson(entry));
+    console[level](toJson({ ...entry, ...fields }, hidden) ?? toJson(entry, hidden));
   };
 }
 
+/** A secret as it is, and as it stands in JSON that somebody logs as a text. A shorter one would blot out half of an innocent line. */
+function formsOf(secret: unknown): string[] {
+  if (typeof secret !== "string" || secret.length < 6) return [];
+  return [secret, JSON.stringify(secret).slice(1, -1)];
+}
+
 /** `undefined` for what cannot be written, such as a cycle: logging never fails a request. */
-function toJson(value: unknown): string | undefined {
+function toJson(value: unknown, hidden: readonly string[]): string | undefined {
+  // In the values, before they are escaped: so whatever is hidden, the line stays JSON.
+  const hide = (text: string) => hidden.reduce((shown, secret) => shown.replaceAll(secret, "***"), text);
   try {
-    return JSON.stringify(value, (_, part: unknown) => (part instanceof Error ? describeError(part) : typeof part === "bigint" ? `${part}` : part));
+    return JSON.stringify(value, (_, part: unknown) => {
+      const text = part instanceof Error ? describeError(part) : typeof part === "bigint" ? `${part}` : part;
+      return typeof text === "string" ? hide(text) : text;
+    });
   } catch {
     return undefined;
   }

@@ -13,6 +13,8 @@ export interface Fetch {
   warmUp(): Promise<void>;
   /** Loads the SDK now, where nobody waits yet. */
   load(): Promise<void>;
+  /** Whether a module could not be imported: JavaScript keeps that failure, so this process will not serve what needs it any more. */
+  isBroken(): boolean;
 }
 
 const { access, limits } = manifest;
@@ -26,13 +28,23 @@ export function createFetch(platform: Platform, mount?: () => Promise<Mount>): F
   const hosts = [...LOOPBACK, ...platform.hosts, ...access.hosts];
   let protocol: Protocol | undefined;
   let isWanted = false;
+  let isBroken = false;
 
   /** Not the promise is kept but what came of it: the next request tries again, and in a Worker none waits for another. */
   async function load(): Promise<Protocol> {
     if (protocol) return protocol;
-    const [{ createProtocol, handlersShape }, mounted] = await Promise.all([import("./protocol.ts"), mount?.()]);
+    const [{ createProtocol, handlersShape }, mounted] = await Promise.all([importProtocol(), mount?.()]);
     if (!confirm(handlersShape)) runtime.log("warn", "the recorded answers are of other handlers; build again with mcp-deploy");
     return (protocol ??= createProtocol(runtime, mounted));
+  }
+
+  async function importProtocol() {
+    try {
+      return await import("./protocol.ts");
+    } catch (error) {
+      isBroken = true;
+      throw error;
+    }
   }
 
   /** Of a failure the next request tells that waits for it. */
@@ -83,6 +95,7 @@ export function createFetch(platform: Platform, mount?: () => Promise<Mount>): F
   return Object.assign(fetch, {
     load: () => quietly(load()),
     warmUp: () => (isWanted ? quietly(load()) : Promise.resolve()),
+    isBroken: () => isBroken,
   });
 }
 

@@ -3,6 +3,7 @@
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import type { Implementation, McpServerOptions } from "@modelcontextprotocol/server";
 import { manifest } from "./manifest.ts";
+import { paced } from "./pace.ts";
 import type { Runtime } from "./platform.ts";
 import { register, serverInfo, serverOptions } from "./registry.ts";
 export { handlersShape } from "./registry.ts";
@@ -18,12 +19,13 @@ export interface Endpoint {
 }
 
 export function createProtocol(runtime: Runtime, mount: Mount = mountSdk): Protocol {
-  return mount({
+  const protocol = mount({
     info: serverInfo,
     options: serverOptions(runtime),
     register: (server) => register(server, runtime),
     onerror: (error) => runtime.log("warn", "request rejected", { reason: error instanceof Error ? error.message : String(error) }),
   });
+  return (request) => paced(request, protocol);
 }
 
 /** 2026-07-28 clients and, statelessly, older ones. A server lives for one request: nothing leaks between callers. */
@@ -33,5 +35,9 @@ const mountSdk: Mount = ({ info, options, register, onerror }) => {
     register(server);
     return server;
   }, { onerror, maxRequestBodySize: manifest.limits.maxBodyBytes });
-  return (request) => handler.fetch(request);
+  return async (request) => {
+    // Read here: for older clients the SDK would go on with a copy of the request, to which nothing is bound.
+    const parsedBody: unknown = await request.clone().json().catch(() => undefined);
+    return handler.fetch(request, { parsedBody });
+  };
 };

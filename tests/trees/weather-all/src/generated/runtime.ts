@@ -103,11 +103,15 @@ async function checked<K extends keyof Results>(kind: K, returned: unknown, outp
   const { issues } = specTypeSchemas[kind]["~standard"].validate(result);
   if (issues) throw new Error(`the handler returned no valid ${kind}: ${list(issues)}`);
   if (output && !("isError" in result && result.isError)) {
-    const { issues } = await output["~standard"].validate("structuredContent" in result ? result.structuredContent : null);
-    if (issues) throw new Error(`the output does not match its schema: ${list(issues)}`);
+    const value = "structuredContent" in result ? result.structuredContent : null;
+    const { issues } = await output["~standard"].validate(value);
+    if (issues) throw new Error(`the output does not match its schema: ${list(issues)}${hasContentOnly(value ?? result) ? ONLY_CONTENT : ""}`);
   }
   return result;
 }
+
+const hasContentOnly = (value: unknown) => typeof value === "object" && value !== null && "content" in value && Array.isArray(value.content);
+const ONLY_CONTENT = " (text alone, as of `ctx.emitted()`, is no value: return the value itself, or `{ ...ctx.emitted(), structuredContent: value }`)";
 
 const list = (issues: readonly { message: string }[]) => issues.map(({ message }) => message).join("; ");
 

@@ -3,6 +3,7 @@
 import type { CallToolResult, ServerContext } from "@modelcontextprotocol/server";
 import { manifest } from "./manifest.ts";
 import type { ToolContext } from "./mcp.ts";
+import { paceOf } from "./pace.ts";
 
 /** Of the longest result: what is kept free for the link to the rest, the note about it and the envelope. */
 const RESERVED = 8192;
@@ -11,8 +12,9 @@ export interface Progress extends Pick<ToolContext, "progress" | "emit" | "emitt
 }
 
 /** Reports go to a client that asked for them. Each must be above the last one, whoever makes it. */
-export function createProgress({ mcpReq }: ServerContext, signal: AbortSignal): Progress {
+export function createProgress({ mcpReq, http }: ServerContext, signal: AbortSignal): Progress {
   const progressToken = mcpReq._meta?.progressToken;
+  const pace = http?.req && paceOf(http.req);
   let last = -Infinity;
   let handlerReports = false;
   let total: number | undefined;
@@ -23,6 +25,7 @@ export function createProgress({ mcpReq }: ServerContext, signal: AbortSignal): 
     if (progressToken === undefined) return;
     const params = { progressToken, progress, ...(total !== undefined && { total }), ...(message !== undefined && { message }) };
     await mcpReq.notify({ method: "notifications/progress", params }).catch(() => {}); // there is nobody left to tell
+    await pace?.sent(message === undefined ? 0 : jsonBytes(message), signal);
   }
 
   const pieces: string[] = [];

@@ -4,10 +4,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { createRuntime } from "./platform.ts";
 import { createFetch } from "./server.ts";
 
 const { env } = process;
 const fetch = createFetch({ env, hosts: ["*.on.aws", "*.amazonaws.com", "*.amazonaws.com.cn"], deployment: env["AWS_LAMBDA_FUNCTION_VERSION"] });
+const { log } = createRuntime({ env });
 // Nobody waits for an environment that is made in advance.
 if (env["AWS_LAMBDA_INITIALIZATION_TYPE"] === "provisioned-concurrency") await fetch.load();
 
@@ -22,7 +24,7 @@ server.keepAliveTimeout = 65_000;
 server.listen(Number(process.env["AWS_LWA_PORT"] ?? process.env["PORT"] ?? 8080), "127.0.0.1");
 
 // A promise that a handler forgot must not end the process, and with it every other request.
-process.on("unhandledRejection", (error) => console.error(JSON.stringify({ level: "error", message: "unhandled rejection", error: String(error) })));
+process.on("unhandledRejection", (error) => log("error", "unhandled rejection", { error }));
 
 async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const gone = new AbortController();
@@ -46,5 +48,14 @@ async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Prom
   // Lambda stops the process when the response ends.
   await Promise.allSettled(background);
   // Not before the end: whoever waits for this answer need not wait for the SDK. What Lambda interrupts goes on with the next request.
-  outgoing.end(() => setImmediate(fetch.warmUp));
+  outgoing.end(() => setImmediate(response.status === 500 && fetch.isBroken() ? startAfresh : fetch.warmUp));
+}
+
+/** Ends the process, upon which Lambda makes a new environment for the next request, and imports everything anew. */
+function startAfresh(): void {
+  // Set by Lambda alone: elsewhere nobody would start another process.
+  if (!env["AWS_EXECUTION_ENV"]) return;
+  log("error", "a module cannot be imported, and would stay so for as long as this process lives: it ends here, and Lambda starts a new environment");
+  // At once: Lambda stops the time after an answer, and what waits would fall into the next request.
+  process.exit(1);
 }

@@ -1,0 +1,169 @@
+//! MCP over a WebSocket: a session on it is the server that answers over HTTP.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tungstenite::Message;
+
+use super::client::{Client, LONGEST_WAIT, Socket, client_info};
+use super::contract::difference;
+use super::eras::{LEGACY_VERSIONS, LISTS, List, MAX_PAGES, Server, count, identity, settle};
+use super::http::quoted;
+use super::{Contract, Era, Fault, Probe, diagnose};
+
+pub fn run(probe: &mut Probe, client: &Client, legacy: Option<&Server>) {
+    let contract = probe.contract;
+    match (probe.websocket, contract.and_then(|contract| contract.websocket)) {
+        (true, _) => probe.check("websocket.session", TITLE, || session(client, contract, legacy)),
+        (false, Some(true)) => probe.check("websocket.session", TITLE, || {
+            Err(Fault::wrong("the manifest has `websocket = true`, and `/health` says nothing of WebSockets")
+                .hint("an older or another server answers here: deploy again, or check the URL"))
+        }),
+        (false, _) => {}
+    }
+}
+
+const TITLE: &str = "speaks MCP over a WebSocket (`initialize`), and lists the same there";
+
+fn session(client: &Client, contract: Option<&Contract>, legacy: Option<&Server>) -> Result<String, Fault> {
+    let mut session = Session { socket: open(client)?, next_id: 0, waited: false };
+    let hello = json!({ "protocolVersion": Era::Legacy.version(), "capabilities": {}, "clientInfo": client_info() });
+    let welcome = session.ask("initialize", hello)?;
+    let mut faults = identity(&welcome["serverInfo"], contract);
+    if !LEGACY_VERSIONS.contains(&welcome["protocolVersion"].as_str().unwrap_or("")) {
+        faults.push(format!("`protocolVersion` is {}", welcome["protocolVersion"]));
+    }
+    session.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))?;
+    let mut seen = Vec::new();
+    for (at, list) in LISTS.iter().enumerate() {
+        // A server with resources need not have templates of them.
+        let over_http = legacy.and_then(|server| server.lists[at].as_ref());
+        if welcome["capabilities"].get(list.capability).is_none() || over_http.is_some_and(Vec::is_empty) {
+            continue;
+        }
+        let entries = session.list(list)?;
+        if let Some(found) = over_http.and_then(|http| difference(&json!(http), &json!(entries))) {
+            faults.push(format!("its {}s: {}", list.what, found.shown("over HTTP", "over the WebSocket")));
+        }
+        seen.push(count(entries.len(), list.what));
+    }
+    session.end()?;
+    settle(faults, seen.join(", "))
+}
+
+/// A rate limit is waited for once.
+fn open(client: &Client) -> Result<Socket, Fault> {
+    let mut refused = match client.open()? {
+        Ok(socket) => return Ok(socket),
+        Err(reply) => reply,
+    };
+    if let Some(seconds) = refused.retry_after().filter(|_| refused.status == 429) {
+        wait(seconds)?;
+        refused = match client.open()? {
+            Ok(socket) => return Ok(socket),
+            Err(reply) => reply,
+        };
+    }
+    let fault = diagnose::unexpected(&refused);
+    Err(Fault::wrong(format!("no WebSocket, but {}", fault.detail))
+        .hint("an upgrade with the subprotocol `mcp` and good credentials is answered with 101"))
+}
+
+fn wait(seconds: u64) -> Result<(), Fault> {
+    if seconds > LONGEST_WAIT {
+        return Err(Fault::skip(format!("the rate limit is reached, for {seconds} s more")));
+    }
+    std::thread::sleep(Duration::from_secs(seconds));
+    Ok(())
+}
+
+struct Session {
+    socket: Socket,
+    next_id: u64,
+    waited: bool,
+}
+
+impl Session {
+    /// The result of a request; an error is none. A rate limit is waited for once.
+    fn ask(&mut self, method: &str, params: Value) -> Result<Value, Fault> {
+        loop {
+            self.next_id += 1;
+            let id = self.next_id;
+            self.say(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))?;
+            let mut answer = self.answer_to(id, method)?;
+            let Some(error) = answer.get("error") else { return Ok(answer["result"].take()) };
+            match error["data"]["retryAfter"].as_u64() {
+                Some(seconds) if !std::mem::replace(&mut self.waited, true) => wait(seconds)?,
+                Some(seconds) => return Err(Fault::skip(format!("the rate limit is reached, for {seconds} s more"))),
+                None => {
+                    let message = quoted(error["message"].as_str().unwrap_or(""));
+                    return Err(Fault::wrong(format!("`{method}` is answered with {} {message}", error["code"])));
+                }
+            }
+        }
+    }
+
+    fn answer_to(&mut self, id: u64, method: &str) -> Result<Value, Fault> {
+        loop {
+            let text = match self.socket.read().map_err(|error| broken(method, &error))? {
+                Message::Text(text) => text,
+                Message::Close(frame) => {
+                    let why = frame.map_or_else(|| "without a code".to_owned(), |frame| frame.to_string());
+                    return Err(Fault::wrong(format!("closed instead of an answer to `{method}`: {why}")));
+                }
+                Message::Binary(_) => return Err(Fault::wrong(format!("`{method}` is answered with binary data"))),
+                _ => continue,
+            };
+            let message: Value = serde_json::from_str(&text)
+                .map_err(|_| Fault::wrong(format!("`{method}` is answered with what is no JSON: {}", quoted(&text))))?;
+            let is_answer = message.get("result").is_some() || message.get("error").is_some();
+            match message.get("method") {
+                // Notifications are not for us; of the server's requests, a ping is to be answered.
+                Some(asked) if asked == "ping" => {
+                    self.say(&json!({ "jsonrpc": "2.0", "id": message["id"], "result": {} }))?;
+                }
+                Some(_) => {}
+                None if message["jsonrpc"] == "2.0" && message["id"] == id && is_answer => return Ok(message),
+                None => return Err(Fault::wrong(format!("`{method}` got no answer to it, but {}", quoted(&text)))),
+            }
+        }
+    }
+
+    /// All pages.
+    fn list(&mut self, list: &List) -> Result<Vec<Value>, Fault> {
+        let mut entries = Vec::new();
+        let mut params = json!({});
+        for _ in 0..MAX_PAGES {
+            let page = self.ask(list.method, params)?;
+            let found = page[list.key].as_array();
+            entries.extend(
+                found.ok_or_else(|| Fault::wrong(format!("`{}` has no array `{}`", list.method, list.key)))?.clone(),
+            );
+            match page.get("nextCursor").filter(|cursor| !cursor.is_null()) {
+                Some(cursor) => params = json!({ "cursor": cursor }),
+                None => return Ok(entries),
+            }
+        }
+        Err(Fault::wrong(format!("`{}` did not end after {MAX_PAGES} pages", list.method)))
+    }
+
+    fn say(&mut self, message: &Value) -> Result<(), Fault> {
+        self.socket.send(Message::text(message.to_string())).map_err(|error| broken("a message", &error))
+    }
+
+    /// In order: the server answers that it closes, too.
+    fn end(mut self) -> Result<(), Fault> {
+        self.socket.close(None).map_err(|error| broken("the end", &error))?;
+        loop {
+            match self.socket.read() {
+                Ok(_) => {}
+                Err(tungstenite::Error::ConnectionClosed) => return Ok(()),
+                Err(error) => return Err(broken("the end", &error)),
+            }
+        }
+    }
+}
+
+fn broken(what: &str, error: &tungstenite::Error) -> Fault {
+    Fault::wrong(format!("the WebSocket broke at {what}: {error}"))
+}

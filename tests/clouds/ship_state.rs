@@ -1,0 +1,54 @@
+//! A Worker whose tools have stored something: no deployment takes it away unless it is told to.
+
+use serde_json::{Value, json};
+
+use crate::setting::{CLOUDFLARE_URL as URL, Setting};
+
+const STATE: &str = "\n[tools.get_weather]\nstate = \"shared\"\n";
+
+#[test]
+fn what_tools_have_stored_is_deleted_when_told_so_alone() {
+    let setting = Setting::new();
+    let file = setting.file("mcp.toml");
+    let manifest = std::fs::read_to_string(&file).expect("a manifest");
+    let with = |line: &str, cloudflare: &str| {
+        let text = manifest.replace("\n[tools.get_weather]\n", line);
+        let text = text.replace("[targets.cloudflare]", &format!("[targets.cloudflare]\n{cloudflare}"));
+        // Not written in place: the project it was copied from has the same file.
+        std::fs::remove_file(&file).expect("a manifest");
+        std::fs::write(&file, text).expect("a manifest");
+    };
+    let stateless = "\n[tools.get_weather]\n";
+    with(STATE, "");
+    setting.ok("ship --target cloudflare");
+    let temperature = setting.temperature(URL);
+    assert_eq!(
+        setting.cloudflare.exports("weather"),
+        json!({ "ToolState": { "type": "durable-object", "storage": "sqlite" } })
+    );
+
+    // Beside another class, and alone: Cloudflare says it in two ways.
+    let versions = setting.cloudflare.versions("weather");
+    for cloudflare in ["", "websocket = true"] {
+        with(stateless, cloudflare);
+        let refused = setting.run("ship --target cloudflare");
+        refused
+            .ended(1)
+            .said("what tools with `state` have stored")
+            .said("write `state = \"deleted\"` in `[targets.cloudflare]`");
+        assert_eq!(setting.cloudflare.versions("weather"), versions, "nothing was deployed");
+        assert_eq!(setting.temperature(URL), temperature);
+    }
+
+    with(stateless, "state = \"deleted\"");
+    setting.ok("ship --target cloudflare");
+    assert_eq!(
+        setting.cloudflare.exports("weather"),
+        json!({ "ToolState": { "type": "durable-object", "state": "deleted" } })
+    );
+    // After that the line can go.
+    with(stateless, "");
+    setting.ok("ship --target cloudflare");
+    assert_eq!(setting.cloudflare.exports("weather"), Value::Null);
+    assert_eq!(setting.edge.refused(), Vec::<String>::new());
+}
