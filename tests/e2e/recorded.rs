@@ -285,7 +285,7 @@ process.exit(0);"#,
     for version in ["2026-07-28", "2025-11-25"] {
         let port = mcp_deploy::process::free_port().expect("a free port").to_string();
         let mut node = KIT.node(Path::new("src/generated/script.ts"));
-        node.arg(version).env("PORT", port).current_dir(&project);
+        node.arg(version).env("PORT", port).env("LOG_LEVEL", "error").current_dir(&project);
         // A call is the first that needs it.
         let expected = json!([[200, false], [404, false], [415, false], [403, false], [200, false], [200, true]]);
         assert_eq!(answer(node), expected, "{version}");
