@@ -92,7 +92,7 @@ fn package(path: &str) -> String {
 pub fn esbuild(build: &Build<'_>, entry: &str, out: &Path, metafile: &Path) -> Result<Cmd> {
     let script = bundler(build.root).context("the project has no `esbuild`")?;
     let cmd = build.tools.cmd_with(ToolId::Node, &script).arg(entry).current_dir(build.root);
-    let cmd = cmd.args(["--bundle", "--minify", "--platform=node", "--format=esm", "--target=node24"]);
+    let cmd = cmd.args(["--bundle", "--splitting", "--minify", "--platform=node", "--format=esm", "--target=node24"]);
     let cmd = cmd.arg("--alias:@modelcontextprotocol/server/_shims=./src/generated/shims.ts");
     Ok(cmd.arg(format!("--outdir={}", out.display())).arg(format!("--metafile={}", metafile.display())))
 }

@@ -60,10 +60,18 @@ pub fn print(bench: &Bench, project: &Path, stub: &Path) -> Result<()> {
         Ok(node(what, &[&launcher, &function, Path::new("PORT")]))
     };
     let lambda = Path::new(".aws-sam/build/McpFunction/lambda.mjs");
+    let lean = bench.path("lean-floor.mjs");
+    std::fs::write(&lean, lean_floor()?)?;
+    let bare = bench.path("bare.func");
+    std::fs::create_dir(&bare)?;
+    std::fs::write(bare.join(".vc-config.json"), r#"{ "handler": "server.mjs" }"#)?;
+    std::fs::write(bare.join("server.mjs"), include_str!("servers/bare-function.mjs"))?;
     let servers = [
         node("bare `node:http`", &[&bench.path("floor.mjs")]),
+        node("the same without `import`", &[&lean]),
         node("built Lambda bundle", &[&project.join(lambda)]),
         node("the same, the SDK loaded at once", &[&stub.join(lambda)]),
+        node("bare function in the launcher", &[&launcher, &bare, Path::new("PORT")]),
         vercel("built Vercel function in its launcher", project, "recorded.func")?,
         vercel("the same, the SDK loaded at once", stub, "stub.func")?,
         node("Express 5.3.0 + SDK 1.32.2, unbundled", &[&bench.express.join("server.mjs")]),
@@ -93,7 +101,7 @@ pub fn print(bench: &Bench, project: &Path, stub: &Path) -> Result<()> {
     // Express and the SDK's first generation do not know the newer protocol.
     let mut tables = [
         ("`tools/list` of 2025", rows(&servers, old_list)),
-        ("`tools/list` of 2026", rows(&servers[..5], modern_list)),
+        ("`tools/list` of 2026", rows(&servers[..7], modern_list)),
         ("`/health`", rows(&servers, health_check)),
         ("`tools/list` of 2025, in workerd", rows(&workers, old_list)),
         ("`tools/list` of 2026, in workerd", rows(&workers, modern_list)),
@@ -122,6 +130,15 @@ pub fn print(bench: &Bench, project: &Path, stub: &Path) -> Result<()> {
     }
     println!();
     Ok(())
+}
+
+/// An import of `node:http` reads all that the module has, and loads the HTTP client behind its `WebSocket`: the generated server does
+/// without, and so has to be compared with a floor that does, too.
+fn lean_floor() -> Result<String> {
+    let floor = include_str!("servers/floor.mjs");
+    let import = "import { createServer } from \"node:http\";";
+    ensure!(floor.contains(import), "the floor imports something else");
+    Ok(floor.replace(import, "const { createServer } = process.getBuiltinModule(\"node:http\");"))
 }
 
 /// What `wrangler` built, in a workerd without wrangler.

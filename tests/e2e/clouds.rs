@@ -60,14 +60,20 @@ fn lambda_template_with_everything_changed() {
 }
 
 #[test]
-fn lambda_bundle_is_one_executable_file() {
+fn lambda_bundle_starts_by_itself_and_reads_the_sdk_later() {
     WEATHER.server("lambda");
     let function = WEATHER.root.join(".aws-sam/build/McpFunction");
-    assert_eq!(files(&function), ["lambda.mjs"]);
-    let bundle = function.join("lambda.mjs");
-    let mode = std::fs::metadata(&bundle).expect("it was listed").permissions().mode();
-    assert_eq!(mode & 0o111, 0o111, "mode {mode:o}: the adapter's wrapper has to execute it");
-    assert!(read(&bundle).starts_with("#!/usr/bin/env node\n"), "it has to start by itself");
+    let all = files(&function);
+    let is_executable = |name: &&String| {
+        let mode = std::fs::metadata(function.join(name)).expect("it was listed").permissions().mode();
+        mode & 0o111 == 0o111
+    };
+    // The adapter's wrapper has to execute it.
+    assert_eq!(all.iter().filter(is_executable).collect::<Vec<_>>(), ["lambda.mjs"]);
+    assert!(all.iter().all(|name| name.ends_with(".mjs")), "{all:?}");
+    assert!(read(function.join("lambda.mjs")).starts_with("#!/usr/bin/env node\n"), "it has to start by itself");
+    let sdk: Vec<&String> = all.iter().filter(|name| read(function.join(name)).contains("inputResponses")).collect();
+    assert!(!sdk.is_empty() && !sdk.contains(&&"lambda.mjs".to_owned()), "{sdk:?} of {all:?}");
 }
 
 #[test]

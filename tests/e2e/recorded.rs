@@ -161,9 +161,7 @@ fn in_lambda_a_failed_import_ends_the_environment() {
 fn what_is_out_of_date_is_not_served() {
     let project = clone(&WEATHER.root, "stale");
     prepend(&project.join("src/climate.ts"), "if (process.env[\"BROKEN\"]) throw new Error(\"the climate is gone\");");
-    let mut record = KIT.node(Path::new("src/generated/record.ts"));
-    record.current_dir(&project);
-    run(record).expect(0);
+    record(&project);
     let recorded = project.join("src/generated/recorded.ts");
     assert!(read(&recorded).starts_with("// Recorded by"), "{}", read(&recorded));
     run(mcp_deploy(&project, ["render", "--check"])).expect(0);
@@ -206,6 +204,12 @@ fn what_is_out_of_date_is_not_served() {
     }
     let (_server, url) = serve(&project, &[("BROKEN", "1")]);
     assert_eq!(tools(&url).status(), 500, "the old one is not used");
+}
+
+fn record(project: &Path) {
+    let mut record = KIT.node(Path::new("src/generated/record.ts"));
+    record.current_dir(project);
+    run(record).expect(0);
 }
 
 fn tools(url: &str) -> ureq::http::Response<ureq::Body> {
@@ -282,6 +286,60 @@ process.exit(0);"#,
     let failed =
         json!([500, { "jsonrpc": "2.0", "id": null, "error": { "code": -32603, "message": "internal error" } }]);
     assert_eq!(answers, json!([failed, [200, "mounted"], [200, "mounted"]]));
+}
+
+/// In Node.js the web's own classes bring a whole HTTP client with them, which takes a third of the time to a first answer.
+#[test]
+fn what_was_recorded_is_answered_without_an_http_client() {
+    let project = clone(&WEATHER.root, "light");
+    record(&project);
+    write(
+        project.join("src/generated/script.ts"),
+        r#"const { request, ServerResponse } = process.getBuiltinModule("node:http");
+const version = process.argv[2];
+const seen = [];
+const { end } = ServerResponse.prototype;
+// At the very moment of the answer: what comes after it may load anything.
+ServerResponse.prototype.end = function (...given) {
+  seen.push([this.statusCode, process.moduleLoadList.includes("NativeModule internal/deps/undici/undici")]);
+  return end.apply(this, given);
+};
+await import("./lambda.ts");
+const modern = {
+  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+  "io.modelcontextprotocol/clientInfo": { name: "test", version: "0" },
+  "io.modelcontextprotocol/clientCapabilities": {},
+};
+async function ask(method, path, headers = {}, message = {}) {
+  const accepted = { accept: "application/json, text/event-stream", "content-type": "application/json" };
+  const options = { port: process.env.PORT, host: "127.0.0.1", method, path, headers: { ...accepted, ...headers } };
+  await new Promise((resolve, reject) => {
+    const sent = request(options, (answer) => answer.resume().once("end", resolve)).once("error", reject);
+    sent.end(method === "POST" ? JSON.stringify({ jsonrpc: "2.0", id: 1, ...message }) : undefined);
+  });
+}
+async function call(method, name, params = {}) {
+  const named = { "mcp-method": method, ...(name && { "mcp-name": name }) };
+  if (version === "2026-07-28") params._meta = modern;
+  await ask("POST", "/mcp", { "mcp-protocol-version": version, ...(params._meta && named) }, { method, params });
+}
+while (seen.length === 0) await ask("GET", "/health").catch(() => {}); // it begins to listen
+await ask("POST", "/elsewhere");
+await ask("POST", "/mcp", { "content-type": "text/plain" });
+await ask("POST", "/mcp", { origin: "https://evil.example" });
+await call("tools/list");
+await call("tools/call", "get_weather", { name: "get_weather", arguments: { location: "Oslo" } });
+process.stdout.write(JSON.stringify(seen));
+process.exit(0);"#,
+    );
+    for version in ["2026-07-28", "2025-11-25"] {
+        let port = mcp_deploy::process::free_port().expect("a free port").to_string();
+        let mut node = KIT.node(Path::new("src/generated/script.ts"));
+        node.arg(version).env("PORT", port).env("LOG_LEVEL", "error").current_dir(&project);
+        // A call is the first that needs it.
+        let expected = json!([[200, false], [404, false], [415, false], [403, false], [200, false], [200, true]]);
+        assert_eq!(answer(node), expected, "{version}");
+    }
 }
 
 /// `/health` tells which deployment answers, where the cloud gives it a name.

@@ -1,0 +1,10 @@
+// The floor of a function: the least that one can do in the launcher.
+const tools = [{ name: "get_weather", description: "Get the current weather for a location.", inputSchema: { type: "object" } }];
+
+export default {
+  async fetch(request) {
+    if (request.method === "GET") return Response.json({ status: "ok" });
+    const { id } = await request.json();
+    return Response.json({ jsonrpc: "2.0", id, result: { tools } });
+  },
+};
