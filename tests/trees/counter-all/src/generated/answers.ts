@@ -2,6 +2,7 @@
 // Answers known before any request, recorded from the SDK while building and served without it. Whatever is not exactly the
 // shape that is known here is no error: it is the SDK's to judge.
 import { digest } from "./digest.ts";
+import { Answer, type Fields } from "./http.ts";
 import { recorded } from "./recorded.ts";
 
 export interface Recording {
@@ -44,39 +45,27 @@ export function confirm(shape: string): boolean {
 }
 
 /** Whether a request may be one of those, as far as its headers tell. */
-export function mayBeRecorded(headers: Headers): boolean {
-  const method = headers.get("mcp-method");
-  return recording !== undefined && Number(headers.get("content-length")) <= LONGEST && (method === null || MODERN_METHODS.includes(method));
+export function mayBeRecorded(headers: Fields): boolean {
+  const method = headers.get("mcp-method") ?? undefined;
+  const isShort = Number(headers.get("content-length") ?? 0) <= LONGEST;
+  return recording !== undefined && isShort && (method === undefined || MODERN_METHODS.includes(method));
 }
 
 /** What was recorded for exactly such a request. */
-export function recordedAnswer(headers: Headers, body: Uint8Array): Response | undefined {
+export function recordedAnswer(headers: Fields, body: Uint8Array): Answer | undefined {
   if (!recording) return undefined;
   const { texts, answers } = recording;
   const known = recognise(headers, body);
   const answer = known && Object.hasOwn(answers, known.key) ? answers[known.key] : undefined;
   if (!known || !answer) return undefined;
-  const init = { status: answer.status, headers: answer.headers.map(([name, value]): [string, string] => [name, value]) };
-  if (!answer.body) return new Response(null, init);
-  const text = answer.body.map((part) => (part === ID ? JSON.stringify(known.id) : texts[part])).join("");
-  if (!answer.headers.some(([, value]) => value === "text/event-stream")) return new Response(text, init);
-  // As the SDK sends events: without a length, and where there is a reason phrase, an empty one.
-  return new Response(streamOf(text), { ...init, statusText: "" });
-}
-
-function streamOf(text: string): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      controller.enqueue(new TextEncoder().encode(text));
-      controller.close();
-    },
-  });
+  const text = answer.body?.map((part) => (part === ID ? JSON.stringify(known.id) : texts[part])).join("");
+  return new Answer(answer.status, text ?? null, answer.headers);
 }
 
 type Json = Record<string, unknown>;
 
 /** The key of a request's answer, if nothing about the request is unusual. */
-export function recognise(headers: Headers, body: Uint8Array): { key: string; id?: string | number } | undefined {
+export function recognise(headers: Fields, body: Uint8Array): { key: string; id?: string | number } | undefined {
   const accept = headers.get("accept") ?? "";
   if (!accept.includes("application/json") || !accept.includes("text/event-stream")) return undefined;
   if (!/^application\/json(; ?charset=utf-8)?$/i.test(headers.get("content-type") ?? "")) return undefined;
@@ -84,12 +73,12 @@ export function recognise(headers: Headers, body: Uint8Array): { key: string; id
   const message = parse(body);
   if (!isObject(message, ["jsonrpc", "id", "method", "params"]) || message["jsonrpc"] !== "2.0") return undefined;
   const { id, method, params } = message;
-  const version = headers.get("mcp-protocol-version");
+  const version = headers.get("mcp-protocol-version") ?? undefined;
   if (version === MODERN) {
     const isKnown = isId(id) && MODERN_METHODS.includes(method as string) && headers.get("mcp-method") === method && isEnvelope(params);
     return isKnown ? { key: `${MODERN} ${method}`, id } : undefined;
   }
-  if ((version !== null && !LEGACY.includes(version)) || headers.has("mcp-method")) return undefined;
+  if ((version !== undefined && !LEGACY.includes(version)) || headers.has("mcp-method")) return undefined;
   if (method === "initialize") return isId(id) && isHandshake(params) ? { key: `initialize ${params["protocolVersion"]}`, id } : undefined;
   if (params !== undefined && !isObject(params, [])) return undefined;
   if (method === "notifications/initialized") return "id" in message ? undefined : { key: method };

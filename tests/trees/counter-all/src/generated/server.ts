@@ -2,6 +2,8 @@
 // The whole server as one `fetch(Request) → Response`, the same on every cloud: what stands in front of the protocol.
 // Nothing here needs the SDK at run time. It is loaded with `protocol.ts`, by the first request that needs more than what was recorded.
 import { confirm, hasRecording, LEGACY, mayBeRecorded, MODERN, recordedAnswer } from "./answers.ts";
+import { Answer, headOf, json, toResponse } from "./http.ts";
+import type { Incoming } from "./http.ts";
 import { manifest } from "./manifest.ts";
 import { bindWaitUntil, createRuntime } from "./platform.ts";
 import type { Platform, WaitUntil } from "./platform.ts";
@@ -9,6 +11,8 @@ import type { Mount, Protocol } from "./protocol.ts";
 
 export interface Fetch {
   (request: Request, waitUntil: WaitUntil): Promise<Response>;
+  /** The same for who needs no `Response`, nor has a `Request`. */
+  answer(request: Incoming, waitUntil: WaitUntil): Promise<Answer | Response>;
   /** Loads the SDK if an answer was given without it, so that the next request need not: to be called when that answer is out. */
   warmUp(): Promise<void>;
   /** Loads the SDK now, where nobody waits yet. */
@@ -50,17 +54,17 @@ export function createFetch(platform: Platform, mount?: () => Promise<Mount>): F
   /** Of a failure the next request tells that waits for it. */
   const quietly = (loading: Promise<unknown>) => loading.then(() => {}, () => {});
 
-  async function route(request: Request, waitUntil: WaitUntil): Promise<Response> {
+  async function route(request: Incoming, waitUntil: WaitUntil): Promise<Answer | Response> {
     const { pathname } = new URL(request.url);
     if (pathname === "/health") return health(request, platform.deployment, platform.upgrade !== undefined);
-    if (pathname !== "/mcp") return new Response("Not Found\n", { status: 404 });
+    if (pathname !== "/mcp") return new Answer(404, "Not Found\n", [["content-type", "text/plain;charset=UTF-8"]]);
     const refused = checkHost(request, hosts) ?? checkOrigin(request);
     if (refused) return refused;
     const response = request.method === "OPTIONS" && access.origins.length > 0 ? preflight(request) : await post(request, waitUntil);
     return withCors(request, response);
   }
 
-  async function post(request: Request, waitUntil: WaitUntil): Promise<Response> {
+  async function post(request: Incoming, waitUntil: WaitUntil): Promise<Answer | Response> {
     const { method, url, headers, signal } = request;
     if (platform.upgrade && method === "GET" && headers.get("upgrade")?.toLowerCase() === "websocket") {
       return platform.upgrade(request);
@@ -77,15 +81,15 @@ export function createFetch(platform: Platform, mount?: () => Promise<Mount>): F
       isWanted = true;
       return known;
     }
-    const inner = (signal: AbortSignal) => new Request(url, { method, headers, body, signal });
+    const inner = (signal: AbortSignal) => new Request(url, { method, headers: [...headers], body, signal });
     const mcp = await (loading ?? load());
     return mcp(bindWaitUntil(inner(signal), waitUntil));
   }
 
-  async function fetch(request: Request, waitUntil: WaitUntil): Promise<Response> {
+  async function answer(request: Incoming, waitUntil: WaitUntil): Promise<Answer | Response> {
     const response = await route(request, waitUntil).catch((error: unknown) => {
       runtime.log("error", "request failed", { error });
-      return failure(500, "internal error", -32603);
+      return failure(500, "internal error", { code: -32603 });
     });
     response.headers.set("cache-control", "no-store, no-transform");
     response.headers.set("x-content-type-options", "nosniff");
@@ -95,7 +99,8 @@ export function createFetch(platform: Platform, mount?: () => Promise<Mount>): F
   }
 
   if (!hasRecording()) void quietly(load());
-  return Object.assign(fetch, {
+  return Object.assign(async (request: Request, waitUntil: WaitUntil) => toResponse(await answer(request, waitUntil)), {
+    answer,
     load: () => quietly(load()),
     warmUp: () => (isWanted ? quietly(load()) : Promise.resolve()),
     isBroken: () => isBroken,
@@ -103,76 +108,70 @@ export function createFetch(platform: Platform, mount?: () => Promise<Mount>): F
 }
 
 /** For everybody, and without a secret. */
-function health(request: Request, deployment: string | undefined, websocket: boolean): Response {
+function health(request: Incoming, deployment: string | undefined, websocket: boolean): Answer {
   if (request.method !== "GET" && request.method !== "HEAD") return methodNotAllowed("GET, HEAD");
   const { name, version } = manifest.server;
-  const response = Response.json({ status: "ok", name, version, ...(deployment && { deployment }), ...(websocket && { websocket }), protocolVersions: PROTOCOL_VERSIONS });
-  return request.method === "HEAD" ? new Response(null, response) : response;
+  const answer = json(200, { status: "ok", name, version, ...(deployment && { deployment }), ...(websocket && { websocket }), protocolVersions: PROTOCOL_VERSIONS });
+  return request.method === "HEAD" ? headOf(answer) : answer;
 }
 
 /** By its media type, whatever its parameters: what the SDK asks for, too. */
-function isJson(contentType: string | null): boolean {
+function isJson(contentType: string | null | undefined): boolean {
   return contentType?.split(";")[0]?.trim().toLowerCase() === "application/json";
 }
 
-function failure(status: number, message: string, code = -32000): Response {
-  return Response.json({ jsonrpc: "2.0", id: null, error: { code, message } }, { status });
+function failure(status: number, message: string, { code = -32000, headers = {} } = {}): Answer {
+  return json(status, { jsonrpc: "2.0", id: null, error: { code, message } }, headers);
 }
 
-function methodNotAllowed(allow: string): Response {
-  const response = failure(405, "method not allowed");
-  response.headers.set("allow", allow);
-  return response;
-}
+const methodNotAllowed = (allow: string): Answer => failure(405, "method not allowed", { headers: { allow } });
 
 /** A page that rebinds its own name to our address still sends that name. */
-function checkHost(request: Request, allowed: readonly string[]): Response | undefined {
+function checkHost(request: Incoming, allowed: readonly string[]): Answer | undefined {
   const host = hostOf(request);
   if (allowed.some((name) => (name.startsWith("*.") ? host.endsWith(name.slice(1)) : host === name))) return undefined;
   return failure(403, `host "${host}" is not allowed: add it to [access] hosts in mcp.toml`);
 }
 
 /** The name without its port. Of anything else than a name and a port all is kept, and so matches nothing. */
-function hostOf(request: Request): string {
+function hostOf(request: Incoming): string {
   const host = (request.headers.get("host") ?? new URL(request.url).host).toLowerCase();
   return /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?$/.exec(host)?.[1] ?? `(${host})`;
 }
 
 /** Programs send no Origin; a page cannot help sending its own. */
-function checkOrigin(request: Request): Response | undefined {
-  const origin = request.headers.get("origin");
-  if (origin === null || access.origins.includes(origin) || access.origins.includes("*")) return undefined;
+function checkOrigin(request: Incoming): Answer | undefined {
+  const origin = request.headers.get("origin") ?? undefined;
+  if (origin === undefined || access.origins.includes(origin) || access.origins.includes("*")) return undefined;
   // Local tools in a browser may call a local server, and no other.
   const local = URL.canParse(origin) && LOOPBACK.includes(new URL(origin).hostname) && LOOPBACK.includes(hostOf(request));
   return local ? undefined : failure(403, `origin "${origin}" is not allowed: add it to [access] origins in mcp.toml`);
 }
 
-function withCors(request: Request, response: Response): Response {
-  const origin = request.headers.get("origin");
-  if (origin === null || access.origins.length === 0) return response;
+function withCors(request: Incoming, response: Answer | Response): Answer | Response {
+  const origin = request.headers.get("origin") ?? undefined;
+  if (origin === undefined || access.origins.length === 0) return response;
   response.headers.set("access-control-allow-origin", access.origins.includes("*") ? "*" : origin);
   response.headers.set("access-control-expose-headers", "mcp-protocol-version, www-authenticate, retry-after");
-  response.headers.append("vary", "Origin");
+  const vary = response.headers.get("vary");
+  response.headers.set("vary", vary ? `${vary}, Origin` : "Origin");
   return response;
 }
 
-function preflight(request: Request): Response {
+function preflight(request: Incoming): Answer {
   // Echoed: a tool may read parameters from headers of any name (`mcp-param-…`).
   const headers = request.headers.get("access-control-request-headers") ?? "content-type, mcp-protocol-version, mcp-method, mcp-name";
-  return new Response(null, {
-    status: 204,
-    headers: { "access-control-allow-methods": "POST", "access-control-allow-headers": headers, "access-control-max-age": "86400" },
-  });
+  return new Answer(204, null, [["access-control-allow-methods", "POST"], ["access-control-allow-headers", headers], ["access-control-max-age", "86400"]]);
 }
 
 /** The body, or `undefined` as soon as it is too long, whatever length it was declared to have. */
-async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+async function readBody(request: Incoming, limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (Number(request.headers.get("content-length")) > limit) return undefined;
   const chunks: Uint8Array[] = [];
   let length = 0;
-  // Not cancelled when too long: on Node that would cut the connection before the answer is out.
-  const reader = request.body?.getReader();
-  for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
+  // No `for await`, which would cancel what is too long: on Node that would cut the connection before the answer is out.
+  const parts = request.body?.[Symbol.asyncIterator]();
+  for (let part = await parts?.next(); part?.value; part = await parts?.next()) {
     length += part.value.length;
     if (length > limit) return undefined;
     chunks.push(part.value);

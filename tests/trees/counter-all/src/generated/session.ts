@@ -3,6 +3,7 @@
 // said (hibernation) and goes on where it was. The connection is the session: nobody else can name it, and it ends with it.
 import { DurableObject, exports } from "cloudflare:workers";
 import type { Channel, Heard } from "./channel.ts";
+import { json, type Answer, type Incoming } from "./http.ts";
 import { manifest } from "./manifest.ts";
 import { bindWaitUntil, createRuntime } from "./platform.ts";
 import { openStore } from "./tool-state.ts";
@@ -13,11 +14,11 @@ const IDLE_MS = 24 * 60 * 60 * 1000;
 const SILENT = "nothing was said for too long";
 
 /** In the Worker: the object that takes the connection. Who may come in was decided before. */
-export async function upgrade(request: Request): Promise<Response> {
+export async function upgrade(request: Incoming): Promise<Answer | Response> {
   const offered = request.headers.get("sec-websocket-protocol")?.split(",").map((name) => name.trim());
   if (!offered?.includes(SUBPROTOCOL)) {
     const error = { code: -32000, message: `the WebSocket subprotocol must be ${SUBPROTOCOL}` };
-    return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 400 });
+    return json(400, { jsonrpc: "2.0", id: null, error });
   }
   const { McpSession } = exports;
   // Nothing of the client's own request goes along, its credentials least of all.

@@ -46,7 +46,7 @@ async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Prom
   // Lambda stops the process when the response ends.
   await Promise.allSettled(background);
   // Not before the end: whoever waits for this answer need not wait for the SDK. What Lambda interrupts goes on with the next request.
-  outgoing.end(() => setImmediate(response.status === 500 && fetch.isBroken() ? startAfresh : fetch.warmUp));
+  outgoing.end(() => setImmediate(answer.status === 500 && fetch.isBroken() ? startAfresh : fetch.warmUp));
 }
 
 /** Ends the process, upon which Lambda makes a new environment for the next request, and imports everything anew. */
