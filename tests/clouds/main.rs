@@ -5,6 +5,8 @@
 mod answers;
 #[path = "../support/clouds/mod.rs"]
 mod clouds;
+#[path = "../support/packages.rs"]
+mod packages;
 #[path = "../support/signals.rs"]
 mod signals;
 

@@ -128,6 +128,8 @@ impl Setting {
             own.map(|(name, folder)| (name, home.join(folder).display().to_string())).into();
         environment.extend(cache.map(|cache| ("MCP_DEPLOY_CACHE", cache)));
         environment.insert("NO_COLOR", "1".into());
+        // What was fetched once is good enough: versions are pinned.
+        environment.insert("npm_config_prefer_offline", "true".into());
         // Once a week sam asks whether there is a newer one of itself; no setting stops it but the time of the last answer.
         let sam = home.join("sam");
         std::fs::create_dir_all(&sam).expect("a folder can be made");
@@ -240,6 +242,7 @@ impl Running {
     }
 
     pub fn end(mut self) -> Run {
+        let shows = std::env::var_os("TESTS_SHOW").is_some();
         let mut alone = Duration::ZERO;
         let mut looked = self.started;
         let status = loop {
@@ -247,6 +250,11 @@ impl Running {
                 break status;
             }
             assert!(self.started.elapsed() < LIMIT, "`{}` does not end", self.line);
+            if !shows {
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            }
+            // To look so often costs more than a little.
             std::thread::sleep(Duration::from_millis(5));
             let before = std::mem::replace(&mut looked, Instant::now());
             if !has_children(self.child.id()) {
@@ -256,7 +264,7 @@ impl Running {
         let elapsed = self.started.elapsed();
         let [stdout, stderr] = self.pipes.take().expect("read once").map(|pipe| pipe.join().expect("read"));
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-        if std::env::var_os("TESTS_SHOW").is_some() {
+        if shows {
             let shown = format!(
                 "\n$ mcp-deploy {} -> {code} in {elapsed:?}, without a child for {alone:?}\n{stdout}{stderr}",
                 self.line

@@ -1,6 +1,6 @@
 //! A rendered project, the real tools, and a client that follows the URLs they print.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::clouds::Edge;
+use crate::packages::link_tree;
 
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -88,34 +89,16 @@ impl Project {
         );
         let render = Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).arg("render").current_dir(self.root());
         run(&render).expect("`render`");
-        // A function on Lambda reads its secrets with it.
-        self.replace("package.json", "\"dependencies\": {", "\"dependencies\": {\n    \"aws4fetch\": \"1.0.20\",");
-        run(&self.tool(ToolId::Npm, &["install", "--ignore-scripts"])).expect("`npm install`");
     }
 
     pub fn tool(&self, id: ToolId, args: &[&str]) -> Cmd {
         let home = self.home();
         let cmd = tools().cmd(id).args(args).current_dir(self.root()).env_noise("CI", "1");
+        // What was fetched once is good enough: versions are pinned.
+        let cmd = cmd.env_noise("npm_config_prefer_offline", "true");
         [("XDG_CONFIG_HOME", "config"), ("XDG_DATA_HOME", "data"), ("XDG_CACHE_HOME", "cache")]
             .iter()
             .fold(cmd, |cmd, (name, folder)| cmd.env_noise(name, home.join(folder)))
-    }
-}
-
-/// The same files without copying their bytes; what is edited is replaced.
-fn link_tree(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder can be made");
-    for entry in std::fs::read_dir(from).expect("the folder can be read") {
-        let entry = entry.expect("the folder can be read");
-        let (from, to) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type().expect("a kind of file");
-        if kind.is_dir() {
-            link_tree(&from, &to);
-        } else if kind.is_symlink() {
-            std::os::unix::fs::symlink(std::fs::read_link(&from).expect("a link"), &to).expect("a link");
-        } else {
-            std::fs::hard_link(&from, &to).expect("a link");
-        }
     }
 }
 

@@ -1,13 +1,43 @@
 //! Templates: the SAM transform, parameters and the intrinsic functions.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
 
-use mcp_deploy::process::{Io, run};
 use mcp_deploy::toolchain::{ToolId, Toolchain};
 use serde_json::{Map, Value, json};
 
+use super::super::http::lock;
+
 const SCRIPT: &str = include_str!("transform.py");
+
+/// What runs the script, until the tests end: then its stdin ends.
+struct Translator {
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Translator {
+    fn start(tools: &Toolchain) -> Result<Self, String> {
+        let sam = tools.found(ToolId::Sam).ok_or("`sam` was not resolved")?;
+        let python = std::fs::canonicalize(&sam.path).map_err(|error| error.to_string())?.with_file_name("python");
+        // `sam` on PATH may be a script of any kind; its first line names the interpreter that has the translator.
+        let python = if python.exists() { python } else { interpreter(&sam.path)? };
+        let mut command = Command::new(python);
+        command.args(["-c", SCRIPT]).env("SAM_CLI_TELEMETRY", "0").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| error.to_string())?;
+        let pipes = child.stdin.take().zip(child.stdout.take()).expect("both are piped");
+        Ok(Translator { stdin: pipes.0, stdout: BufReader::new(pipes.1) })
+    }
+
+    fn ask(&mut self, request: &Value) -> io::Result<Value> {
+        writeln!(self.stdin, "{request}")?;
+        let mut answer = String::new();
+        self.stdout.read_line(&mut answer)?;
+        Ok(serde_json::from_str(&answer)?)
+    }
+}
 
 /// The template as CloudFormation sees it after `Transform: AWS::Serverless-2016-10-31`, or why there is none.
 pub fn transform(
@@ -16,18 +46,16 @@ pub fn transform(
     parameters: &BTreeMap<String, String>,
     tools: &Toolchain,
 ) -> Result<Value, String> {
-    let sam = tools.found(ToolId::Sam).ok_or("`sam` was not resolved")?;
-    let python = std::fs::canonicalize(&sam.path).map_err(|error| error.to_string())?.with_file_name("python");
-    // `sam` on PATH may be a script of any kind; its first line names the interpreter that has the translator.
-    let python = if python.exists() { python } else { interpreter(&sam.path)? };
-    let parameters = json!(parameters).to_string();
-    let cmd = mcp_deploy::process::Cmd::new(python).args(["-c", SCRIPT, region, &parameters]).stdin(text);
-    let done = run(&cmd.env_noise("SAM_CLI_TELEMETRY", "0"), Io::Answer, Some(Duration::from_secs(120)));
-    let done = done.map_err(|error| {
-        let tail = error.downcast_ref::<mcp_deploy::process::ToolFailed>().map(|failed| failed.tail.clone());
-        tail.unwrap_or_else(|| error.to_string())
-    })?;
-    serde_json::from_str(&done.stdout).map_err(|error| error.to_string())
+    static TRANSLATOR: Mutex<Option<Translator>> = Mutex::new(None);
+    let mut translator = lock(&TRANSLATOR);
+    let mut running = translator.take().map_or_else(|| Translator::start(tools), Ok)?;
+    let request = json!({ "text": text, "region": region, "parameters": parameters });
+    let mut answer = running.ask(&request).map_err(|error| format!("the translator of SAM: {error}"))?;
+    *translator = Some(running);
+    match answer["error"].as_str() {
+        Some(error) => Err(error.to_owned()),
+        None => Ok(answer["template"].take()),
+    }
 }
 
 fn interpreter(script: &std::path::Path) -> Result<std::path::PathBuf, String> {

@@ -1,4 +1,5 @@
-"""Applies the SAM transform, as CloudFormation does, with the translator that `sam` brings: template on stdin, JSON on stdout."""
+"""Applies the SAM transform, as CloudFormation does, with the translator that `sam` brings: for each line of stdin, a request, a line of
+stdout, the template or why there is none. To start takes longer than all the rest, so one process answers many."""
 
 import json
 import sys
@@ -9,12 +10,19 @@ from samtranslator.parser.parser import Parser
 from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.translator import Translator
 
-template = yaml_parse(sys.stdin.read())
-parameters = json.loads(sys.argv[2])
-if "AWS::Serverless-2016-10-31" in str(template.get("Transform", "")):
-    session = Session(region_name=sys.argv[1], aws_access_key_id="none", aws_secret_access_key="none")
+TRANSFORM = "AWS::Serverless-2016-10-31"
+
+
+def transformed(text, region, parameters):
+    template = yaml_parse(text)
+    if TRANSFORM not in str(template.get("Transform", "")):
+        return {"template": template}
+    session = Session(region_name=region, aws_access_key_id="none", aws_secret_access_key="none")
     try:
-        template = Translator({}, Parser(), boto_session=session).translate(template, parameters)
+        return {"template": Translator({}, Parser(), boto_session=session).translate(template, parameters)}
     except InvalidDocumentException as error:
-        sys.exit(f"Transform AWS::Serverless-2016-10-31 failed with: {error.message} {[str(cause.message) for cause in error.causes]}")
-json.dump(template, sys.stdout, default=str)
+        return {"error": f"Transform {TRANSFORM} failed with: {error.message} {[str(cause.message) for cause in error.causes]}"}
+
+
+for line in sys.stdin:
+    print(json.dumps(transformed(**json.loads(line)), default=str), flush=True)
