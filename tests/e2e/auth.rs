@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::clients::typescript;
 use crate::support::child::{LONG, Running, SHORT, run};
-use crate::support::site::{Site, heavy};
+use crate::support::site::{Site, Turn};
 use crate::support::tools::{CLIENT_V2, KIT};
 use crate::support::work::{mcp_deploy, read, write};
 
@@ -230,7 +230,7 @@ fn no_credential_in_any_log() {
     let mut wrangler = KIT.command(ToolId::Wrangler);
     wrangler.args(["dev", "--ip", "127.0.0.1", "--inspector-port", "0", "--infer-origin-from-routes=false"]);
     wrangler.args(["--port", &port, "--log-level", "debug"]).current_dir(&site.root);
-    let _turn = heavy();
+    let _turn = Turn::of(&site.root);
     logged(Running::guarded(wrangler), &port, [alice, former], hashes);
 }
 

@@ -1,7 +1,7 @@
 //! `[limits] bundle_kb`: what is too heavy is neither started nor deployed, and the answer names what weighs.
 
 use crate::support::child::run;
-use crate::support::site::{WEATHER, heavy};
+use crate::support::site::{Turn, WEATHER};
 use crate::support::work::{clone, mcp_deploy, read, write};
 
 fn a_bundle_above_its_budget_is_not_started(target: &str) {
@@ -16,7 +16,7 @@ import { words } from "../words.ts";
 export default tool("wait_at", ({ url }) => ({ text: words.slice(0, url.length) }));
 "#;
     write(project.join("src/tools/wait_at.ts"), tool);
-    let _turn = heavy();
+    let _turn = Turn::of(&project);
     let ship = run(mcp_deploy(&project, ["ship", "--target", target, "--local"])).expect(1);
     let title = mcp_deploy::targets::ALL.iter().find(|row| row.name == target).expect("a cloud").title;
     let said = &ship.stderr;

@@ -7,7 +7,7 @@ use mcp_deploy::toolchain::ToolId;
 
 use crate::hostile_text::HOSTILE;
 use crate::support::child::{Ran, run};
-use crate::support::site::{CONFORMANCE, WEATHER, heavy};
+use crate::support::site::{CONFORMANCE, Turn, WEATHER};
 use crate::support::tools::{CFN_LINT, KIT};
 use crate::support::work::{folder, mcp_deploy, read, write};
 
@@ -87,7 +87,7 @@ fn wrangler_bundles_one_module() {
     let out = folder("worker");
     let mut wrangler = KIT.command(ToolId::Wrangler);
     wrangler.args(["deploy", "--dry-run", "--outdir"]).arg(&out).current_dir(&WEATHER.root);
-    let _turn = heavy();
+    let _turn = Turn::of(&WEATHER.root);
     let ran = run(wrangler).expect(0);
     assert!(!ran.stderr.contains("WARNING") && !ran.stdout.contains("WARNING"), "{ran}");
     let modules: Vec<String> =
@@ -101,7 +101,7 @@ fn wrangler_types_know_the_secrets() {
     let types = folder("types").join("worker.d.ts");
     let mut wrangler = KIT.command(ToolId::Wrangler);
     wrangler.args(["types", "--include-runtime=false"]).arg(&types).current_dir(&CONFORMANCE.root);
-    let _turn = heavy();
+    let _turn = Turn::of(&CONFORMANCE.root);
     let ran = run(wrangler).expect(0);
     let written = read(&types);
     assert!(written.contains("MCP_STATE_KEY: string"), "{written}\n{ran}");

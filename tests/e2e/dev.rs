@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::child::{LONG, Running, SHORT};
 use crate::support::mcp::{Era, ask};
-use crate::support::site::{WEATHER, heavy, oslo};
+use crate::support::site::{Turn, WEATHER, oslo};
 use crate::support::work::{Marked, clone, mcp_deploy, read, write};
 
 #[test]
@@ -13,7 +13,7 @@ fn serves_what_was_changed_until_it_is_stopped() {
     let project = clone(&WEATHER.root, "dev");
     let mut command = mcp_deploy(&project, ["dev", "--target", "cloudflare"]);
     let marked = Marked::new(&mut command);
-    let _turn = heavy();
+    let _turn = Turn::of(&project);
     let mut dev = Running::start(command);
     let url = dev.until("the URL", LONG, |dev| dev.stdout.text().lines().next().map(str::to_owned));
     assert_eq!(weather(&url), oslo());

@@ -1,9 +1,7 @@
 //! Every example on every cloud: rendered, type-checked, tested by its own tests, built, run here, verified, and called by the
 //! official client. What that has shown is the table in `docs/examples.md`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
@@ -13,9 +11,9 @@ use crate::golden::{difference, path, updating};
 use crate::support::TARGETS;
 use crate::support::child::{LONG, Running, run};
 use crate::support::services::Services;
-use crate::support::site::{WEATHER, heavy, oslo};
+use crate::support::site::{Turn, WEATHER, oslo};
 use crate::support::tools::{CLIENT_V2, KIT};
-use crate::support::work::{folder, mcp_deploy, read, write};
+use crate::support::work::{folder, install, mcp_deploy, read, write};
 
 struct Example {
     name: &'static str,
@@ -181,31 +179,12 @@ fn row(example: &Example, services: &Services) -> String {
     row + "\n"
 }
 
-/// A new project with its packages; those with the same `package.json` share one installation.
+/// A new project with its packages.
 fn project(example: &str) -> PathBuf {
-    static INSTALLED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let parent = folder(example);
     run(mcp_deploy(&parent, ["init", "example", "--example", example, "--yes"])).expect(0);
     let project = parent.join("example");
-    let packages = read(project.join("package.json"));
-    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
-    match installed.get(&packages) {
-        Some(first) => {
-            let mut cp = std::process::Command::new("cp");
-            cp.arg("-al").arg(first.join("node_modules")).arg(first.join("package-lock.json")).arg(&project);
-            run(cp).expect(0);
-            // Newer than `package.json`, so that they count as installed.
-            let mut touch = std::process::Command::new("touch");
-            touch.arg(project.join("node_modules/.package-lock.json"));
-            run(touch).expect(0);
-        }
-        None => {
-            let mut npm = KIT.command(ToolId::Npm);
-            npm.args(["install", "--no-audit", "--no-fund"]).current_dir(&project);
-            run(npm).expect(0);
-            installed.insert(packages, project.clone());
-        }
-    }
+    install(&project);
     project
 }
 
@@ -235,7 +214,7 @@ fn started(project: &Path, target: &str) -> (Running, String) {
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_SESSION_TOKEN", "token");
     }
-    let _turn = heavy();
+    let _turn = Turn::of(project);
     let mut dev = Running::guarded(dev);
     let url = dev.until("the URL", LONG, |dev| dev.stdout.text().lines().next().map(str::to_owned));
     (dev, url)

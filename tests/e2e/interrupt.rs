@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::support::child::{LONG, Running, SHORT, run};
 use crate::support::gate::Gate;
-use crate::support::site::{WEATHER, heavy};
+use crate::support::site::{Turn, WEATHER};
 use crate::support::work::{Marked, clone, mcp_deploy};
 
 #[test]
@@ -68,7 +68,7 @@ fn interrupt(project: &Path, target: &str, signal: Signal, point: Point) {
     let call = format!("wait_at {{\"url\": \"{}\"}}", gate.url());
     let mut command: Command = mcp_deploy(project, ["ship", "--target", target, "--local", "--call", &call]);
     let marked = Marked::new(&mut command);
-    let _turn = heavy();
+    let _turn = Turn::of(project);
     let mut ship = Running::start(command);
     let mut visitor = None;
     ship.until("the point to interrupt it", LONG, |_| match &point {

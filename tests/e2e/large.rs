@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::TARGETS;
 use crate::support::child::run;
-use crate::support::site::heavy;
+use crate::support::site::Turn;
 use crate::support::work::{Marked, folder, mcp_deploy, write};
 
 const TOOLS: usize = 1000;
@@ -16,7 +16,7 @@ const TOOLS: usize = 1000;
 fn a_thousand_tools() {
     let project = folder("large").join("large");
     write(project.join("mcp.toml"), manifest());
-    let _turn = heavy();
+    let _turn = Turn::of(&project);
     run(mcp_deploy(&project, ["render"])).expect(0);
     let handlers = std::fs::read_dir(project.join("src/tools")).expect("`render` makes the starters").count();
     assert_eq!(handlers, TOOLS);

@@ -23,6 +23,8 @@ mod hostile_text;
 mod http;
 mod interrupt;
 mod large;
+#[path = "../support/packages.rs"]
+mod packages;
 mod parts;
 mod rate_limit;
 mod recorded;

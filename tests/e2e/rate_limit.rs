@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::state::Moto;
 use crate::support::child::{LONG, Running, SHORT, run};
-use crate::support::site::{Site, heavy};
+use crate::support::site::{Site, Turn};
 use crate::support::tools::{KIT, REDIS};
 use crate::support::work::{clone, folder, mcp_deploy, write};
 
@@ -149,7 +149,7 @@ fn by_address(target: &str) {
     assert_eq!(ask(url, "OPTIONS", &preflight).status, 204);
 
     // The prober asks everything it has to ask, and proves the limit.
-    let _turn = heavy();
+    let _turn = Turn::of(&OPEN.root);
     let report = run(mcp_deploy(&OPEN.root, ["verify", "--target", target, "--local", "--json"])).expect(0).json();
     let skipped: Vec<&Value> = checks(&report, "skipped").map(|check| &check["id"]).collect();
     assert_eq!(skipped, ["call"], "{report:#}");
@@ -310,7 +310,7 @@ fn without_its_binding_a_worker_cannot_count() {
     let port = free_port();
     let mut wrangler = KIT.command(mcp_deploy::toolchain::ToolId::Wrangler);
     wrangler.args(["dev", "--ip", "127.0.0.1", "--inspector-port", "0", "--port", &port]).current_dir(&root);
-    let _turn = heavy();
+    let _turn = Turn::of(&root);
     let mut server = Running::guarded(wrangler);
     let health = format!("http://127.0.0.1:{port}/health");
     server.until("its health page", LONG, |_| ureq::get(&health).call().ok());

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::TARGETS;
 use crate::support::child::run;
-use crate::support::site::{WEATHER, heavy, oslo};
+use crate::support::site::{Turn, WEATHER, oslo};
 use crate::support::tools::KIT;
 use crate::support::work::{Marked, clone, folder, mcp_deploy, read, write};
 
@@ -19,7 +19,7 @@ fn try_shows_three_clouds_that_answer_alike() {
     let path = project.to_str().expect("our own folder");
     let mut command = mcp_deploy(&folder("elsewhere"), ["try", "--yes", "--json", "--keep", path]);
     let marked = Marked::new(&mut command);
-    let _turn = heavy();
+    let _turn = Turn::of(&project);
     let answer = run(command).expect(0).json();
     assert_eq!(answer["ok"], true, "{answer:#}");
     assert_eq!(answer["alike"], true, "{answer:#}");
@@ -68,7 +68,7 @@ fn a_wrong_result_is_found_when_the_tool_is_called() {
     write(&handler, wrong);
     let mut command = mcp_deploy(&project, ["ship", "--target", "cloudflare", "--local", "--json", "--call", CALL]);
     let marked = Marked::new(&mut command);
-    let _turn = heavy();
+    let _turn = Turn::of(&project);
     let ran = run(command).expect(3);
     let answer = ran.json();
     assert_eq!(answer["ok"], false);
@@ -92,7 +92,7 @@ fn one_cloud_that_fails_does_not_stop_the_others() {
         mcp_deploy(&project, ["ship", "--target", "lambda,cloudflare", "--local", "--json", "--call", CALL]);
     command.env("PATH", path_with_broken_sam());
     let marked = Marked::new(&mut command);
-    let _turn = heavy();
+    let _turn = Turn::of(&project);
     let ran = run(command).expect(7);
     let answer = ran.json();
     assert_eq!(answer["ok"], false);
@@ -111,7 +111,7 @@ fn a_users_own_link_to_vercel_survives() {
     let link = project.join(".vercel/project.json");
     let own = "{\"projectId\":\"prj_123\",\"orgId\":\"team_123\",\"settings\":{}}";
     write(&link, own);
-    let _turn = heavy();
+    let _turn = Turn::of(&project);
     run(mcp_deploy(&project, ["ship", "--target", "vercel", "--local"])).expect(0);
     assert_eq!(read(&link), own);
 }

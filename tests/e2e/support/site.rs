@@ -1,14 +1,15 @@
 //! Projects that several tests share, each running on every cloud's local runtime.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::Value;
 
 use super::TARGETS;
 use super::child::{LONG, Running};
 use super::logs::LOGS;
-use super::work::{copy, folder, mcp_deploy, write};
+use super::work::{copy, folder, install, mcp_deploy, write};
 
 /// The weather example, and a tool that waits to be told to go on.
 pub static WEATHER: LazyLock<Site> = LazyLock::new(|| Site::new("weather", weather));
@@ -34,8 +35,9 @@ impl Site {
     pub fn new(name: &str, fill: impl FnOnce(&Path)) -> Self {
         let root = folder(name).join(name);
         fill(&root);
-        let _turn = heavy();
+        let _turn = Turn::of(&root);
         Running::start(mcp_deploy(&root, ["render"])).wait(LONG).expect(0);
+        install(&root);
         let check = Running::start(mcp_deploy(&root, ["check", "--json"])).wait(LONG).expect(0).json();
         assert_eq!(check["types"], "passed", "{check:#}");
         Site { root, servers: [const { OnceLock::new() }; 3] }
@@ -48,7 +50,7 @@ impl Site {
     }
 
     fn dev(&self, target: &str) -> Server {
-        let _turn = heavy();
+        let _turn = Turn::of(&self.root);
         let mut dev = Running::guarded(mcp_deploy(&self.root, ["dev", "--target", target]));
         let url = dev.until("the URL", LONG, |dev| dev.stdout.text().lines().next().map(str::to_owned));
         assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/mcp"), "{url}");
@@ -56,10 +58,32 @@ impl Site {
     }
 }
 
-/// Builds take turns: two at once on two cores are no faster than one after the other, and share a project's folder.
-pub fn heavy() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whoever builds has one until it is dropped: builds of one project share its folder, so they take turns; and of all projects no
+/// more are built at once than there are cores.
+pub struct Turn(PathBuf);
+
+static BUILT: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
+static OVER: Condvar = Condvar::new();
+
+impl Turn {
+    pub fn of(project: &Path) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let busy = |built: &mut HashSet<PathBuf>| built.contains(project) || built.len() >= cores;
+        let built = OVER.wait_while(built(), busy);
+        built.unwrap_or_else(PoisonError::into_inner).insert(project.to_owned());
+        Turn(project.to_owned())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        built().remove(&self.0);
+        OVER.notify_all();
+    }
+}
+
+fn built() -> MutexGuard<'static, HashSet<PathBuf>> {
+    BUILT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub fn weather(root: &Path) {

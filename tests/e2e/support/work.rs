@@ -1,13 +1,18 @@
 //! Folders of this run alone, and the program itself.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use mcp_deploy::toolchain::ToolId;
+use serde_json::{Value, json};
 
 use super::child::{Running, carrying};
 use super::tools;
+use crate::packages::link_tree;
 
 /// Removed when the tests end, however they do; kept with `MCP_DEPLOY_E2E_KEEP=1`.
 pub static WORK: LazyLock<Work> = LazyLock::new(Work::new);
@@ -119,6 +124,23 @@ impl Marked {
         let fake = project.join(".vercel/project.json");
         assert!(!fake.exists(), "`{}` is left", fake.display());
     }
+}
+
+/// The project's packages; projects that want the same ones share an installation.
+pub fn install(project: &Path) {
+    static INSTALLED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let package: Value = serde_json::from_str(&read(project.join("package.json"))).expect("JSON");
+    let wanted = json!([package["dependencies"], package["devDependencies"]]).to_string();
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(first) = installed.get(&wanted) {
+        link_tree(&first.join("node_modules"), &project.join("node_modules"));
+        std::fs::copy(first.join("package-lock.json"), project.join("package-lock.json")).expect("a copy");
+        return;
+    }
+    let mut npm = tools::KIT.command(ToolId::Npm);
+    npm.args(["install", "--no-audit", "--no-fund"]).current_dir(project);
+    super::child::run(npm).expect(0);
+    installed.insert(wanted, project.to_owned());
 }
 
 /// A project of its own, packages included; what was built stays behind.
