@@ -25,7 +25,8 @@ impl Translator {
         // `sam` on PATH may be a script of any kind; its first line names the interpreter that has the translator.
         let python = if python.exists() { python } else { interpreter(&sam.path)? };
         let mut command = Command::new(python);
-        command.args(["-c", SCRIPT]).env("SAM_CLI_TELEMETRY", "0").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["-c", SCRIPT]).env("SAM_CLI_TELEMETRY", "0");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|error| error.to_string())?;
         let pipes = child.stdin.take().zip(child.stdout.take()).expect("both are piped");
         Ok(Translator { stdin: pipes.0, stdout: BufReader::new(pipes.1) })

@@ -25,4 +25,8 @@ def transformed(text, region, parameters):
 
 
 for line in sys.stdin:
-    print(json.dumps(transformed(**json.loads(line)), default=str), flush=True)
+    try:
+        answer = transformed(**json.loads(line))
+    except Exception as error:
+        answer = {"error": repr(error)}
+    print(json.dumps(answer, default=str), flush=True)
