@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use crate::deploy::record::{self, Commit, Deployment, Record, State, Unfinished};
-use crate::deploy::{Context, Deployed, Problem, live};
+use crate::deploy::{Context, Deployed, EndUnknown, Problem, live};
 use crate::pipeline;
 use crate::probe::{Call, Check, Report};
 use crate::process::{self, ToolFailed};
@@ -154,7 +154,9 @@ fn deploy(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Re
 /// A tool that was stopped may have done its work already; one that failed said so.
 fn end_is_unknown(error: &anyhow::Error) -> bool {
     let stopped = |failed: &ToolFailed| failed.limit.is_some() || failed.signal.is_some();
-    process::interrupted() || error.downcast_ref::<ToolFailed>().is_some_and(stopped)
+    process::interrupted()
+        || error.downcast_ref::<EndUnknown>().is_some()
+        || error.downcast_ref::<ToolFailed>().is_some_and(stopped)
 }
 
 fn entry(target: &Target, context: &Context<'_>, plan: &Plan<'_>, deployed: Deployed) -> Deployment {

@@ -181,6 +181,9 @@ pub struct Logs {
     /// Of several regions, this one
     #[arg(long)]
     pub region: Option<String>,
+    /// Of several AWS accounts that a stack set deploys to, this one
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
 }
 
 /// Take a deployment away for good

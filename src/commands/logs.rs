@@ -6,15 +6,17 @@ use anyhow::{Context as _, Result};
 
 use super::{Deployments, End};
 use crate::cli::Logs;
+use crate::deploy::record::Deployment;
 use crate::process::{self, Io};
 use crate::prompt::Mode;
 
 pub fn run(args: Logs, dir: Option<&Path>) -> Result<End> {
     let all = Deployments::open(dir, args.target, &args.stage.stage, Mode::of(false))?;
-    let wanted = |region: &Option<String>| args.region.is_none() || *region == args.region;
-    let deployment = all.current.iter().find(|one| wanted(&one.region)).with_context(|| {
-        let regions: Vec<_> = all.current.iter().filter_map(|one| one.region.clone()).collect();
-        format!("nothing is deployed to that region\nhint: it is deployed to {}", regions.join(", "))
+    let is_wanted = |asked: &Option<String>, known: &Option<String>| asked.is_none() || asked == known;
+    let wanted = |one: &&Deployment| is_wanted(&args.region, &one.region) && is_wanted(&args.account, &one.account);
+    let deployment = all.current.iter().find(wanted).with_context(|| {
+        let places: Vec<_> = all.current.iter().map(Deployment::place).collect();
+        format!("nothing is deployed to that place\nhint: it is deployed to {}", places.join(", "))
     })?;
     let context = all.context(&[], true);
     let cmd = (all.target.cloud.logs)(&context, deployment, args.follow)?;

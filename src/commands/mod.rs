@@ -144,7 +144,7 @@ impl Deployments {
 
     fn context<'a>(&'a self, values: &'a [(String, String)], terminal: bool) -> Context<'a> {
         let build = Build { root: &self.project.root, manifest: &self.project.manifest, tools: &self.tools };
-        Context { build, values, terminal, limit: deploy::LIMIT }
+        Context { build, values, terminal, limit: deploy::LIMIT, recorded: &self.current }
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{End, chosen};
 use crate::cli::{SecretsAction, TargetArg};
+use crate::deploy::record::{Deployment, Record};
 use crate::deploy::{self, Context, secrets};
 use crate::pipeline;
 use crate::project::Project;
@@ -195,6 +196,7 @@ struct Clouds {
     targets: Vec<&'static Target>,
     tools: Option<Toolchain>,
     values: Vec<(String, String)>,
+    recorded: Vec<Deployment>,
 }
 
 impl Clouds {
@@ -207,13 +209,15 @@ impl Clouds {
         if tools.is_some() {
             project.mirror()?;
         }
-        Ok(Clouds { project, targets, tools, values })
+        let recorded = Record::read(&project.home)?.current(None, Some(stage)).into_iter().cloned().collect();
+        Ok(Clouds { project, targets, tools, values, recorded })
     }
 
     fn each(&self, mut work: impl FnMut(&'static Target, &Context<'_>) -> Result<()>) -> Result<()> {
         let Some(tools) = &self.tools else { return Ok(()) };
         let build = Build { root: &self.project.root, manifest: &self.project.manifest, tools };
-        let context = Context { build, values: &self.values, terminal: false, limit: deploy::LIMIT };
+        let (values, recorded) = (&self.values, &self.recorded);
+        let context = Context { build, values, terminal: false, limit: deploy::LIMIT, recorded };
         self.targets.iter().try_for_each(|target| work(target, &context))
     }
 }

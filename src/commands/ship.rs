@@ -114,14 +114,17 @@ pub fn locally(project: &Project, tools: &Toolchain, targets: &[&'static Target]
 /// The local way, then each cloud that passed it is deployed, side by side, and verified live.
 fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args: &Ship, mode: Mode) -> Result<Answer> {
     // One that cannot be read could not be written after the deployment either.
-    let _readable = Record::read(&project.home)?;
+    let record = Record::read(&project.home)?;
+    let recorded: Vec<_> = record.current(None, Some(&args.stage.stage)).into_iter().cloned().collect();
     let headers = pipeline::bearer_header(args.calls.bearer_env.as_deref())?;
     let values = secrets::values(&project.home, &project.manifest)?;
     let context = Context {
         build: Build { root: &project.root, manifest: &project.manifest, tools },
         values: &values,
-        terminal: ui::interactive() && targets.len() == 1 && !args.json,
+        // No tool of AWS shows anything of a stack set.
+        terminal: ui::interactive() && targets.len() == 1 && !args.json && !project.manifest.targets.has_stack_set(),
         limit: Duration::from_secs(args.timeout),
+        recorded: &recorded,
     };
     project.mirror()?;
     release::preflight(targets, &context, mode)?;

@@ -70,6 +70,20 @@ pub struct Context<'a> {
     pub terminal: bool,
     /// How long a cloud's tool may take for one step.
     pub limit: Duration,
+    /// What the record says is deployed of this stage.
+    pub recorded: &'a [record::Deployment],
+}
+
+/// A deployment that had begun, and whose end was not seen.
+#[derive(Debug)]
+pub struct EndUnknown(pub String);
+
+impl std::error::Error for EndUnknown {}
+
+impl std::fmt::Display for EndUnknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl Context<'_> {

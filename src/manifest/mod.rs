@@ -265,6 +265,12 @@ impl Targets {
     }
 }
 
+impl Targets {
+    pub fn has_stack_set(&self) -> bool {
+        self.lambda.as_ref().is_some_and(|lambda| lambda.stack_set.is_some())
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Lambda {
     pub regions: Vec<String>,

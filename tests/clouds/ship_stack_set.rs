@@ -83,6 +83,14 @@ fn one_stack_set_of_two_regions() {
     elsewhere.ended(1).said("name `eu-west-1` first in `regions`").said("1 problem found before");
     setting.project.replace("mcp.toml", "regions = [\"us-east-1\", \"eu-west-1\"]", order);
 
+    setting.project.replace("mcp.toml", order, "regions = [\"us-east-1\"]");
+    setting.run("ship --target lambda").ended(1).said("name `eu-west-1` first in `regions`");
+    setting.project.replace("mcp.toml", "regions = [\"us-east-1\"]", order);
+    let set = "stack_set = { code_bucket = \"acme-code\" }\n";
+    setting.project.replace("mcp.toml", set, "");
+    setting.run("ship --target lambda").ended(1).said("`weather` was shipped as a stack set");
+    setting.project.replace("mcp.toml", "regions = [", &format!("{set}regions = ["));
+
     // The way back, in each region.
     let restored = setting.json("rollback --target lambda --yes --json");
     assert_eq!(restored["restored"].as_array().map(Vec::len), Some(2), "{restored}");
@@ -124,10 +132,18 @@ fn one_stack_set_of_an_organization() {
     let urls: Vec<String> = of("url").iter().map(|url| url.as_str().expect("an URL").to_owned()).collect();
     assert_ne!(urls[0], urls[1]);
     assert!(urls.iter().all(|url| setting.secret_length(url) > 0), "each account has the secret");
-    let status = setting.ok("status");
-    status.said("lambda 111122223333 eu-west-1").said("lambda 444455556666 eu-west-1");
+    let status = setting.ok("status").stdout;
+    assert!(
+        status.contains("lambda 111122223333 eu-west-1") && status.contains("lambda 444455556666 eu-west-1"),
+        "{status}"
+    );
 
+    // What the manifest does not mean any more stays as it was.
     setting.project.make_warmer(100);
+    setting.aws.organize("999999999999", "Deployer", &[("ou-ab12-cdef3456/ou-ab12-below", &[])]);
+    setting.ok("ship --target lambda").said("keeps a stack in eu-west-1 of the account 444455556666");
+    assert_eq!([team, other].map(|account| setting.member_version(account, "eu-west-1")), [2, 1]);
+    setting.aws.organize("999999999999", "Deployer", &units);
     setting.ok("ship --target lambda");
     assert_eq!([team, other].map(|account| setting.member_version(account, "eu-west-1")), [2, 2]);
     setting.ok("rollback --target lambda --yes");
@@ -136,7 +152,41 @@ fn one_stack_set_of_an_organization() {
     let listed = setting.json("secrets list --target lambda --json");
     assert_eq!(listed["secrets"][0]["clouds"], json!(["lambda"]));
 
+    // Another checkout may have deployed what this record does not know.
+    let mut record = setting.record();
+    record["deployments"].as_array_mut().expect("a list").retain(|one| one["account"] == team);
+    std::fs::write(setting.file(".mcp-deploy/deployments.json"), record.to_string()).expect("the record");
     setting.ok("destroy --target lambda --yes");
     assert_eq!(setting.aws.members("eu-west-1", "weather"), []);
+    assert!(
+        [team, other]
+            .iter()
+            .all(|account| setting.aws.secret(&format!("{account}/eu-west-1"), "mcp/weather").is_none())
+    );
     assert_eq!(setting.record()["deployments"], json!([]));
+}
+
+#[test]
+fn one_stack_set_of_listed_accounts() {
+    let (own, other) = (crate::clouds::aws::ACCOUNT, "444455556666");
+    let below = format!(
+        "regions = [\"eu-west-1\"]\n[targets.lambda.stack_set]\ncode_bucket = \"acme-code\"\naccounts = [\"{own}\", \"{other}\"]\nrole = \"Deployer\"\n"
+    );
+    let setting = Setting::new().with_stack_set(&below);
+    setting.aws.make_bucket("eu-west-1", "acme-code-eu-west-1");
+    setting.aws.organize("999999999999", "Deployer", &[("ou-ab12-cdef3456", &[other])]);
+    // The first deployment fails in one of them: it is no part of the record, and goes away with the other all the same.
+    setting.aws.refuse_resource(&format!("{other}/eu-west-1"), "McpFunction", "not in this account");
+    let half = setting.run("ship --target lambda");
+    half.ended(1).said_once("not in this account").said("cannot deploy to eu-west-1 of the account 444455556666");
+    let url = half.stdout.trim();
+    setting.temperature(url);
+    // No role leads into the account that ships, and none is needed.
+    setting.ok(&format!("logs --target lambda --account {own}")).said("weather looked up");
+    setting
+        .run(&format!("logs --target lambda --account {other}"))
+        .ended(1)
+        .said("it is deployed to lambda 123456789012");
+    setting.ok("destroy --target lambda --yes");
+    assert_eq!(setting.aws.members("eu-west-1", "weather"), []);
 }

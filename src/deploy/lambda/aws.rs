@@ -6,11 +6,14 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::place::Place;
-use crate::deploy::Context;
+use crate::deploy::{Context, EndUnknown};
 use crate::plan;
 use crate::process::{self, Cmd, Io};
 use crate::template;
 use crate::toolchain::ToolId;
+
+/// The code of the error with which `aws.py` says that something was begun, and its end was not seen.
+const UNDERWAY: &str = "Underway";
 
 /// One call, which only reads or takes no time.
 pub fn ask(context: &Context<'_>, place: &Place, operation: &str, request: Value) -> Result<Value> {
@@ -37,6 +40,9 @@ fn call(
     let outcome = run(&cmd).with_context(|| format!("cannot ask AWS in {place}"))?;
     let answer: Value = serde_json::from_str(&outcome.stdout).context("AWS was asked, but the answer is not JSON")?;
     match answer.get("error") {
+        Some(error) if error["code"] == UNDERWAY => {
+            bail!(EndUnknown(error["message"].as_str().unwrap_or_default().to_owned()))
+        }
         Some(error) => {
             bail!("{}: {}", error["code"].as_str().unwrap_or("error"), error["message"].as_str().unwrap_or_default())
         }

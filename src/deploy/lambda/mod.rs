@@ -58,6 +58,10 @@ fn preflight(context: &Context<'_>) -> Vec<Problem> {
 /// What is wrong with the stack of each region, until AWS does not let us in.
 fn stacks(context: &Context<'_>) -> (Vec<Problem>, Result<(), Problem>) {
     let (app, mut problems) = (context.app(), Vec::new());
+    if stack_set::recorded(context).next().is_some() {
+        let message = format!("`{app}` was shipped as a stack set, whose stacks have the names that new ones need");
+        problems.push(Problem::new(message, "run `mcp-deploy destroy --target lambda` first, or ship another stage"));
+    }
     for place in regions(context).into_iter().map(Place::own) {
         match aws::ask(context, &place, "stack", json!({ "stack": app })) {
             // A first deployment that failed leaves a stack that CloudFormation will only delete.
@@ -82,7 +86,7 @@ fn refused(place: &Place, error: &anyhow::Error) -> Problem {
     }
     let hint = "set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; `aws configure sso` makes a profile, `aws sso login` renews it";
     let text = format!("{error:#}");
-    if OUT_OF_ORDER.iter().any(|code| text.starts_with(code)) || error.downcast_ref::<ToolFailed>().is_some() {
+    if is_out_of_order(error) {
         let hint = "try again; https://health.aws.amazon.com tells whether it is them";
         return Problem::new(format!("AWS in {place} does not answer as it should: {text}"), hint);
     }
@@ -97,6 +101,11 @@ fn refused(place: &Place, error: &anyhow::Error) -> Problem {
         }
         _ => Problem::new(message, hint),
     }
+}
+
+fn is_out_of_order(error: &anyhow::Error) -> bool {
+    let text = format!("{error:#}");
+    OUT_OF_ORDER.iter().any(|code| text.starts_with(code)) || error.downcast_ref::<ToolFailed>().is_some()
 }
 
 /// Codes of errors that are no matter of who we are.
@@ -273,8 +282,10 @@ fn logs(context: &Context<'_>, deployment: &Deployment, follow: bool) -> Result<
 
 fn destroy(context: &Context<'_>, deployment: &Deployment) -> Result<()> {
     let place = place_of(deployment)?;
+    let mut places = vec![place.clone()];
     match &deployment.stack_set {
-        Some(member) => stack_set::destroy(context, &place, member)?,
+        // With the first of its stacks the set is gone, and with it those that no record has.
+        Some(member) => places.extend(stack_set::destroy(context, member)?),
         None => {
             let region = &place.region;
             let delete = ["delete", "--stack-name", context.app(), "--region", region, "--no-prompts"];
@@ -284,7 +295,9 @@ fn destroy(context: &Context<'_>, deployment: &Deployment) -> Result<()> {
         }
     }
     // Whatever the manifest says by now: an earlier one may have had secrets.
-    aws::ask(context, &place, "delete_secret", json!({ "secret": secret_id(context) })).map(drop)
+    let delete =
+        |place: &Place| aws::ask(context, place, "delete_secret", json!({ "secret": secret_id(context) })).map(drop);
+    side_by_side(&places, delete).into_iter().collect()
 }
 
 /// Set only when set in every place.

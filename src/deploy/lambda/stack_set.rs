@@ -3,16 +3,19 @@
 //! `sam` knows no stack sets: it builds and packages, and the API does the rest. A stack set with the permissions of an
 //! organization takes no transform, so the template is transformed here, by the library that `sam` brings.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use super::place::{Place, places, regions, side_by_side};
-use super::{NAME, aws, deployed, push_to, refused};
+use super::place::{Account, Place, places, regions, side_by_side};
+use super::{NAME, aws, deployed, is_out_of_order, push_to, refused};
 use crate::deploy::record::Member;
-use crate::deploy::{Context, Deployed, Problem, Progress};
+use crate::deploy::{Context, Deployed, EndUnknown, Problem, Progress};
 use crate::manifest::StackSet;
 use crate::plan;
 use crate::targets::lambda::sam;
+use crate::ui;
 
 /// The stack set itself is in the first region.
 fn home(context: &Context<'_>) -> Place {
@@ -25,7 +28,7 @@ fn bucket(set: &StackSet, region: &str) -> String {
 
 /// Buckets, accounts, and what is there already under the same names.
 pub fn preflight(context: &Context<'_>, set: &StackSet) -> (Vec<Problem>, Result<(), Problem>) {
-    let mut problems = Vec::new();
+    let (mut problems, mut homes) = (Vec::new(), BTreeSet::new());
     for place in regions(context).into_iter().map(Place::own) {
         let (name, region) = (bucket(set, &place.region), &place.region);
         let delegated_admin = set.accounts.by_delegated_admin();
@@ -34,26 +37,33 @@ pub fn preflight(context: &Context<'_>, set: &StackSet) -> (Vec<Problem>, Result
             Ok(answer) => answer,
             Err(error) => return (problems, Err(refused(&place, &error))),
         };
-        let lacking = match answer["bucket"].as_str() {
-            Some(there) if there == region => None,
-            Some(other) => Some(format!("the bucket `{name}`, for the code of {region}, is in {other}")),
-            None => Some(format!("there is no bucket `{name}` for the code of {region}")),
+        let lacking = match (answer["bucket"].as_str(), answer["refused"] == true) {
+            (Some(there), _) if there == region => None,
+            (Some(other), _) => Some(format!("the bucket `{name}`, for the code of {region}, is in {other}")),
+            (None, true) => Some(format!(
+                "the bucket `{name}`, for the code of {region}, may not be looked at: it is somebody else's, or `s3:ListBucket` is not allowed"
+            )),
+            (None, false) => Some(format!("there is no bucket `{name}` for the code of {region}")),
         };
         problems.extend(lacking.map(|message| {
             let hint = format!("run `aws s3 mb s3://{name} --region {region}`, or name others in `code_bucket`");
             Problem::new(message, hint)
         }));
-        if place != home(context) && answer["stack_set"] == true {
-            let message =
-                format!("the stack set `{}` is in {region}, and the first of the regions is another", context.app());
-            problems.push(Problem::new(
-                message,
-                format!("name `{region}` first in `regions`: a stack set stays where it was made"),
-            ));
+        if answer["stack_set"] == true {
+            homes.insert(region.clone());
         }
     }
+    // A region that the manifest names no more is in the record.
+    homes.extend(recorded(context).map(|member| member.home.clone()));
+    homes.remove(&home(context).region);
+    problems.extend(homes.iter().map(|other| {
+        let message =
+            format!("the stack set `{}` is in {other}, and the first of the regions is another", context.app());
+        Problem::new(message, format!("name `{other}` first in `regions`: a stack set stays where it was made"))
+    }));
     let places = match places(context) {
         Ok(places) => places,
+        Err(error) if is_out_of_order(&error) => return (problems, Err(refused(&home(context), &error))),
         Err(error) => {
             let message = format!("the accounts of the organizational units cannot be listed: {error:#}");
             let hint = "ship from the management account, or from a delegated administrator of AWS Organizations; or name `accounts`";
@@ -82,6 +92,11 @@ pub fn preflight(context: &Context<'_>, set: &StackSet) -> (Vec<Problem>, Result
     (problems, Ok(()))
 }
 
+/// What the record says of stacks that a set deployed.
+pub fn recorded<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Member> {
+    context.recorded.iter().filter(|one| one.target == NAME).filter_map(|one| one.stack_set.as_ref())
+}
+
 /// One result for each account and region, in the order of the manifest.
 pub fn deploy(context: &Context<'_>, set: &StackSet, doing: Progress<'_>) -> Result<Vec<Result<Deployed>>> {
     let places = places(context)?;
@@ -105,40 +120,64 @@ pub fn deploy(context: &Context<'_>, set: &StackSet, doing: Progress<'_>) -> Res
         "delegated_admin": set.accounts.by_delegated_admin(),
     });
     let answer = aws::run(context, &home, "ship_stack_set", request).context("cannot deploy the stack set")?;
-    Ok(side_by_side(&places, |place| {
-        member(context, set, place, &home, &answer).with_context(|| format!("cannot deploy to {place}"))
-    }))
+    for other in left(&answer, &places) {
+        ui::say(format_args!("the stack set keeps a stack in {other}, which the manifest does not name, as it was"));
+    }
+    Ok(side_by_side(&places, |place| member(context, set, place, &home, &answer)))
+}
+
+/// An account and region, as the answers name it.
+fn is_at(stack: &Value, place: &Place, answer: &Value) -> bool {
+    let account = place.account.as_ref().map(|account| account.id.as_str()).or_else(|| answer["own_account"].as_str());
+    stack["region"] == place.region.as_str() && stack["account"].as_str() == account
+}
+
+/// Stacks of the set that are nobody's place any more.
+fn left(answer: &Value, places: &[Place]) -> Vec<String> {
+    let stacks = answer["stacks"].as_array().into_iter().flatten();
+    let others = stacks.filter(|stack| !places.iter().any(|place| is_at(stack, place, answer)));
+    others.map(named).collect()
+}
+
+fn named(stack: &Value) -> String {
+    let text = |key: &str| stack[key].as_str().unwrap_or_default().to_owned();
+    format!("{} of the account {}", text("region"), text("account"))
 }
 
 /// What became of one of its stacks.
 fn member(context: &Context<'_>, set: &StackSet, place: &Place, home: &Place, answer: &Value) -> Result<Deployed> {
-    let account = match &place.account {
-        Some(account) => Some(account.id.as_str()),
-        None => answer["own_account"].as_str(),
-    };
-    let mut stacks = answer["stacks"].as_array().into_iter().flatten();
-    let found = stacks.find(|one| one["region"] == place.region.as_str() && one["account"].as_str() == account);
+    let stack = stack_at(place, answer).with_context(|| format!("cannot deploy to {place}"))?;
+    let asked = outputs(context, place, &stack).and_then(|outputs| deployed(context, place, &outputs));
+    // It is deployed: only what it serves, and where, could not be asked.
+    let mut deployed = asked.map_err(|error| {
+        EndUnknown(format!("deployed to {place}, but AWS does not tell where it answers: {error:#}"))
+    })?;
+    deployed.account = place.account.as_ref().map(|account| account.id.clone());
+    let other = place.account.as_ref().filter(|account| answer["own_account"] != account.id.as_str());
+    deployed.stack_set = Some(Member {
+        home: home.region.clone(),
+        stack,
+        role: other.map(|account| account.role.clone()),
+        delegated_admin: set.accounts.by_delegated_admin(),
+    });
+    Ok(deployed)
+}
+
+/// The ARN of a stack that is what the template says.
+fn stack_at(place: &Place, answer: &Value) -> Result<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let Some(found) = found else {
+    let mut stacks = answer["stacks"].as_array().into_iter().flatten();
+    let Some(found) = stacks.find(|stack| is_at(stack, place, answer)) else {
         match text(&answer["refused"]) {
             why if why.is_empty() => bail!("the stack set has no stack there"),
             why => bail!(why),
         }
     };
-    let stack = text(&found["stack"]);
     if found["status"] != "CURRENT" {
         let why = text(&found["reason"]);
         bail!("{}: {}", text(&found["status"]), if why.is_empty() { "AWS says no more" } else { why.as_str() });
     }
-    let mut deployed = deployed(context, place, &outputs(context, place, &stack)?)?;
-    deployed.account = place.account.as_ref().map(|account| account.id.clone());
-    deployed.stack_set = Some(Member {
-        home: home.region.clone(),
-        stack,
-        role: place.account.as_ref().map(|account| account.role.clone()),
-        delegated_admin: set.accounts.by_delegated_admin(),
-    });
-    Ok(deployed)
+    Ok(text(&found["stack"]))
 }
 
 pub fn outputs(context: &Context<'_>, place: &Place, stack: &str) -> Result<Vec<Value>> {
@@ -164,7 +203,9 @@ fn template(context: &Context<'_>, set: &StackSet, secrets: Option<&str>) -> Res
     let mut packaged =
         side_by_side(&regions, |region| package(context, set, region)).into_iter().collect::<Result<Vec<_>>>()?;
     // Under the same keys everywhere, or one template could not name them.
-    let unbound = |(template, region): (&Value, &&str)| template.to_string().replace(&bucket(set, region), "");
+    let unbound = |(template, region): (&Value, &&str)| {
+        template.to_string().replace(&format!("\"s3://{}/", bucket(set, region)), "\"s3:///")
+    };
     let mut texts = packaged.iter().zip(&regions).map(unbound);
     let first = texts.next();
     if !texts.all(|text| Some(text) == first) {
@@ -218,20 +259,37 @@ pub fn unbind(value: &mut Value, app: &str, bucket: &str, prefix: &str) {
     }
 }
 
-/// Takes one stack out of the set, and the set away with its last one.
-pub fn destroy(context: &Context<'_>, place: &Place, member: &Member) -> Result<()> {
-    let request = json!({
-        "name": context.app(),
-        "stack": member.stack,
-        "delegated_admin": member.delegated_admin,
-    });
+/// Takes the whole set away, with every stack that it has, recorded here or not; where those were.
+pub fn destroy(context: &Context<'_>, member: &Member) -> Result<Vec<Place>> {
     let home = Place::own(&member.home);
-    let answer = aws::run(context, &home, "destroy_stack", request)
-        .with_context(|| format!("cannot delete the stack in {place}"))?;
-    match answer["reason"].as_str() {
-        None => Ok(()),
-        Some(reason) => bail!("cannot delete the stack in {place}: {reason}"),
+    let request = json!({ "name": context.app(), "delegated_admin": member.delegated_admin });
+    let answer = aws::run(context, &home, "destroy_stack_set", request).context("cannot delete the stack set")?;
+    let stacks = |key: &str| answer[key].as_array().cloned().unwrap_or_default();
+    let left: Vec<String> =
+        stacks("left").iter().map(|stack| format!("{}: {}", named(stack), stack["reason"])).collect();
+    if !left.is_empty() {
+        bail!("the stack set still has stacks, and stays:\n{}", left.join("\n"));
     }
+    let (mut places, role) = (Vec::new(), role_of(context, member));
+    for stack in stacks("stacks") {
+        let region = stack["region"].as_str().unwrap_or_default();
+        match (stack["account"].as_str().filter(|id| answer["own_account"] != *id), &role) {
+            (None, _) => places.push(Place::own(region)),
+            (Some(id), Some(role)) => {
+                let account = Account { id: id.to_owned(), role: role.clone() };
+                places.push(Place { region: region.to_owned(), account: Some(account) });
+            }
+            (Some(_), None) => {
+                ui::say(format_args!("the secrets in {} stay: no role of that account is known", named(&stack)))
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// By which the accounts of the same set are entered.
+fn role_of(context: &Context<'_>, member: &Member) -> Option<String> {
+    member.role.clone().or_else(|| recorded(context).find_map(|other| other.role.clone()))
 }
 
 #[cfg(test)]

@@ -58,10 +58,11 @@ pub fn handle(shared: &Shared, home: &str, action: &str, form: &Form) -> Result<
     let mut state = lock(&shared.state);
     let missing = || error(404, "StackSetNotFoundException", &format!("StackSet {name} not found"));
     if action == "CreateStackSet" {
-        let set = described(&mut state, home, form)?;
-        if state.region(home).stack_sets.insert(name.to_owned(), set).is_some() {
+        if state.region(home).stack_sets.contains_key(name) {
             return Err(error(409, "NameAlreadyExistsException", "The specified name is already in use."));
         }
+        let set = described(&mut state, home, form)?;
+        state.region(home).stack_sets.insert(name.to_owned(), set);
         return Ok(tag("StackSetId", &format!("{name}:0")));
     }
     let set = state.region(home).stack_sets.get_mut(name).ok_or_else(missing)?;
@@ -94,7 +95,12 @@ pub fn handle(shared: &Shared, home: &str, action: &str, form: &Form) -> Result<
             let fresh = described(&mut state, home, form)?;
             let set = state.region(home).stack_sets.get_mut(name).ok_or_else(missing)?;
             (set.source, set.template) = (fresh.source, fresh.template);
-            let members = std::mem::take(&mut set.members);
+            let asked = targets(form, service_managed)?;
+            let is_asked = |member: &Member| {
+                asked.iter().any(|(account, _, region)| *account == member.account && *region == member.region)
+            };
+            let (members, others) = std::mem::take(&mut set.members).into_iter().partition::<Vec<_>, _>(is_asked);
+            set.members = others;
             for member in members {
                 deploy(shared, &mut state, home, name, member);
             }
