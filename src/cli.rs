@@ -5,6 +5,7 @@ mod local;
 mod project;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -103,12 +104,11 @@ pub enum TargetArg {
 
 impl ValueEnum for TargetArg {
     fn value_variants<'a>() -> &'a [Self] {
-        &[
-            TargetArg::One(CloudArg::Lambda),
-            TargetArg::One(CloudArg::Vercel),
-            TargetArg::One(CloudArg::Cloudflare),
-            TargetArg::All,
-        ]
+        static EVERY: LazyLock<Vec<TargetArg>> = LazyLock::new(|| {
+            let clouds = CloudArg::value_variants().iter().copied();
+            clouds.map(TargetArg::One).chain([TargetArg::All]).collect()
+        });
+        &EVERY
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {

@@ -126,14 +126,14 @@ fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
 }
 
 /// Cloudflare takes no version without a class that has objects, unless it is told that they are to be deleted: whatever they hold
-/// would be lost. It says so in its own words; these are ours, for the classes that are.
+/// would be lost. It says so in its own words; ours come before them, for the classes that are.
 fn kept(app: &str, error: anyhow::Error) -> anyhow::Error {
     let Some(failed) = error.downcast_ref::<ToolFailed>() else { return error };
     let is_kept = KEPT.iter().any(|words| failed.tail.contains(words));
     match OURS.iter().find(|(class, ..)| is_kept && failed.tail.contains(class)) {
-        Some((class, what, way)) => anyhow::anyhow!(
+        Some((class, what, way)) => error.context(format!(
             "the Worker `{app}` has {what} (the class `{class}`), which this version is without; nothing was deployed, and nothing is lost\nhint: {way}"
-        ),
+        )),
         None => error,
     }
 }
@@ -251,17 +251,18 @@ mod tests {
 
     #[test]
     fn a_class_that_is_kept_is_told_in_our_words() {
-        let told = |tail: &str| {
+        let refused = |tail: &str| {
             let failed = ToolFailed {
                 command: "wrangler deploy".into(),
-                code: Some(1),
+                code: Some(7),
                 signal: None,
                 limit: None,
                 tail: tail.into(),
                 stdout: String::new(),
             };
-            format!("{:#}", kept("weather", failed.into()))
+            kept("weather", failed.into())
         };
+        let told = |tail: &str| format!("{:#}", refused(tail));
         let state = told("✘ [provisioned_class_missing_from_config] class 'ToolState': it has objects");
         assert!(
             state.contains("what tools with `state` have stored") && state.contains("state = \"deleted\""),
@@ -271,6 +272,10 @@ mod tests {
             "New version of script does not export class 'McpSession' which is depended on by existing Durable Objects. [code: 10064]",
         );
         assert!(session.contains("websocket = false"), "{session}");
+        // What wrangler said and how it ended are not lost.
+        let tail = "✘ [provisioned_class_missing_from_config] class 'ToolState': it has objects";
+        assert_eq!(told(tail).matches(tail).count(), 1, "{}", told(tail));
+        assert_eq!(process::exit_code(&refused(tail)), 7);
         for other in ["ToolState threw at start-up", "[provisioned_class_missing_from_config] class 'Mine'"] {
             assert!(!told(other).contains("nothing is lost"), "{other}");
         }

@@ -23,7 +23,7 @@ pub struct Cloud {
     pub preflight: fn(&Context<'_>) -> Vec<Problem>,
     /// Commands that must run before the build (linking a project, fetching its settings).
     pub prepare: fn(&Context<'_>) -> Vec<crate::targets::Step>,
-    /// One result a region; a cloud without regions has one.
+    /// One result a region, and of a stack set one an account and region; a cloud without regions has one.
     pub deploy: fn(&Context<'_>, Progress<'_>) -> Vec<Result<Deployed>>,
     /// Serves an earlier deployment again; the one before the current when none is named.
     pub rollback: fn(&Context<'_>, &record::Deployment, Option<&record::Deployment>) -> Result<String>,

@@ -116,8 +116,10 @@ impl Client {
         headers.iter().fold(self.endpoint("GET"), |request, (name, value)| request.with(name, value))
     }
 
-    /// The same, and the WebSocket that comes of it; or the answer of a server that opens none.
+    /// The same, and the WebSocket that comes of it; or the answer of a server that opens none. On a budget of its own: a refusal
+    /// for want of one would have to be waited for.
     pub fn open(&self) -> Result<Result<Socket, Reply>, Fault> {
+        self.next_budget();
         let request = self.on_budget(&self.upgrade());
         let scheme = if self.uri.scheme_str() == Some("https") { "wss" } else { "ws" };
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
@@ -252,7 +254,7 @@ impl Client {
             self.lost.set(0);
             let Some(seconds) = reply.retry_after().filter(|_| reply.status == 429) else { return Ok(reply) };
             if self.has_budgets() && !fresh {
-                self.budget.set(self.budget.get() + 1);
+                self.next_budget();
                 fresh = true;
             } else if seconds <= LONGEST_WAIT && self.waits.get() < WAITS {
                 *self.refused.borrow_mut() = Some(reply);
@@ -281,6 +283,10 @@ impl Client {
     /// What a rate limit said, if the server's was met.
     pub fn refused(&self) -> Option<Reply> {
         self.refused.borrow().clone()
+    }
+
+    fn next_budget(&self) {
+        self.budget.set(self.budget.get() + 1);
     }
 
     /// Counted apart from the calls of everybody else.

@@ -138,12 +138,17 @@ pub fn connect(uri: &Uri, timeout: Duration) -> Result<TransportAdapter, Fault> 
     match (kept, failed) {
         (Some(transport), _) => {
             let mut connection = TransportAdapter::new(transport, Arc::new(time::Instant::now));
-            connection.set_timeout(NextTimeout { after: time::Duration::Exact(timeout), ..NextTimeout::default() });
+            allow(&mut connection, timeout);
             Ok(connection)
         }
         (None, Some(error)) => Err(diagnose::transport(&error, uri, timeout)),
         (None, None) => Err(Fault::unreached("there is no connection")),
     }
+}
+
+/// From now on everything that is read and written has to be done within so long: it is no limit for each of them.
+pub fn allow(connection: &mut TransportAdapter, timeout: Duration) {
+    connection.set_timeout(NextTimeout { after: time::Duration::Exact(timeout), ..NextTimeout::default() });
 }
 
 /// Takes the connection away from its agent.

@@ -14,9 +14,10 @@ pub fn health(probe: &mut Probe, client: &Client) -> bool {
     let mut reached = true;
     let mut websocket = false;
     probe.check("reachable", TITLE, || {
-        let (said, page) = ask(client, contract).inspect_err(|fault| reached = fault.kind != FaultKind::Unreached)?;
+        let page = ask(client, contract).inspect_err(|fault| reached = fault.kind != FaultKind::Unreached)?;
+        // Before it is known whether the page is that of our server: what it says is asked of whatever answers.
         websocket = page["websocket"] == true;
-        Ok(said)
+        contract.map_or_else(|| Ok(identity(&page)), |contract| is_ours(&page, contract))
     });
     probe.websocket = websocket;
     reached
@@ -39,15 +40,14 @@ pub fn metadata(probe: &mut Probe, client: &Client) {
     });
 }
 
-/// Who answers, and the whole page.
-fn ask(client: &Client, contract: Option<&Contract>) -> Result<(String, Value), Fault> {
+/// The whole page, whoever answers with it.
+fn ask(client: &Client, contract: Option<&Contract>) -> Result<Value, Fault> {
     let mut reply = client.send(&client.bare("GET", &client.sibling("health")))?;
     if let Some(gate) = diagnose::gate(&reply) {
         return Err(gate);
     }
     match (reply.status, reply.json.take(), contract) {
-        (200, Some(page), None) => Ok((identity(&page), page)),
-        (200, Some(page), Some(contract)) => Ok((is_ours(&page, contract)?, page)),
+        (200, Some(page), _) => Ok(page),
         (404 | 405, _, None) => {
             Err(Fault::skip("there is no `/health` next to the endpoint, which only our servers promise"))
         }

@@ -184,8 +184,13 @@ fn converse(mut stream: &TcpStream, quirk: &str, asked: &Asked) -> std::io::Resu
     stream.write_all(format!("{head}\r\nsec-websocket-accept: {accept}\r\n{protocol}\r\n").as_bytes())?;
     let mut socket = WebSocket::from_raw_socket(stream, Role::Server, None);
     let gone = |error: tungstenite::Error| std::io::Error::other(error);
+    let mut limited = false;
     loop {
-        let Message::Text(text) = socket.read().map_err(gone)? else { continue };
+        let text = match socket.read().map_err(gone)? {
+            Message::Text(text) => text,
+            Message::Close(_) if quirk == "websocket.lingers" => return babble(stream, PING),
+            _ => continue,
+        };
         let asked: Value = serde_json::from_str(&text)?;
         if asked.get("id").is_none() {
             continue;
@@ -196,6 +201,18 @@ fn converse(mut stream: &TcpStream, quirk: &str, asked: &Asked) -> std::io::Resu
             "websocket.text" => socket.send(Message::text("hello")).map_err(gone)?,
             "websocket.silent" => continue,
             "websocket.breaks" => return Ok(()),
+            "websocket.notifies" => return babble(stream, NOTIFICATION),
+            "websocket.pings" => return babble(stream, PING),
+            "websocket.trickles" => {
+                stream.write_all(&[0x01, 1, b' '])?;
+                return babble(stream, &[0x00, 1, b' ']);
+            }
+            "websocket.limited" if !limited && asked["method"] == "tools/list" => {
+                limited = true;
+                let error = json!({ "code": -32000, "message": "slow down", "data": { "retryAfter": 1 } });
+                let message = json!({ "jsonrpc": "2.0", "id": asked["id"], "error": error });
+                socket.send(Message::text(message.to_string())).map_err(gone)?;
+            }
             _ => {
                 let ping = json!({ "jsonrpc": "2.0", "id": "are you there", "method": "ping" });
                 socket.send(Message::text(ping.to_string())).map_err(gone)?;
@@ -216,9 +233,22 @@ fn converse(mut stream: &TcpStream, quirk: &str, asked: &Asked) -> std::io::Resu
     }
 }
 
+const PING: &[u8] = &[0x89, 0];
+const NOTIFICATION: &[u8] = b"\x81\x22{\"jsonrpc\":\"2.0\",\"method\":\"hello\"}";
+
+/// Frames without end, as far as the client is concerned: it has to leave first.
+fn babble(mut stream: &TcpStream, frame: &[u8]) -> std::io::Result<()> {
+    for _ in 0..500 {
+        stream.write_all(frame)?;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
 /// A limit of [`CALLS`], and what can be wrong with it.
 fn limited(state: &State, asked: &Asked) -> Option<Told> {
-    let quirk = state.quirk.strip_prefix("rate-limit").filter(|_| asked.path == "/mcp")?;
+    let quirk =
+        state.quirk.trim_start_matches("websocket.").strip_prefix("rate-limit").filter(|_| asked.path == "/mcp")?;
     let budget = asked.header("x-mcp-local-budget");
     let mut calls = state.calls.lock().unwrap();
     let calls = calls.entry(budget.unwrap_or_default().to_owned()).or_default();
@@ -274,6 +304,10 @@ fn answer(quirk: &str, asked: &Asked) -> Told {
     if asked.path == "/health" {
         return match quirk {
             "no-health" => told(404, "text/plain", "Not Found"),
+            "websocket.older" => {
+                let page = json!({ "name": "sample", "version": "0.9.0", "websocket": true });
+                told(200, "application/json", page.to_string())
+            }
             "reachable" => told(200, "application/json", json!({"name": "sample", "version": "0.9.0"}).to_string()),
             "html" => told(200, "text/html", "<html>"),
             _ => {

@@ -247,6 +247,50 @@ fn a_websocket_is_proven_where_the_health_page_tells_of_it() {
 }
 
 #[test]
+fn a_websocket_costs_a_bounded_time_whatever_the_server_keeps_saying() {
+    for quirk in ["websocket.notifies", "websocket.pings", "websocket.trickles", "websocket.lingers"] {
+        let server = Server::start(quirk);
+        let options = Options { timeout: Duration::from_millis(800), ..options(&server) };
+        let report = run(&options, Some(&contract()), &mut |_| {});
+        assert_eq!(ids(&report, Outcome::Failed), ["websocket.session"], "{quirk}: {report:#?}");
+        let check = line(&report, "websocket.session");
+        assert!(check.elapsed < Duration::from_secs(3), "{quirk}: {check:?}");
+        assert!(check.detail.as_deref().unwrap().contains("did not end within 0.8 s"), "{quirk}: {check:?}");
+    }
+}
+
+#[test]
+fn a_rate_limit_that_is_waited_for_costs_a_websocket_none_of_its_time() {
+    let server = Server::start("websocket.limited");
+    let report = run(&Options { timeout: Duration::from_millis(800), ..options(&server) }, None, &mut |_| {});
+    let check = line(&report, "websocket.session");
+    assert_eq!(check.outcome, Outcome::Passed, "{check:?}");
+    assert!(check.elapsed >= Duration::from_secs(1), "{check:?}");
+}
+
+#[test]
+fn a_websocket_is_opened_on_a_budget_of_its_own() {
+    // However many calls came before, and so whatever is left of the last budget.
+    for calls in 0..CALLS {
+        let server = Server::start("websocket.rate-limit");
+        let calls = vec!["clock".parse().unwrap(); calls as usize];
+        let options = Options { budgets: Some("s3cret".into()), calls, ..options(&server) };
+        let report = run(&options, None, &mut |_| {});
+        let check = line(&report, "websocket.session");
+        assert_eq!(check.outcome, Outcome::Passed, "{check:?}");
+    }
+}
+
+#[test]
+fn whether_there_are_websockets_is_asked_of_whatever_answers() {
+    let server = Server::start("websocket.older");
+    let promised = Contract { websocket: Some(true), ..contract() };
+    let report = run(&options(&server), Some(&promised), &mut |_| {});
+    assert_eq!(ids(&report, Outcome::Failed), ["reachable"], "{report:#?}");
+    assert_eq!(line(&report, "websocket.session").outcome, Outcome::Passed);
+}
+
+#[test]
 fn a_websocket_is_refused_without_credentials() {
     let promised = Contract { auth: Some("api-key"), ..contract() };
     let ask = |quirk, headers: &[(&str, &str)]| {

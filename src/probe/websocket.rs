@@ -8,7 +8,7 @@ use tungstenite::Message;
 use super::client::{Client, LONGEST_WAIT, Socket, client_info};
 use super::contract::difference;
 use super::eras::{LEGACY_VERSIONS, LISTS, List, MAX_PAGES, Server, count, identity, settle};
-use super::http::quoted;
+use super::http::{allow, quoted};
 use super::{Contract, Era, Fault, Probe, diagnose};
 
 pub fn run(probe: &mut Probe, client: &Client, legacy: Option<&Server>) {
@@ -26,7 +26,7 @@ pub fn run(probe: &mut Probe, client: &Client, legacy: Option<&Server>) {
 const TITLE: &str = "speaks MCP over a WebSocket (`initialize`), and lists the same there";
 
 fn session(client: &Client, contract: Option<&Contract>, legacy: Option<&Server>) -> Result<String, Fault> {
-    let mut session = Session { socket: open(client)?, next_id: 0, waited: false };
+    let mut session = Session { socket: open(client)?, timeout: client.timeout, next_id: 0, waited: false };
     let hello = json!({ "protocolVersion": Era::Legacy.version(), "capabilities": {}, "clientInfo": client_info() });
     let welcome = session.ask("initialize", hello)?;
     let mut faults = identity(&welcome["serverInfo"], contract);
@@ -79,6 +79,8 @@ fn wait(seconds: u64) -> Result<(), Fault> {
 
 struct Session {
     socket: Socket,
+    /// Of all of it, so that a server that never stops talking is left; waiting for a rate limit does not count.
+    timeout: Duration,
     next_id: u64,
     waited: bool,
 }
@@ -93,7 +95,10 @@ impl Session {
             let mut answer = self.answer_to(id, method)?;
             let Some(error) = answer.get("error") else { return Ok(answer["result"].take()) };
             match error["data"]["retryAfter"].as_u64() {
-                Some(seconds) if !std::mem::replace(&mut self.waited, true) => wait(seconds)?,
+                Some(seconds) if !std::mem::replace(&mut self.waited, true) => {
+                    wait(seconds)?;
+                    allow(self.socket.get_mut(), self.timeout);
+                }
                 Some(seconds) => return Err(Fault::skip(format!("the rate limit is reached, for {seconds} s more"))),
                 None => {
                     let message = quoted(error["message"].as_str().unwrap_or(""));
@@ -105,7 +110,7 @@ impl Session {
 
     fn answer_to(&mut self, id: u64, method: &str) -> Result<Value, Fault> {
         loop {
-            let text = match self.socket.read().map_err(|error| broken(method, &error))? {
+            let text = match self.socket.read().map_err(|error| self.broken(method, &error))? {
                 Message::Text(text) => text,
                 Message::Close(frame) => {
                     let why = frame.map_or_else(|| "without a code".to_owned(), |frame| frame.to_string());
@@ -148,22 +153,31 @@ impl Session {
     }
 
     fn say(&mut self, message: &Value) -> Result<(), Fault> {
-        self.socket.send(Message::text(message.to_string())).map_err(|error| broken("a message", &error))
+        self.socket.send(Message::text(message.to_string())).map_err(|error| self.broken("a message", &error))
     }
 
     /// In order: the server answers that it closes, too.
     fn end(mut self) -> Result<(), Fault> {
-        self.socket.close(None).map_err(|error| broken("the end", &error))?;
+        self.socket.close(None).map_err(|error| self.broken("the end", &error))?;
         loop {
             match self.socket.read() {
                 Ok(_) => {}
                 Err(tungstenite::Error::ConnectionClosed) => return Ok(()),
-                Err(error) => return Err(broken("the end", &error)),
+                Err(error) => return Err(self.broken("the end", &error)),
             }
         }
     }
+
+    fn broken(&self, what: &str, error: &tungstenite::Error) -> Fault {
+        if timed_out(error) {
+            let limit = self.timeout.as_secs_f32();
+            return Fault::wrong(format!("the session was given up at {what}: it did not end within {limit} s"));
+        }
+        Fault::wrong(format!("the WebSocket broke at {what}: {error}"))
+    }
 }
 
-fn broken(what: &str, error: &tungstenite::Error) -> Fault {
-    Fault::wrong(format!("the WebSocket broke at {what}: {error}"))
+fn timed_out(error: &tungstenite::Error) -> bool {
+    let tungstenite::Error::Io(error) = error else { return false };
+    error.get_ref().is_some_and(|inner| matches!(inner.downcast_ref(), Some(ureq::Error::Timeout(_))))
 }

@@ -136,6 +136,7 @@ mod tests {
     use clap::ValueEnum as _;
 
     use super::*;
+    use crate::cli::TargetArg;
 
     #[test]
     fn every_cloud_of_the_command_line_has_its_row() {
@@ -143,5 +144,13 @@ mod tests {
         for cloud in CloudArg::value_variants() {
             assert_eq!(cloud.to_possible_value().expect("none is hidden").get_name(), of(*cloud).name);
         }
+    }
+
+    #[test]
+    fn every_row_can_be_a_target_of_the_command_line() {
+        let values = TargetArg::value_variants().iter().map(|arg| arg.to_possible_value().expect("none is hidden"));
+        let names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
+        let rows: Vec<&str> = ALL.iter().map(|target| target.name).chain(["all"]).collect();
+        assert_eq!(names, rows);
     }
 }

@@ -34,7 +34,8 @@ fn what_tools_have_stored_is_deleted_when_told_so_alone() {
         let refused = setting.run("ship --target cloudflare");
         refused
             .ended(1)
-            .said("what tools with `state` have stored")
+            .said_once("what tools with `state` have stored")
+            .said_once("ended with exit code 1; its last lines")
             .said("write `state = \"deleted\"` in `[targets.cloudflare]`");
         assert_eq!(setting.cloudflare.versions("weather"), versions, "nothing was deployed");
         assert_eq!(setting.temperature(URL), temperature);
