@@ -14,6 +14,7 @@ mod conformance;
 mod dev;
 mod doctor;
 mod examples;
+mod generated;
 #[allow(dead_code)] // the fast tests use the rest
 #[path = "../fast/golden.rs"]
 mod golden;

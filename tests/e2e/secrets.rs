@@ -32,7 +32,12 @@ process.exit(0);
 fn the_servers_own_log_hides_them() {
     let project = clone(&WEATHER.root, "secrets");
     let manifest = read(project.join("mcp.toml"));
-    write(project.join("mcp.toml"), format!("{manifest}\n[secrets]\nUPSTREAM = \"What the upstream asks for.\"\n"));
+    write(
+        project.join("mcp.toml"),
+        format!(
+            "{manifest}\n[secrets]\nBEGINNING = \"Another secret begins as this one.\"\nUPSTREAM = \"What the upstream asks for.\"\n"
+        ),
+    );
     run(mcp_deploy(&project, ["add-tool", "leak", "--description", "Logs too much."])).expect(0);
     write(project.join("src/tools/leak.ts"), LEAK);
     write(project.join("src/generated/call.ts"), CALL);
@@ -40,7 +45,8 @@ fn the_servers_own_log_hides_them() {
         ["plain-secret", "with \"quotes\"", "back\\slash\\", "two\nlines\tand a tab", "Grüße 😀 \u{7}\u{2028}!"]
     {
         let mut node = KIT.node(Path::new("src/generated/call.ts"));
-        node.env("UPSTREAM", secret).current_dir(&project);
+        let beginning: String = secret.chars().take(6).collect();
+        node.env("UPSTREAM", secret).env("BEGINNING", beginning).current_dir(&project);
         let ran = run(node).expect(0);
         let said = format!("{}{}", ran.stdout, ran.stderr);
         let lines: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

@@ -30,6 +30,16 @@ const scenes = {
     return { refused, answered: answers.length - refused.length, afterwards: result.content };
   },
 
+  async repeated() {
+    const answers = [];
+    const all = Promise.withResolvers();
+    waiting.set("same", (answer) => answers.push(answer) === 40 && all.resolve());
+    for (let at = 0; at < 40; at++) say({ id: "same", method: "tools/call", params: { name: "load", arguments: { pieces: 0, ms: 1000 } } });
+    await all.promise;
+    const again = await load("same", { pieces: 0, ms: 0 });
+    return { errors: answers.flatMap(({ error }) => error ?? []), again: again.result.content };
+  },
+
   async flood() {
     const held = [];
     onping = async (id) => {

@@ -87,14 +87,17 @@ export class Channel implements Transport {
       return this.#pace.empty();
     }
     if (!isJSONRPCRequest(message)) return this.onmessage?.(message, this.#extra);
+    if (this.#open.has(message.id)) {
+      const error = { code: -32600, message: "a request with this id is not answered yet" };
+      return this.#write({ jsonrpc: "2.0", id: message.id, error });
+    }
     if (this.#open.size >= MOST_OPEN) {
       const error = { code: -32000, message: `at most ${MOST_OPEN} requests at a time on one connection: wait for an answer` };
       return this.#write({ jsonrpc: "2.0", id: message.id, error });
     }
-    const answered = new Promise<void>((resolve) => {
-      this.#settle(message.id);
-      this.#open.set(message.id, resolve);
-    });
+    // Before anything is waited for: what comes meanwhile is counted with it.
+    const { promise: answered, resolve } = Promise.withResolvers<void>();
+    this.#open.set(message.id, resolve);
     this.onmessage?.(message, this.#extra);
     await answered;
   }

@@ -24,8 +24,9 @@ export function createProgress({ mcpReq, http }: ServerContext, signal: AbortSig
     last = progress;
     if (progressToken === undefined) return;
     const params = { progressToken, progress, ...(total !== undefined && { total }), ...(message !== undefined && { message }) };
-    await mcpReq.notify({ method: "notifications/progress", params }).catch(() => {}); // there is nobody left to tell
-    await pace?.sent(message === undefined ? 0 : jsonBytes(message), signal);
+    const notify = () => mcpReq.notify({ method: "notifications/progress", params });
+    if (pace) await pace.send(message === undefined ? 0 : jsonBytes(message), notify, signal);
+    else await notify().catch(() => {}); // there is nobody left to tell
   }
 
   const pieces: string[] = [];

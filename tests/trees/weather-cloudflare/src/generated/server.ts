@@ -11,8 +11,8 @@ import type { Mount, Protocol } from "./protocol.ts";
 
 export interface Fetch {
   (request: Request, waitUntil: WaitUntil): Promise<Response>;
-  /** The same for who needs no `Response`, nor has a `Request`. */
-  answer(request: Incoming, waitUntil: WaitUntil): Promise<Answer | Response>;
+  /** The same for who needs no `Response`, nor has a `Request`. An answer that `begin` cannot begin to send is a masked failure, as any other. */
+  answer<T>(request: Incoming, waitUntil: WaitUntil, begin: (answer: Answer | Response) => T): Promise<T>;
   /** Loads the SDK if an answer was given without it, so that the next request need not: to be called when that answer is out. */
   warmUp(): Promise<void>;
   /** Loads the SDK now, where nobody waits yet. */
@@ -83,25 +83,31 @@ export function createFetch(platform: Platform, mount?: () => Promise<Mount>): F
     return mcp(bindWaitUntil(inner(signal), waitUntil));
   }
 
-  async function answer(request: Incoming, waitUntil: WaitUntil): Promise<Answer | Response> {
-    const response = await route(request, waitUntil).catch((error: unknown) => {
+  async function answer<T>(request: Incoming, waitUntil: WaitUntil, begin: (answer: Answer | Response) => T): Promise<T> {
+    try {
+      return begin(withOwn(await route(request, waitUntil)));
+    } catch (error) {
       runtime.log("error", "request failed", { error });
-      return failure(500, "internal error", { code: -32603 });
-    });
-    response.headers.set("cache-control", "no-store, no-transform");
-    response.headers.set("x-content-type-options", "nosniff");
-    // The SDK's `keep-alive` would contradict a client, or a platform, that closes the connection.
-    response.headers.delete("connection");
-    return response;
+      return begin(withOwn(failure(500, "internal error", { code: -32603 })));
+    }
   }
 
   if (!hasRecording()) void quietly(load());
-  return Object.assign(async (request: Request, waitUntil: WaitUntil) => toResponse(await answer(request, waitUntil)), {
+  return Object.assign((request: Request, waitUntil: WaitUntil) => answer(request, waitUntil, toResponse), {
     answer,
     load: () => quietly(load()),
     warmUp: () => (isWanted ? quietly(load()) : Promise.resolve()),
     isBroken: () => isBroken,
   });
+}
+
+/** The headers of every answer. */
+function withOwn(answer: Answer | Response): Answer | Response {
+  answer.headers.set("cache-control", "no-store, no-transform");
+  answer.headers.set("x-content-type-options", "nosniff");
+  // The SDK's `keep-alive` would contradict a client, or a platform, that closes the connection.
+  answer.headers.delete("connection");
+  return answer;
 }
 
 /** For everybody, and without a secret. */

@@ -35,12 +35,15 @@ async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Prom
   const request = { method, url: `http://host.invalid${url}`, headers, body, signal: gone.signal };
 
   const background: Promise<unknown>[] = [];
-  const answer = await fetch.answer(request, (promise) => background.push(promise));
+  const answer = await fetch.answer(request, (promise) => background.push(promise), (answer) => {
+    const head = [...answer.headers];
+    // What is left of a body that was refused would be taken for the next request.
+    if (!incoming.complete) head.push(["connection", "close"]);
+    // All at once: of headers that cannot be sent none is left.
+    outgoing.writeHead(answer.status, head.flat());
+    return answer;
+  });
 
-  // What is left of a body that was refused would be taken for the next request.
-  if (!incoming.complete) outgoing.setHeader("connection", "close");
-  outgoing.setHeaders(answer.headers);
-  outgoing.writeHead(answer.status);
   if (typeof answer.body === "string") outgoing.write(answer.body);
   else if (answer.body) await pipeline(Readable.fromWeb(answer.body), outgoing, { end: false });
   // Lambda stops the process when the response ends.

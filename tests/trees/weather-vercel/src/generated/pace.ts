@@ -9,6 +9,7 @@ const ENVELOPE = 256;
 export class Pace {
   /** Counted from the last time that nothing was. */
   #unread = 0;
+  #isOver = false;
   #emptied = Promise.withResolvers<void>();
   readonly #isFull: () => void;
 
@@ -17,10 +18,18 @@ export class Pace {
     this.#isFull = isFull;
   }
 
-  /** After something was sent: waits while too much is on its way, and for no longer than it matters. */
-  async sent(bytes: number, signal: AbortSignal): Promise<void> {
-    this.#unread += bytes + ENVELOPE;
-    if (this.#unread <= MOST_UNREAD || signal.aborted) return;
+  /** Sends something, then waits while too much is on its way, and for no longer than it matters. */
+  async send(bytes: number, sending: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const counted = bytes + ENVELOPE;
+    // Before it is sent: a client that takes it at once has taken what is counted.
+    this.#unread += counted;
+    try {
+      await sending();
+    } catch {
+      this.#unread = Math.max(0, this.#unread - counted);
+      return; // there is nobody left to tell
+    }
+    if (this.#isOver || this.#unread <= MOST_UNREAD || signal.aborted) return;
     this.#isFull();
     const { promise: aborted, resolve } = Promise.withResolvers<unknown>();
     signal.addEventListener("abort", resolve);
@@ -36,6 +45,12 @@ export class Pace {
     this.#unread = 0;
     this.#emptied.resolve();
     this.#emptied = Promise.withResolvers<void>();
+  }
+
+  /** Nobody will take anything any more: nobody waits for that, either. */
+  end(): void {
+    this.#isOver = true;
+    this.empty();
   }
 }
 
@@ -68,9 +83,13 @@ function taken(events: ReadableStream<Uint8Array>, pace: Pace): ReadableStream<U
       // What is not there at once is still to be sent: the client has all the rest.
       const timer = pace.hasUnread ? setTimeout(() => pace.empty(), 0) : undefined;
       const { done, value } = await next.finally(() => clearTimeout(timer));
-      if (done) controller.close();
-      else controller.enqueue(value);
+      if (!done) return controller.enqueue(value);
+      pace.end();
+      controller.close();
     },
-    cancel: (reason) => reader.cancel(reason),
+    cancel(reason) {
+      pace.end();
+      return reader.cancel(reason);
+    },
   });
 }

@@ -46,7 +46,8 @@ function createLog(lowest: string | undefined, platformEnv: Readonly<Record<stri
   const from = LEVELS.indexOf(lowest as LogLevel);
   return (level, message, fields) => {
     if (LEVELS.indexOf(level) < from) return;
-    const hidden = manifest.secrets.flatMap((name) => formsOf(platformEnv[name]));
+    // The longest first: one may be the beginning of another.
+    const hidden = manifest.secrets.flatMap((name) => formsOf(platformEnv[name])).sort((a, b) => b.length - a.length);
     const entry = { timestamp: new Date().toISOString(), level, message };
     console[level](toJson({ ...entry, ...fields }, hidden) ?? toJson(entry, hidden));
   };
