@@ -102,7 +102,7 @@ fn log_in(target: &Target, context: &Context<'_>) -> Result<bool> {
     Ok(true)
 }
 
-/// Deploys one target that was built and verified locally; one result a region.
+/// Deploys one target that was built and verified locally; one result a region, and account.
 pub fn release(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Vec<Result<Release>> {
     match deploy(target, context, plan) {
         Ok(deployed) => deployed.into_iter().map(|deployment| prove(target, context, plan, deployment?)).collect(),

@@ -44,6 +44,9 @@ pub struct Member {
     stack: (String, String),
     /// Why it is not what the template says.
     fault: Option<String>,
+    /// The operation that touched it last, and whether the set was changed since then.
+    operation: String,
+    is_outdated: bool,
 }
 
 impl Member {
@@ -100,8 +103,9 @@ pub fn handle(shared: &Shared, home: &str, action: &str, form: &Form) -> Result<
                 asked.iter().any(|(account, _, region)| *account == member.account && *region == member.region)
             };
             let (members, others) = std::mem::take(&mut set.members).into_iter().partition::<Vec<_>, _>(is_asked);
-            set.members = others;
+            set.members = others.into_iter().map(|member| Member { is_outdated: true, ..member }).collect();
             for member in members {
+                let member = Member { operation: operation.clone(), is_outdated: false, ..member };
                 deploy(shared, &mut state, home, name, member);
             }
         }
@@ -109,7 +113,9 @@ pub fn handle(shared: &Shared, home: &str, action: &str, form: &Form) -> Result<
             for (account, unit, region) in targets(form, service_managed)? {
                 let name_of_stack = format!("StackSet-{name}-{}", state.uuid());
                 let id = format!("arn:aws:cloudformation:{region}:{account}:stack/{name_of_stack}/{}", state.uuid());
-                let member = Member { account, region, unit, stack: (name_of_stack, id), fault: None };
+                let stack = (name_of_stack, id);
+                let operation = operation.clone();
+                let member = Member { account, region, unit, stack, fault: None, operation, is_outdated: false };
                 deploy(shared, &mut state, home, name, member);
             }
         }
@@ -204,7 +210,12 @@ fn list(all: &[Member], from: &str) -> String {
             tag("Region", &member.region),
             tag("StackId", &member.stack.1),
             optional("OrganizationalUnitId", &member.unit),
-            tag("Status", if member.fault.is_some() { "OUTDATED" } else { "CURRENT" }),
+            tag("Status", if member.fault.is_some() || member.is_outdated { "OUTDATED" } else { "CURRENT" }),
+            around(
+                "StackInstanceStatus",
+                &tag("DetailedStatus", if member.fault.is_some() { "FAILED" } else { "SUCCEEDED" }),
+            ),
+            tag("LastOperationId", &member.operation),
             optional("StatusReason", member.fault.as_deref().unwrap_or_default()),
         ]
         .concat()
