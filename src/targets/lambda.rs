@@ -106,7 +106,7 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, task_root: &Path) ->
     let with = |cmd: Cmd| environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
     Ok(Local {
         commands: commands.into_iter().map(|cmd| with(cmd).current_dir(task_root)).collect(),
-        bundle: artifact(build.root),
+        bundle: task_root.to_owned(),
         base: runtime_api.url(),
         runtime: format!("Node.js behind the Lambda Web Adapter{through}"),
         runtime_api: Some(runtime_api),
@@ -119,7 +119,8 @@ fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, bundle: &Path) -> L
     let cmd = cmd.env("AWS_LWA_PORT", start.port.to_string()).env_noise("NODE_ENV", "production");
     Local {
         commands: vec![own(cmd, build, start)],
-        bundle: bundle.to_owned(),
+        // With the files that it loads later.
+        bundle: bundle.parent().unwrap_or(bundle).to_owned(),
         base: format!("http://127.0.0.1:{}", start.port),
         runtime: "Node.js, started as the Lambda Web Adapter starts it (the adapter itself is not installed)".into(),
         runtime_api: None,

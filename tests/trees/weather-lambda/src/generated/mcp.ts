@@ -73,7 +73,14 @@ export type ToolReturn<N extends keyof Tools> =
   | ([ToolOutput<N>] extends [undefined] ? string | number | boolean | object | null | void | CallToolResult : ToolOutput<N> | FullResult)
   | Asked;
 /** Not `ctx.emitted()` alone, which has no value: `{ ...ctx.emitted(), structuredContent: value }`. */
-type FullResult = CallToolResult & ({ structuredContent: unknown } | { isError: true });
+type FullResult = ResultWithValue | ResultOfError;
+// Interfaces, because for an intersection the compiler would tell that `content` is missing, whatever is wrong with a value.
+interface ResultWithValue extends CallToolResult {
+  structuredContent: NonNullable<CallToolResult["structuredContent"]>;
+}
+interface ResultOfError extends CallToolResult {
+  isError: true;
+}
 
 export interface Tool<N extends keyof Tools> {
   readonly name: N;
