@@ -126,8 +126,7 @@ impl Deployments {
         let project = Project::open(dir)?.at_stage(stage)?;
         // What was deployed to a cloud is still there when the manifest names that cloud no more.
         let target = targets::of(cloud);
-        let current: Vec<_> =
-            Record::read(&project.home)?.current(Some(target.name), Some(stage)).into_iter().cloned().collect();
+        let current = Record::read(&project.home)?.current(Some(target.name), Some(stage));
         if current.is_empty() {
             let name = target.name;
             bail!(

@@ -209,7 +209,7 @@ impl Clouds {
         if tools.is_some() {
             project.mirror()?;
         }
-        let recorded = Record::read(&project.home)?.current(None, Some(stage)).into_iter().cloned().collect();
+        let recorded = Record::read(&project.home)?.current(None, Some(stage));
         Ok(Clouds { project, targets, tools, values, recorded })
     }
 

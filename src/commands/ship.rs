@@ -115,7 +115,7 @@ pub fn locally(project: &Project, tools: &Toolchain, targets: &[&'static Target]
 fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args: &Ship, mode: Mode) -> Result<Answer> {
     // One that cannot be read could not be written after the deployment either.
     let record = Record::read(&project.home)?;
-    let recorded: Vec<_> = record.current(None, Some(&args.stage.stage)).into_iter().cloned().collect();
+    let recorded = record.current(None, Some(&args.stage.stage));
     let headers = pipeline::bearer_header(args.calls.bearer_env.as_deref())?;
     let values = secrets::values(&project.home, &project.manifest)?;
     let context = Context {

@@ -158,7 +158,7 @@ impl Record {
     }
 
     /// The newest entry of each place of a cloud and stage; `None` for every cloud or stage.
-    pub fn current(&self, target: Option<&str>, stage: Option<&str>) -> Vec<&Deployment> {
+    pub fn current(&self, target: Option<&str>, stage: Option<&str>) -> Vec<Deployment> {
         let mut newest: Vec<&Deployment> = Vec::new();
         for deployment in self.deployments.iter().rev() {
             let wanted = target.is_none_or(|target| deployment.target == target)
@@ -167,8 +167,7 @@ impl Record {
                 newest.push(deployment);
             }
         }
-        newest.reverse();
-        newest
+        newest.into_iter().rev().cloned().collect()
     }
 
     /// The newest entry of the same place that served something else and worked.

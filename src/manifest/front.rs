@@ -116,8 +116,7 @@ fn region_of(arn: &str) -> Option<&str> {
             if partition.starts_with("aws")
                 && plain(partition)
                 && plain(region)
-                && account.len() == 12
-                && account.bytes().all(|byte| byte.is_ascii_digit())
+                && names::is_aws_account(account)
                 && id.strip_prefix("certificate/").is_some_and(plain) =>
         {
             Some(region)

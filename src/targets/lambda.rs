@@ -68,7 +68,7 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     let task_root = bundle.parent().context("the bundle has no folder")?;
     match build.tools.found(ToolId::LambdaAdapter) {
         Some(_) => behind_the_adapter(build, start, task_root),
-        None => Ok(as_the_adapter_does(build, start, &bundle)),
+        None => Ok(as_the_adapter_does(build, start, task_root)),
     }
 }
 
@@ -114,13 +114,12 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, task_root: &Path) ->
 }
 
 /// The adapter gives the server a port and waits for its readiness path; the caller does the latter.
-fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, bundle: &Path) -> Local {
-    let cmd = build.tools.cmd(ToolId::Node).arg(bundle).current_dir(build.root);
+fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, task_root: &Path) -> Local {
+    let cmd = build.tools.cmd(ToolId::Node).arg(task_root.join(HANDLER)).current_dir(build.root);
     let cmd = cmd.env("AWS_LWA_PORT", start.port.to_string()).env_noise("NODE_ENV", "production");
     Local {
         commands: vec![own(cmd, build, start)],
-        // With the files that it loads later.
-        bundle: bundle.parent().unwrap_or(bundle).to_owned(),
+        bundle: task_root.to_owned(),
         base: format!("http://127.0.0.1:{}", start.port),
         runtime: "Node.js, started as the Lambda Web Adapter starts it (the adapter itself is not installed)".into(),
         runtime_api: None,
