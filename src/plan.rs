@@ -86,6 +86,8 @@ pub struct Plan {
     /// The hash of the `mcp.toml` on the disk.
     manifest_before: Option<String>,
     before: Lock,
+    /// The project's id: that of the lock, or a new one.
+    project: String,
     /// Files that a killed run created for the user before its commit.
     born: BTreeMap<String, String>,
     /// Half-written files of a killed run.
@@ -116,8 +118,8 @@ impl Plan {
             let action = decide(owner, hash_on_disk(&root.join(path))?.as_deref(), None, known);
             changes.push(Change { path: path.to_owned(), owner, action, text: None });
         }
-        let mut plan =
-            Plan { root: root.to_owned(), changes, manifest, manifest_before, before, born, leftovers: Vec::new() };
+        let (root, project, leftovers) = (root.to_owned(), before.project_or_new()?, Vec::new());
+        let mut plan = Plan { root, changes, manifest, manifest_before, before, project, born, leftovers };
         plan.leftovers = plan.temporaries().into_iter().filter(|path| path.exists()).collect();
         Ok(plan)
     }
@@ -155,19 +157,21 @@ impl Plan {
     /// The lock as it stands once everything is applied: generated files only.
     fn lock_after(&self) -> Lock {
         let generated = self.changes.iter().filter(|change| change.owner == Owner::Generated);
-        Lock::of(generated.filter_map(|change| Some((change.path.clone(), vec![hash(change.text.as_ref()?)]))))
+        let files = generated.filter_map(|change| Some((change.path.clone(), vec![hash(change.text.as_ref()?)])));
+        Lock::of(&self.project, files)
     }
 
     /// The lock while files are being written: each generated one may be the old or the new one.
     fn lock_during(&self) -> Lock {
         let files =
             self.changes.iter().filter(|change| change.owner == Owner::Generated && change.action != Action::Keep);
-        let mut lock = Lock::of(files.map(|change| {
+        let files = files.map(|change| {
             let mut hashes = self.before.known(&change.path).to_vec();
             let new = change.text.as_ref().map(|text| hash(text));
             hashes.extend(new.filter(|new| !hashes.contains(new)));
             (change.path.clone(), hashes)
-        }));
+        });
+        let mut lock = Lock::of(&self.project, files);
         let mut born = self.born.clone();
         if self.manifest.is_some() {
             let writes = |change: &&Change| matches!(change.action, Action::Create | Action::Update);
@@ -202,6 +206,23 @@ fn hash_on_disk(path: &Path) -> Result<Option<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
     }
+}
+
+/// The project's id in the lock of `dir`; none in one that 0.1.0 wrote.
+pub fn project_id(dir: &Path) -> Result<Option<String>> {
+    Ok(Lock::read(dir)?.project)
+}
+
+/// The same; a lock without one gets it, and nothing else of it changes.
+pub fn ensure_project_id(dir: &Path) -> Result<String> {
+    let mut lock = Lock::read(dir)?;
+    if let Some(id) = lock.project {
+        return Ok(id);
+    }
+    let id = lock.project_or_new()?;
+    lock.project = Some(id.clone());
+    replace(&dir.join(LOCK_FILE), &lock.text())?;
+    Ok(id)
 }
 
 /// Whether a run in `dir` was killed in the middle.

@@ -8,7 +8,7 @@ use std::process::Command;
 use mcp_deploy::targets;
 
 use crate::golden::{UPDATE, difference, path, updating};
-use crate::support::{Sandbox, Tree, tree_of};
+use crate::support::{ANY_ID, Sandbox, Tree, project_id, tree_of, without_ids};
 
 /// Folder below `tests/trees`, example, clouds.
 const CASES: [(&str, &str, &str); 7] = [
@@ -35,7 +35,7 @@ fn rendered(example: &str, target: &str) -> Tree {
         sandbox.write("weather/mcp.toml", manifest.replace(table, &format!("{table}websocket = true\n")));
         sandbox.ok(&["-C", "weather", "render"]);
     }
-    let files = tree_of(&sandbox.path("weather")).into_iter().filter(|(path, _)| !path.ends_with('/'));
+    let files = without_ids(tree_of(&sandbox.path("weather"))).into_iter().filter(|(path, _)| !path.ends_with('/'));
     files.map(|(path, bytes)| (stored(&path), bytes)).collect()
 }
 
@@ -147,4 +147,33 @@ fn the_package_contains_every_template() {
 fn differences_are_shown_with_what_is_around_them() {
     assert_eq!(difference("a\nb\nc\nd\n", "a\nb\nX\nd\n"), "line 3:\n  a\n  b\n- c\n+ X\n");
     assert_eq!(difference("a\n", "a\nb\n"), "line 2:\n  a\n+ b\n");
+}
+
+/// The id is random, and nothing that a command does to the lock changes it.
+#[test]
+fn a_project_has_an_id_of_its_own_and_keeps_it() {
+    let sandbox = Sandbox::weather();
+    let id = |sandbox: &Sandbox| sandbox.read("mcp.lock").lines().find_map(project_id).map(str::to_owned);
+    let first = id(&sandbox).expect("a new project has an id");
+    assert!(first.len() == 32 && first.bytes().all(|byte| byte.is_ascii_hexdigit()) && first != ANY_ID, "{first}");
+    assert_ne!(id(&Sandbox::weather()), Some(first.clone()), "of another project");
+    sandbox.ok(&["add-tool", "rain", "--description", "Will it rain?", "--output", "x:number"]);
+    sandbox.write("src/generated/types.ts", "// edited by hand\n");
+    sandbox.ok(&["render", "--force"]);
+    sandbox.write("mcp.lock", format!("version = 1\nproject = \"{first}\"\n\n[files]\n"));
+    sandbox.ok(&["render"]);
+    assert!(sandbox.read("mcp.lock").contains("src/generated/types.ts"));
+    assert_eq!(id(&sandbox), Some(first));
+
+    // A lock of 0.1.0 gets one; one that is not ours is an error, and no new one takes its place.
+    let text = sandbox.read("mcp.lock");
+    let old: String = text.lines().filter(|line| project_id(line).is_none()).map(|line| format!("{line}\n")).collect();
+    sandbox.write("mcp.lock", &old);
+    sandbox.ok(&["render"]);
+    assert!(id(&sandbox).is_some());
+    let odd = old.replace("version = 1\n", "version = 1\nproject = \"../../x\"\n");
+    sandbox.write("mcp.lock", &odd);
+    let refused = sandbox.run(&["render", "--force"]);
+    assert!(refused.code == 1 && refused.stderr.contains("its `project` is no id"), "{refused:?}");
+    assert_eq!(sandbox.read("mcp.lock"), odd);
 }
