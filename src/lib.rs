@@ -5,6 +5,7 @@ pub mod cli;
 mod commands;
 pub mod deploy;
 mod examples;
+pub mod files;
 pub mod guest;
 pub mod manifest;
 mod packages;

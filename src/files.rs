@@ -1,0 +1,5 @@
+//! The files of a project, which somebody else may have written.
+
+mod exclusive;
+
+pub use exclusive::Exclusive;
