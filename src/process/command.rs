@@ -53,6 +53,10 @@ impl Cmd {
         Cmd { script: Some(script.as_ref().to_owned()), ..Cmd::new(interpreter) }
     }
 
+    pub fn is_script(&self) -> bool {
+        self.script.is_some()
+    }
+
     pub fn shown_as(mut self, name: impl Into<String>) -> Self {
         self.shown = Some(name.into());
         self

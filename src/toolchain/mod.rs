@@ -51,6 +51,8 @@ pub enum Status {
 pub struct Toolchain {
     found: BTreeMap<ToolId, Found>,
     path: OsString,
+    /// Where Node.js keeps the tools' compiled JavaScript; `None` where the user has a place for it.
+    compiled: Option<PathBuf>,
 }
 
 /// What has to be installed before the targets can be built.
@@ -75,6 +77,9 @@ const QUIET: &[(&str, &str)] = &[
     ("npm_config_update_notifier", "false"),
     ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
 ];
+
+/// Node.js keeps what it has compiled in this folder, each file by its content. Wrangler starts in two thirds of the time with it.
+const COMPILED: &str = "NODE_COMPILE_CACHE";
 
 impl Status {
     pub fn ready(self) -> Option<Found> {
@@ -114,7 +119,8 @@ impl Toolchain {
                 _ => {}
             }
         }
-        (Toolchain { path: child_path(&found, search), found }, missing)
+        let compiled = std::env::var_os(COMPILED).is_none().then(|| search.cache.join("node-compile-cache"));
+        (Toolchain { path: child_path(&found, search), found, compiled }, missing)
     }
 
     pub fn found(&self, id: ToolId) -> Option<&Found> {
@@ -146,7 +152,11 @@ impl Toolchain {
             Some(found) => command(tool, &found.path, node.map(|node| node.path.as_path())),
             None => Cmd::new(tool.name),
         };
-        surroundings(cmd, &self.path, tool)
+        let cmd = surroundings(cmd, &self.path, tool);
+        match &self.compiled {
+            Some(folder) if cmd.is_script() => cmd.env_noise(COMPILED, folder),
+            _ => cmd,
+        }
     }
 }
 

@@ -251,6 +251,21 @@ fn agents_are_hidden_from_vercel() {
 }
 
 #[test]
+fn what_node_has_compiled_of_a_tool_is_kept() {
+    let machine = Machine::new();
+    machine.program("node", "[ \"$1\" = --version ] && echo v24.1.0 || echo \"[$NODE_COMPILE_CACHE]\"");
+    machine.says("npm", "11.2.3");
+    machine.cached(ToolId::Wrangler);
+    let tools = Toolchain::resolve(&["cloudflare"], &machine.search).unwrap();
+    let said = |cmd: Cmd| run(&cmd, Io::Answer, None).unwrap().stdout;
+    let own = std::env::var("NODE_COMPILE_CACHE").ok();
+    let kept = own.clone().unwrap_or_else(|| machine.search.cache.join("node-compile-cache").display().to_string());
+    assert_eq!(said(tools.cmd(ToolId::Wrangler)), format!("[{kept}]\n"));
+    // A server is no tool: it runs as it would in its cloud.
+    assert_eq!(said(tools.cmd(ToolId::Node).arg("server.mjs")), format!("[{}]\n", own.unwrap_or_default()));
+}
+
+#[test]
 fn provisioning_installs_the_pinned_version_once() {
     let machine = Machine::new();
     machine.npm(&node_works());

@@ -149,8 +149,9 @@ fn by_address(target: &str) {
     assert_eq!(ask(url, "OPTIONS", &preflight).status, 204);
 
     // The prober asks everything it has to ask, and proves the limit.
-    let _turn = Turn::of(&OPEN.root);
-    let report = run(mcp_deploy(&OPEN.root, ["verify", "--target", target, "--local", "--json"])).expect(0).json();
+    let home = OPEN.home(target);
+    let _turn = Turn::of(&home);
+    let report = run(mcp_deploy(&home, ["verify", "--target", target, "--local", "--json"])).expect(0).json();
     let skipped: Vec<&Value> = checks(&report, "skipped").map(|check| &check["id"]).collect();
     assert_eq!(skipped, ["call"], "{report:#}");
     let limit = checks(&report, "passed").find(|check| check["id"] == "rate-limit").expect("it is proven");

@@ -383,7 +383,7 @@ fn updates(place: &Place<'_>) {
 fn durable_objects() {
     let (site, keys) = &*KEEPER;
     contract(&Place { urls: vec![site.server("cloudflare").url.clone()], keys });
-    assert!(site.root.join(".mcp-deploy/state/cloudflare").is_dir());
+    assert!(site.home("cloudflare").join(".mcp-deploy/state/cloudflare").is_dir());
 }
 
 /// What is out of date leaves the disk, and an object that has nothing left gives back all of it. The wait is real: the alarm comes a
@@ -399,7 +399,7 @@ fn an_alarm_sweeps_durable_objects() {
         let script = site.root.join("entries.mjs");
         write(&script, ENTRIES);
         let mut node = KIT.node(&script);
-        node.arg(site.root.join(".mcp-deploy/state/cloudflare"));
+        node.arg(site.home("cloudflare").join(".mcp-deploy/state/cloudflare"));
         run(node).expect(0).json()
     };
     let holder = |files: &Value, key: &str| {

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-/// npm's own note of what it installed: its age tells whether the packages count as installed.
-const NOTE: &str = ".package-lock.json";
+/// What programs write in place: npm's own note of what it installed, whose age tells whether the packages count as installed; and
+/// what the compiler remembers of the last type check.
+const WRITTEN: [&str; 2] = [".package-lock.json", "types.tsbuildinfo"];
 
-/// The same files below another folder, without copying their bytes. Programs replace them; the one that npm writes in place is
+/// The same files below another folder, without copying their bytes. Programs replace them; those that are written in place are
 /// copied.
 pub fn link_tree(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder can be made");
@@ -17,7 +18,7 @@ pub fn link_tree(from: &Path, to: &Path) {
             link_tree(&from, &to);
         } else if kind.is_symlink() {
             std::os::unix::fs::symlink(std::fs::read_link(&from).expect("a link"), &to).expect("a link");
-        } else if entry.file_name() == NOTE {
+        } else if WRITTEN.iter().any(|name| entry.file_name() == *name) {
             std::fs::copy(&from, &to).expect("a copy");
         } else {
             std::fs::hard_link(&from, &to).expect("a link");

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::TARGETS;
 use super::child::{LONG, Running};
 use super::logs::LOGS;
-use super::work::{copy, folder, install, mcp_deploy, write};
+use super::work::{clone, copy, folder, install, mcp_deploy, write};
 
 /// The weather example, and a tool that waits to be told to go on.
 pub static WEATHER: LazyLock<Site> = LazyLock::new(|| Site::new("weather", weather));
@@ -22,6 +22,7 @@ pub static PARTS: LazyLock<Site> = LazyLock::new(|| Site::new("parts", parts));
 pub struct Site {
     pub root: PathBuf,
     servers: [OnceLock<Server>; 3],
+    copy: OnceLock<PathBuf>,
 }
 
 /// `mcp-deploy dev`, until the tests end.
@@ -40,7 +41,7 @@ impl Site {
         install(&root);
         let check = Running::start(mcp_deploy(&root, ["check", "--json"])).wait(LONG).expect(0).json();
         assert_eq!(check["types"], "passed", "{check:#}");
-        Site { root, servers: [const { OnceLock::new() }; 3] }
+        Site { root, servers: [const { OnceLock::new() }; 3], copy: OnceLock::new() }
     }
 
     /// Built and started by the first test that asks.
@@ -49,9 +50,19 @@ impl Site {
         self.servers[at].get_or_init(|| self.dev(target))
     }
 
+    /// The project as this cloud's server has it. `wrangler dev` watches the files that it was made of, and what a build for another
+    /// cloud writes among them would start it again in the middle of a call: so it has a copy.
+    pub fn home(&self, target: &str) -> PathBuf {
+        if target != "cloudflare" {
+            return self.root.clone();
+        }
+        self.copy.get_or_init(|| clone(&self.root, "worker")).clone()
+    }
+
     fn dev(&self, target: &str) -> Server {
-        let _turn = Turn::of(&self.root);
-        let mut dev = Running::guarded(mcp_deploy(&self.root, ["dev", "--target", target]));
+        let home = self.home(target);
+        let _turn = Turn::of(&home);
+        let mut dev = Running::guarded(mcp_deploy(&home, ["dev", "--target", target]));
         let url = dev.until("the URL", LONG, |dev| dev.stdout.text().lines().next().map(str::to_owned));
         assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/mcp"), "{url}");
         Server { url, dev }

@@ -57,6 +57,10 @@ impl Kit {
         let node = &self.tools.found(ToolId::Node).expect("it is needed by every target").path;
         let mut command = self.quiet(node);
         command.arg(script);
+        // A tool or a client, not a server: as the product does it.
+        if script.starts_with(&self.search.cache) {
+            command.env("NODE_COMPILE_CACHE", self.search.cache.join("node-compile-cache"));
+        }
         command
     }
 

@@ -151,11 +151,14 @@ pub fn clone(project: &Path, name: &str) -> PathBuf {
     cp.arg("-a");
     for entry in std::fs::read_dir(project).expect("a project is a folder").flatten() {
         let name = entry.file_name();
-        if ![".aws-sam", ".vercel", ".wrangler"].iter().any(|built| name == *built) {
+        if ![".aws-sam", ".vercel", ".wrangler", "node_modules"].iter().any(|own| name == *own) {
             cp.arg(entry.path());
         }
     }
     cp.arg(&copy);
     super::child::run(cp).expect(0);
+    if project.join("node_modules").is_dir() {
+        link_tree(&project.join("node_modules"), &copy.join("node_modules"));
+    }
     copy
 }
