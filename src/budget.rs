@@ -20,11 +20,11 @@ pub fn weigh(target: &Target, root: &Path) -> Result<u64> {
 }
 
 fn scripts(path: &Path) -> std::io::Result<u64> {
-    if path.is_dir() {
+    if path.symlink_metadata()?.is_dir() {
         return std::fs::read_dir(path)?.map(|entry| scripts(&entry?.path())).sum();
     }
     let script = path.extension().is_some_and(|extension| ["js", "mjs", "cjs"].iter().any(|js| extension == *js));
-    if script { Ok(std::fs::metadata(path)?.len()) } else { Ok(0) }
+    if script { Ok(std::fs::symlink_metadata(path)?.len()) } else { Ok(0) }
 }
 
 /// Fails, naming what weighs most, when the build is above `budget` kB.

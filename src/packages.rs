@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::files::{self, GENERATED};
 use crate::manifest::{Auth, Fault, Manifest, Position, Severity};
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::project::Project;
@@ -24,7 +25,7 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
         message,
         hint,
     };
-    let text = match std::fs::read_to_string(root.join(FILE)) {
+    let text = match files::read(root, FILE, files::ANY) {
         Ok(text) => text,
         Err(error) => {
             return vec![fault(
@@ -67,7 +68,7 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
 
 /// The command that adds what an edit of the manifest made necessary; `None` when nothing is lacking, or nobody can tell.
 pub fn to_add(root: &Path, manifest: &Manifest) -> Option<String> {
-    let text = std::fs::read_to_string(root.join(FILE)).ok()?;
+    let text = files::read(root, FILE, files::ANY).ok()?;
     let parsed: Value = serde_json::from_str(&text).ok()?;
     let mut lacking = needed(manifest, &[]);
     lacking.retain(|package| parsed["dependencies"][package.name].is_null());
@@ -77,30 +78,29 @@ pub fn to_add(root: &Path, manifest: &Manifest) -> Option<String> {
 /// The command that takes away what an edit of the manifest made superfluous; `None` when that is nothing. What code of the user's
 /// own imports stays, except in the handler that was taken out.
 pub fn to_remove(root: &Path, handler: &str, before: &Manifest, after: &Manifest) -> Option<String> {
-    let text = std::fs::read_to_string(root.join(FILE)).ok()?;
+    let text = files::read(root, FILE, files::ANY).ok()?;
     let parsed: Value = serde_json::from_str(&text).ok()?;
     let kept = needed(after, &[]);
     let superfluous = needed(before, &[]).into_iter().map(|package| package.name).filter(|name| {
         kept.iter().all(|package| package.name != *name)
             && !parsed["dependencies"][*name].is_null()
-            && !is_imported(&root.join("src"), name, &root.join(handler))
+            && !is_imported(root, name, handler)
     });
     let names: Vec<&str> = superfluous.collect();
     (!names.is_empty()).then(|| format!("npm uninstall {}", names.join(" ")))
 }
 
-/// Whether a file below `folder` imports a package; generated files and one other are left out.
-fn is_imported(folder: &Path, package: &str, but: &Path) -> bool {
-    if folder == but || folder.ends_with("src/generated") {
-        return false;
-    }
-    if let Ok(entries) = std::fs::read_dir(folder) {
-        return entries.flatten().any(|entry| is_imported(&entry.path(), package, but));
-    }
-    let text = std::fs::read_to_string(folder).unwrap_or_default();
-    ['"', '\'']
-        .iter()
-        .any(|quote| text.contains(&format!("{quote}{package}{quote}")) || text.contains(&format!("{quote}{package}/")))
+/// Whether a file of the user's code imports a package; one of them is left out. Where there are too many to look at, it may be so.
+fn is_imported(root: &Path, package: &str, but: &str) -> bool {
+    let mut found = false;
+    let whole = files::walk(root, &["src"], &[GENERATED, but], &mut |folder, name, _| {
+        let text = if found { String::new() } else { folder.read(name, files::ANY).unwrap_or_default() };
+        let imports = |quote: &char| {
+            text.contains(&format!("{quote}{package}{quote}")) || text.contains(&format!("{quote}{package}/"))
+        };
+        found |= ['"', '\''].iter().any(imports);
+    });
+    found || !whole
 }
 
 fn install_exactly(packages: &[Package]) -> String {

@@ -139,7 +139,7 @@ fn step<T>(title: impl Into<String>, work: impl FnOnce() -> Result<T>) -> Result
 
 /// Everything the cloud's own CLI does before something can run; fails when the result is above the manifest's budget.
 pub fn build(target: &Target, build: &Build<'_>) -> Result<()> {
-    (target.build)(build).iter().try_for_each(|part| run_step(target, part))?;
+    (target.build)(build).iter().try_for_each(|part| run_step(target, build.root, part))?;
     match build.manifest.limits.bundle_kb {
         Some(budget) => step(format!("{}: weigh the bundle (at most {budget} kB)", target.name), || {
             budget::check(target, build, budget)
@@ -149,9 +149,9 @@ pub fn build(target: &Target, build: &Build<'_>) -> Result<()> {
 }
 
 /// One command, with a line for it.
-pub fn run_step(target: &Target, part: &Step) -> Result<()> {
+pub fn run_step(target: &Target, root: &Path, part: &Step) -> Result<()> {
     step(format!("{}: {} (`{}`)", target.name, part.title, part.cmd), || {
-        let _file = part.while_running.as_ref().map(|(path, text)| plan::while_running(path, text)).transpose()?;
+        let _file = part.while_running.map(|(name, text)| plan::while_running(root, name, text)).transpose()?;
         process::run(&part.cmd, Io::Quiet, Some(part.limit)).map(|_| ())
     })
 }
@@ -283,8 +283,10 @@ pub fn prove(options: probe::Options, contract: Option<Contract>, on_check: &mut
 const READY: Duration = Duration::from_secs(90);
 
 fn weigh(path: &Path) -> std::io::Result<u64> {
-    if !path.is_dir() {
-        return Ok(std::fs::metadata(path)?.len());
+    // Links may lead anywhere, and in circles.
+    let found = std::fs::symlink_metadata(path)?;
+    if !found.is_dir() {
+        return Ok(found.len());
     }
     std::fs::read_dir(path)?.map(|entry| weigh(&entry?.path())).sum()
 }

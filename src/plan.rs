@@ -5,18 +5,21 @@ mod lock;
 mod recorded;
 mod scratch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::files::{self, Exclusive, Folder};
+use crate::manifest;
+
 pub use apply::{Applied, Conflicts, PutBack, replace, replace_private};
-pub use lock::FILE as LOCK_FILE;
+pub use lock::{FILE as LOCK_FILE, is_born, is_generated};
 use lock::{Lock, Unfinished};
 pub use recorded::{FILE as RECORDED, Stub};
-pub use scratch::{Temporary, copy_function, link_file, local_state, mirror, while_running, write_scratch};
+pub use scratch::{Temporary, copy_function, link_file, local_state, while_running, write_scratch};
 
 /// Who may change a file after its birth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +84,8 @@ pub struct Change {
 pub struct Plan {
     root: PathBuf,
     pub changes: Vec<Change>,
+    /// The `mcp.toml` that the plan was made from; `None`: there was none.
+    read: Option<String>,
     /// The new text of `mcp.toml`, written last: it is the commit point.
     manifest: Option<String>,
     /// The hash of the `mcp.toml` on the disk.
@@ -91,14 +96,19 @@ pub struct Plan {
     /// Files that a killed run created for the user before its commit.
     born: BTreeMap<String, String>,
     /// Half-written files of a killed run.
-    leftovers: Vec<PathBuf>,
+    leftovers: Vec<String>,
+    /// From the look at the files to the last change of them; a folder that is not there is nobody else's either.
+    _alone: Option<Exclusive>,
 }
 
 impl Plan {
-    /// Compares `want` with the folder `root`; `manifest` is the new text of `mcp.toml` when it changes too.
-    pub fn new(root: &Path, want: FileSet, manifest: Option<String>) -> Result<Self> {
+    /// Compares `want`, which follows from the text `read` of `mcp.toml`, with the folder `root`; `manifest` is its new text when it
+    /// changes too. As long as the plan lives no other process plans here.
+    pub fn new(root: &Path, want: FileSet, read: Option<&str>, manifest: Option<String>) -> Result<Self> {
+        let alone = root.is_dir().then(|| Exclusive::to_write(root)).transpose()?;
+        let disk = Disk::of(root)?;
         let before = Lock::read(root)?;
-        let manifest_before = hash_on_disk(&root.join(crate::manifest::FILE))?;
+        let manifest_before = disk.read(manifest::FILE)?.map(|text| hash(&text));
         let uncommitted = before.unfinished.as_ref().filter(|unfinished| unfinished.manifest == manifest_before);
         let born = uncommitted.map(|unfinished| unfinished.born.clone()).unwrap_or_default();
         let mut changes = Vec::new();
@@ -107,21 +117,19 @@ impl Plan {
                 Owner::Generated => before.known(path),
                 Owner::User => born.get(path).map(std::slice::from_ref).unwrap_or_default(),
             };
-            let disk = recorded::as_rendered(root, path, known)?
-                .map_or_else(|| hash_on_disk(&root.join(path)), |hash| Ok(Some(hash)))?;
-            let action = decide(*owner, disk.as_deref(), Some(&hash(text)), known);
+            let found = disk.found(path, *owner, known)?;
+            let action = decide(*owner, found.as_deref(), Some(&hash(text)), known);
             changes.push(Change { path: path.clone(), owner: *owner, action, text: Some(text.clone()) });
         }
         let ours = before.paths().map(|path| (path, Owner::Generated, before.known(path)));
         let ours = ours.chain(born.iter().map(|(path, hash)| (path.as_str(), Owner::User, std::slice::from_ref(hash))));
         for (path, owner, known) in ours.filter(|(path, ..)| !want.0.contains_key(*path)) {
-            let action = decide(owner, hash_on_disk(&root.join(path))?.as_deref(), None, known);
+            let action = decide(owner, disk.found(path, owner, known)?.as_deref(), None, known);
             changes.push(Change { path: path.to_owned(), owner, action, text: None });
         }
-        let (root, project, leftovers) = (root.to_owned(), before.project_or_new()?, Vec::new());
-        let mut plan = Plan { root, changes, manifest, manifest_before, before, project, born, leftovers };
-        plan.leftovers = plan.temporaries().into_iter().filter(|path| path.exists()).collect();
-        Ok(plan)
+        let leftovers = disk.leftovers(&changes)?;
+        let (root, project, read) = (root.to_owned(), before.project_or_new()?, read.map(str::to_owned));
+        Ok(Plan { root, changes, read, manifest, manifest_before, before, project, born, leftovers, _alone: alone })
     }
 
     /// Files that are generated but not as the manifest says (what `render --check` reports).
@@ -137,7 +145,7 @@ impl Plan {
     /// The manifest and the lock, where they would be written, and whether they are there already.
     pub fn ours(&self) -> Vec<(&'static str, bool)> {
         let manifest = self.manifest.as_ref().map(|_| (crate::manifest::FILE, self.manifest_before.is_some()));
-        let lock = (self.before != self.lock_after()).then(|| (LOCK_FILE, self.root.join(LOCK_FILE).exists()));
+        let lock = (self.before != self.lock_after()).then(|| (LOCK_FILE, files::is_there(&self.root, LOCK_FILE)));
         manifest.into_iter().chain(lock).collect()
     }
 
@@ -181,16 +189,57 @@ impl Plan {
         lock.unfinished = Some(Unfinished { manifest: self.manifest_before.clone(), born });
         lock
     }
+}
 
-    /// Where a killed run may have left a half-written file. The lock is the first that is written, and says of the rest.
-    fn temporaries(&self) -> BTreeSet<PathBuf> {
-        let mut written = BTreeSet::from([LOCK_FILE]);
-        if let Some(unfinished) = &self.before.unfinished {
-            written.insert(crate::manifest::FILE);
-            written.extend(unfinished.born.keys().map(String::as_str));
-            written.extend(self.changes.iter().map(|change| change.path.as_str()));
+/// A project folder as it is found; a missing one has no files.
+struct Disk<'a> {
+    root: &'a Path,
+    folder: Option<Folder>,
+}
+
+impl<'a> Disk<'a> {
+    fn of(root: &'a Path) -> Result<Self> {
+        let open = || Folder::open(root).with_context(|| format!("cannot open `{}`", root.display()));
+        Ok(Disk { root, folder: root.exists().then(open).transpose()? })
+    }
+
+    fn cannot_read(&self, path: &str) -> String {
+        format!("cannot read `{}`", self.root.join(path).display())
+    }
+
+    fn read(&self, path: &str) -> Result<Option<String>> {
+        match self.folder.as_ref().map(|folder| folder.read_bytes(path, files::ANY)) {
+            None => Ok(None),
+            Some(Ok(bytes)) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Some(Err(error)) => Err(error).with_context(|| self.cannot_read(path)),
         }
-        written.into_iter().map(|path| apply::temporary(&self.root.join(path))).collect()
+    }
+
+    /// The hash of what is at `path`. Where it can only be the user's, that anything is there is enough.
+    fn found(&self, path: &str, owner: Owner, known: &[String]) -> Result<Option<String>> {
+        let Some(folder) = &self.folder else { return Ok(None) };
+        if owner == Owner::User && known.is_empty() {
+            let there = folder.metadata(path).with_context(|| self.cannot_read(path))?;
+            return Ok(there.map(|_| String::new()));
+        }
+        if folder.own(path).with_context(|| self.cannot_read(path))?.is_none() {
+            return Ok(None);
+        }
+        let text = self.read(path)?;
+        Ok(text.map(|text| recorded::as_rendered(path, &text, known).unwrap_or_else(|| hash(&text))))
+    }
+
+    /// Whether it is a file that a killed run had begun to write.
+    fn is_leftover(&self, path: &str) -> bool {
+        let found = self.folder.as_ref().and_then(|folder| folder.metadata(path).ok().flatten());
+        files::is_temporary(path) && found.is_some_and(|found| found.is_file())
+    }
+
+    fn leftovers(&self, changes: &[Change]) -> Result<Vec<String>> {
+        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
+        let written = changes.iter().map(|change| change.path.as_str()).chain([LOCK_FILE, manifest::FILE]);
+        folder.leftovers(written).with_context(|| format!("cannot read `{}`", self.root.display()))
     }
 }
 
@@ -200,14 +249,6 @@ pub fn hash(text: &str) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn hash_on_disk(path: &Path) -> Result<Option<String>> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(hash(&String::from_utf8_lossy(&bytes)))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
-    }
-}
-
 /// The project's id in the lock of `dir`; none in one that 0.1.0 wrote.
 pub fn project_id(dir: &Path) -> Result<Option<String>> {
     Ok(Lock::read(dir)?.project)
@@ -215,13 +256,14 @@ pub fn project_id(dir: &Path) -> Result<Option<String>> {
 
 /// The same; a lock without one gets it, and nothing else of it changes.
 pub fn ensure_project_id(dir: &Path) -> Result<String> {
+    let _alone = Exclusive::to_write(dir)?;
     let mut lock = Lock::read(dir)?;
     if let Some(id) = lock.project {
         return Ok(id);
     }
     let id = lock.project_or_new()?;
     lock.project = Some(id.clone());
-    replace(&dir.join(LOCK_FILE), &lock.text())?;
+    replace(dir, LOCK_FILE, &lock.text())?;
     Ok(id)
 }
 
@@ -232,33 +274,42 @@ pub fn was_interrupted(dir: &Path) -> Result<bool> {
 
 /// Whether `dir` holds nothing but what an interrupted `init` left there.
 pub fn is_interrupted_init(dir: &Path) -> Result<bool> {
-    if dir.join(crate::manifest::FILE).exists() {
-        return Ok(false);
-    }
+    let disk = Disk::of(dir)?;
     let lock = Lock::read(dir)?;
-    let born = lock.unfinished.clone().unwrap_or_default().born;
-    let mut left = Vec::new();
-    files_below(dir, "", &mut left)?;
-    for path in left.iter().filter(|path| *path != LOCK_FILE && !path.ends_with(apply::TEMPORARY)) {
-        let disk = hash_on_disk(&dir.join(path))?;
-        if !lock.known(path).iter().chain(born.get(path)).any(|known| Some(known) == disk.as_ref()) {
+    let Some(unfinished) = &lock.unfinished else {
+        // Of the very first moment nothing tells but the lock on its way.
+        let left = files_of(dir, false)?;
+        return Ok(left.is_some_and(|left| !left.is_empty() && left.iter().all(|path| disk.is_leftover(path))));
+    };
+    let Some(left) = files_of(dir, true)?.filter(|_| !files::is_there(dir, manifest::FILE)) else { return Ok(false) };
+    for path in left.iter().filter(|path| *path != LOCK_FILE && !disk.is_leftover(path)) {
+        let known: Vec<&String> = lock.known(path).iter().chain(unfinished.born.get(path)).collect();
+        if known.is_empty() || disk.read(path)?.is_none_or(|text| !known.contains(&&hash(&text))) {
             return Ok(false);
         }
     }
     Ok(!left.is_empty())
 }
 
-fn files_below(dir: &Path, prefix: &str, found: &mut Vec<String>) -> Result<()> {
-    for entry in std::fs::read_dir(dir).with_context(|| format!("cannot read `{}`", dir.display()))? {
-        let entry = entry?;
-        let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if entry.file_type()?.is_dir() {
-            files_below(&entry.path(), &format!("{path}/"), found)?;
-        } else {
-            found.push(path);
+/// Whatever is in a folder that is no folder itself, `deep` below it too; `None`: more than any `init` leaves.
+fn files_of(dir: &Path, deep: bool) -> Result<Option<Vec<String>>> {
+    const MOST: usize = 1000;
+    let (mut folders, mut found, mut count) = (vec![String::new()], Vec::new(), 0);
+    while let Some(folder) = folders.pop() {
+        let failed = || format!("cannot read `{}`", dir.join(&folder).display());
+        for entry in std::fs::read_dir(dir.join(&folder)).with_context(failed)? {
+            let entry = entry.with_context(failed)?;
+            let path = format!("{folder}{}", entry.file_name().to_string_lossy());
+            count += 1;
+            match entry.file_type().with_context(failed)?.is_dir() {
+                _ if count > MOST => return Ok(None),
+                true if deep => folders.push(path + "/"),
+                true => return Ok(None),
+                false => found.push(path),
+            }
         }
     }
-    Ok(())
+    Ok(Some(found))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use crate::deploy::secrets;
+use crate::files::{self, Exclusive, STAGES};
 use crate::manifest::{self, Fault, Loaded, Manifest, Severity};
 use crate::plan::{self, Plan};
 use crate::prompt::Usage;
@@ -38,9 +39,6 @@ pub struct Project {
     pub manifest: Manifest,
     pub warnings: Vec<Fault>,
 }
-
-/// Where stages that differ are rendered; git ignores it.
-const STAGES: &str = ".mcp-deploy/stages";
 
 /// What a stage's copy does without: it is built anew, found upwards, or ours.
 const NOT_MIRRORED: [&str; 7] =
@@ -78,6 +76,12 @@ impl Project {
         }
     }
 
+    /// The same, to write to it by what it says now: until the lock is dropped no other process does.
+    pub fn open_to_write(dir: Option<&Path>) -> Result<(Self, Exclusive)> {
+        let alone = Exclusive::to_write(&find(dir)?)?;
+        Ok((Self::open(dir)?, alone))
+    }
+
     /// The project as one stage deploys it. A stage that differs is rendered in a copy of its own, which
     /// [`Project::mirror`] makes.
     pub fn at_stage(self, stage: &str) -> Result<Self> {
@@ -100,25 +104,24 @@ impl Project {
         if self.root == self.home {
             return Ok(());
         }
-        let stages = self.home.join(STAGES);
-        plan::mirror(&self.home, &self.root, &NOT_MIRRORED)?;
+        let _alone = Exclusive::to_write(&self.home)?;
+        let copy = self.root.strip_prefix(&self.home).ok().and_then(Path::to_str).context("the stage has no folder")?;
+        files::mirror(&self.home, copy, &NOT_MIRRORED)?;
         // An older project's own `.gitignore` may not know of them.
-        plan::write_scratch(&stages.join(".gitignore"), "*\n")?;
+        plan::replace(&self.home, &format!("{STAGES}/.gitignore"), "*\n")?;
         // A second copy of secrets would be one too many.
-        plan::link_file(&self.home.join(secrets::FILE), &self.root.join(secrets::FILE))
+        plan::link_file(&self.home, &self.root, secrets::FILE)
     }
 
     /// What the manifest asks for, compared with the disk.
     pub fn plan(&self) -> Result<Plan> {
-        Plan::new(&self.root, template::project(&self.manifest)?, None)
+        Plan::new(&self.root, template::project(&self.manifest)?, Some(&self.text), None)
     }
 
     /// The same for a changed manifest text, which is then written too; the text must be sound. What the change brings
     /// of warnings is printed. With it, the manifest as it is then.
     pub fn plan_with(&self, text: String) -> Result<(Plan, Manifest)> {
-        let (manifest, faults) = manifest::parse(&text, &|name| {
-            std::fs::read_to_string(self.root.join(name)).map_err(|error| format!("cannot read `{name}`: {error}"))
-        });
+        let (manifest, faults) = manifest::parse(&text, &|name| manifest::read_schema(&self.root, name));
         let Some(manifest) = manifest else {
             print(&faults);
             let count = errors(&faults);
@@ -129,7 +132,7 @@ impl Project {
         };
         let known = |fault: &&Fault| self.warnings.iter().all(|warning| warning.message != fault.message);
         faults.iter().filter(known).for_each(ui::say);
-        let plan = Plan::new(&self.root, template::project(&manifest)?, Some(text))?;
+        let plan = Plan::new(&self.root, template::project(&manifest)?, Some(&self.text), Some(text))?;
         Ok((plan, manifest))
     }
 }

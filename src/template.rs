@@ -202,6 +202,7 @@ fn yaml(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan;
 
     #[test]
     fn every_template_ends_in_hbs() {
@@ -209,6 +210,26 @@ mod tests {
         walk(&TEMPLATES, &mut paths);
         assert!(!paths.is_empty());
         assert_eq!(paths.iter().find(|path| !path.ends_with(SUFFIX)), None);
+    }
+
+    /// What the lock may name: whatever templates make, and nothing that only the user has.
+    #[test]
+    fn the_lock_may_name_what_templates_make() {
+        let mut paths = Vec::new();
+        walk(&TEMPLATES, &mut paths);
+        for path in paths {
+            let parts: Vec<&str> = path.split('/').collect();
+            let (depth, is_ours): (usize, fn(&str) -> bool) = match parts[0] {
+                "ci" | "local" => continue,
+                "init" | "project" | "tool" | "resource" | "prompt" => (1, plan::is_born),
+                "examples" | "parts" => (2, plan::is_born),
+                "auth" | "rate-limit" | "state" | "store" | "targets" => (2, plan::is_generated),
+                _ => (1, plan::is_generated),
+            };
+            let made = parts[depth..].join("/");
+            let made = made.strip_suffix(SUFFIX).unwrap_or(&made);
+            assert!(made == crate::manifest::FILE || is_ours(made), "{path}");
+        }
     }
 
     #[test]

@@ -90,6 +90,9 @@ fn add(
         }
         tables.push((table, params.into_iter().map(|param| (param.name, param.entry)).collect()));
     }
+    // As it is now: another command may have changed it since the questions were asked.
+    let (project, _alone) = Project::open_to_write(dir)?;
+    refuse_known(&project, kind, &name, described.dry_run)?;
     let text = edit::add(&project.text, &Declaration { kind, name: name.clone(), entries, tables })?;
     let (plan, manifest) = project.plan_with(text)?;
     if described.dry_run {

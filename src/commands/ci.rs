@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use super::End;
 use crate::cli::{Ci, CiSystem};
+use crate::files::{self, Exclusive};
 use crate::plan;
 use crate::project::Project;
 use crate::template;
@@ -19,11 +20,11 @@ pub fn run(args: Ci, dir: Option<&Path>) -> Result<End> {
             ui::answer(format_args!("would create {path}"));
             continue;
         }
-        let file = project.home.join(&path);
-        if file.exists() {
+        let _alone = Exclusive::to_write(&project.home)?;
+        if files::is_there(&project.home, &path) {
             bail!("`{path}` exists and is yours; nothing was written\nhint: delete it to get a new one");
         }
-        plan::replace(&file, &text)?;
+        plan::replace(&project.home, &path, &text)?;
         ui::say(format_args!("created {path}; its first lines say which variables and secrets the repository needs"));
     }
     Ok(End::Done)

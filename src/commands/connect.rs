@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::End;
 use crate::cli::{Client, Connect};
 use crate::deploy::record::Record;
+use crate::files::{self, Exclusive};
 use crate::manifest::{Auth, Manifest};
 use crate::plan;
 use crate::probe;
@@ -244,8 +245,9 @@ fn write(row: &Row, root: &Path, reach: &Reach<'_>) -> Result<()> {
             row.title
         );
     };
-    let path = root.join(file);
-    let mut config: Value = match std::fs::read_to_string(&path) {
+    let _alone = Exclusive::to_write(root)?;
+    let project = root;
+    let mut config: Value = match files::read(root, file, files::ANY) {
         Ok(text) => serde_json::from_str(&text).with_context(|| {
             format!("`{file}` is not plain JSON, so nothing was written\nhint: add the server by hand")
         })?,
@@ -265,7 +267,7 @@ fn write(row: &Row, root: &Path, reach: &Reach<'_>) -> Result<()> {
         inputs.retain(|known| known["id"] != input["id"]);
         inputs.push(input);
     }
-    plan::replace(&path, &(serde_json::to_string_pretty(&config)? + "\n"))?;
+    plan::replace(project, file, &(serde_json::to_string_pretty(&config)? + "\n"))?;
     ui::say(format_args!("wrote `{}` to {file}", reach.name));
     Ok(())
 }

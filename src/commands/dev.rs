@@ -1,13 +1,14 @@
 //! `dev`: one cloud's build on this machine, rebuilt and restarted when a file changes.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::{End, one, report};
 use crate::cli::Dev;
+use crate::files::{self, GENERATED};
 use crate::pipeline::{self, Running};
 use crate::plan;
 use crate::process::{self, free_port};
@@ -42,6 +43,11 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     if let Some((running, _)) = &running {
         ui::answer(running.url());
     }
+    if !seen.whole && !process::interrupted() {
+        ui::say(
+            "there are too many files below `src` and `schemas` to watch them all: a change of some is not noticed",
+        );
+    }
     while !process::interrupted() {
         std::thread::sleep(Duration::from_millis(300));
         if let Some((server, _)) = &mut running
@@ -54,7 +60,7 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
             running = None;
         }
         let now = snapshot(&root);
-        if now == seen {
+        if now == seen || process::interrupted() {
             continue;
         }
         ui::say("\nchanged; building again");
@@ -72,8 +78,9 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
 
 /// With what was recorded for it: the cloud's tool may bundle while it runs.
 fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> Result<(Running, Recording)> {
-    let project = Project::open(Some(root))?;
+    let (project, alone) = Project::open_to_write(Some(root))?;
     report(&project.plan()?.apply(false)?);
+    drop(alone);
     pipeline::prepare(&project, tools)?;
     let recording = recording::make(&project, tools)?;
     let build = Build { root, manifest: &project.manifest, tools };
@@ -88,22 +95,21 @@ fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> 
 }
 
 /// When each of the user's files that a build reads was last changed; what the build itself writes is not among them.
-fn snapshot(root: &Path) -> BTreeMap<PathBuf, SystemTime> {
-    let mut files = BTreeMap::new();
-    for name in ["mcp.toml", "package.json", "tsconfig.json", ".env", "schemas", "src"] {
-        watch(&root.join(name), &mut files);
-    }
-    files
+#[derive(Default, PartialEq)]
+struct Snapshot {
+    files: BTreeMap<String, SystemTime>,
+    /// Whether these are all of them.
+    whole: bool,
 }
 
-fn watch(path: &Path, files: &mut BTreeMap<PathBuf, SystemTime>) {
+fn snapshot(root: &Path) -> Snapshot {
+    let mut files = BTreeMap::new();
+    let watched = ["mcp.toml", "package.json", "tsconfig.json", ".env", "schemas", "src"];
     // A file that vanishes while we look is a change like any other.
-    if path.ends_with("src/generated") {
-        return;
-    }
-    if let Ok(entries) = std::fs::read_dir(path) {
-        entries.flatten().for_each(|entry| watch(&entry.path(), files));
-    } else if let Ok(modified) = std::fs::metadata(path).and_then(|meta| meta.modified()) {
-        files.insert(path.to_owned(), modified);
-    }
+    let whole = files::walk(root, &watched, &[GENERATED], &mut |_, name, found| {
+        if let Ok(modified) = found.modified() {
+            files.insert(name.to_owned(), modified.into_std());
+        }
+    });
+    Snapshot { files, whole }
 }

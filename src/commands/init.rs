@@ -7,6 +7,7 @@ use clap::ValueEnum as _;
 
 use super::{End, chosen, dry_run, mend};
 use crate::cli::{Example, Init};
+use crate::files::{self, Exclusive};
 use crate::manifest::{self, names};
 use crate::plan::{self, Plan};
 use crate::project::Project;
@@ -43,6 +44,8 @@ pub fn run(args: Init, dir: Option<&Path>) -> Result<End> {
         [] => ask_targets(mode)?,
         named => chosen(named, &every)?,
     };
+    let _alone = alone(&root)?;
+    refuse_occupied(&root)?;
     let plan = plan(&root, &Birth::new(name.clone(), description, &targets), example)?;
     if args.dry_run {
         return dry_run(&plan);
@@ -68,7 +71,21 @@ pub fn plan(root: &Path, birth: &Birth, example: Example) -> Result<Plan> {
     files.0.extend(template::birth(&manifest)?.0);
     // An example's handlers take the place of the starters.
     files.0.extend(examples.0);
-    Plan::new(root, files, Some(text))
+    Plan::new(root, files, None, Some(text))
+}
+
+/// Two at once must not both find the folder empty, nor both make it.
+fn alone(root: &Path) -> Result<Option<Exclusive>> {
+    let root = std::path::absolute(root).with_context(|| format!("cannot use `{}`", root.display()))?;
+    loop {
+        let nearest = || root.ancestors().find(|dir| dir.is_dir());
+        let Some(found) = nearest() else { return Ok(None) };
+        let alone = Exclusive::to_write(found)?;
+        // It may have been made while we waited.
+        if nearest() == Some(found) {
+            return Ok(Some(alone));
+        }
+    }
 }
 
 fn base(dir: Option<&Path>) -> PathBuf {
@@ -119,7 +136,7 @@ fn refuse_occupied(root: &Path) -> Result<()> {
     if entries.next().is_none() || plan::is_interrupted_init(root)? {
         return Ok(());
     }
-    let project = root.join(manifest::FILE).exists();
+    let project = files::is_there(root, manifest::FILE);
     if project && plan::was_interrupted(root)? {
         mend(&Project::open(Some(root))?)?;
     }

@@ -14,7 +14,7 @@ use crate::project::Project;
 use crate::ui;
 
 pub fn run(action: KeysAction, dir: Option<&Path>) -> Result<End> {
-    let project = Project::open(dir)?;
+    let (project, _alone) = Project::open_to_write(dir)?;
     if project.manifest.access.auth != Auth::ApiKey {
         bail!(
             "the server asks for no API keys; nothing was done\nhint: write `auth = \"api-key\"` in `[access]` of `{}`",

@@ -6,13 +6,14 @@ use anyhow::{Result, bail};
 
 use super::{End, dry_run, mend, report, say_what_to_install};
 use crate::cli::Remove;
+use crate::files;
 use crate::manifest::{Kind, edit};
 use crate::packages;
 use crate::project::Project;
 use crate::ui;
 
 pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
-    let project = Project::open(dir)?;
+    let (project, _alone) = Project::open_to_write(dir)?;
     let declared = project.manifest.declared(kind);
     let (noun, name) = (kind.noun(), &args.name);
     if !declared.iter().any(|(known, _)| known == name) {
@@ -33,7 +34,7 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
     report(&plan.apply(false)?);
     ui::say(format_args!("took the {noun} `{name}` out of mcp.toml"));
     let handler = kind.handler(name);
-    if project.root.join(&handler).exists() {
+    if files::is_there(&project.root, &handler) {
         // It imports the types of what is gone.
         ui::say(format_args!(
             "`{handler}` is yours and stays; the project does not compile until you delete it or bring the {noun} back"

@@ -29,7 +29,7 @@ pub fn files(plan: &Plan) -> Vec<Entry<'_>> {
 }
 
 pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
-    let project = Project::open(dir)?;
+    let (project, _alone) = Project::open_to_write(dir)?;
     project::print(&project.warnings);
     let plan = project.plan()?;
     let drift = plan.drift();

@@ -134,7 +134,9 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     let _recording = recording::make(project, tools)?;
     let (mut runs, mut ready, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for target in targets {
-        let prepared = (target.cloud.prepare)(&context).iter().try_for_each(|step| pipeline::run_step(target, step));
+        let prepared = (target.cloud.prepare)(&context)
+            .iter()
+            .try_for_each(|step| pipeline::run_step(target, &project.root, step));
         match prepared.and_then(|()| one(target, &context.build, &args.calls.call)) {
             Ok(run) => {
                 if run.report.ok() {

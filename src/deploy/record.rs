@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::files::{self, Exclusive};
 use crate::manifest::PRODUCTION;
 use crate::plan;
 use crate::process::{self, Cmd, Io};
@@ -146,7 +147,7 @@ impl Deployment {
 impl Record {
     pub fn read(root: &Path) -> Result<Self> {
         let path = root.join(FILE);
-        match std::fs::read_to_string(&path) {
+        match files::read(root, FILE, files::ANY) {
             Ok(text) => serde_json::from_str(&text).with_context(|| {
                 format!("`{}` is not what mcp-deploy wrote\nhint: restore it with git", path.display())
             }),
@@ -225,10 +226,10 @@ impl Record {
     }
 
     fn change(root: &Path, change: impl FnOnce(&mut Record)) -> Result<()> {
-        let _alone = alone();
+        let _alone = (alone(), Exclusive::to_write(root)?);
         let mut record = Self::read(root)?;
         change(&mut record);
-        plan::replace(&root.join(FILE), &(serde_json::to_string_pretty(&record)? + "\n"))
+        plan::replace(root, FILE, &(serde_json::to_string_pretty(&record)? + "\n"))
     }
 }
 

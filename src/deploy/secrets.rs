@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use crate::files::{self, Exclusive, home_of};
 use crate::manifest::Manifest;
 use crate::plan;
 use crate::process::{self, Cmd, Io, ToolFailed};
@@ -13,15 +14,18 @@ pub const FILE: &str = ".env";
 
 /// Every entry of the project's `.env`, in its order.
 pub fn file(root: &Path) -> Result<Vec<(String, String)>> {
-    let path = root.join(FILE);
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let entries = dotenvy::from_path_iter(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let path = home_of(root).join(FILE);
     // The parser's error would quote the line, and with it perhaps a secret.
-    entries
+    dotenvy::from_read_iter(text(root)?.as_bytes())
         .map(|entry| entry.map_err(|_| anyhow!("`{}` has a line that is not `NAME=value`", path.display())))
         .collect()
+}
+
+/// A stage's copy has a link only; the file itself is read.
+fn text(root: &Path) -> Result<String> {
+    let home = home_of(root);
+    let text = files::read_if_there(home, FILE, files::ANY);
+    Ok(text.with_context(|| format!("cannot read `{}`", home.join(FILE).display()))?.unwrap_or_default())
 }
 
 /// The declared settings and secrets that `.env` gives a value, for local runs.
@@ -48,18 +52,14 @@ pub fn set(root: &Path, name: &str, value: &str) -> Result<()> {
         );
     }
     let quote = if value.contains(['\'', '\n', '\r']) { '"' } else { '\'' };
-    let path = root.join(FILE);
-    let old = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
-    };
+    let _alone = Exclusive::to_write(root)?;
+    let old = text(root)?;
     let mut text: String = old.lines().filter(|line| !sets(line, name)).map(|line| format!("{line}\n")).collect();
     text.push_str(&format!("{name}={quote}{value}{quote}\n"));
-    plan::replace_private(&path, &text)?;
+    plan::replace_private(root, FILE, &text)?;
     let read_back = file(root)?.into_iter().rev().find(|(known, _)| known == name);
     if read_back.is_none_or(|(_, back)| back != value) {
-        plan::replace_private(&path, &old)?;
+        plan::replace_private(root, FILE, &old)?;
         bail!(
             "the value cannot be written to `.env` without changing it\nhint: set `{name}` as an environment variable when you ship"
         );
@@ -75,13 +75,13 @@ fn sets(line: &str, name: &str) -> bool {
 
 /// Takes one value out of `.env`; false when there is none.
 pub fn remove(root: &Path, name: &str) -> Result<bool> {
-    let path = root.join(FILE);
+    let _alone = Exclusive::to_write(root)?;
     if !file(root)?.iter().any(|(known, _)| known == name) {
         return Ok(false);
     }
-    let old = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let old = text(root)?;
     let text: String = old.lines().filter(|line| !sets(line, name)).map(|line| format!("{line}\n")).collect();
-    plan::replace_private(&path, &text)?;
+    plan::replace_private(root, FILE, &text)?;
     if file(root)?.iter().any(|(known, _)| known == name) {
         bail!("`{name}` is still in `.env`\nhint: take it out by hand");
     }
@@ -97,7 +97,7 @@ pub fn is_ignored(root: &Path) -> bool {
         // No repository yet, or no git: what `.gitignore` will mean.
         Err(_) => {}
     }
-    let listed = std::fs::read_to_string(root.join(".gitignore")).unwrap_or_default();
+    let listed = files::read(root, ".gitignore", files::ANY).unwrap_or_default();
     listed.lines().any(|line| [FILE, "/.env", ".env*", ".env.*"].contains(&line.trim()) && line.trim() != ".env.*")
 }
 

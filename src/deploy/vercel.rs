@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::record::Deployment;
 use super::{Cloud, Context, Deployed, Login, Problem, Progress, Values, missing_secrets, unset_here};
+use crate::files;
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::Step;
 use crate::toolchain::ToolId;
@@ -46,7 +47,7 @@ fn is_linked(context: &Context<'_>) -> bool {
 }
 
 fn linked_file(context: &Context<'_>) -> Value {
-    let file = std::fs::read_to_string(context.build.root.join(".vercel/project.json")).unwrap_or_default();
+    let file = files::read(context.build.root, ".vercel/project.json", files::PARSED).unwrap_or_default();
     serde_json::from_str(&file).unwrap_or_default()
 }
 

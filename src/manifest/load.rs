@@ -8,6 +8,7 @@ use toml_edit::Document;
 use super::fault::{Fault, Position, Severity};
 use super::reader::Reader;
 use super::{FILE, Manifest, sections};
+use crate::files;
 
 /// What reading the manifest gave: a manifest only when no fault is an error.
 pub struct Loaded {
@@ -19,11 +20,14 @@ pub struct Loaded {
 /// Reads `mcp.toml` and the schema files it names from the project folder `dir`.
 pub fn load(dir: &Path) -> anyhow::Result<Loaded> {
     let path = dir.join(FILE);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let (manifest, faults) = parse(&text, &|name| {
-        std::fs::read_to_string(dir.join(name)).map_err(|error| format!("cannot read `{name}`: {error}"))
-    });
+    let text = files::read(dir, FILE, files::PARSED).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let (manifest, faults) = parse(&text, &|name| read_schema(dir, name));
     Ok(Loaded { text, manifest, faults })
+}
+
+/// The text of a file that `input_schema` or `output_schema` names.
+pub fn read_schema(dir: &Path, name: &str) -> Result<String, String> {
+    files::read(dir, name, files::PARSED).map_err(|error| format!("cannot read `{name}`: {error}"))
 }
 
 /// The pure part of [`load`]; `read` gives the text of a file named by `input_schema` or `output_schema`.

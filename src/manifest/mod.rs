@@ -27,7 +27,7 @@ pub mod uri_template;
 pub use fault::{Fault, Position, Severity};
 pub use json_schema::json_schema;
 pub use lambda::*;
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, load, parse, read_schema};
 pub use reader::nearest;
 
 use std::time::Duration;

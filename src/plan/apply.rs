@@ -2,18 +2,15 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::{Action, LOCK_FILE, Owner, Plan};
+use crate::files::{self, Exclusive, Folder, Link};
 use crate::manifest;
 use crate::process;
-
-/// Ends the name of a file that is being written; the next run overwrites or ignores a leftover.
-pub const TEMPORARY: &str = ".mcp-deploy-tmp";
 
 /// What was done, by path.
 #[derive(Debug, Default)]
@@ -59,13 +56,6 @@ impl fmt::Display for PutBack {
     }
 }
 
-/// Where the new text of `path` is written before it takes its place. A symbolic link keeps being one.
-pub fn temporary(path: &Path) -> PathBuf {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    path.with_file_name(format!(".{name}{TEMPORARY}"))
-}
-
 impl Plan {
     /// Writes the plan. An error or Ctrl-C in the middle puts everything back; being killed in the middle
     /// leaves a lock file that knows both versions of every file, so that the next run finishes the work.
@@ -73,12 +63,38 @@ impl Plan {
         if !force {
             self.unedited()?;
         }
-        let mut undo = Undo::default();
-        let result = self.write_all(&mut undo);
+        if self.is_noop() {
+            return Ok(Applied::default());
+        }
+        let mut made = Made::default();
+        let result = made.create(&self.root).and_then(|()| {
+            let mut undo = Undo::of(&self.root)?;
+            let result = self.write_all(&mut undo);
+            if result.is_err() {
+                undo.roll_back();
+            }
+            result
+        });
         if result.is_err() {
-            undo.roll_back();
+            made.roll_back();
         }
         result
+    }
+
+    /// Somebody may have saved the manifest since it was read.
+    fn compare(&self, undo: &Undo) -> Result<()> {
+        let found = match undo.folder.read_bytes(manifest::FILE, files::ANY) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(|| undo.failed("read", manifest::FILE)),
+        };
+        if found.as_deref() != self.read.as_deref().map(str::as_bytes) {
+            bail!(
+                "`{}` was changed meanwhile, so nothing was written\nhint: run the command again, which goes by what it says now",
+                manifest::FILE
+            );
+        }
+        Ok(())
     }
 
     /// Fails where applying without force would: a generated file was edited by hand.
@@ -91,189 +107,211 @@ impl Plan {
 
     fn write_all(&self, undo: &mut Undo) -> Result<Applied> {
         let mut applied = Applied::default();
-        if self.is_noop() {
-            return Ok(applied);
-        }
+        self.compare(undo)?;
         for leftover in &self.leftovers {
             fault_point();
-            fs::remove_file(leftover).with_context(|| format!("cannot delete `{}`", leftover.display()))?;
+            undo.folder.remove_file(leftover).with_context(|| undo.failed("delete", leftover))?;
         }
-        undo.create_dirs(&self.root)?;
-        undo.write(&self.root.join(LOCK_FILE), &self.lock_during().text())?;
+        undo.write(LOCK_FILE, Link::Refused, &self.lock_during().text())?;
         for change in &self.changes {
             if process::interrupted() {
                 bail!(PutBack);
             }
-            let path = self.root.join(&change.path);
+            let path = &change.path;
             if change.action == Action::Conflict {
-                let original = undo.set_aside(&path)?;
-                applied.originals.push(relative(&self.root, &original));
+                applied.originals.push(undo.set_aside(path)?);
             }
             match (change.action, &change.text) {
                 (Action::Create, Some(text)) => {
-                    undo.write(&path, text)?;
-                    applied.created.push(change.path.clone());
+                    undo.write(path, Link::Refused, text)?;
+                    applied.created.push(path.clone());
                 }
                 (Action::Update | Action::Conflict, Some(text)) => {
-                    undo.write(&path, text)?;
-                    applied.updated.push(change.path.clone());
+                    undo.write(path, Link::Refused, text)?;
+                    applied.updated.push(path.clone());
                 }
                 (Action::Delete, _) => {
-                    undo.delete(&self.root, &path)?;
-                    applied.deleted.push(change.path.clone());
+                    undo.delete(path)?;
+                    applied.deleted.push(path.clone());
                 }
                 // A killed run may have made its folder already.
-                (Action::Keep, None) => undo.prune(&self.root, &path),
-                (Action::Keep, Some(_)) if change.owner == Owner::User => applied.kept.push(change.path.clone()),
+                (Action::Keep, None) => undo.prune(path),
+                (Action::Keep, Some(_)) if change.owner == Owner::User => applied.kept.push(path.clone()),
                 _ => {}
             }
         }
+        self.compare(undo)?;
         if let Some(text) = &self.manifest {
-            undo.write(&self.root.join(manifest::FILE), text)?;
+            undo.write(manifest::FILE, Link::Kept, text)?;
         }
-        undo.write(&self.root.join(LOCK_FILE), &self.lock_after().text())?;
+        undo.write(LOCK_FILE, Link::Refused, &self.lock_after().text())?;
         Ok(applied)
     }
 }
 
-fn relative(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
-}
-
-/// Replaces one file outside of any plan, in one step; folders are made as needed.
-pub fn replace(path: &Path, text: &str) -> Result<()> {
-    Undo::default().write(path, text)
+/// Replaces one file of the project `root` outside of any plan, in one step; folders are made as needed. Who read the file before
+/// holds [`Exclusive::to_write`] since then.
+pub fn replace(root: &Path, name: &str, text: &str) -> Result<()> {
+    alone(root, name, text, None)
 }
 
 /// The same for a file that nobody but its owner may read.
-pub fn replace_private(path: &Path, text: &str) -> Result<()> {
-    let failed = || format!("cannot write `{}`", path.display());
-    if !path.exists() {
-        fs::write(path, "").with_context(failed)?;
+pub fn replace_private(root: &Path, name: &str, text: &str) -> Result<()> {
+    alone(root, name, text, Some(0o600))
+}
+
+fn alone(root: &Path, name: &str, text: &str, mode: Option<u32>) -> Result<()> {
+    let _alone = Exclusive::to_write(root)?;
+    let mut undo = Undo::of(root)?;
+    for leftover in undo.folder.leftovers(std::iter::once(name)).with_context(|| undo.failed("write", name))? {
+        undo.folder.remove_file(&leftover).with_context(|| undo.failed("delete", &leftover))?;
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).with_context(failed)?;
-    Undo::default().write(path, text)
+    let result = undo.replace(name, Link::Kept, text, mode);
+    if result.is_err() {
+        undo.roll_back();
+    }
+    result
 }
 
-/// What to put back when a later step fails, newest last.
+/// Folders that were made for the project itself, outermost first: where they are is for the user to say.
 #[derive(Default)]
-struct Undo(Vec<Step>);
+struct Made(Vec<PathBuf>);
 
-enum Step {
-    /// The file was not there.
-    Remove(PathBuf),
-    RemoveDir(PathBuf),
-    CreateDir(PathBuf),
-    Restore(PathBuf, Vec<u8>),
-}
-
-impl Undo {
-    fn create_dirs(&mut self, dir: &Path) -> Result<()> {
+impl Made {
+    fn create(&mut self, root: &Path) -> Result<()> {
         let missing: Vec<&Path> =
-            dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+            root.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
         for dir in missing.into_iter().rev() {
             fault_point();
             fs::create_dir(dir).with_context(|| format!("cannot create the folder `{}`", dir.display()))?;
-            self.0.push(Step::RemoveDir(dir.to_owned()));
+            self.0.push(dir.to_owned());
         }
         Ok(())
     }
 
-    /// Replaces the file in one step: readers see the old or the new text, never a part.
-    fn write(&mut self, path: &Path, text: &str) -> Result<()> {
-        let failed = || format!("cannot write `{}`", path.display());
-        if let Some(parent) = path.parent() {
-            self.create_dirs(parent)?;
+    fn roll_back(self) {
+        self.0.into_iter().rev().for_each(|dir| drop(fs::remove_dir(dir)));
+    }
+}
+
+/// What to put back when a later step fails, newest last.
+struct Undo {
+    root: PathBuf,
+    folder: Folder,
+    steps: Vec<Step>,
+}
+
+enum Step {
+    /// The file was not there.
+    Remove(String),
+    RemoveDir(String),
+    CreateDir(String),
+    Restore(String, Vec<u8>),
+}
+
+impl Undo {
+    fn of(root: &Path) -> Result<Self> {
+        let folder = Folder::open(root).with_context(|| format!("cannot open `{}`", root.display()))?;
+        Ok(Undo { root: root.to_owned(), folder, steps: Vec::new() })
+    }
+
+    fn failed(&self, what: &str, name: &str) -> String {
+        format!("cannot {what} `{}`", self.root.join(name).display())
+    }
+
+    fn create_dirs(&mut self, name: &str) -> Result<()> {
+        for dir in self.folder.missing_parents(name).with_context(|| self.failed("write", name))? {
+            fault_point();
+            let failed = || format!("cannot create the folder `{}`", self.root.join(&dir).display());
+            self.folder.create_dir(&dir).with_context(failed)?;
+            self.steps.push(Step::RemoveDir(dir));
         }
-        let old = match fs::read(path) {
+        Ok(())
+    }
+
+    fn write(&mut self, name: &str, link: Link, text: &str) -> Result<()> {
+        self.replace(name, link, text, None)
+    }
+
+    /// Replaces the file in one step: readers see the old or the new text, never a part.
+    fn replace(&mut self, name: &str, link: Link, text: &str, mode: Option<u32>) -> Result<()> {
+        self.create_dirs(name)?;
+        let shown = self.failed("write", name);
+        let failed = || shown.clone();
+        let new = self.folder.begin(name, link, mode).with_context(failed)?;
+        let old = match self.folder.read_bytes(&new.name, files::ANY) {
             Ok(bytes) => Some(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(failed),
         };
-        let temporary = temporary(path);
-        let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         fault_point();
-        self.0.push(Step::Remove(temporary.clone()));
-        // A private file must not be readable for a moment either.
-        let mode = fs::metadata(path).map_or(0o666, |metadata| metadata.permissions().mode());
-        let mut file = fs::File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(mode)
-            .open(&temporary)
-            .with_context(failed)?;
-        file.write_all(text.as_bytes()).with_context(failed)?;
-        drop(file);
-        if old.is_some() {
-            // The process's umask may have taken bits that the file had.
-            fs::set_permissions(&temporary, fs::Permissions::from_mode(mode)).with_context(failed)?;
-        }
+        self.steps.push(Step::Remove(new.temporary.clone()));
+        new.write(text.as_bytes()).with_context(failed)?;
         fault_point();
-        fs::rename(&temporary, path).with_context(failed)?;
-        self.0.push(match old {
-            Some(bytes) => Step::Restore(path.to_owned(), bytes),
-            None => Step::Remove(path.to_owned()),
+        new.commit().with_context(failed)?;
+        self.steps.push(match old {
+            Some(bytes) => Step::Restore(new.name, bytes),
+            None => Step::Remove(new.name),
         });
         Ok(())
     }
 
-    fn delete(&mut self, root: &Path, path: &Path) -> Result<()> {
-        let failed = || format!("cannot delete `{}`", path.display());
-        let bytes = fs::read(path).with_context(failed)?;
+    fn delete(&mut self, name: &str) -> Result<()> {
+        let shown = self.failed("delete", name);
+        let failed = || shown.clone();
+        let bytes = self.folder.read_bytes(name, files::ANY).with_context(failed)?;
         fault_point();
-        fs::remove_file(path).with_context(failed)?;
-        self.0.push(Step::Restore(path.to_owned(), bytes));
-        self.prune(root, path);
+        self.folder.remove_file(name).with_context(failed)?;
+        self.steps.push(Step::Restore(name.to_owned(), bytes));
+        self.prune(name);
         Ok(())
     }
 
     /// Takes away the folders of a file that hold nothing any more; one that still does refuses to go.
-    fn prune(&mut self, root: &Path, path: &Path) {
-        for dir in path.ancestors().skip(1).take_while(|dir| *dir != root) {
-            match fs::remove_dir(dir) {
-                Ok(()) => self.0.push(Step::CreateDir(dir.to_owned())),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+    fn prune(&mut self, name: &str) {
+        for dir in Path::new(name).ancestors().skip(1).filter_map(Path::to_str).filter(|dir| !dir.is_empty()) {
+            match self.folder.remove_dir(dir) {
+                Ok(()) => self.steps.push(Step::CreateDir(dir.to_owned())),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(_) => break,
             }
         }
     }
 
     /// Keeps the user's version as `NAME.orig`, or the first free `NAME.orig.N`.
-    fn set_aside(&mut self, path: &Path) -> Result<PathBuf> {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    fn set_aside(&mut self, name: &str) -> Result<String> {
         let candidates = std::iter::once(format!("{name}.orig")).chain((2..).map(|n| format!("{name}.orig.{n}")));
-        let original = candidates.map(|name| path.with_file_name(name)).find(|path| !path.exists());
-        let original = original.context("no free name for the original")?;
-        let failed = || format!("cannot move `{}` to `{}`", path.display(), original.display());
-        let bytes = fs::read(path).with_context(failed)?;
+        let is_free = |original: &String| self.folder.metadata(original).is_ok_and(|found| found.is_none());
+        let original = candidates.take(MOST_ORIGINALS).find(is_free).context("no free name for the original")?;
+        let failed = || format!("cannot move `{name}` to `{original}`");
+        let bytes = self.folder.read_bytes(name, files::ANY).with_context(failed)?;
         fault_point();
         // In one step: killed here, we find the file missing next time and the original complete.
-        fs::rename(path, &original).with_context(failed)?;
-        self.0.push(Step::Restore(path.to_owned(), bytes));
-        self.0.push(Step::Remove(original.clone()));
+        self.folder.set_aside(name, &original).with_context(failed)?;
+        self.steps.push(Step::Restore(name.to_owned(), bytes));
+        self.steps.push(Step::Remove(original.clone()));
         Ok(original)
     }
 
     /// Best effort by design: it runs because something failed already, and that error is the one to report.
     fn roll_back(self) {
-        for step in self.0.into_iter().rev() {
+        for step in self.steps.into_iter().rev() {
             let _ = match step {
-                Step::Remove(path) => fs::remove_file(path),
-                Step::RemoveDir(path) => fs::remove_dir(path),
-                Step::CreateDir(path) => fs::create_dir(path),
+                Step::Remove(name) => self.folder.remove_file(&name),
+                Step::RemoveDir(name) => self.folder.remove_dir(&name),
+                Step::CreateDir(name) => self.folder.create_dir(&name),
                 // Whole again or not at all, should we be killed here too.
-                Step::Restore(path, bytes) => {
-                    let temporary = temporary(&path);
-                    let mode = fs::metadata(&path).map(|meta| meta.permissions());
-                    fs::write(&temporary, bytes)
-                        .and_then(|()| mode.map_or(Ok(()), |mode| fs::set_permissions(&temporary, mode)))
-                        .and_then(|()| fs::rename(&temporary, path))
-                }
+                Step::Restore(name, bytes) => self
+                    .folder
+                    .begin(&name, Link::Refused, None)
+                    .and_then(|old| old.write(&bytes).and_then(|()| old.commit())),
             };
         }
     }
 }
+
+/// A folder that has more of them than this holds something else.
+const MOST_ORIGINALS: usize = 10_000;
 
 /// Lets a test kill the program before its n-th change to the disk (debug builds only).
 fn fault_point() {
@@ -302,7 +340,7 @@ mod tests {
     }
 
     fn apply(root: &Path, files: &[(&str, Owner, &str)], force: bool) -> Result<Applied> {
-        Plan::new(root, want(files), None)?.apply(force)
+        Plan::new(root, want(files), None, None)?.apply(force)
     }
 
     #[test]
@@ -311,22 +349,32 @@ mod tests {
         let root = dir.path();
         apply(
             root,
-            &[("gen/a", Owner::Generated, "1"), ("gen/b", Owner::Generated, "1"), ("mine", Owner::User, "1")],
+            &[
+                ("src/generated/a", Owner::Generated, "1"),
+                ("src/generated/b", Owner::Generated, "1"),
+                ("mine", Owner::User, "1"),
+            ],
             false,
         )
         .unwrap();
         fs::write(root.join("mine"), "edited").unwrap();
-        let second = apply(root, &[("gen/a", Owner::Generated, "2"), ("mine", Owner::User, "2")], false).unwrap();
+        let second =
+            apply(root, &[("src/generated/a", Owner::Generated, "2"), ("mine", Owner::User, "2")], false).unwrap();
         assert_eq!(
             (second.updated, second.deleted, second.kept),
-            (vec!["gen/a".into()], vec!["gen/b".into()], vec!["mine".into()])
+            (vec!["src/generated/a".into()], vec!["src/generated/b".into()], vec!["mine".into()])
         );
         assert_eq!(fs::read_to_string(root.join("mine")).unwrap(), "edited");
-        assert!(!root.join("gen/b").exists());
+        assert!(!root.join("src/generated/b").exists());
         assert!(
-            Plan::new(root, want(&[("gen/a", Owner::Generated, "2"), ("mine", Owner::User, "2")]), None)
-                .unwrap()
-                .is_noop()
+            Plan::new(
+                root,
+                want(&[("src/generated/a", Owner::Generated, "2"), ("mine", Owner::User, "2")]),
+                None,
+                None
+            )
+            .unwrap()
+            .is_noop()
         );
     }
 
@@ -334,18 +382,22 @@ mod tests {
     fn a_conflict_writes_nothing_until_forced() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
-        apply(root, &[("a", Owner::Generated, "1"), ("b", Owner::Generated, "1")], false).unwrap();
-        fs::write(root.join("b"), "edited").unwrap();
-        let next = [("a", Owner::Generated, "2"), ("b", Owner::Generated, "2")];
+        apply(root, &[("template.yaml", Owner::Generated, "1"), ("vercel.json", Owner::Generated, "1")], false)
+            .unwrap();
+        fs::write(root.join("vercel.json"), "edited").unwrap();
+        let next = [("template.yaml", Owner::Generated, "2"), ("vercel.json", Owner::Generated, "2")];
         let error = apply(root, &next, false).unwrap_err().to_string();
-        assert!(error.contains("1 generated file was edited by hand, so nothing was written:\n  b\n"), "{error}");
-        assert_eq!(fs::read_to_string(root.join("a")).unwrap(), "1");
+        assert!(
+            error.contains("1 generated file was edited by hand, so nothing was written:\n  vercel.json\n"),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(root.join("template.yaml")).unwrap(), "1");
         let forced = apply(root, &next, true).unwrap();
-        assert_eq!(forced.originals, ["b.orig"]);
-        assert_eq!(fs::read_to_string(root.join("b.orig")).unwrap(), "edited");
-        assert_eq!(fs::read_to_string(root.join("b")).unwrap(), "2");
-        fs::write(root.join("b"), "edited again").unwrap();
-        assert_eq!(apply(root, &next, true).unwrap().originals, ["b.orig.2"]);
+        assert_eq!(forced.originals, ["vercel.json.orig"]);
+        assert_eq!(fs::read_to_string(root.join("vercel.json.orig")).unwrap(), "edited");
+        assert_eq!(fs::read_to_string(root.join("vercel.json")).unwrap(), "2");
+        fs::write(root.join("vercel.json"), "edited again").unwrap();
+        assert_eq!(apply(root, &next, true).unwrap().originals, ["vercel.json.orig.2"]);
     }
 
     #[test]

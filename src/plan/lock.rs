@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use toml_edit::{Document, Value};
 
+use crate::files;
+
 pub const FILE: &str = "mcp.lock";
 
 const HEADER: &str = "\
@@ -56,7 +58,7 @@ impl Lock {
 
     pub fn read(root: &Path) -> Result<Self> {
         let path = root.join(FILE);
-        match std::fs::read_to_string(&path) {
+        match files::read(root, FILE, files::PARSED) {
             Ok(text) => Self::parse(&text).with_context(|| {
                 format!(
                     "cannot use `{}`\nhint: restore it with git: its `project` marks what is deployed as yours. After a merge, take either side and run `mcp-deploy render --force`",
@@ -87,14 +89,26 @@ impl Lock {
                 Some(Value::Array(all)) => all.iter().filter_map(|hash| Some(hash.as_str()?.to_owned())).collect(),
                 _ => bail!("the entry of `{path}` is neither a hash nor a list of hashes"),
             };
+            if !is_generated(path) {
+                bail!("its entry `{path}` names no file that mcp-deploy generates");
+            }
             lock.files.insert(path.to_owned(), hashes);
         }
         if let Some(item) = document.as_table().get("unfinished") {
             let born =
                 item.get("born").and_then(|born| born.as_table_like()).context("it has no `[unfinished.born]`")?;
-            let born = born.iter().filter_map(|(path, hash)| Some((path.to_owned(), hash.as_str()?.to_owned())));
+            let born: BTreeMap<_, _> =
+                born.iter().filter_map(|(path, hash)| Some((path.to_owned(), hash.as_str()?.to_owned()))).collect();
+            if let Some(path) = born.keys().find(|path| !is_born(path)) {
+                bail!("its entry `{path}` names no file that mcp-deploy creates");
+            }
             let manifest = item.get("manifest").and_then(|hash| hash.as_str()).map(str::to_owned);
-            lock.unfinished = Some(Unfinished { manifest, born: born.collect() });
+            lock.unfinished = Some(Unfinished { manifest, born });
+        }
+        let unfinished =
+            lock.unfinished.iter().flat_map(|unfinished| unfinished.manifest.iter().chain(unfinished.born.values()));
+        if let Some(hash) = lock.files.values().flatten().chain(unfinished).find(|hash| !is_hash(hash)) {
+            bail!("its `{hash}` is no hash that mcp-deploy wrote");
         }
         Ok(lock)
     }
@@ -129,6 +143,42 @@ impl Lock {
     }
 }
 
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && is_hexadecimal(text)
+}
+
+fn is_hexadecimal(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Generated files outside of their own folder: the clouds' tools look for them there.
+const ELSEWHERE: [&str; 6] =
+    [".vercelignore", "public/robots.txt", "samconfig.toml", "template.yaml", "vercel.json", "wrangler.jsonc"];
+
+/// Whether templates can make a generated file of this path. The lock may name no other: it comes with a project that somebody
+/// else may have written, and what it names is overwritten, moved and deleted.
+pub fn is_generated(path: &str) -> bool {
+    ELSEWHERE.contains(&path) || path.strip_prefix("src/generated/").is_some_and(|name| name.split('/').all(is_name))
+}
+
+/// The user's files that a new project, or a new declaration, begins with.
+const BORN: [&str; 5] = [".env.example", ".gitignore", "README.md", "package.json", "tsconfig.json"];
+
+/// The same for a file of the user.
+pub fn is_born(path: &str) -> bool {
+    let below = |folder: &str, name: &str| {
+        ["src", "src/prompts", "src/resources", "src/tools", "test"].contains(&folder)
+            && is_name(name)
+            && name.ends_with(".ts")
+    };
+    BORN.contains(&path) || path.rsplit_once('/').is_some_and(|(folder, name)| below(folder, name))
+}
+
+fn is_name(part: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    !part.is_empty() && !part.starts_with('.') && part.chars().all(legal)
+}
+
 /// 128 random bits in hexadecimal.
 fn new_project() -> Result<String> {
     let mut bytes = [0; 16];
@@ -140,7 +190,7 @@ fn new_project() -> Result<String> {
 
 /// It stands in tags and in commands.
 fn is_project(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 32 && is_hexadecimal(text)
 }
 
 fn key(path: &str) -> Value {
@@ -156,12 +206,15 @@ mod tests {
         let id = new_project().unwrap();
         let mut lock = Lock::of(
             &id,
-            [("src/a.ts".to_owned(), vec!["1f".to_owned()]), ("odd \"name\"".to_owned(), vec!["a".into(), "b".into()])]
-                .into_iter(),
+            [
+                ("src/generated/a.ts".to_owned(), vec!["1f".repeat(32)]),
+                ("template.yaml".to_owned(), vec!["a".repeat(64), "b".repeat(64)]),
+            ]
+            .into_iter(),
         );
         assert_eq!(Lock::parse(&lock.text()).unwrap(), lock);
-        for manifest in [None, Some("2e".to_owned())] {
-            let born = [("src/tools/b.ts".to_owned(), "3d".to_owned())].into();
+        for manifest in [None, Some("2e".repeat(32))] {
+            let born = [("src/tools/b.ts".to_owned(), "3d".repeat(32))].into();
             lock.unfinished = Some(Unfinished { manifest, born });
             assert_eq!(Lock::parse(&lock.text()).unwrap(), lock);
         }
@@ -175,6 +228,42 @@ mod tests {
         assert!(is_project(&one) && one != other);
         let lock = Lock::of(&one, std::iter::empty());
         assert_eq!(lock.project_or_new().unwrap(), one);
+    }
+
+    #[test]
+    fn names_only_what_templates_make() {
+        let hash = "1f".repeat(32);
+        let of = |path: &str| Lock::parse(&format!("version = 1\n[files]\n{} = \"{hash}\"\n", key(path)));
+        let born = |path: &str| {
+            Lock::parse(&format!("version = 1\n[files]\n[unfinished]\n[unfinished.born]\n{} = \"{hash}\"\n", key(path)))
+        };
+        assert!(of("src/generated/mcp.ts").is_ok() && of("vercel.json").is_ok() && born("src/tools/a.ts").is_ok());
+        let foreign = [
+            "../x",
+            "/etc/passwd",
+            ".env",
+            "package.json",
+            "mcp.toml",
+            "mcp.lock",
+            "src/tools/x.ts",
+            "src/generated/../x.ts",
+            "src/generated/",
+            "src/generated/.git/config",
+            "src/generated//x",
+            "./vercel.json",
+            "src/generated",
+            "",
+        ];
+        for path in foreign {
+            let refused = of(path).unwrap_err().to_string();
+            assert!(refused.contains(&format!("its entry `{path}` names")), "{refused}");
+        }
+        for path in
+            ["../x.ts", "/x.ts", ".env", "mcp.toml", "src/tools/../x.ts", "src/.x.ts", "src/tools/a/b.ts", "test/x.sh"]
+        {
+            assert!(born(path).is_err(), "{path}");
+        }
+        assert!(Lock::parse("version = 1\n[files]\n\"vercel.json\" = \"a\\\"b\"\n").is_err());
     }
 
     #[test]

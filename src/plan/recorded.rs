@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-
 use super::replace;
+use crate::files;
 
 pub const FILE: &str = "src/generated/recorded.ts";
 
@@ -13,31 +12,27 @@ const MARK: &str = "// Recorded by record.ts";
 
 /// Puts the file back as it was rendered when this is dropped.
 pub struct Stub {
-    path: PathBuf,
+    root: PathBuf,
     text: String,
 }
 
 impl Stub {
     /// `text`: what was rendered.
     pub fn back(root: &Path, text: &str) -> Stub {
-        Stub { path: root.join(FILE), text: text.to_owned() }
+        Stub { root: root.to_owned(), text: text.to_owned() }
     }
 }
 
 impl Drop for Stub {
     fn drop(&mut self) {
-        if is_recording(&self.path) {
+        if files::read(&self.root, FILE, files::ANY).is_ok_and(|text| text.starts_with(MARK)) {
             // What cannot be put back does no harm: the server compares it with the files it was made with.
-            let _ = replace(&self.path, &self.text);
+            let _ = replace(&self.root, FILE, &self.text);
         }
     }
 }
 
 /// The hash that a recording stands for: a run that was killed leaves one, and that is no edit.
-pub(super) fn as_rendered(root: &Path, path: &str, known: &[String]) -> Result<Option<String>> {
-    Ok(if path == FILE && is_recording(&root.join(path)) { known.first().cloned() } else { None })
-}
-
-fn is_recording(path: &Path) -> bool {
-    std::fs::read_to_string(path).is_ok_and(|text| text.starts_with(MARK))
+pub(super) fn as_rendered(path: &str, text: &str, known: &[String]) -> Option<String> {
+    known.first().filter(|_| path == FILE && text.starts_with(MARK)).cloned()
 }

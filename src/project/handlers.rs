@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::files;
 use crate::manifest::{FILE, Fault, Kind, Manifest, Position, Severity};
 
 /// One error a declaration whose handler cannot be imported.
@@ -18,7 +19,7 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
                 message,
                 hint: Some(hint),
             };
-            match std::fs::read_to_string(root.join(&path)) {
+            match files::read(root, &path, files::ANY) {
                 Ok(text) if has_default_export(&text) => {
                     if let Some(other) = exported(&text).filter(|other| !other.is(kind, name)) {
                         faults.push(fault(

@@ -70,8 +70,8 @@ pub struct Step {
     pub title: &'static str,
     pub cmd: Cmd,
     pub limit: Duration,
-    /// A file that exists only while the command runs, unless the project has its own: path and text.
-    pub while_running: Option<(PathBuf, &'static str)>,
+    /// A file of the project that exists only while the command runs, unless the project has its own: name and text.
+    pub while_running: Option<(&'static str, &'static str)>,
 }
 
 impl Step {

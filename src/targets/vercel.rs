@@ -29,7 +29,7 @@ pub const TARGET: Target = Target {
 fn build(build: &Build<'_>) -> Vec<Step> {
     let cmd = build.tools.cmd(ToolId::Vercel).args(["build", "--prod", "--yes"]).current_dir(build.root);
     // Without a linked project the CLI asks the network for its settings; an empty set of them is what a new project has.
-    let settings = (build.root.join(".vercel/project.json"), "{\"settings\":{}}\n");
+    let settings = (".vercel/project.json", "{\"settings\":{}}\n");
     vec![Step { while_running: Some(settings), ..Step::new("build", cmd) }]
 }
 
