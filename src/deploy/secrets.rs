@@ -90,7 +90,9 @@ pub fn remove(root: &Path, name: &str) -> Result<bool> {
 
 /// Whether git leaves the file alone: only then may it hold secrets.
 pub fn is_ignored(root: &Path) -> bool {
-    let asked = Cmd::new("git").args(["check-ignore", "--quiet", "--", FILE]).current_dir(root);
+    // A repository names programs in its configuration, too.
+    let asked =
+        Cmd::new("git").args(["-c", "core.fsmonitor=false", "check-ignore", "--quiet", "--", FILE]).current_dir(root);
     match process::run(&asked, Io::Answer, Some(Duration::from_secs(10))) {
         Ok(_) => return true,
         Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(|failed| failed.code == Some(1)) => return false,

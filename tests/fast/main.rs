@@ -8,6 +8,7 @@ mod cli;
 mod connect;
 mod faults;
 mod golden;
+mod hostile;
 #[cfg(debug_assertions)]
 mod interruption;
 mod json;
