@@ -82,11 +82,11 @@ impl Plan {
     }
 
     /// Somebody may have saved the manifest since it was read.
-    fn compare(&self, undo: &Undo) -> Result<()> {
-        let found = match undo.folder.read_bytes(manifest::FILE, files::ANY) {
+    fn compare(&self, folder: &Folder) -> Result<()> {
+        let found = match folder.read_bytes(manifest::FILE, files::ANY) {
             Ok(bytes) => Some(bytes),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(error).with_context(|| undo.failed("read", manifest::FILE)),
+            Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", manifest::FILE)),
         };
         if found.as_deref() != self.read.as_deref().map(str::as_bytes) {
             bail!(
@@ -107,7 +107,7 @@ impl Plan {
 
     fn write_all(&self, undo: &mut Undo) -> Result<Applied> {
         let mut applied = Applied::default();
-        self.compare(undo)?;
+        self.compare(&undo.folder)?;
         for leftover in &self.leftovers {
             fault_point();
             undo.folder.remove_file(leftover).with_context(|| undo.failed("delete", leftover))?;
@@ -140,11 +140,14 @@ impl Plan {
                 _ => {}
             }
         }
-        self.compare(undo)?;
-        if let Some(text) = &self.manifest {
-            undo.write(manifest::FILE, Link::Kept, text)?;
+        let (lock, compare) = (self.lock_after().text(), |folder: &Folder| self.compare(folder));
+        match &self.manifest {
+            Some(text) => {
+                undo.replace(manifest::FILE, Link::Kept, text, None, compare)?;
+                undo.write(LOCK_FILE, Link::Refused, &lock)?;
+            }
+            None => undo.replace(LOCK_FILE, Link::Refused, &lock, None, compare)?,
         }
-        undo.write(LOCK_FILE, Link::Refused, &self.lock_after().text())?;
         Ok(applied)
     }
 }
@@ -166,7 +169,7 @@ fn alone(root: &Path, name: &str, text: &str, mode: Option<u32>) -> Result<()> {
     for leftover in undo.folder.leftovers(std::iter::once(name)).with_context(|| undo.failed("write", name))? {
         undo.folder.remove_file(&leftover).with_context(|| undo.failed("delete", &leftover))?;
     }
-    let result = undo.replace(name, Link::Kept, text, mode);
+    let result = undo.replace(name, Link::Kept, text, mode, |_| Ok(()));
     if result.is_err() {
         undo.roll_back();
     }
@@ -230,11 +233,18 @@ impl Undo {
     }
 
     fn write(&mut self, name: &str, link: Link, text: &str) -> Result<()> {
-        self.replace(name, link, text, None)
+        self.replace(name, link, text, None, |_| Ok(()))
     }
 
-    /// Replaces the file in one step: readers see the old or the new text, never a part.
-    fn replace(&mut self, name: &str, link: Link, text: &str, mode: Option<u32>) -> Result<()> {
+    /// Replaces the file in one step: readers see the old or the new text, never a part. `last` may still refuse.
+    fn replace(
+        &mut self,
+        name: &str,
+        link: Link,
+        text: &str,
+        mode: Option<u32>,
+        last: impl FnOnce(&Folder) -> Result<()>,
+    ) -> Result<()> {
         self.create_dirs(name)?;
         let shown = self.failed("write", name);
         let failed = || shown.clone();
@@ -248,6 +258,7 @@ impl Undo {
         self.steps.push(Step::Remove(new.temporary.clone()));
         new.write(text.as_bytes()).with_context(failed)?;
         fault_point();
+        last(&self.folder)?;
         new.commit().with_context(failed)?;
         self.steps.push(match old {
             Some(bytes) => Step::Restore(new.name, bytes),
@@ -313,15 +324,19 @@ impl Undo {
 /// A folder that has more of them than this holds something else.
 const MOST_ORIGINALS: usize = 10_000;
 
-/// Lets a test kill the program before its n-th change to the disk (debug builds only).
+/// Lets a test kill the program, or have it pause, before its n-th change to the disk (debug builds only).
 fn fault_point() {
     #[cfg(debug_assertions)]
     {
         use std::sync::atomic::{AtomicUsize, Ordering};
         static CHANGES: AtomicUsize = AtomicUsize::new(0);
-        let kill_at = std::env::var("MCP_DEPLOY_KILL_AT").ok().and_then(|text| text.parse().ok());
-        if kill_at == Some(CHANGES.fetch_add(1, Ordering::Relaxed)) {
+        let now = Some(CHANGES.fetch_add(1, Ordering::Relaxed));
+        let at = |variable| std::env::var(variable).ok().and_then(|text| text.parse().ok());
+        if at("MCP_DEPLOY_KILL_AT") == now {
             std::process::abort();
+        }
+        if at("MCP_DEPLOY_STOP_AT") == now {
+            let _stopped = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
         }
     }
 }
