@@ -6,6 +6,7 @@ mod failure;
 mod output;
 mod running;
 mod server;
+pub mod watchdog;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};

@@ -12,7 +12,7 @@ use rustix::process::{
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::GRACE;
+use super::{GRACE, watchdog};
 
 /// How a child hears of an interruption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,7 @@ impl Running {
         let child = spawn_patiently(command)?;
         let pid = Pid::from_child(&child);
         let entry = Entry { pid, role };
+        watchdog::watch(entry.number());
         alive.push(entry);
         Ok(Running { child, entry, status: None })
     }
@@ -89,6 +90,7 @@ impl Running {
         // In this order: until it is reaped its id belongs to nobody else, so the signal cannot hit a stranger.
         let mut alive = alive();
         self.entry.kill_all();
+        watchdog::forget(self.entry.number());
         alive.retain(|entry| *entry != self.entry);
         self.status = Some(self.child.wait()?);
         Ok(self.status)
@@ -134,6 +136,7 @@ impl Running {
         if self.entry.role == Role::Foreground {
             self.entry.send(Signal::KILL);
         }
+        watchdog::forget(self.entry.number());
         alive.retain(|entry| *entry != self.entry);
         let status = self.child.wait().unwrap_or_else(|_| ExitStatus::from_raw(SIGKILL));
         *self.status.insert(status)
@@ -165,6 +168,12 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 const SIGKILL: i32 = 9;
 
 impl Entry {
+    /// As kill(1) takes it.
+    fn number(self) -> i32 {
+        let pid = self.pid.as_raw_nonzero().get();
+        if self.role == Role::Foreground { pid } else { -pid }
+    }
+
     /// To the group where there is one of its own. A child that is gone already is no error.
     fn send(self, signal: Signal) {
         let sent = match self.role {

@@ -223,3 +223,44 @@ fn an_interruption_is_passed_on_and_waited_for() {
 fn a_second_interruption_kills_at_once() {
     assert_eq!(interrupt("trap '' TERM", 2), (String::new(), Some(143)));
 }
+
+#[test]
+#[ignore = "the program that a test below kills"]
+fn killed_program() {
+    let dir = std::path::PathBuf::from(std::env::var_os("KILLED_DIR").expect("set by the test below"));
+    let file = dir.join("src/generated/recorded.ts");
+    let _stub = crate::plan::Stub::back(&dir, "// A stub\nexport {};\n");
+    std::fs::write(&file, "// Recorded by record.ts\n").unwrap();
+    // One that does not obey, and has a child; one that does; one that ended before.
+    let stubborn = "trap '' TERM; sleep 300 & echo $! > child; echo $$ > stubborn; wait; sleep 300";
+    let _stubborn = Server::spawn(&sh(stubborn).current_dir(&dir)).unwrap();
+    run(&sh("true"), Io::Quiet, None).unwrap();
+    let _ = run(&sh("echo $$ > obedient; exec sleep 300").current_dir(&dir), Io::Quiet, None);
+}
+
+/// SIGKILL, also of the whole group: nothing of it goes on, and the one file that was filled in for it is as it was.
+#[test]
+fn a_killed_program_leaves_nothing() {
+    use std::os::unix::process::CommandExt as _;
+
+    use rustix::process::{Pid, Signal, kill_process_group};
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("src/generated")).unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "process::tests::killed_program", "--ignored", "--quiet"])
+        .env("KILLED_DIR", dir.path())
+        .stdout(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let files = ["child", "stubborn", "obedient"].map(|name| dir.path().join(name));
+    wait_until("all run", || files.iter().all(|file| !read(file).is_empty()));
+    kill_process_group(Pid::from_child(&child), Signal::KILL).unwrap();
+    child.wait().unwrap();
+    for file in &files {
+        wait_until("nothing is left", || !alive(&read(file)));
+    }
+    let recorded = dir.path().join("src/generated/recorded.ts");
+    wait_until("it is put back", || std::fs::read_to_string(&recorded).unwrap() == "// A stub\nexport {};\n");
+    assert!(!recorded.with_file_name("recorded.ts.partial").exists());
+}

@@ -1,0 +1,36 @@
+# Outlives the program that started it by a moment. Standard input says what runs, and ends when the program does, however that
+# ended: then whatever still runs is asked to end, killed when it does not, and a file that was filled in for it is put back.
+trap '' INT TERM HUP
+what= file= text=
+end='
+'
+while IFS= read -r line; do
+  rest=${line#?}
+  case $line in
+    +*) what="$what $rest" ;;
+    -*)
+      left=
+      for one in $what; do [ "$one" = "$rest" ] || left="$left $one"; done
+      what=$left
+      ;;
+    '='*) file=$rest text= ;;
+    '|'*) text=$text$rest$end ;;
+    '!'*) file= ;;
+  esac
+done
+any() {
+  for one in $what; do kill -s "$1" -- "$one" && found=yes; done 2>/dev/null
+}
+any TERM
+tries=0 found=yes
+while [ -n "$what" ] && [ "$found" ] && [ $tries -lt 30 ]; do
+  found= tries=$((tries + 1))
+  any 0
+  [ -z "$found" ] || sleep 0.1
+done
+any KILL
+if [ -n "$file" ] && IFS= read -r first <"$file"; then
+  case $first in
+    '// Recorded by '*) rm -f "$file.partial" && (set -C && printf %s "$text" >"$file.partial") && mv -f "$file.partial" "$file" ;;
+  esac
+fi 2>/dev/null
