@@ -248,6 +248,7 @@ pub fn run_locally(
         budgets: running.guest.budget.clone(),
         timeout: build.manifest.longest_timeout() + Duration::from_secs(10),
         max_body_bytes: build.manifest.limits.max_body,
+        deployments: Vec::new(),
     };
     let report = prove(options, Some(contract(build.manifest, Some(target))), on_check)?;
     running.still_runs()?;

@@ -1,16 +1,17 @@
 //! Deploys built targets: preflight, upload, live verification, record, and the way back when it fails.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use crate::deploy::record::{self, Commit, Deployment, Record, State, Unfinished};
-use crate::deploy::{Context, Deployed, EndUnknown, Problem, live};
+use crate::deploy::{Context, Deployed, Problem, end_is_unknown, live};
 use crate::pipeline;
 use crate::probe::{Call, Check, Report};
-use crate::process::{self, ToolFailed};
+use crate::process;
 use crate::project::Project;
 use crate::prompt::{self, Mode};
 use crate::targets::Target;
@@ -43,6 +44,52 @@ pub struct Plan<'a> {
     pub bundle_bytes: Option<u64>,
     /// What is deployed, as git knows it.
     pub commit: Option<&'a Commit>,
+    /// Served, not in the record, and to be replaced all the same.
+    pub accepted: &'a [Stranger],
+}
+
+/// A version that the record does not name at its place: somebody else deployed or rolled back since.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stranger {
+    pub place: Deployment,
+    pub serves: String,
+}
+
+impl<'a> Plan<'a> {
+    fn questions(&self, deployments: &'a [String]) -> live::Questions<'a> {
+        live::Questions { deployments, calls: self.calls, headers: self.headers, patience: self.patience }
+    }
+}
+
+impl std::fmt::Display for Stranger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (place, serves) = (self.place.place(), &self.serves);
+        let recorded = self.place.version.as_deref().unwrap_or("none");
+        write!(
+            f,
+            "{place} serves version {serves}, and the record says {recorded}: somebody else deployed, or rolled back"
+        )
+    }
+}
+
+/// Compares what is served with the record. The health page is asked first, and the cloud where that does not tell; what neither
+/// tells is no stranger. After a deployment whose end was not seen nothing can be one.
+pub fn strangers(target: &Target, context: &Context<'_>, record: &Record, stage: &str) -> Vec<Stranger> {
+    if record.unfinished_of(target.name, stage).is_some() {
+        return Vec::new();
+    }
+    let recorded = record.current(Some(target.name), Some(stage));
+    let served = served(target, context, &recorded);
+    let compared = recorded.into_iter().zip(served).filter(|(place, _)| place.version.is_some());
+    let other = |(place, serves): (Deployment, Option<String>)| Some(Stranger { serves: serves?, place });
+    compared.filter_map(other).filter(|one| one.place.version.as_ref() != Some(&one.serves)).collect()
+}
+
+/// What is served at each place; `None` where nobody tells.
+pub fn served(target: &Target, context: &Context<'_>, places: &[Deployment]) -> Vec<Option<String>> {
+    let told = live::pulses(places).into_iter().map(|pulse| pulse.ok().and_then(|pulse| pulse.deployment));
+    let ask = |place: &Deployment| (target.cloud.serving)(context, place).ok().and_then(|serving| serving.version);
+    places.iter().zip(told).map(|(place, told)| told.or_else(|| ask(place))).collect()
 }
 
 /// Preflight found problems; they were printed.
@@ -113,13 +160,12 @@ pub fn release(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) 
 /// Everything that was deployed is in the record before anything else can go wrong.
 fn deploy(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Result<Vec<Result<Deployment>>> {
     let home = &plan.project.home;
-    let begun = Unfinished {
-        target: target.name.to_owned(),
-        stage: plan.stage.to_owned(),
-        time: record::now(),
-        commit: plan.commit.cloned(),
-    };
-    Record::begin(home, begun)?;
+    // Before the build it was asked already: this is who came in between.
+    let found = strangers(target, context, &Record::read(home)?, plan.stage);
+    if let Some(stranger) = found.iter().find(|stranger| !plan.accepted.contains(stranger)) {
+        bail!("{stranger} while this was built; nothing was deployed\nhint: {GET_THEIRS}");
+    }
+    Record::begin(home, begun(target, plan.stage, plan.commit, false))?;
     let step = (!context.terminal).then(|| ui::step(format!("{}: deploy", target.name)));
     let doing = |what: &str| {
         if let Some(step) = &step {
@@ -142,8 +188,8 @@ fn deploy(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Re
     if is_open {
         let title = target.title;
         ui::say(format_args!(
-            "{}: stopped in the middle: {title} may serve what it served before, or the new version\n     hint: ship again to be sure; `mcp-deploy status` reminds of it",
-            target.name
+            "{}: stopped in the middle: {title} may serve what it served before, or the new version\n     hint: `mcp-deploy status` tells what it serves; ship again, or `mcp-deploy rollback --target {}`",
+            target.name, target.name
         ));
     } else {
         Record::finish(home, target.name, plan.stage)?;
@@ -151,12 +197,13 @@ fn deploy(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Re
     Ok(deployments)
 }
 
-/// A tool that was stopped may have done its work already; one that failed said so.
-fn end_is_unknown(error: &anyhow::Error) -> bool {
-    let stopped = |failed: &ToolFailed| failed.limit.is_some() || failed.signal.is_some();
-    process::interrupted()
-        || error.downcast_ref::<EndUnknown>().is_some()
-        || error.downcast_ref::<ToolFailed>().is_some_and(stopped)
+/// What to do when somebody else deployed.
+pub const GET_THEIRS: &str =
+    "`git pull` brings their record, if they committed it; `mcp-deploy ship --yes` ships over what they deployed";
+
+fn begun(target: &Target, stage: &str, commit: Option<&Commit>, rollback: bool) -> Unfinished {
+    let (target, stage) = (target.name.to_owned(), stage.to_owned());
+    Unfinished { target, stage, time: record::now(), commit: commit.cloned(), rollback }
 }
 
 fn entry(target: &Target, context: &Context<'_>, plan: &Plan<'_>, deployed: Deployed) -> Deployment {
@@ -182,8 +229,9 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
     let home = &plan.project.home;
     let step = ui::step(format!("{}: verify {}", deployment.place(), deployment.own_url()));
     let on_check = &mut |check: &Check| step.doing(&check.title);
+    let deployments: Vec<String> = deployment.version.iter().cloned().collect();
     let (url, manifest) = (deployment.own_url(), context.build.manifest);
-    let proof = live::verify(url, manifest, Some(target), plan.calls, plan.headers, plan.patience, on_check)?;
+    let proof = live::verify(url, manifest, Some(target), &plan.questions(&deployments), on_check)?;
     let report = proof.report;
     let mark = if report.ok() { Mark::Good } else { Mark::Bad };
     step.end(mark, &pipeline::counted(&report));
@@ -199,8 +247,9 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
     if !release.report.ok() && plan.rollback_on_failure {
         let record = Record::read(home)?;
         // What the record does not know (a fresh checkout), the cloud itself may.
-        let earlier = record.before(&release.deployment);
-        match restore(target, context, plan.project, &release.deployment, earlier) {
+        let earlier = record.before(&release.deployment, release.deployment.version.as_deref());
+        let served = release.deployment.version.as_deref();
+        match restore(target, context, plan.project, &release.deployment, served, earlier) {
             Ok(version) => release.rolled_back_to = Some(version),
             Err(error) if process::interrupted() => return Err(error),
             Err(error) => {
@@ -219,7 +268,9 @@ pub fn domains(context: &Context<'_>, plan: &Plan<'_>, releases: &[Release]) -> 
     let ask = |url: &str| {
         let step = ui::step(format!("verify {url}"));
         let on_check = &mut |check: &Check| step.doing(&check.title);
-        let proof = live::verify(url, context.build.manifest, None, plan.calls, plan.headers, plan.patience, on_check)?;
+        let behind = releases.iter().map(|release| &release.deployment).filter(|deployment| deployment.url == url);
+        let deployments: Vec<String> = behind.filter_map(|deployment| deployment.version.clone()).collect();
+        let proof = live::verify(url, context.build.manifest, None, &plan.questions(&deployments), on_check)?;
         let report = proof.report;
         step.end(if report.ok() { Mark::Good } else { Mark::Bad }, &pipeline::counted(&report));
         pipeline::print_unpassed(&report);
@@ -228,12 +279,13 @@ pub fn domains(context: &Context<'_>, plan: &Plan<'_>, releases: &[Release]) -> 
     urls.into_iter().map(ask).collect()
 }
 
-/// Serves an earlier deployment again and records that it does.
+/// Serves an earlier deployment again in place of `served`, and records that it does.
 pub fn restore(
     target: &Target,
     context: &Context<'_>,
     project: &Project,
     current: &Deployment,
+    served: Option<&str>,
     to: Option<&Deployment>,
 ) -> Result<String> {
     let step = ui::step(format!("{}: roll back", current.place()));
@@ -250,9 +302,17 @@ pub fn restore(
         server_version: "unknown".into(),
         ..current.clone()
     });
-    Record::leave(&project.home, current)?;
+    Record::leave(&project.home, current, served)?;
     let restored =
         Deployment { version: Some(version.clone()), time: record::now(), state: State::RestoredByRollback, ..base };
     Record::put(&project.home, restored)?;
     Ok(version)
+}
+
+/// Marks a way back as begun before the cloud is touched; one that was begun before, and of which the end was not seen, stays so.
+pub fn begin_rollback(target: &Target, home: &Path, stage: &str, record: &Record) -> Result<()> {
+    match record.unfinished_of(target.name, stage) {
+        Some(_) => Ok(()),
+        None => Record::begin(home, begun(target, stage, None, true)),
+    }
 }

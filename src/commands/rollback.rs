@@ -10,7 +10,7 @@ use super::ship::Failure;
 use super::{AlreadyShown, Deployments, End};
 use crate::cli::Rollback;
 use crate::deploy::record::{Deployment, Record};
-use crate::deploy::{Context, live};
+use crate::deploy::{self, Context, live};
 use crate::process;
 use crate::prompt::{self, Mode, Usage};
 use crate::release;
@@ -50,13 +50,28 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
         _ => {}
     }
     let context = all.context(&[], false);
+    let (home, name) = (&all.project.home, all.target.name);
+    let record = Record::read(home)?;
+    let was_open = record.unfinished_of(name, &args.stage.stage).is_some();
+    let served = release::served(all.target, &context, &all.current);
+    release::begin_rollback(all.target, home, &args.stage.stage, &record)?;
     let (mut restored, mut failures) = (Vec::new(), Vec::new());
-    for current in &all.current {
-        match go_back(&all, &context, current, args.to.as_deref()) {
+    let mut is_open = false;
+    for (current, served) in all.current.iter().zip(&served) {
+        match go_back(&all, &context, current, served.as_deref(), args.to.as_deref(), was_open) {
             Ok(one) => restored.push(one),
             Err(cause) if process::interrupted() => return Err(cause),
-            Err(cause) => failures.push(Failure::new(all.target, cause)),
+            Err(cause) => {
+                let known = served.as_deref().or(current.version.as_deref());
+                let is_still =
+                    || (all.target.cloud.serving)(&context, current).is_ok_and(|serving| serving.is_still(known));
+                is_open |= was_open || deploy::end_is_unknown(&cause) || !is_still();
+                failures.push(Failure::new(all.target, cause));
+            }
         }
+    }
+    if !is_open {
+        Record::finish(home, name, &args.stage.stage)?;
     }
     let ok = failures.is_empty() && restored.iter().all(|one| one.healthy);
     let answer = Answer { ok, restored, failures };
@@ -70,22 +85,45 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
     }
 }
 
-fn go_back(all: &Deployments, context: &Context<'_>, current: &Deployment, to: Option<&str>) -> Result<Restored> {
+fn go_back(
+    all: &Deployments,
+    context: &Context<'_>,
+    current: &Deployment,
+    served: Option<&str>,
+    to: Option<&str>,
+    was_open: bool,
+) -> Result<Restored> {
     let record = Record::read(&all.project.home)?;
+    let served = served.or(if was_open { None } else { current.version.as_deref() });
+    if served != current.version.as_deref() {
+        let serves =
+            served.map_or_else(|| "does not tell what it serves".to_owned(), |one| format!("serves version {one}"));
+        let recorded = current.version.as_deref().unwrap_or("none");
+        ui::say(format_args!("{} {serves}; the record says {recorded}", current.place()));
+    }
     let to = match to {
         Some(version) => {
             let is_named = |one: &&Deployment| one.same_place(current) && one.version.as_deref() == Some(version);
             let unknown = || Deployment { version: Some(version.to_owned()), ..current.clone() };
             Some(record.deployments.iter().find(is_named).cloned().unwrap_or_else(unknown))
         }
-        None => record.before(current).cloned(),
+        // What was begun goes back to what there was before it.
+        None if was_open => record.last_good(current).cloned(),
+        None => record.before(current, served).cloned(),
     };
-    let version = release::restore(all.target, context, &all.project, current, to.as_ref())?;
-    let alive = live::wait(current.own_url(), PATIENCE)?;
+    let already = to.as_ref().and_then(|to| to.version.clone()).filter(|version| served == Some(version.as_str()));
+    let version = match already {
+        Some(version) => {
+            ui::say(format_args!("{} serves {version} already: nothing was changed", current.place()));
+            version
+        }
+        None => release::restore(all.target, context, &all.project, current, served, to.as_ref())?,
+    };
+    let alive = live::wait(current.own_url(), std::slice::from_ref(&version), PATIENCE)?;
     let mark = if alive.is_ok() { Mark::Good } else { Mark::Bad };
     ui::mark(mark, format_args!("{} serves {version} at {}", current.place(), current.own_url()));
     if let Err(silence) = &alive {
-        ui::say(format_args!("     its health page does not answer that it is well: {}", silence.detail));
+        ui::say(format_args!("     its health page does not answer as it should: {}", silence.detail));
         silence.hint.iter().for_each(|hint| ui::say(format_args!("     hint: {hint}")));
     }
     Ok(Restored {
@@ -97,5 +135,5 @@ fn go_back(all: &Deployments, context: &Context<'_>, current: &Deployment, to: O
     })
 }
 
-/// The address was alive before.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The address was alive before, and some time may pass until all of a cloud serves another version.
+const PATIENCE: Duration = Duration::from_secs(30);

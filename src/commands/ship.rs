@@ -17,9 +17,9 @@ use crate::pipeline::{self, LocalRun};
 use crate::probe::{Call, Report};
 use crate::process::{self, Cmd};
 use crate::project::{self, Project};
-use crate::prompt::Mode;
+use crate::prompt::{self, Mode};
 use crate::recording;
-use crate::release::{self, Plan, Release};
+use crate::release::{self, GET_THEIRS, Plan, Release, Stranger};
 use crate::server_log;
 use crate::targets::{self, Build, Target};
 use crate::toolchain::{Search, Toolchain};
@@ -128,6 +128,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     };
     project.mirror()?;
     release::preflight(targets, &context, mode)?;
+    let accepted = others(targets, &context, &record, &args.stage.stage, mode)?;
     report(&project.plan()?.apply(false)?);
     pipeline::prepare(project, tools)?;
     // Until everything is deployed: wrangler bundles once more.
@@ -158,6 +159,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
         rollback_on_failure: args.rollback_on_failure,
         bundle_bytes,
         commit: commit.as_ref(),
+        accepted: &accepted,
     };
     let (context, plan) = (&context, &plan);
     let results: Vec<_> = std::thread::scope(|scope| {
@@ -192,6 +194,29 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
         failures,
         parity,
     })
+}
+
+/// What somebody else deployed since the record was written: told before anything is built, and replaced when that is wanted.
+fn others(
+    targets: &[&'static Target],
+    context: &Context<'_>,
+    record: &Record,
+    stage: &str,
+    mode: Mode,
+) -> Result<Vec<Stranger>> {
+    let found = targets.iter().flat_map(|target| release::strangers(target, context, record, stage));
+    let found: Vec<Stranger> = found.collect();
+    found.iter().for_each(|stranger| ui::mark(Mark::Bad, stranger));
+    if found.is_empty() {
+        return Ok(found);
+    }
+    match mode {
+        Mode::Refuse => bail!("the record is not of what is served; nothing was built or deployed\nhint: {GET_THEIRS}"),
+        mode if !prompt::confirm(mode, "Ship over it?")? => {
+            bail!("not confirmed; nothing was built or deployed\nhint: {GET_THEIRS}")
+        }
+        _ => Ok(found),
+    }
 }
 
 fn one(target: &'static Target, build: &Build<'_>, calls: &[Call]) -> Result<LocalRun> {

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::End;
 use crate::cli::Status;
+use crate::deploy::live;
 use crate::deploy::record::{Deployment, Record, Unfinished};
-use crate::probe;
+use crate::probe::{Pulse, Silence};
 use crate::project;
 use crate::ui::{self, Mark};
 
@@ -26,6 +27,12 @@ struct Entry {
     deployment: Deployment,
     /// Its health page answers.
     healthy: bool,
+    /// The version that answers, where its health page tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serves: Option<String>,
+    /// Whether that is the version of the record; absent where it is not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_recorded: Option<bool>,
     /// What it answered instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
@@ -37,43 +44,58 @@ pub fn run(args: Status, dir: Option<&Path>) -> Result<End> {
     let root = project::find(dir)?;
     let record = Record::read(&root)?;
     let current = record.current(None, None);
-    let deployments: Vec<Entry> = std::thread::scope(|scope| {
-        let asked: Vec<_> = current.iter().map(|one| scope.spawn(|| ask(one))).collect();
-        let answer = |panic| std::panic::resume_unwind(panic);
-        asked.into_iter().map(|thread| thread.join().unwrap_or_else(answer)).collect()
-    });
-    let ok = deployments.iter().all(|entry| entry.healthy) && record.unfinished.is_empty();
+    let answers = live::pulses(&current);
+    let deployments: Vec<Entry> = current.into_iter().zip(answers).map(|(one, answer)| entry(one, answer)).collect();
+    let is_well = |entry: &Entry| entry.healthy && entry.as_recorded != Some(false);
+    let ok = deployments.iter().all(is_well) && record.unfinished.is_empty();
     if args.json {
         ui::json(&Answer { ok, deployments, unfinished: record.unfinished })?;
     } else {
         if deployments.is_empty() {
             ui::say("nothing was deployed from here yet\nhint: run `mcp-deploy ship --target CLOUD`");
         }
-        deployments.iter().for_each(print);
-        record.unfinished.iter().for_each(print_unfinished);
+        let is_open = |entry: &Entry| record.unfinished_of(&entry.deployment.target, &entry.deployment.stage).is_some();
+        deployments.iter().for_each(|entry| print(entry, is_open(entry)));
+        record.unfinished.iter().for_each(|one| print_unfinished(one, &deployments));
     }
     Ok(if ok { End::Done } else { End::Unverified })
 }
 
-fn ask(deployment: &Deployment) -> Entry {
-    let silence = probe::pulse(deployment.own_url()).err();
+fn entry(deployment: Deployment, answer: Result<Pulse, Silence>) -> Entry {
+    let (pulse, silence) = match answer {
+        Ok(pulse) => (pulse, None),
+        Err(silence) => (Pulse::default(), Some(silence)),
+    };
+    let both = pulse.deployment.as_ref().zip(deployment.version.as_ref());
     Entry {
-        deployment: deployment.clone(),
+        as_recorded: both.map(|(serves, recorded)| serves == recorded),
         healthy: silence.is_none(),
         hint: silence.as_ref().and_then(|silence| silence.hint.clone()),
         problem: silence.map(|silence| silence.detail),
+        serves: pulse.deployment,
+        deployment,
     }
 }
 
-fn print(entry: &Entry) {
+fn print(entry: &Entry, is_open: bool) {
     let deployment = &entry.deployment;
-    let mark = if entry.healthy { Mark::Good } else { Mark::Bad };
+    let is_well = entry.healthy && entry.as_recorded != Some(false);
+    let mark = if is_well { Mark::Good } else { Mark::Bad };
     ui::listed(mark, format_args!("{:<24} {}", deployment.place(), deployment.own_url()));
     if let Some(problem) = &entry.problem {
         ui::answer(format_args!("     {problem}"));
     }
     if let Some(hint) = &entry.hint {
         ui::say(format_args!("     hint: {hint}"));
+    }
+    if let (Some(false), Some(serves)) = (entry.as_recorded, &entry.serves) {
+        let recorded = deployment.version.as_deref().unwrap_or_default();
+        ui::answer(format_args!("     it serves version {serves}, and the record says {recorded}"));
+        if !is_open {
+            ui::say(
+                "     hint: somebody else deployed or rolled back: `git pull` brings their record, if they committed it; else ship again",
+            );
+        }
     }
     let version = deployment.version.as_ref().map(|version| format!(", version {version}")).unwrap_or_default();
     let commit = deployment.commit.as_ref().map(|commit| {
@@ -89,10 +111,22 @@ fn print(entry: &Entry) {
     ));
 }
 
-fn print_unfinished(one: &Unfinished) {
-    ui::listed(
-        Mark::Bad,
-        format_args!("{:<24} a deployment began at {}, and its end was not seen", one.place(), one.time),
-    );
-    ui::say("     hint: ship again to be sure which version is live");
+fn print_unfinished(one: &Unfinished, deployments: &[Entry]) {
+    let what = if one.rollback { "rollback" } else { "deployment" };
+    ui::listed(Mark::Bad, format_args!("{:<24} a {what} began at {}, and its end was not seen", one.place(), one.time));
+    let here: Vec<&Entry> = deployments
+        .iter()
+        .filter(|entry| entry.deployment.target == one.target && entry.deployment.stage == one.stage)
+        .collect();
+    for entry in &here {
+        let place = entry.deployment.place();
+        let said = match (&entry.serves, entry.as_recorded) {
+            (Some(serves), Some(true)) => format!("{place} serves version {serves}, as it did before"),
+            (Some(serves), _) => format!("{place} serves version {serves}, which is not the one of before"),
+            (None, _) => format!("{place} does not tell which version it serves"),
+        };
+        ui::answer(format_args!("     {said}"));
+    }
+    let back = if here.is_empty() { "" } else { ", or go back with `mcp-deploy rollback`" };
+    ui::say(format_args!("     hint: ship again{back}"));
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::{End, one};
 use crate::cli::Verify;
+use crate::deploy::record::Record;
 use crate::manifest;
 use crate::pipeline;
 use crate::probe::{self, Check, Options, Report};
@@ -69,6 +70,14 @@ fn remote(url: &str, args: &Verify, dir: Option<&Path>, on_check: &mut dyn FnMut
             manifest.longest_timeout() + std::time::Duration::from_secs(10)
         }),
         max_body_bytes: manifest.map_or(1 << 20, |manifest| manifest.limits.max_body),
+        deployments: project.as_ref().map_or_else(|| Ok(Vec::new()), |project| recorded(project, url))?,
     };
     pipeline::prove(options, manifest.map(|manifest| pipeline::contract(manifest, None)), on_check)
+}
+
+/// The versions that the record names at a URL: several where it leads to several regions, none where nothing of ours is there.
+fn recorded(project: &Project, url: &str) -> Result<Vec<String>> {
+    let current = Record::read(&project.home)?.current(None, None);
+    let there = current.into_iter().filter(|one| one.url == url || one.own_url() == url);
+    Ok(there.filter_map(|one| one.version).collect())
 }

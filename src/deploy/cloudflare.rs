@@ -4,7 +4,9 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
 use super::record::Deployment;
-use super::{Cloud, Context, Deployed, Login, Problem, Progress, Values, missing_secrets, unset_here};
+use super::{
+    Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
+};
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::toolchain::ToolId;
 
@@ -15,6 +17,7 @@ pub const CLOUD: Cloud = Cloud {
     preflight,
     prepare: |_| Vec::new(),
     deploy,
+    serving: |context, _| serving(context),
     rollback,
     logs,
     destroy,
@@ -22,6 +25,7 @@ pub const CLOUD: Cloud = Cloud {
     secret_names,
     push_secrets,
     pushed: "the Worker has them at once",
+    secrets_make_versions: true,
     remove_secret,
     login: Login {
         question: "Not logged in. Run `wrangler login` now?",
@@ -95,7 +99,8 @@ fn refused(context: &Context<'_>, error: &anyhow::Error) -> Problem {
 }
 
 fn deploy(context: &Context<'_>, _: Progress<'_>) -> Vec<Result<Deployed>> {
-    vec![deploy_worker(context)]
+    let known = context.recorded_version(NAME, None, None);
+    vec![deploy_worker(context).map_err(|error| unless_still(known, error, || serving(context)))]
 }
 
 fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
@@ -177,19 +182,25 @@ fn rollback(context: &Context<'_>, _: &Deployment, to: Option<&Deployment>) -> R
     context.run(&cmd)?;
     match version {
         Some(version) => Ok(version),
-        None => serving(context),
+        None => serving(context)?.version.context("Cloudflare names no version that it serves"),
     }
 }
 
-/// The version that gets the traffic now.
-fn serving(context: &Context<'_>) -> Result<String> {
-    let outcome = context.ask(&named(context, &["deployments", "status", "--json"]))?;
+/// The version that gets the traffic now, or the most of it.
+fn serving(context: &Context<'_>) -> Result<Serving> {
+    let outcome = match context.ask(&named(context, &["deployments", "status", "--json"])) {
+        Ok(outcome) => outcome,
+        Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(has_no_worker) => return Ok(Serving::default()),
+        Err(error) => return Err(error),
+    };
     let answer: Value =
         serde_json::from_str(&outcome.stdout).context("`wrangler deployments status` did not answer with JSON")?;
-    answer["versions"][0]["version_id"]
-        .as_str()
-        .map(str::to_owned)
-        .context("`wrangler deployments status` names no version")
+    let share = |version: &&Value| version["percentage"].as_f64().unwrap_or_default();
+    let versions = answer["versions"].as_array().into_iter().flatten();
+    let most = versions.max_by(|one, other| share(one).total_cmp(&share(other)));
+    let version = most.and_then(|version| version["version_id"].as_str());
+    let version = version.context("`wrangler deployments status` names no version")?.to_owned();
+    Ok(Serving { version: Some(version), moving: false })
 }
 
 fn logs(context: &Context<'_>, _: &Deployment, follow: bool) -> Result<Cmd> {

@@ -25,6 +25,8 @@ pub struct Cloud {
     pub prepare: fn(&Context<'_>) -> Vec<crate::targets::Step>,
     /// One result a region, and of a stack set one an account and region; a cloud without regions has one.
     pub deploy: fn(&Context<'_>, Progress<'_>) -> Vec<Result<Deployed>>,
+    /// What it serves at the place of a deployment, by its own account.
+    pub serving: fn(&Context<'_>, &record::Deployment) -> Result<Serving>,
     /// Serves an earlier deployment again; the one before the current when none is named.
     pub rollback: fn(&Context<'_>, &record::Deployment, Option<&record::Deployment>) -> Result<String>,
     pub logs: fn(&Context<'_>, &record::Deployment, bool) -> Result<Cmd>,
@@ -37,6 +39,8 @@ pub struct Cloud {
     pub push_secrets: fn(&Context<'_>, &Values) -> Result<()>,
     /// When the server sees values that were pushed.
     pub pushed: &'static str,
+    /// Whether values that are pushed or taken out make a version, which is served at once.
+    pub secrets_make_versions: bool,
     /// Takes one out of the cloud's own store.
     pub remove_secret: fn(&Context<'_>, &str) -> Result<()>,
     pub login: Login,
@@ -74,9 +78,53 @@ pub struct Context<'a> {
     pub recorded: &'a [record::Deployment],
 }
 
+/// What a cloud serves at one place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Serving {
+    /// The cloud's own identifier of it; `None`: nothing is served.
+    pub version: Option<String>,
+    /// Something is under way that may change it.
+    pub moving: bool,
+}
+
+impl Serving {
+    /// Whether nothing but `known` is served, and nothing else is to come.
+    pub fn is_still(&self, known: Option<&str>) -> bool {
+        !self.moving && self.version.as_deref() == known
+    }
+}
+
 /// A deployment that had begun, and whose end was not seen.
 #[derive(Debug)]
 pub struct EndUnknown(pub String);
+
+/// A tool or an API that failed may have done its work all the same, so the cloud is asked: unless it serves what the record says,
+/// and nothing is under way, the end of what was begun is not known.
+fn unless_still(known: Option<&str>, error: anyhow::Error, ask: impl FnOnce() -> Result<Serving>) -> anyhow::Error {
+    // Nothing can be asked after an interruption, and a tool that was stopped tells nothing.
+    if end_is_unknown(&error) {
+        return error;
+    }
+    let recorded = known.map_or_else(|| "nothing".to_owned(), |known| format!("version {known}"));
+    let said = match ask() {
+        Ok(serving) if serving.is_still(known) => return error,
+        Ok(Serving { moving: true, .. }) => "a change is under way there".to_owned(),
+        Ok(Serving { version: Some(version), .. }) => {
+            format!("it serves version {version}, and the record says {recorded}")
+        }
+        Ok(Serving { version: None, .. }) => format!("it serves nothing, and the record says {recorded}"),
+        Err(why) => format!("it does not tell what it serves ({})", why.to_string().lines().next().unwrap_or_default()),
+    };
+    error.context(EndUnknown(format!("the cloud may have done it all the same: {said}")))
+}
+
+/// A tool that was stopped may have done its work already; one that failed said so.
+pub fn end_is_unknown(error: &anyhow::Error) -> bool {
+    let stopped = |failed: &process::ToolFailed| failed.limit.is_some() || failed.signal.is_some();
+    process::interrupted()
+        || error.downcast_ref::<EndUnknown>().is_some()
+        || error.downcast_ref::<process::ToolFailed>().is_some_and(stopped)
+}
 
 impl std::error::Error for EndUnknown {}
 
@@ -115,6 +163,14 @@ impl Context<'_> {
     pub fn values_of(&self, target: &str) -> Vec<(String, String)> {
         let concerns = |name: &str| self.build.manifest.secrets_of(target).any(|secret| secret.name == name);
         self.values.iter().filter(|(name, _)| concerns(name)).cloned().collect()
+    }
+
+    /// The version that the record says is served at a place.
+    fn recorded_version(&self, target: &str, account: Option<&str>, region: Option<&str>) -> Option<&str> {
+        let is_there = |one: &&record::Deployment| {
+            one.target == target && one.account.as_deref() == account && one.region.as_deref() == region
+        };
+        self.recorded.iter().find(is_there)?.version.as_deref()
     }
 
     /// The name of the stack, the project and the Worker.

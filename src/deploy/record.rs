@@ -36,6 +36,9 @@ pub struct Unfinished {
     pub time: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub commit: Option<Commit>,
+    /// It was to go back, not forward.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub rollback: bool,
 }
 
 /// One deployment of one cloud, stage and region.
@@ -132,6 +135,10 @@ impl Deployment {
             == (&other.target, &other.stage, &other.account, &other.region)
     }
 
+    fn worked(&self) -> bool {
+        matches!(self.state, State::Verified | State::RestoredByRollback)
+    }
+
     /// The address that nothing else answers at.
     pub fn own_url(&self) -> &str {
         self.direct.as_ref().unwrap_or(&self.url)
@@ -171,11 +178,23 @@ impl Record {
         newest.into_iter().rev().cloned().collect()
     }
 
-    /// The newest entry of the same place that served something else and worked.
-    pub fn before(&self, current: &Deployment) -> Option<&Deployment> {
-        let worked = |one: &Deployment| matches!(one.state, State::Verified | State::RestoredByRollback);
-        let earlier = self.deployments.iter().rev().filter(|one| one.same_place(current));
-        earlier.filter(|one| one.version != current.version).find(|one| worked(one))
+    /// Where a place goes back to that serves `served`: the newest entry before it that is another version and worked. What the
+    /// record does not know was served after all that it knows.
+    pub fn before(&self, place: &Deployment, served: Option<&str>) -> Option<&Deployment> {
+        let here: Vec<&Deployment> = self.deployments.iter().filter(|one| one.same_place(place)).collect();
+        let known = here.iter().rposition(|one| one.version.as_deref() == served);
+        let earlier = here[..known.unwrap_or(here.len())].iter().rev();
+        earlier.copied().filter(|one| one.version.as_deref() != served).find(|one| one.worked())
+    }
+
+    /// The newest entry of a place that worked.
+    pub fn last_good(&self, place: &Deployment) -> Option<&Deployment> {
+        self.deployments.iter().rev().find(|one| one.same_place(place) && one.worked())
+    }
+
+    /// What was begun of a cloud's stage, and whose end was not seen.
+    pub fn unfinished_of(&self, target: &str, stage: &str) -> Option<&Unfinished> {
+        self.unfinished.iter().find(|one| one.is_of(target, stage))
     }
 
     /// Adds or, for the same version of the same place, replaces an entry, and writes the file.
@@ -194,10 +213,20 @@ impl Record {
         })
     }
 
-    /// What `rollback` leaves: marked, in its place.
-    pub fn leave(root: &Path, left: &Deployment) -> Result<()> {
+    /// The same code under another version, which new values of its secrets made.
+    pub fn renumber(root: &Path, place: &Deployment, version: String) -> Result<()> {
         Self::change(root, |record| {
-            let is_left = |one: &&mut Deployment| one.same_place(left) && one.version == left.version;
+            let is_meant = |one: &&mut Deployment| one.same_place(place) && one.version == place.version;
+            if let Some(one) = record.deployments.iter_mut().rfind(is_meant) {
+                one.version = Some(version);
+            }
+        })
+    }
+
+    /// What `rollback` leaves: marked, in its place.
+    pub fn leave(root: &Path, place: &Deployment, version: Option<&str>) -> Result<()> {
+        Self::change(root, |record| {
+            let is_left = |one: &&mut Deployment| one.same_place(place) && one.version.as_deref() == version;
             let worked = |one: &&mut Deployment| one.state != State::Failed;
             let marked = record.deployments.iter_mut().filter(is_left).filter(worked);
             marked.for_each(|one| one.state = State::RolledBack);
@@ -302,7 +331,7 @@ mod tests {
         let put = |version: &str, state| Record::put(root, deployment(version, state)).unwrap();
         let before = |version: &str| {
             let record = Record::read(root).unwrap();
-            record.before(&deployment(version, State::Verified)).and_then(|one| one.version.clone())
+            record.before(&deployment(version, State::Verified), Some(version)).and_then(|one| one.version.clone())
         };
         put("1", State::Verified);
         assert_eq!(before("1"), None);
@@ -311,10 +340,12 @@ mod tests {
         put("4", State::Verified);
         put("5", State::Verified);
         assert_eq!(before("5").as_deref(), Some("4"));
-        Record::leave(root, &deployment("5", State::Verified)).unwrap();
+        // What the record does not know came after all of it.
+        assert_eq!(before("9").as_deref(), Some("5"));
+        Record::leave(root, &deployment("5", State::Verified), Some("5")).unwrap();
         put("4", State::RestoredByRollback);
         assert_eq!(before("4").as_deref(), Some("1"));
-        Record::leave(root, &deployment("2", State::Verified)).unwrap();
+        Record::leave(root, &deployment("2", State::Verified), Some("2")).unwrap();
         let record = Record::read(root).unwrap();
         assert_eq!(record.deployments.iter().filter(|one| one.state == State::Failed).count(), 1, "still failed");
     }
@@ -337,8 +368,13 @@ mod tests {
     #[test]
     fn what_was_begun_stays_until_its_end_is_seen() {
         let folder = tempfile::tempdir().unwrap();
-        let begun =
-            |target: &str| Unfinished { target: target.into(), stage: "production".into(), time: now(), commit: None };
+        let begun = |target: &str| Unfinished {
+            target: target.into(),
+            stage: "production".into(),
+            time: now(),
+            commit: None,
+            rollback: false,
+        };
         Record::begin(folder.path(), begun("lambda")).unwrap();
         Record::begin(folder.path(), begun("lambda")).unwrap();
         Record::begin(folder.path(), begun("vercel")).unwrap();

@@ -4,7 +4,9 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::record::Deployment;
-use super::{Cloud, Context, Deployed, Login, Problem, Progress, Values, missing_secrets, unset_here};
+use super::{
+    Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
+};
 use crate::files;
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::Step;
@@ -17,6 +19,7 @@ pub const CLOUD: Cloud = Cloud {
     preflight,
     prepare,
     deploy,
+    serving: |context, _| serving(context),
     rollback,
     logs,
     destroy,
@@ -24,6 +27,7 @@ pub const CLOUD: Cloud = Cloud {
     secret_names,
     push_secrets,
     pushed: "the server has them from the next `mcp-deploy ship` on",
+    secrets_make_versions: false,
     remove_secret,
     login: Login {
         question: "Not logged in. Run `vercel login` now?",
@@ -110,7 +114,8 @@ fn prepare(context: &Context<'_>) -> Vec<Step> {
 }
 
 fn deploy(context: &Context<'_>, _: Progress<'_>) -> Vec<Result<Deployed>> {
-    vec![deploy_build(context)]
+    let known = context.recorded_version(NAME, None, None);
+    vec![deploy_build(context).map_err(|error| unless_still(known, error, || serving(context)))]
 }
 
 fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
@@ -123,11 +128,13 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
     let deployment = answer.get("deployment").unwrap_or(&answer);
     let id = deployment["id"].as_str().context("`vercel deploy` names no deployment")?;
     let (project, domains) = std::thread::scope(|scope| {
-        let domains = scope.spawn(|| project_api(context, "/domains"));
-        (project_api(context, ""), domains.join().unwrap_or_default())
+        let domains = scope.spawn(|| project_api(context, "/domains").unwrap_or_default());
+        // What cannot be asked is no failure of the deployment: which version answers is seen at its address.
+        (project_api(context, "").unwrap_or_default(), domains.join().unwrap_or_default())
     });
     // After a rollback Vercel shows no new deployment until somebody promotes one.
-    if project["lastAliasRequest"]["type"] == "rollback" {
+    let shows_another = project["targets"]["production"]["id"].as_str().is_some_and(|shown| shown != id);
+    if shows_another || project["lastAliasRequest"]["type"] == "rollback" {
         context
             .run(&vercel(context, &["promote", id, "--yes"]))
             .context("deployed, but cannot promote it on Vercel")?;
@@ -154,8 +161,19 @@ fn explained(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// What the API says of the linked project; nothing when it cannot be asked: the deployment itself is done.
-fn project_api(context: &Context<'_>, path: &str) -> Value {
+/// What the API says of the linked project.
+fn project_api(context: &Context<'_>, path: &str) -> Result<Value> {
+    let (project, team) = linked(context);
+    api(context, &format!("/v9/projects/{project}{path}{team}"))
+}
+
+fn api(context: &Context<'_>, path: &str) -> Result<Value> {
+    let outcome = context.ask(&vercel(context, &["api", path]))?;
+    serde_json::from_str(&outcome.stdout).context("`vercel api` did not answer with JSON")
+}
+
+/// The id of the linked project, and the query that names its team.
+fn linked(context: &Context<'_>) -> (String, String) {
     let linked = linked_file(context);
     let named = |variable: &str, key: &str| {
         let own = std::env::var(variable).ok().filter(|_| context.is_production());
@@ -163,8 +181,27 @@ fn project_api(context: &Context<'_>, path: &str) -> Value {
     };
     let (team, project) = (named(NAMED[0], "orgId"), named(NAMED[1], "projectId"));
     let team = if team.starts_with("team_") { format!("?teamId={team}") } else { String::new() };
-    let asked = context.ask(&vercel(context, &["api", &format!("/v9/projects/{project}{path}{team}")]));
-    asked.ok().and_then(|outcome| serde_json::from_str(&outcome.stdout).ok()).unwrap_or_default()
+    (project, team)
+}
+
+/// What production shows. A deployment goes on at Vercel when nobody waits for it any more.
+fn serving(context: &Context<'_>) -> Result<Serving> {
+    if !is_linked(context) {
+        bail!("the project is not linked");
+    }
+    let version = project_api(context, "")?["targets"]["production"]["id"].as_str().map(str::to_owned);
+    let (project, team) = linked(context);
+    let and_team = team.replace('?', "&");
+    let listed = api(context, &format!("/v6/deployments?projectId={project}&target=production&limit=1{and_team}"))?;
+    let newest = &listed["deployments"][0];
+    let state = newest["readyState"].as_str().or_else(|| newest["state"].as_str());
+    let has_its_domain = newest["aliasAssigned"].as_bool().unwrap_or(newest["aliasAssigned"].is_number());
+    let moving = match state {
+        None | Some("ERROR" | "CANCELED" | "DELETED") => false,
+        Some("READY") => !has_its_domain,
+        Some(_) => true,
+    };
+    Ok(Serving { version, moving })
 }
 
 /// The domain that clients are to use: one of the user's own, else the project's `vercel.app`.
@@ -185,7 +222,11 @@ fn rollback(context: &Context<'_>, _: &Deployment, to: Option<&Deployment>) -> R
         None => previous(context)?,
     };
     context.run(&vercel(context, &["rollback", &version, "--yes"]))?;
-    Ok(version)
+    if version.starts_with("dpl_") {
+        return Ok(version);
+    }
+    // It was named by its address.
+    serving(context)?.version.context("Vercel names no deployment that production shows")
 }
 
 /// The production deployment before the newest one.

@@ -50,6 +50,8 @@ pub struct Options {
     pub timeout: Duration,
     /// The server's own limit: one request is a byte longer.
     pub max_body_bytes: u64,
+    /// The cloud's identifiers of the versions of which one has to answer; empty: any may.
+    pub deployments: Vec<String>,
 }
 
 /// One tool call the user asked for.
@@ -222,8 +224,15 @@ pub struct Silence {
     pub lasting: bool,
 }
 
+/// What a health page says that answers that the server is well.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse {
+    /// The cloud's identifier of the version that answers, where the server knows it.
+    pub deployment: Option<String>,
+}
+
 /// Asks the health page next to an endpoint, once.
-pub fn pulse(endpoint: &str) -> Result<(), Silence> {
+pub fn pulse(endpoint: &str) -> Result<Pulse, Silence> {
     let options = Options {
         url: endpoint.to_owned(),
         local: false,
@@ -232,12 +241,13 @@ pub fn pulse(endpoint: &str) -> Result<(), Silence> {
         budgets: None,
         timeout: Duration::from_secs(5),
         max_body_bytes: 0,
+        deployments: Vec::new(),
     };
     let silence = |fault: Fault, lasting| Silence { detail: fault.detail, hint: fault.hint, lasting };
     let client = Client::new(&options).map_err(|fault| silence(fault, true))?;
     let reply = client.once(&client.bare("GET", &client.sibling("health"))).map_err(|fault| silence(fault, false))?;
     match reply.status {
-        200 => Ok(()),
+        200 => Ok(Pulse { deployment: reach::deployment(reply.json.as_ref()).map(str::to_owned) }),
         _ => Err(silence(diagnose::unexpected(&reply), diagnose::lasting(&reply))),
     }
 }

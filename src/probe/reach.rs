@@ -13,14 +13,38 @@ pub fn health(probe: &mut Probe, client: &Client) -> bool {
     let contract = probe.contract;
     let mut reached = true;
     let mut websocket = false;
+    let mut serves = None;
     probe.check("reachable", TITLE, || {
         let page = ask(client, contract).inspect_err(|fault| reached = fault.kind != FaultKind::Unreached)?;
         // Before it is known whether the page is that of our server: what it says is asked of whatever answers.
         websocket = page["websocket"] == true;
+        serves = deployment(Some(&page)).map(str::to_owned);
         contract.map_or_else(|| Ok(identity(&page)), |contract| is_ours(&page, contract))
     });
     probe.websocket = websocket;
+    let wanted = &probe.options.deployments;
+    if reached && !wanted.is_empty() {
+        probe.check("deployment", "serves the version that the record names", || is_wanted(serves, wanted));
+    }
     reached
+}
+
+/// Which version answers, by the cloud's own identifier.
+pub fn deployment(page: Option<&Value>) -> Option<&str> {
+    page?["deployment"].as_str()
+}
+
+fn is_wanted(serves: Option<String>, wanted: &[String]) -> Result<String, Fault> {
+    let serves = serves.ok_or_else(|| {
+        Fault::skip("its health page does not tell which version answers").hint(
+            "on Vercel: turn on \"Automatically expose System Environment Variables\" in the project's settings; else render and ship again",
+        )
+    })?;
+    if wanted.contains(&serves) {
+        return Ok(serves);
+    }
+    Err(Fault::wrong(format!("expected {}, got {serves}", wanted.join(" or ")))
+        .hint("somebody else deployed or rolled back, or the cloud is still changing over: see `mcp-deploy status`"))
 }
 
 /// Where OAuth clients learn whose tokens count: open to all, browsers included.

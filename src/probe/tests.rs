@@ -14,6 +14,7 @@ pub fn options(server: &Server) -> Options {
         budgets: None,
         timeout: Duration::from_secs(3),
         max_body_bytes: LIMIT as u64,
+        deployments: Vec::new(),
     }
 }
 

@@ -63,6 +63,32 @@ fn lambda_there_and_back_in_two_regions() {
     assert_eq!(REGIONS.map(|region| setting.lambda_version(region)), [1, 1]);
     assert_eq!(urls.iter().map(|url| setting.temperature(url)).collect::<Vec<_>>(), [first, first]);
 
+    // Somebody else deploys: found before anything is built, and told by `status` and `verify`.
+    setting.aws.mend_versions();
+    let function = setting.aws.output("us-east-1", "weather", "FunctionName").expect("a function");
+    setting.aws.serve("us-east-1", &function, 2);
+    let other = setting.run("ship --target lambda");
+    other.ended(1).said_once("lambda us-east-1 serves version 2, and the record says 1: somebody else deployed");
+    other.said("git pull").said("--yes");
+    assert_eq!(other.count("check types"), 0, "nothing was built");
+    assert_eq!(REGIONS.map(|region| setting.lambda_version(region)), [1, 2]);
+    setting.run("status").ended(3).answered("it serves version 2, and the record says 1");
+    let status = setting.run("status --json").json();
+    for (region, serves) in REGIONS.into_iter().zip(["1", "2"]) {
+        let mut all = status["deployments"].as_array().expect("a list").iter();
+        let one = all.find(|one| one["region"] == region).expect("the region");
+        assert_eq!((&one["serves"], &one["as_recorded"]), (&json!(serves), &json!(serves == "1")));
+    }
+    setting.run(&format!("verify {}", urls[1])).ended(3).said("expected 1, got 2");
+    // The same code is the same version, and after a rollback nothing but the alias has to be moved.
+    setting.ok("ship --target lambda --yes").said("somebody else deployed");
+    assert_eq!(REGIONS.map(|region| setting.lambda_version(region)), [2, 2]);
+    assert_eq!(urls.iter().map(|url| setting.temperature(url)).collect::<Vec<_>>(), [first + 100, first + 100]);
+    assert_eq!(regions(&setting.record(), "version").into_iter().filter(|(_, version)| version == "2").count(), 2);
+    setting.ok("status");
+    setting.ok("rollback --target lambda --yes");
+    assert_eq!(REGIONS.map(|region| setting.lambda_version(region)), [1, 1]);
+
     // Back to where nothing is: told for each region.
     let refused = setting.run("rollback --target lambda --to 99 --yes");
     assert_ne!(refused.code, 0);

@@ -10,7 +10,9 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::record::Deployment;
-use super::{Cloud, Context, Deployed, Login, Problem, Progress, Values, missing_secrets, unset_here};
+use super::{
+    Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
+};
 use crate::plan;
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::lambda::sam;
@@ -24,6 +26,7 @@ pub const CLOUD: Cloud = Cloud {
     preflight,
     prepare: |_| Vec::new(),
     deploy,
+    serving: |context, deployment| serving(context, &place_of(deployment)?, stack_of(context, deployment)),
     rollback,
     logs,
     destroy,
@@ -33,6 +36,7 @@ pub const CLOUD: Cloud = Cloud {
     secret_names,
     push_secrets,
     pushed: "functions that run already keep the old values until the next `mcp-deploy ship`",
+    secrets_make_versions: false,
     remove_secret,
     login: Login { question: "The profile asks for the code of a second factor. Enter it now?", run: log_in },
 };
@@ -133,7 +137,21 @@ fn deploy(context: &Context<'_>, doing: Progress<'_>) -> Vec<Result<Deployed>> {
     if regions.len() > 1 {
         doing(&format!("{} regions", regions.len()));
     }
-    side_by_side(&regions, |region| deploy_to(context, region))
+    side_by_side(&regions, |region| {
+        let known = context.recorded_version(NAME, None, Some(region));
+        let ask = || serving(context, &Place::own(region), context.app());
+        deploy_to(context, region).map_err(|error| unless_still(known, error, ask))
+    })
+}
+
+/// What the alias of a stack's function points to; `stack` is a name or an ARN.
+fn serving(context: &Context<'_>, place: &Place, stack: &str) -> Result<Serving> {
+    let answer = aws::ask(context, place, "serving", json!({ "stack": stack }))?;
+    Ok(Serving { version: answer["version"].as_str().map(str::to_owned), moving: answer["moving"] == true })
+}
+
+fn stack_of<'a>(context: &Context<'a>, deployment: &'a Deployment) -> &'a str {
+    deployment.stack_set.as_ref().map_or(&context.build.manifest.app, |member| &member.stack)
 }
 
 fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
@@ -160,18 +178,20 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
     process::run(&cmd, io, Some(context.limit))
         .map_err(|error| explained(context, region, error))
         .with_context(|| format!("cannot deploy to {region}"))?;
-    deployed(context, &Place::own(region), &outputs(context, region)?)
+    deployed(context, &Place::own(region), app, &outputs(context, region)?)
 }
 
-/// What a stack's outputs and its function's alias say.
-fn deployed(context: &Context<'_>, place: &Place, outputs: &[Value]) -> Result<Deployed> {
+/// What a stack's outputs say, once its function's alias serves the version that this code is: CloudFormation leaves an alias that
+/// somebody moved where it is, as long as the template asks for nothing else.
+fn deployed(context: &Context<'_>, place: &Place, stack: &str, outputs: &[Value]) -> Result<Deployed> {
     let output = |key: &str| {
         outputs.iter().find(|output| output["OutputKey"] == key).and_then(|output| output["OutputValue"].as_str())
     };
     let url = output("McpEndpoint").context("the stack has no output `McpEndpoint`")?.to_owned();
     let function = output("FunctionName").context("the stack has no output `FunctionName`")?;
-    let alias = aws::ask(context, place, "live_version", json!({ "function": function }))?;
-    let version = alias["version"].as_str().map(str::to_owned);
+    let shipped = aws::ask(context, place, "serve_shipped", json!({ "stack": stack, "function": function }))
+        .context("deployed, but the alias cannot be made to serve it")?;
+    let version = shipped["version"].as_str().map(str::to_owned);
     // One domain leads to whichever region is near: each is proven at its own address.
     let direct = output("RegionEndpoint").filter(|_| regions(context).len() > 1).map(str::to_owned);
     Ok(Deployed { region: Some(place.region.clone()), direct, version, ..Deployed::at(url) })

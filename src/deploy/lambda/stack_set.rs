@@ -147,7 +147,7 @@ fn named(stack: &Value) -> String {
 /// What became of one of its stacks.
 fn member(context: &Context<'_>, set: &StackSet, place: &Place, home: &Place, answer: &Value) -> Result<Deployed> {
     let stack = stack_at(place, answer).with_context(|| format!("cannot deploy to {place}"))?;
-    let asked = outputs(context, place, &stack).and_then(|outputs| deployed(context, place, &outputs));
+    let asked = outputs(context, place, &stack).and_then(|outputs| deployed(context, place, &stack, &outputs));
     // It is deployed: only what it serves, and where, could not be asked.
     let mut deployed = asked.map_err(|error| {
         EndUnknown(format!("deployed to {place}, but AWS does not tell where it answers: {error:#}"))

@@ -96,6 +96,26 @@ impl Aws {
         lock(&self.shared.state).break_next = true;
     }
 
+    /// No version fails any more.
+    pub fn mend_versions(&self) {
+        let surroundings = self.shared.surroundings();
+        for region in lock(&self.shared.state).regions.values_mut() {
+            for function in region.functions.values_mut() {
+                function.versions.values_mut().for_each(|config| config.broken = false);
+                function.refresh(&surroundings);
+            }
+        }
+    }
+
+    /// Somebody else points the alias to a version.
+    pub fn serve(&self, region: &str, function: &str, version: u32) {
+        let surroundings = self.shared.surroundings();
+        let mut state = lock(&self.shared.state);
+        let function = state.region(region).functions.get_mut(function).expect("a function");
+        function.aliases.insert("live".to_owned(), version);
+        function.refresh(&surroundings);
+    }
+
     /// The next change set cannot make this resource: the stack rolls back.
     pub fn refuse_resource(&self, region: &str, logical_id: &str, reason: &str) {
         lock(&self.shared.state).region(region).refuse.insert(logical_id.to_owned(), reason.to_owned());

@@ -60,6 +60,7 @@ pub fn start(
     let port = free_port().map_err(|error| error.to_string())?;
     let cmd = tools.cmd(ToolId::Node).arg(&launcher).arg(&function).arg(port.to_string()).current_dir(&function);
     let cmd = deployment.environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
+    let cmd = cmd.env_noise("VERCEL_DEPLOYMENT_ID", &deployment.id);
     let cmd = cmd.env_noise("VERCEL_URL", &deployment.url).env_noise("VERCEL_PROJECT_PRODUCTION_URL", production);
     // The account of whoever deploys is none of the function's business.
     let cmd = ["VERCEL_TOKEN", "VERCEL_ORG_ID", "VERCEL_PROJECT_ID"].iter().fold(cmd, |cmd, name| cmd.env_remove(name));
