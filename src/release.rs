@@ -29,6 +29,9 @@ pub struct Release {
     /// Why it could not be rolled back, though it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback_error: Option<String>,
+    /// There is one that worked, to go back to.
+    #[serde(skip)]
+    pub has_earlier: bool,
 }
 
 /// How a deployment is to be made.
@@ -186,10 +189,11 @@ fn deploy(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Re
         deployments.push(deployment);
     }
     if is_open {
-        let title = target.title;
+        let (name, title) = (target.name, target.title);
+        let known = !Record::read(home)?.current(Some(name), Some(plan.stage)).is_empty();
+        let back = if known { format!(", or `mcp-deploy rollback --target {name}`") } else { String::new() };
         ui::say(format_args!(
-            "{}: stopped in the middle: {title} may serve what it served before, or the new version\n     hint: `mcp-deploy status` tells what it serves; ship again, or `mcp-deploy rollback --target {}`",
-            target.name, target.name
+            "{name}: stopped in the middle: {title} may serve what it served before, or the new version\n     hint: `mcp-deploy status` tells what it serves; ship again{back}"
         ));
     } else {
         Record::finish(home, target.name, plan.stage)?;
@@ -243,7 +247,8 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
     }
     deployment.state = if report.ok() { State::Verified } else { State::Failed };
     Record::put(home, deployment.clone())?;
-    let mut release = Release { deployment, report, rolled_back_to: None, rollback_error: None };
+    let has_earlier = Record::read(home)?.before(&deployment, deployment.version.as_deref()).is_some();
+    let mut release = Release { deployment, report, rolled_back_to: None, rollback_error: None, has_earlier };
     if !release.report.ok() && plan.rollback_on_failure {
         let record = Record::read(home)?;
         // What the record does not know (a fresh checkout), the cloud itself may.

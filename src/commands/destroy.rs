@@ -34,6 +34,8 @@ pub fn run(args: Destroy, dir: Option<&Path>) -> Result<End> {
         done?;
         Record::forget(&all.project.home, deployment)?;
     }
-    ui::say(format_args!("`{app}` is gone; what is left: {}", all.target.cloud.leftovers));
+    let mut left: Vec<&str> = all.current.iter().map(all.target.cloud.leftovers).collect();
+    left.dedup();
+    ui::say(format_args!("`{app}` is gone; what is left: {}", left.join("; ")));
     Ok(End::Done)
 }

@@ -10,6 +10,7 @@ use super::{End, chosen};
 use crate::cli::{SecretsAction, TargetArg};
 use crate::deploy::record::{Deployment, Record};
 use crate::deploy::{self, Context, secrets};
+use crate::manifest::Secret;
 use crate::pipeline;
 use crate::project::Project;
 use crate::prompt::{self, Mode};
@@ -77,16 +78,20 @@ fn remove(name: &str, target: &[TargetArg], stage: &str, mode: Mode, dir: Option
         true => ui::say(format_args!("removed `{name}` from `.env`")),
         false => ui::say(format_args!("`.env` has no `{name}`")),
     }
-    if clouds.project.manifest.secrets.iter().any(|secret| secret.name == name) {
-        ui::say(format_args!(
-            "`mcp.toml` still declares it: take it out of `[secrets]`, or the next `ship` asks for it"
-        ));
+    match clouds.project.manifest.secrets.iter().find(|secret| secret.name == name) {
+        Some(secret) if secret.optional => {
+            ui::say("`mcp.toml` still declares it; it is optional, so `ship` works without it")
+        }
+        Some(_) => ui::say("`mcp.toml` still declares it: take it out of `[secrets]`, or the next `ship` asks for it"),
+        None => {}
     }
     Ok(End::Done)
 }
 
 #[derive(Serialize)]
 struct Answer<'a> {
+    /// No secret lacks a value that the clouds which were asked need; of no cloud, that this machine needs.
+    ok: bool,
     secrets: Vec<Entry<'a>>,
     /// In a cloud's store, and not in the manifest (any more).
     undeclared: Vec<Undeclared<'a>>,
@@ -108,6 +113,9 @@ struct Entry<'a> {
     local: bool,
     /// Clouds that were asked and have it.
     clouds: Vec<&'static str>,
+    /// It has no value here, and a cloud that needs it has none either.
+    #[serde(skip)]
+    missing: bool,
 }
 
 fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Result<End> {
@@ -124,12 +132,19 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
         stored.iter().filter(has).map(|(cloud, _)| *cloud).collect()
     };
     let declared = &clouds.project.manifest.secrets;
-    let entries = declared.iter().map(|secret| Entry {
-        name: &secret.name,
-        description: &secret.description,
-        optional: secret.optional,
-        local: clouds.values.iter().any(|(name, _)| *name == secret.name),
-        clouds: on(&secret.name),
+    let needs = |secret: &Secret| -> Vec<&str> {
+        let asked = clouds.targets.iter().map(|target| target.name);
+        asked.filter(|target| secret.concerns(target)).collect()
+    };
+    // What none of the clouds that were asked needs is not asked about.
+    let wanted = declared.iter().filter(|secret| clouds.targets.is_empty() || !needs(secret).is_empty());
+    let entries = wanted.map(|secret| {
+        let local = clouds.values.iter().any(|(name, _)| *name == secret.name);
+        let has = on(&secret.name);
+        let everywhere = !clouds.targets.is_empty() && needs(secret).iter().all(|cloud| has.contains(cloud));
+        let missing = !secret.optional && !local && !everywhere;
+        let (name, description, optional) = (&secret.name, &secret.description, secret.optional);
+        Entry { name, description, optional, local, clouds: has, missing }
     });
     let mut undeclared: Vec<&str> = Vec::new();
     for name in stored.iter().flat_map(|(_, names)| names) {
@@ -138,18 +153,23 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
         }
     }
     let undeclared: Vec<_> = undeclared.into_iter().map(|name| Undeclared { name, clouds: on(name) }).collect();
-    let answer = Answer { secrets: entries.collect(), undeclared };
+    let entries: Vec<Entry<'_>> = entries.collect();
+    let answer = Answer { ok: entries.iter().all(|entry| !entry.missing), secrets: entries, undeclared };
+    let end = if answer.ok { End::Done } else { End::No };
     if json {
         ui::json(&answer)?;
-        return Ok(End::Done);
+        return Ok(end);
     }
-    if answer.secrets.is_empty() {
+    if declared.is_empty() {
         ui::say("the manifest declares no secrets");
+    } else if answer.secrets.is_empty() {
+        ui::say("the manifest declares no secret that this cloud needs");
     }
     for entry in &answer.secrets {
         let (mark, here) = match (entry.local, entry.optional) {
             (true, _) => (Mark::Good, "set here"),
-            (false, false) => (Mark::Bad, "not set here"),
+            (false, _) if entry.missing => (Mark::Bad, "not set here"),
+            (false, false) => (Mark::Good, "not set here"),
             (false, true) => (Mark::Skipped, "optional, not set here"),
         };
         let clouds =
@@ -163,7 +183,7 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
             "     hint: `mcp-deploy secrets remove {name} --target {clouds}` if it is one of yours that was renamed or dropped"
         ));
     }
-    Ok(End::Done)
+    Ok(end)
 }
 
 fn push(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Result<End> {

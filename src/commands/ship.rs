@@ -268,7 +268,12 @@ fn live_summary(
                 (Some(version), _) => format!("; rolled back to {version}"),
                 (None, Some(_)) => "; not rolled back, the broken version is live".to_owned(),
                 (None, None) if release.report.ok() => String::new(),
-                (None, None) => format!("; live, but broken: `mcp-deploy rollback --target {}` goes back", target.name),
+                (None, None) if release.has_earlier => {
+                    format!("; live, but broken: `mcp-deploy rollback --target {}` goes back", target.name)
+                }
+                (None, None) => {
+                    "; live, but broken: the record has nothing to go back to, so mend it and ship again".to_owned()
+                }
             };
             ui::mark(mark, format_args!("{place:<24} {url} {}{back}", pipeline::counted(&release.report)));
         }
@@ -387,7 +392,7 @@ mod tests {
         let tools = tools.map(|name| vec![json!({ "name": name })]);
         let counts = Counts { passed: 1, ..Counts::default() };
         let report = Report { url: String::new(), checks: Vec::new(), answers: Vec::new(), tools, counts };
-        Release { deployment, report, rolled_back_to: None, rollback_error: None }
+        Release { deployment, report, rolled_back_to: None, rollback_error: None, has_earlier: false }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub const CLOUD: Cloud = Cloud {
     rollback,
     logs,
     destroy,
-    leftovers: "nothing at Cloudflare",
+    leftovers: |_| "nothing at Cloudflare",
     secret_names,
     push_secrets,
     pushed: "the Worker has them at once",

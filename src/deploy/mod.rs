@@ -32,7 +32,7 @@ pub struct Cloud {
     pub logs: fn(&Context<'_>, &record::Deployment, bool) -> Result<Cmd>,
     pub destroy: fn(&Context<'_>, &record::Deployment) -> Result<()>,
     /// What `destroy` does not take away, for the user to know.
-    pub leftovers: &'static str,
+    pub leftovers: fn(&record::Deployment) -> &'static str,
     /// Names of the secrets in the cloud's own store.
     pub secret_names: fn(&Context<'_>) -> Result<Vec<String>>,
     /// Puts values into the cloud's own store.

@@ -23,7 +23,7 @@ pub const CLOUD: Cloud = Cloud {
     rollback,
     logs,
     destroy,
-    leftovers: "nothing at Vercel",
+    leftovers: |_| "nothing at Vercel",
     secret_names,
     push_secrets,
     pushed: "the server has them from the next `mcp-deploy ship` on",

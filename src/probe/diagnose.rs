@@ -17,9 +17,9 @@ pub fn transport(error: &ureq::Error, uri: &Uri, timeout: Duration) -> Fault {
             format!("no answer within {} s", timeout.as_secs_f32()),
             "a handler or the start-up may hang: look at the server's log, or allow more time",
         ),
-        ureq::Error::HostNotFound => {
-            (format!("the name `{host}` is not known"), "check the URL; the name of a new deployment can take a minute")
-        }
+        ureq::Error::HostNotFound => unknown_name(host),
+        // The resolver of the standard library has no kind for it.
+        ureq::Error::Io(error) if error.to_string().contains("failed to lookup address") => unknown_name(host),
         ureq::Error::Io(error) if refused(error) && is_loopback(host) => (
             format!("nothing listens at `{authority}`"),
             "start the server, or check the port; it may have stopped: look at its log",
@@ -44,6 +44,13 @@ pub fn transport(error: &ureq::Error, uri: &Uri, timeout: Duration) -> Fault {
         other => (format!("no answer from `{authority}`: {other}"), "check the URL"),
     };
     Fault::unreached(detail).hint(hint)
+}
+
+fn unknown_name(host: &str) -> (String, &'static str) {
+    (
+        format!("the name `{host}` is not known"),
+        "check the URL and this machine's network; the name of a new deployment can take a minute",
+    )
 }
 
 const TLS_HINT: &str = "check the certificate of the host, and the clock of this machine";
@@ -221,6 +228,13 @@ mod tests {
             assert!(fault.hint.as_deref().unwrap().contains(hint), "{fault:?}");
             assert!(!fault.detail.contains("token=x"));
         }
+    }
+
+    /// `invalid` is a name that nobody has, by its definition.
+    #[test]
+    fn a_name_that_does_not_resolve_is_no_broken_connection() {
+        let silence = super::super::pulse("http://nobody.invalid/mcp").unwrap_err();
+        assert_eq!(silence.detail, "the name `nobody.invalid` is not known", "{silence:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::clouds::Fault;
+use crate::clouds::{Fault, Response};
 use crate::setting::Setting;
 
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
@@ -97,7 +97,8 @@ fn lambda_there_and_back_in_two_regions() {
     setting.ok("logs --target lambda --region us-east-1").said("weather looked up");
     setting.run("logs --target lambda --region ap-south-1").ended(1).said("it is deployed to");
 
-    setting.ok("destroy --target lambda --yes").said("aws-sam-cli-managed-default");
+    let destroyed = setting.ok("destroy --target lambda --yes");
+    assert_eq!(destroyed.said("aws-sam-cli-managed-default").count("stack set"), 0, "there is none");
     assert_eq!(setting.record()["deployments"], json!([]));
     assert_eq!(REGIONS.map(|region| setting.aws.status(region, "weather")), [None, None]);
 }
@@ -117,6 +118,13 @@ fn a_stack_that_fails_is_quoted_once() {
         stuck.ended(1).said("sam delete --stack-name weather --region us-east-1").said_once("1 problem found before");
     }
 
+    // What answers is not AWS.
+    let page = "<!doctype html><html><body>Please log in<br></body></html>";
+    setting.aws.fail(Fault::answer(Response::new(200, "text/html", page)));
+    let proxy = setting.run("ship --target lambda");
+    proxy.ended(1).said_once("cannot be read").said("`HTTPS_PROXY`").said_once("1 problem found before");
+    assert_eq!(proxy.count("Traceback"), 0);
+    setting.aws.heal();
     setting.aws.fail(Fault::status(500));
     let down = setting.run("ship --target lambda");
     down.ended(1).said("AWS in us-east-1 does not answer as it should").said_once("1 problem found before");

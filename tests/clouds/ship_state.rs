@@ -27,6 +27,11 @@ fn what_tools_have_stored_is_deleted_when_told_so_alone() {
         json!({ "ToolState": { "type": "durable-object", "storage": "sqlite" } })
     );
 
+    // Vercel needs a database for it; that is no secret of this cloud, and nothing is missing here.
+    let listed = setting.ok("secrets list --target cloudflare");
+    assert!(!listed.stdout.contains("UPSTASH"), "{}", listed.stdout);
+    assert!(setting.run("secrets list").ended(1).stdout.contains("FAIL UPSTASH_REDIS_REST_URL"));
+
     // Beside another class, and alone: Cloudflare says it in two ways.
     let versions = setting.cloudflare.versions("weather");
     for cloudflare in ["", "websocket = true"] {

@@ -116,9 +116,15 @@ fn a_required_secret_that_is_missing_is_marked_so() {
     let sandbox = Sandbox::weather();
     let manifest = sandbox.read("mcp.toml");
     sandbox.write("mcp.toml", manifest + "\n[secrets]\nWEATHER_NEEDED = \"Needed\"\nWEATHER_EXTRA = { description = \"Extra\", optional = true }\n");
-    let listed = sandbox.ok(&["secrets", "list"]).stdout;
-    assert!(listed.contains("FAIL WEATHER_NEEDED"), "{listed}");
-    assert!(listed.contains("skip WEATHER_EXTRA"), "{listed}");
+    let listed = sandbox.run(&["secrets", "list"]);
+    assert_eq!(listed.code, 1, "{listed:?}");
+    assert!(listed.stdout.contains("FAIL WEATHER_NEEDED"), "{listed:?}");
+    assert!(listed.stdout.contains("skip WEATHER_EXTRA"), "{listed:?}");
+    // What is told of one that goes is true of it.
+    let optional = sandbox.ok(&["secrets", "remove", "WEATHER_EXTRA"]).stderr;
+    assert!(optional.contains("it is optional") && !optional.contains("asks for it"), "{optional}");
+    let needed = sandbox.ok(&["secrets", "remove", "WEATHER_NEEDED"]).stderr;
+    assert!(needed.contains("or the next `ship` asks for it"), "{needed}");
 }
 
 /// What a dry run says is what the run itself would say, and both end alike.

@@ -34,7 +34,7 @@ fn what_is_rendered_follows_the_manifest() {
     for path in ["src/generated/manifest.ts", "src/generated/types.ts", "wrangler.jsonc", "template.yaml"] {
         assert!(!sandbox.read(path).contains("UPSTASH"), "{path}");
     }
-    let secrets = sandbox.ok(&["secrets", "list", "--json"]);
+    let secrets = sandbox.run(&["secrets", "list", "--json"]);
     assert!(secrets.stdout.contains("UPSTASH_REDIS_REST_URL") && secrets.stdout.contains("UPSTASH_REDIS_REST_TOKEN"));
     let check = sandbox.run(&["check", "--no-types"]);
     assert!(check.stderr.contains("npm install --save-exact aws4fetch@"), "DynamoDB's requests are signed: {check:?}");
@@ -62,7 +62,7 @@ fn each_cloud_has_its_own_store_and_no_other() {
         for store in ["lambda-store", "vercel-store", "tool-state"] {
             assert_eq!(sandbox.path(&format!("src/generated/{store}.ts")).exists(), store == own, "{store}, {cloud}");
         }
-        let secrets = sandbox.ok(&["secrets", "list", "--json"]).stdout.contains("UPSTASH");
+        let secrets = sandbox.run(&["secrets", "list", "--json"]).stdout.contains("UPSTASH");
         assert_eq!(secrets, cloud == "vercel", "{cloud}");
     }
 }

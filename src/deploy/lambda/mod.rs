@@ -30,9 +30,7 @@ pub const CLOUD: Cloud = Cloud {
     rollback,
     logs,
     destroy,
-    leftovers: "the bucket of sam with the uploaded code (stack `aws-sam-cli-managed-default`), which all of your stacks share; \
-         of a stack set, the code in your buckets; \
-         secrets, if there were any, can be restored for 7 days; if tools had `state`, the table with it, which is deleted by hand",
+    leftovers,
     secret_names,
     push_secrets,
     pushed: "functions that run already keep the old values until the next `mcp-deploy ship`",
@@ -40,6 +38,19 @@ pub const CLOUD: Cloud = Cloud {
     remove_secret,
     login: Login { question: "The profile asks for the code of a second factor. Enter it now?", run: log_in },
 };
+
+fn leftovers(deployment: &Deployment) -> &'static str {
+    match deployment.stack_set {
+        None => {
+            "the bucket of sam with the uploaded code (stack `aws-sam-cli-managed-default`), which all of your stacks share; \
+             secrets, if there were any, can be restored for 7 days; if tools had `state`, the table with it, which is deleted by hand"
+        }
+        Some(_) => {
+            "the code of the stack set in your buckets; secrets, if there were any, can be restored for 7 days; \
+             if tools had `state`, the tables with it, which are deleted by hand"
+        }
+    }
+}
 
 /// The secret that holds all of a deployment's secrets, by name; the function may read this one alone.
 fn secret_id(context: &Context<'_>) -> String {
@@ -91,8 +102,17 @@ fn refused(place: &Place, error: &anyhow::Error) -> Problem {
     let hint = "set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; `aws configure sso` makes a profile, `aws sso login` renews it";
     let text = format!("{error:#}");
     if is_out_of_order(error) {
-        let hint = "try again; https://health.aws.amazon.com tells whether it is them";
+        let hint = match text.starts_with(UNREADABLE) {
+            true => {
+                "a proxy or a login page of the network may have answered in place of AWS: check `HTTPS_PROXY` and `AWS_ENDPOINT_URL`"
+            }
+            false => "try again; https://health.aws.amazon.com tells whether it is them",
+        };
         return Problem::new(format!("AWS in {place} does not answer as it should: {text}"), hint);
+    }
+    if is_about_the_clock(&text) {
+        let hint = "set this machine's clock: AWS takes no request that is some minutes off";
+        return Problem::new(format!("AWS in {place} refuses the time of this machine: {text}"), hint);
     }
     let message = format!("AWS in {place} does not let us in: {text}");
     match &place.account {
@@ -112,8 +132,13 @@ fn is_out_of_order(error: &anyhow::Error) -> bool {
     OUT_OF_ORDER.iter().any(|code| text.starts_with(code)) || error.downcast_ref::<ToolFailed>().is_some()
 }
 
+/// The code of the error with which `aws.py` says that the answer was none of AWS.
+const UNREADABLE: &str = "UnreadableAnswer";
+
 /// Codes of errors that are no matter of who we are.
-const OUT_OF_ORDER: [&str; 9] = [
+const OUT_OF_ORDER: [&str; 11] = [
+    UNREADABLE,
+    "ProxyConnectionError",
     "EndpointConnectionError",
     "ConnectTimeoutError",
     "ReadTimeoutError",
@@ -124,6 +149,15 @@ const OUT_OF_ORDER: [&str; 9] = [
     "ServiceUnavailable",
     "Throttling",
 ];
+
+/// A signature holds for some minutes around the time that it names.
+fn is_about_the_clock(text: &str) -> bool {
+    let expired = ["Signature expired", "Signature not yet current", "is now earlier than", "is now later than"];
+    text.starts_with("RequestTimeTooSkewed")
+        || text.starts_with("RequestExpired")
+        || ["SignatureDoesNotMatch", "InvalidSignatureException"].iter().any(|code| text.starts_with(code))
+            && expired.iter().any(|words| text.contains(words))
+}
 
 /// The code of the error with which `aws.py` refuses to ask.
 const SECOND_FACTOR: &str = "SecondFactor";
@@ -351,4 +385,33 @@ fn remove_secret(context: &Context<'_>, name: &str) -> Result<()> {
 
 fn log_in(context: &Context<'_>) -> Result<()> {
     aws::log_in(context, regions(context).first().copied().unwrap_or("us-east-1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_aws_refuses_is_told_by_what_mends_it() {
+        let table = [
+            (
+                "RequestTimeTooSkewed: The difference between the request time and the current time is too large.",
+                "clock",
+            ),
+            (
+                "SignatureDoesNotMatch: Signature expired: 20261128T100000Z is now earlier than 20261128T101500Z",
+                "clock",
+            ),
+            ("InvalidSignatureException: Signature not yet current: 20261128T120000Z is still later than x", "clock"),
+            ("RequestExpired: Request has expired.", "clock"),
+            ("SignatureDoesNotMatch: The request signature we calculated does not match", "AWS_PROFILE"),
+            ("InvalidClientTokenId: The security token included in the request is invalid.", "AWS_PROFILE"),
+            ("UnreadableAnswer: it is no XML", "HTTPS_PROXY"),
+            ("Throttling: Rate exceeded", "try again"),
+        ];
+        for (said, hint) in table {
+            let problem = refused(&Place::own("us-east-1"), &anyhow::anyhow!("{said}"));
+            assert!(problem.hint.contains(hint), "{said}: {problem:?}");
+        }
+    }
 }
