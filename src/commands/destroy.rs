@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use super::{Deployments, End};
 use crate::cli::Destroy;
 use crate::deploy::record::Record;
+use crate::files::Exclusive;
 use crate::prompt::{self, Mode, Usage};
 use crate::ui::{self, Mark};
 
@@ -26,6 +27,7 @@ pub fn run(args: Destroy, dir: Option<&Path>) -> Result<End> {
         }
         Mode::Defaults => {}
     }
+    let _alone = Exclusive::to_deploy(&all.project.home)?;
     let context = all.context(&[], false);
     for deployment in &all.current {
         let step = ui::step(format!("destroy {}", deployment.place()));

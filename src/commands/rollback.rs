@@ -11,6 +11,7 @@ use super::{AlreadyShown, Deployments, End};
 use crate::cli::Rollback;
 use crate::deploy::record::{Deployment, Record};
 use crate::deploy::{self, Context, live};
+use crate::files::Exclusive;
 use crate::process;
 use crate::prompt::{self, Mode, Usage};
 use crate::release;
@@ -49,6 +50,7 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
         mode if !prompt::confirm(mode, &question)? => bail!("not confirmed; nothing was changed"),
         _ => {}
     }
+    let _alone = Exclusive::to_deploy(&all.project.home)?;
     let context = all.context(&[], false);
     let (home, name) = (&all.project.home, all.target.name);
     let record = Record::read(home)?;

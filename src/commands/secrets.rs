@@ -10,10 +10,12 @@ use super::{End, chosen};
 use crate::cli::{SecretsAction, TargetArg};
 use crate::deploy::record::{Deployment, Record};
 use crate::deploy::{self, Context, secrets};
+use crate::files::Exclusive;
 use crate::manifest::Secret;
 use crate::pipeline;
 use crate::project::Project;
 use crate::prompt::{self, Mode};
+use crate::release;
 use crate::targets::{self, Build, Target};
 use crate::toolchain::Toolchain;
 use crate::ui::{self, Mark};
@@ -68,9 +70,10 @@ fn from_stdin() -> Result<String> {
 
 fn remove(name: &str, target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Result<End> {
     let clouds = Clouds::open(target, stage, mode, dir)?;
+    let _alone = Exclusive::to_deploy(&clouds.project.home)?;
     clouds.each(|target, context| {
         let step = ui::step(format!("{}: remove the secret `{name}`", target.name));
-        let removed = (target.cloud.remove_secret)(context, name);
+        let removed = clouds.recorded_anew(target, context, || (target.cloud.remove_secret)(context, name));
         step.end(if removed.is_ok() { Mark::Good } else { Mark::Bad }, "");
         removed.with_context(|| format!("cannot remove the secret `{name}` from {}", target.title))
     })?;
@@ -191,6 +194,7 @@ fn push(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Re
     if clouds.values.is_empty() {
         bail!("no declared secret has a value here; nothing was pushed\nhint: run `mcp-deploy secrets set NAME`");
     }
+    let _alone = Exclusive::to_deploy(&clouds.project.home)?;
     clouds.each(|target, context| {
         let values = context.values_of(target.name);
         let count = values.len();
@@ -200,7 +204,7 @@ fn push(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Re
         }
         let s = if count == 1 { "" } else { "s" };
         let step = ui::step(format!("{}: push {count} secret{s}", target.name));
-        let pushed = (target.cloud.push_secrets)(context, &values);
+        let pushed = clouds.recorded_anew(target, context, || (target.cloud.push_secrets)(context, &values));
         match &pushed {
             Ok(()) => step.end(Mark::Good, target.cloud.pushed),
             Err(_) => step.end(Mark::Bad, ""),
@@ -231,6 +235,23 @@ impl Clouds {
         }
         let recorded = Record::read(&project.home)?.current(None, Some(stage));
         Ok(Clouds { project, targets, tools, values, recorded })
+    }
+
+    /// Where a change of secrets makes a version, which is served at once, the record names that one from then on: it is the same
+    /// code. What somebody else deployed in between stays somebody else's.
+    fn recorded_anew(&self, target: &Target, context: &Context<'_>, change: impl FnOnce() -> Result<()>) -> Result<()> {
+        let is_here = |one: &&Deployment| one.target == target.name && target.cloud.secrets_make_versions;
+        let recorded: Vec<Deployment> = self.recorded.iter().filter(is_here).cloned().collect();
+        let before = release::served(target, context, &recorded);
+        change()?;
+        for (deployment, _) in recorded.iter().zip(before).filter(|(one, before)| one.version == *before) {
+            let serving = (target.cloud.serving)(context, deployment)
+                .context("done, but the version that came of it is not known, and so not in the record")?;
+            if let Some(version) = serving.version.filter(|version| deployment.version.as_ref() != Some(version)) {
+                Record::renumber(&self.project.home, deployment, version)?;
+            }
+        }
+        Ok(())
     }
 
     fn each(&self, mut work: impl FnMut(&'static Target, &Context<'_>) -> Result<()>) -> Result<()> {

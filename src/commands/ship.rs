@@ -12,6 +12,7 @@ use super::{End, NO_CLOUD, chosen, preview, report};
 use crate::cli::Ship;
 use crate::deploy::record::{self, Record};
 use crate::deploy::{Context, secrets};
+use crate::files::Exclusive;
 use crate::packages;
 use crate::pipeline::{self, LocalRun};
 use crate::probe::{Call, Report};
@@ -113,6 +114,7 @@ pub fn locally(project: &Project, tools: &Toolchain, targets: &[&'static Target]
 
 /// The local way, then each cloud that passed it is deployed, side by side, and verified live.
 fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args: &Ship, mode: Mode) -> Result<Answer> {
+    let _alone = Exclusive::to_deploy(&project.home)?;
     // One that cannot be read could not be written after the deployment either.
     let record = Record::read(&project.home)?;
     let recorded = record.current(None, Some(&args.stage.stage));

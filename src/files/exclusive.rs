@@ -70,7 +70,7 @@ impl Exclusive {
         match take(folder).with_context(failed)? {
             Some(held) => Ok(held),
             None => bail!(
-                "another `ship`, `rollback` or `destroy` of this project is running, so nothing was done\nhint: wait until it has ended, then run the command again"
+                "another `ship`, `rollback`, `destroy` or `secrets` of this project is running, so nothing was done\nhint: wait until it has ended, then run the command again"
             ),
         }
     }

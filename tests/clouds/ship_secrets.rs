@@ -50,6 +50,10 @@ fn a_secret_is_in_the_stores_and_nowhere_else() {
     }
     said.push(recorder.watch(|| setting.ok("secrets push --target all")));
     said.push(setting.ok("secrets list --target all --json"));
+    // At Cloudflare that is another version of the same code, and the record knows it.
+    let live = setting.cloudflare.live("weather");
+    assert_eq!(setting.recorded("cloudflare", "production")["version"].as_str(), live.as_deref());
+    assert_eq!(setting.states("cloudflare"), ["verified"]);
     assert_eq!(said[2].json()["secrets"][0]["clouds"], json!(["lambda", "vercel", "cloudflare"]));
 
     // The stores have it.
