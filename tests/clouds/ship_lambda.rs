@@ -88,6 +88,7 @@ fn lambda_there_and_back_in_two_regions() {
     setting.ok("status");
     setting.ok("rollback --target lambda --yes");
     assert_eq!(REGIONS.map(|region| setting.lambda_version(region)), [1, 1]);
+    assert_eq!(urls.iter().map(|url| setting.temperature(url)).collect::<Vec<_>>(), [first, first]);
 
     // Back to where nothing is: told for each region.
     let refused = setting.run("rollback --target lambda --to 99 --yes");
