@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::process::{self, Cmd, Io};
+use crate::process::{self, Io};
 use crate::targets::{Build, Target};
-use crate::toolchain::ToolId;
 
 /// Bytes of the minified JavaScript that was built. Neither source maps nor configuration are loaded at a cold start; and it is not
 /// compression that an instance has to parse.
@@ -86,21 +85,6 @@ fn package(path: &str) -> String {
     let Some((_, inside)) = path.rsplit_once("node_modules/") else { return path.to_owned() };
     let depth = if inside.starts_with('@') { 2 } else { 1 };
     inside.split('/').take(depth).collect::<Vec<_>>().join("/")
-}
-
-/// The bundler of the clouds whose builds run the project's own, as they run it.
-pub fn esbuild(build: &Build<'_>, entry: &str, out: &Path, metafile: &Path) -> Result<Cmd> {
-    let script = bundler(build.root).context("the project has no `esbuild`")?;
-    let cmd = build.tools.cmd_with(ToolId::Node, &script).arg(entry).current_dir(build.root);
-    let cmd = cmd.args(["--bundle", "--splitting", "--minify", "--platform=node", "--format=esm", "--target=node24"]);
-    let cmd = cmd.arg("--alias:@modelcontextprotocol/server/_shims=./src/generated/shims.ts");
-    Ok(cmd.arg(format!("--outdir={}", out.display())).arg(format!("--metafile={}", metafile.display())))
-}
-
-/// A script, or the program itself where npm ran what its package does after the installation. A stage's copy of a project has its
-/// packages further up.
-fn bundler(root: &Path) -> Option<PathBuf> {
-    root.ancestors().map(|dir| dir.join("node_modules/.bin/esbuild")).find(|path| path.is_file())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod files;
 pub mod guest;
 pub mod manifest;
 mod packages;
+mod passed;
 mod pipeline;
 pub mod plan;
 pub mod probe;

@@ -14,6 +14,7 @@ use crate::deploy::secrets;
 use crate::guest::{self, Guest};
 use crate::manifest::{Fault, Manifest};
 use crate::packages;
+use crate::passed;
 use crate::plan;
 use crate::probe::{self, Answer, Call, Check, Contract, Era, Outcome, Report};
 use crate::process::{self, Interrupted, Io, Listener, Server};
@@ -150,10 +151,17 @@ pub fn build(target: &Target, build: &Build<'_>) -> Result<()> {
 
 /// One command, with a line for it.
 pub fn run_step(target: &Target, root: &Path, part: &Step) -> Result<()> {
-    step(format!("{}: {} (`{}`)", target.name, part.title, part.cmd), || {
+    let title = format!("{}: {} (`{}`)", target.name, part.title, part.cmd);
+    if part.depends_on.as_deref().is_some_and(passed::before) {
+        ui::mark(Mark::Good, format_args!("{title}: unchanged since it passed"));
+        return Ok(());
+    }
+    step(title, || {
         let _file = part.while_running.map(|(name, text)| plan::while_running(root, name, text)).transpose()?;
         process::run(&part.cmd, Io::Quiet, Some(part.limit)).map(|_| ())
-    })
+    })?;
+    part.depends_on.iter().for_each(|what| passed::remember(what));
+    Ok(())
 }
 
 /// What was built for one cloud, running on this machine until it is dropped.

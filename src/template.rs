@@ -47,6 +47,9 @@ pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet>
     if manifest.reads_in_parts() {
         folder("ranges", Owner::Generated, &data, &mut files)?;
     }
+    if targets::chosen(&manifest.targets).any(|target| target.runs_node) {
+        folder("bundle", Owner::Generated, &data, &mut files)?;
+    }
     let limited = manifest.access.rate_limit.is_some();
     if limited {
         folder("rate-limit/common", Owner::Generated, &data, &mut files)?;

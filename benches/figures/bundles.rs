@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 
 pub fn print(project: &Path) -> Result<()> {
     println!("| what is uploaded | files | raw bytes | gzip bytes |\n|---|---|---|---|");
-    let lambda = files_below(&project.join(".aws-sam/build/McpFunction"))?;
+    let lambda = files_below(&project.join("dist/lambda"))?;
     row("AWS Lambda: the function's folder", &lambda)?;
     row("Vercel: the function with the files of its `filePathMap`", &vercel_function(project)?)?;
     let worker = files_below(&project.join(".wrangler/dist"))?;

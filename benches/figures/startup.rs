@@ -59,7 +59,7 @@ pub fn print(bench: &Bench, project: &Path, stub: &Path) -> Result<()> {
         mcp_deploy::plan::copy_function(&project.join(".vercel/output/functions/index.func"), project, &function)?;
         Ok(node(what, &[&launcher, &function, Path::new("PORT")]))
     };
-    let lambda = Path::new(".aws-sam/build/McpFunction/lambda.mjs");
+    let lambda = Path::new("dist/lambda/lambda.mjs");
     let lean = bench.path("lean-floor.mjs");
     std::fs::write(&lean, lean_floor()?)?;
     let bare = bench.path("bare.func");

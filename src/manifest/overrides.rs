@@ -10,6 +10,7 @@ use super::reader::{Fields, span_at, to_json};
 pub type Relied = [(&'static [&'static str], &'static str)];
 
 const FUNCTION: &str = "McpFunction";
+const BUNDLED: &str = "sam builds nothing: `src/generated/bundle.ts` makes the folder that it uploads";
 
 pub const LAMBDA: &Relied = &[
     (&["AWSTemplateFormatVersion"], ""),
@@ -24,10 +25,9 @@ pub const LAMBDA: &Relied = &[
     (&["Resources", "McpTable", "Properties", "KeySchema"], ""),
     (&["Resources", "McpTable", "Properties", "TimeToLiveSpecification"], ""),
     (&["Resources", FUNCTION, "Type"], ""),
-    (&["Resources", FUNCTION, "Metadata", "BuildMethod"], ""),
-    (&["Resources", FUNCTION, "Metadata", "BuildProperties", "EntryPoints"], ""),
-    (&["Resources", FUNCTION, "Metadata", "BuildProperties", "Format"], ""),
-    (&["Resources", FUNCTION, "Metadata", "BuildProperties", "OutExtension"], ""),
+    (&["Resources", FUNCTION, "Metadata", "BuildMethod"], BUNDLED),
+    (&["Resources", FUNCTION, "Metadata", "BuildProperties"], BUNDLED),
+    (&["Resources", FUNCTION, "Metadata", "SkipBuild"], BUNDLED),
     (
         &["Resources", FUNCTION, "Properties", "Architectures"],
         "use `architecture`: the adapter's layer has to be the same",

@@ -13,14 +13,19 @@ use crate::process;
 /// A file that is taken away again when this is dropped.
 pub struct Temporary(Option<(PathBuf, String)>);
 
+/// Puts `text` into the file `name` of the project, which is ours alone, until the result is dropped.
+pub fn temporary(root: &Path, name: &str, text: &str) -> Result<Temporary> {
+    replace(root, name, text)?;
+    Ok(Temporary(Some((root.to_owned(), name.to_owned()))))
+}
+
 /// Puts `text` into the file `name` of the project until the result is dropped, unless the user has anything else there.
 pub fn while_running(root: &Path, name: &str, text: &str) -> Result<Temporary> {
     // The same text is a leftover of a run that was killed: it becomes ours again and goes away.
     if files::is_there(root, name) && !files::read(root, name, files::ANY).is_ok_and(|found| found == text) {
         return Ok(Temporary(None));
     }
-    replace(root, name, text)?;
-    Ok(Temporary(Some((root.to_owned(), name.to_owned()))))
+    temporary(root, name, text)
 }
 
 impl Drop for Temporary {

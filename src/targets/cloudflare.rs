@@ -16,6 +16,7 @@ pub const TARGET: Target = Target {
     packages: |_| &[],
     store: None,
     chosen: |targets| targets.cloudflare.is_some(),
+    runs_node: false,
     websocket: Targets::has_websocket,
     build,
     start,

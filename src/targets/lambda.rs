@@ -1,4 +1,4 @@
-//! AWS Lambda: `sam` builds; the bundle runs behind the Lambda Web Adapter.
+//! AWS Lambda: `sam` validates and deploys; the bundle runs behind the Lambda Web Adapter.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::{Build, Limits, Local, Start, Step, Target};
+use crate::files;
 use crate::manifest::{GATEWAY_STAGE, Manifest};
 use crate::process::Cmd;
 use crate::runtime_api::{Front, RuntimeApi};
@@ -18,16 +19,19 @@ pub const TARGET: Target = Target {
     packages,
     store: Some("dynamodb"),
     chosen: |targets| targets.lambda.is_some(),
+    runs_node: true,
     websocket: |_| false,
     build,
     start,
     artifact,
-    scripts: |root| root.join(".aws-sam/build/McpFunction"),
-    metafile: |build, out, metafile| crate::budget::esbuild(build, "src/generated/lambda.ts", out, metafile),
+    scripts: |root| root.join(CODE),
+    metafile: |build, out, metafile| {
+        Ok(super::bundle(build, "lambda").arg("--outdir").arg(out).arg("--metafile").arg(metafile))
+    },
     cloud: crate::deploy::lambda::CLOUD,
 };
 
-/// The bundler that `sam build` runs, and what signs requests to AWS.
+/// The bundler, and what signs requests to AWS.
 fn packages(manifest: &Manifest) -> &'static [(&'static str, &'static str)] {
     match calls_aws(manifest) {
         false => &[("esbuild", "0.28.2")],
@@ -40,6 +44,8 @@ pub fn calls_aws(manifest: &Manifest) -> bool {
     manifest.secrets_of(TARGET.name).next().is_some() || manifest.needs_store()
 }
 
+/// The folder that is uploaded, as in `template.yaml`.
+const CODE: &str = "dist/lambda";
 /// The file that the adapter executes, as in `template.yaml`.
 const HANDLER: &str = "lambda.mjs";
 
@@ -50,17 +56,35 @@ pub fn sam(build: &Build<'_>, region: &str, args: &[&str]) -> Cmd {
 
 fn build(build: &Build<'_>) -> Vec<Step> {
     let region = build.manifest.targets.lambda.iter().flat_map(|lambda| &lambda.regions).next();
-    let sam = |args: &[&str]| sam(build, region.map_or("us-east-1", String::as_str), args);
+    let region = region.map_or("us-east-1", String::as_str);
+    let judged = |title, args: &[&str]| Step {
+        depends_on: judgement(build, region).map(|on| format!("{args:?}\0{on}")),
+        ..Step::new(title, sam(build, region, args))
+    };
     // They find different things: the first what SAM itself refuses, the second what CloudFormation would.
     vec![
-        Step::new("validate the template", sam(&["validate"])),
-        Step::new("lint the template", sam(&["validate", "--lint"])),
-        Step::new("build", sam(&["build"])),
+        judged("validate the template", &["validate"]),
+        judged("lint the template", &["validate", "--lint"]),
+        // Not `sam build`: it would install packages of its own, and take for the same what has the same `package.json`.
+        Step::new("build", super::bundle(build, TARGET.name)),
     ]
 }
 
+/// What sam's judgement of a template depends on; `None` when that is not all known.
+fn judgement(build: &Build<'_>, region: &str) -> Option<String> {
+    let sam = build.tools.found(ToolId::Sam)?;
+    let mut on = format!("{}\0{}\0{region}\0", sam.path.display(), sam.version.as_ref()?);
+    on += &files::read(build.root, "template.yaml", files::ANY).ok()?;
+    let settings = ["samconfig.toml", ".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml"].map(|name| (build.root, name));
+    let home = std::env::home_dir();
+    for (folder, name) in settings.into_iter().chain(home.iter().map(|home| (home.as_path(), ".cfnlintrc"))) {
+        on += &format!("\0{}", files::read_if_there(folder, name, files::ANY).ok()?.unwrap_or_default());
+    }
+    Some(on)
+}
+
 fn artifact(root: &Path) -> PathBuf {
-    root.join(".aws-sam/build/McpFunction").join(HANDLER)
+    root.join(CODE).join(HANDLER)
 }
 
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {

@@ -14,7 +14,7 @@ use crate::deploy::Cloud;
 use crate::manifest::{Manifest, Targets};
 use crate::process::Cmd;
 use crate::runtime_api::RuntimeApi;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{ToolId, Toolchain};
 
 /// One cloud.
 pub struct Target {
@@ -30,6 +30,8 @@ pub struct Target {
     pub store: Option<&'static str>,
     /// Whether the manifest names this cloud.
     pub chosen: fn(&Targets) -> bool,
+    /// Whether it runs what `src/generated/bundle.ts` makes for it.
+    pub runs_node: bool,
     /// Whether its servers speak MCP over WebSockets too.
     pub websocket: fn(&Targets) -> bool,
     /// What the cloud's own CLI has to do before anything can run.
@@ -65,6 +67,11 @@ pub struct Build<'a> {
     pub tools: &'a Toolchain,
 }
 
+/// The project's own esbuild, with what a cloud that runs Node.js wants of it.
+fn bundle(build: &Build<'_>, target: &str) -> Cmd {
+    build.tools.cmd(ToolId::Node).args(["src/generated/bundle.ts", target]).current_dir(build.root)
+}
+
 /// One command of a build.
 pub struct Step {
     pub title: &'static str,
@@ -72,11 +79,13 @@ pub struct Step {
     pub limit: Duration,
     /// A file of the project that exists only while the command runs, unless the project has its own: name and text.
     pub while_running: Option<(&'static str, &'static str)>,
+    /// All that its success depends on, where it only judges: what passed once is not asked again.
+    pub depends_on: Option<String>,
 }
 
 impl Step {
     pub fn new(title: &'static str, cmd: Cmd) -> Self {
-        Step { title, cmd, limit: Duration::from_secs(600), while_running: None }
+        Step { title, cmd, limit: Duration::from_secs(600), while_running: None, depends_on: None }
     }
 }
 

@@ -17,12 +17,15 @@ pub const TARGET: Target = Target {
     packages: |_| &[("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
     store: Some("upstash"),
     chosen: |targets| targets.vercel.is_some(),
+    runs_node: true,
     websocket: |_| false,
     build,
     start,
     artifact,
     scripts: |root| root.join("dist/vercel"),
-    metafile: |build, out, metafile| crate::budget::esbuild(build, "src/generated/vercel.ts", out, metafile),
+    metafile: |build, out, metafile| {
+        Ok(super::bundle(build, "vercel").arg("--outdir").arg(out).arg("--metafile").arg(metafile))
+    },
     cloud: crate::deploy::vercel::CLOUD,
 };
 

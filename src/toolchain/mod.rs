@@ -200,13 +200,11 @@ fn surroundings(cmd: Cmd, path: &OsString, tool: &Requirement) -> Cmd {
 }
 
 /// PATH as it is when it leads to the chosen tools already, so that a project's own order (pyenv, asdf) is not disturbed. Else the cached
-/// Node goes first, for npm and the scripts it runs, and the cached esbuild last, where `sam build` looks when the project has none.
+/// Node goes first, for npm and the scripts it runs.
 fn child_path(found: &BTreeMap<ToolId, Found>, search: &Search) -> OsString {
-    let cached =
-        |id| found.get(&id).filter(|found| found.origin == Origin::Cache).and_then(|found| found.path.parent());
-    let first = cached(ToolId::Node).map(Path::to_path_buf);
-    let last = cached(ToolId::Esbuild).map(Path::to_path_buf);
-    let dirs = first.into_iter().chain(std::env::split_paths(&search.path)).chain(last);
+    let cached = found.get(&ToolId::Node).filter(|node| node.origin == Origin::Cache);
+    let first = cached.and_then(|node| node.path.parent()).map(Path::to_path_buf);
+    let dirs = first.into_iter().chain(std::env::split_paths(&search.path));
     std::env::join_paths(dirs).unwrap_or_else(|_| search.path.clone())
 }
 

@@ -27,7 +27,7 @@ impl Setting {
     }
 
     fn build(&self) {
-        run(&self.sam(&["build"])).unwrap();
+        run(&self.project.tool(ToolId::Node, &["src/generated/bundle.ts", "lambda"])).unwrap();
     }
 
     fn deploy(&self, region: &str) -> Result<String, ToolFailed> {

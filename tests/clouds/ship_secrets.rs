@@ -88,11 +88,7 @@ fn a_secret_is_in_the_stores_and_nowhere_else() {
         grep(&folder, &mut found);
     }
     assert_eq!(found, [setting.file(".env")]);
-    let bundles = [
-        ".aws-sam/build/McpFunction/lambda.mjs",
-        ".vercel/output/functions/index.func",
-        ".wrangler/dist/cloudflare.js",
-    ];
+    let bundles = ["dist/lambda/lambda.mjs", ".vercel/output/functions/index.func", ".wrangler/dist/cloudflare.js"];
     bundles.iter().for_each(|bundle| assert!(setting.file(bundle).exists(), "what was searched: {bundle}"));
 
     // Renamed or dropped: told where it still is, and taken away there.

@@ -223,7 +223,7 @@ fn no_credential_in_any_log() {
     let port = free_port();
     let env = read(site.root.join(".env"));
     let hashes = env.trim().strip_prefix("MCP_API_KEYS='").and_then(|rest| rest.strip_suffix('\'')).expect("hashes");
-    let mut lambda = KIT.node(&site.root.join(".aws-sam/build/McpFunction/lambda.mjs"));
+    let mut lambda = KIT.node(&site.root.join("dist/lambda/lambda.mjs"));
     lambda.env("AWS_LWA_PORT", &port).env("MCP_API_KEYS", hashes);
     logged(Running::start(lambda), &port, [alice, former], hashes);
     let port = free_port();

@@ -62,7 +62,7 @@ fn lambda_template_with_everything_changed() {
 #[test]
 fn lambda_bundle_starts_by_itself_and_reads_the_sdk_later() {
     WEATHER.server("lambda");
-    let function = WEATHER.root.join(".aws-sam/build/McpFunction");
+    let function = WEATHER.root.join("dist/lambda");
     let all = files(&function);
     let is_executable = |name: &&String| {
         let mode = std::fs::metadata(function.join(name)).expect("it was listed").permissions().mode();

@@ -22,6 +22,7 @@ mod hostile_text;
 #[allow(dead_code)] // the stand-ins of the clouds use the rest
 #[path = "../support/clouds/http.rs"]
 mod http;
+mod installed;
 mod interrupt;
 mod large;
 #[path = "../support/packages.rs"]

@@ -236,7 +236,7 @@ fn a_large_log_is_read_to_its_end_in_little_memory() {
     let port = mcp_deploy::process::free_port().expect("a free port").to_string();
     // Half of the memory for V8's heap, which is what Node.js takes of it by itself where there is no more.
     let mut node = KIT.node(Path::new("--max-heap-size=64"));
-    node.arg(PARTS.root.join(".aws-sam/build/McpFunction/lambda.mjs"));
+    node.arg(PARTS.root.join("dist/lambda/lambda.mjs"));
     node.env("AWS_LWA_PORT", &port).env("LOGS", &LOGS.url);
     let mut bundle = Running::start(node);
     let health = format!("http://127.0.0.1:{port}/health");

@@ -113,7 +113,7 @@ fn nothing_is_imported_for_what_was_recorded(target: &str) {
 
 /// A Lambda environment as its tests need it: the built server and the real adapter, told that they are in Lambda.
 fn environment(api: &RuntimeApi, climate: Option<&str>) -> [Running; 2] {
-    let folder = BROKEN.root.join(".aws-sam/build/McpFunction");
+    let folder = BROKEN.root.join("dist/lambda");
     let port = mcp_deploy::process::free_port().expect("a free port").to_string();
     let mut variables = api.environment(&folder, "lambda.mjs", 1024, SHORT);
     let lambda = ["AWS_LWA_INVOKE_MODE=response_stream", "AWS_LWA_READINESS_CHECK_PATH=/health"];

@@ -52,7 +52,7 @@ fn a_type_error_is_listed_with_its_place() {
     let ran = run(command).expect(1);
     let place = format!("src/tools/get_weather.ts:{line}:14");
     assert!(ran.stderr.contains(&place) && ran.stderr.contains("TS2322"), "{place}: {ran}");
-    for built in [".aws-sam", ".vercel", ".wrangler"] {
+    for built in ["dist", ".vercel", ".wrangler"] {
         assert!(!project.join(built).exists(), "nothing is built from what is wrong: {built}");
     }
     marked.assert_nothing_left(&project);
@@ -104,7 +104,7 @@ fn one_cloud_that_fails_does_not_stop_the_others() {
     assert_eq!(targets(&answer["runs"]), ["cloudflare"]);
     assert_eq!(answer["runs"][0]["report"]["counts"]["failed"], 0, "{answer:#}");
     // What the tool said is what the user sees.
-    assert!(ran.stderr.contains("the bundler is on strike") && ran.stderr.contains("sam build"), "{ran}");
+    assert!(ran.stderr.contains("the linter is on strike") && ran.stderr.contains("sam validate"), "{ran}");
     marked.assert_nothing_left(&project);
 }
 
@@ -128,11 +128,11 @@ fn targets(list: &Value) -> Vec<&str> {
     list.as_array().into_iter().flatten().filter_map(|entry| entry["target"].as_str()).collect()
 }
 
-/// Says it is SAM, and cannot build.
+/// Says it is SAM, and cannot validate.
 fn path_with_broken_sam() -> std::ffi::OsString {
     let dir: PathBuf = folder("broken-sam");
     let script = "#!/bin/sh\ncase $1 in\n  --version) echo 'SAM CLI, version 1.170.0';;\n  \
-                  build) echo 'the bundler is on strike' >&2; exit 7;;\nesac\n";
+                  validate) echo 'the linter is on strike' >&2; exit 7;;\nesac\n";
     write(dir.join("sam"), script);
     std::fs::set_permissions(dir.join("sam"), std::fs::Permissions::from_mode(0o755)).expect("our own file");
     let dirs = std::iter::once(dir).chain(std::env::split_paths(&KIT.search.path));

@@ -536,7 +536,7 @@ fn other_tools_have_none() {
 fn lambda(site: &Site, env: &[(&str, &str)]) -> (String, Running) {
     site.server("lambda");
     let port = free_port();
-    let mut node = KIT.node(&site.root.join(".aws-sam/build/McpFunction/lambda.mjs"));
+    let mut node = KIT.node(&site.root.join("dist/lambda/lambda.mjs"));
     node.env("AWS_LWA_PORT", &port).env("AWS_LAMBDA_FUNCTION_NAME", "keeper");
     served(node, site, &port, env)
 }

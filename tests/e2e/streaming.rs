@@ -36,7 +36,7 @@ fn a_client_that_leaves_stops_the_tool(target: &str) {
 fn a_client_that_leaves_the_bare_bundle_stops_the_tool() {
     WEATHER.server("lambda");
     let port = mcp_deploy::process::free_port().expect("a free port").to_string();
-    let mut node = KIT.node(&WEATHER.root.join(".aws-sam/build/McpFunction/lambda.mjs"));
+    let mut node = KIT.node(&WEATHER.root.join("dist/lambda/lambda.mjs"));
     node.env("AWS_LWA_PORT", &port);
     let mut bundle = Running::start(node);
     let health = format!("http://127.0.0.1:{port}/health");

@@ -175,7 +175,7 @@ fn overrides_are_what_a_reader_finds() {
         "Resources": {
             "McpFunction": {
                 "DependsOn": ["McpLogGroup"],
-                "Metadata": { "BuildProperties": { "Minify": false, "External": ["x"] } },
+                "Metadata": { "Owner": { "Team": "x", "Members": ["x"] } },
                 "Properties": {
                     "Timeout": 5,
                     "Environment": { "Variables": { "AWS_LWA_ASYNC_INIT": "true", "OWN": { "Ref": "AWS::StackName" } } },

@@ -122,6 +122,14 @@ fn every_condition_of_a_template_is_known_to_the_program() {
     assert!(conditions > 5, "found only {conditions}");
 }
 
+/// Vercel refuses a deployment whose build command is longer; its CLI does not look.
+#[test]
+fn vercels_build_command_is_short_enough() {
+    let config: serde_json::Value = serde_json::from_slice(&rendered("weather", "vercel")["vercel.json"]).unwrap();
+    let command = config["buildCommand"].as_str().expect("a command");
+    assert!(command.len() <= 256, "{command}");
+}
+
 /// `cargo package` leaves out folders with a `Cargo.toml` and whatever a nested `.gitignore` names.
 #[test]
 fn the_package_contains_every_template() {

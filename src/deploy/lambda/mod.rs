@@ -4,8 +4,6 @@ mod aws;
 mod place;
 pub mod stack_set;
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
@@ -13,7 +11,8 @@ use super::record::Deployment;
 use super::{
     Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
 };
-use crate::plan;
+use crate::files;
+use crate::plan::{self, Temporary};
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::lambda::sam;
 use crate::toolchain::ToolId;
@@ -203,10 +202,9 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
         "--no-fail-on-empty-changeset",
         "--no-progressbar",
     ]);
-    let cmd = match secrets {
-        Some(version) => cmd.arg("--template-file").arg(with_secrets_version(context, region, &version)?),
-        None => cmd,
-    };
+    let own = format!(".template-{region}.yaml");
+    let written = secrets.map(|version| with_secrets_version(context, &own, &version)).transpose()?;
+    let cmd = cmd.args(["--template-file", if written.is_some() { &own } else { TEMPLATE }]);
     // A profile with a second factor asks for its code on the terminal.
     let io = if context.terminal { Io::Live } else { Io::Quiet };
     process::run(&cmd, io, Some(context.limit))
@@ -231,16 +229,16 @@ fn deployed(context: &Context<'_>, place: &Place, stack: &str, outputs: &[Value]
     Ok(Deployed { region: Some(place.region.clone()), direct, version, ..Deployed::at(url) })
 }
 
-/// The built template with the version of the region's secret in it.
-fn with_secrets_version(context: &Context<'_>, region: &str, version: &str) -> Result<PathBuf> {
-    let built = context.build.root.join(".aws-sam/build/template.yaml");
-    let text = std::fs::read_to_string(&built).with_context(|| format!("cannot read `{}`", built.display()))?;
-    // Beside the built one: paths in it are relative to its folder.
-    let path = built.with_file_name(format!("template-{region}.yaml"));
-    plan::write_scratch(&path, &text.replace(UNKNOWN_VERSION, &format!("MCP_SECRET_VERSION: {version}")))?;
-    Ok(path)
+/// The template with the version of the region's secret in it, for as long as it is needed.
+fn with_secrets_version(context: &Context<'_>, name: &str, version: &str) -> Result<Temporary> {
+    let root = context.build.root;
+    let text = files::read(root, TEMPLATE, files::ANY).with_context(|| format!("cannot read `{TEMPLATE}`"))?;
+    // Beside it: paths in a template are relative to its folder.
+    plan::temporary(root, name, &text.replace(UNKNOWN_VERSION, &format!("MCP_SECRET_VERSION: {version}")))
 }
 
+/// What sam deploys; untold it would take what `sam build` once left in `.aws-sam`.
+const TEMPLATE: &str = "template.yaml";
 /// As in `template.yaml`.
 const UNKNOWN_VERSION: &str = "MCP_SECRET_VERSION: unknown";
 

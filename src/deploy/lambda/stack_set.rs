@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::place::{Account, Place, places, regions, side_by_side};
-use super::{NAME, aws, deployed, is_out_of_order, push_to, refused};
+use super::{NAME, TEMPLATE, aws, deployed, is_out_of_order, push_to, refused};
 use crate::deploy::record::Member;
 use crate::deploy::{Context, Deployed, EndUnknown, Problem, Progress};
 use crate::manifest::StackSet;
@@ -224,10 +224,10 @@ fn template(context: &Context<'_>, set: &StackSet, secrets: Option<&str>) -> Res
 
 /// `sam package` into the bucket of a region.
 fn package(context: &Context<'_>, set: &StackSet, region: &str) -> Result<Value> {
-    let path = context.build.root.join(format!(".aws-sam/build/packaged-{region}.json"));
+    let path = context.build.root.join(format!(".aws-sam/packaged-{region}.json"));
     plan::write_scratch(&path, "")?;
     let bucket = bucket(set, region);
-    let package = ["package", "--template-file", ".aws-sam/build/template.yaml", "--region", region, "--use-json"];
+    let package = ["package", "--template-file", TEMPLATE, "--region", region, "--use-json"];
     let cmd = sam(&context.build, region, &package)
         .args(["--s3-bucket", &bucket, "--s3-prefix", context.app(), "--no-progressbar", "--output-template-file"])
         .arg(&path);

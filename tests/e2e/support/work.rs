@@ -151,7 +151,7 @@ pub fn clone(project: &Path, name: &str) -> PathBuf {
     cp.arg("-a");
     for entry in std::fs::read_dir(project).expect("a project is a folder").flatten() {
         let name = entry.file_name();
-        if ![".aws-sam", ".vercel", ".wrangler", "node_modules"].iter().any(|own| name == *own) {
+        if !["dist", ".vercel", ".wrangler", "node_modules"].iter().any(|own| name == *own) {
             cp.arg(entry.path());
         }
     }

@@ -58,6 +58,11 @@ impl Shared {
 
     fn create_deployment(&self, request: &Request) -> Answer {
         let body = request.json();
+        let command = body["projectSettings"]["buildCommand"].as_str().unwrap_or_default();
+        if command.len() > 256 {
+            let message = "Invalid request: `projectSettings.buildCommand` should NOT be longer than 256 characters.";
+            return Err(error(400, "bad_request", message));
+        }
         let files: Vec<(String, String, u32)> = body["files"]
             .as_array()
             .into_iter()
