@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::deploy::own::ProjectMark;
 use crate::deploy::secrets;
 use crate::files::{self, Exclusive, STAGES};
 use crate::manifest::{self, Fault, Loaded, Manifest, Severity};
@@ -97,6 +98,17 @@ impl Project {
             return Ok(self);
         }
         Ok(Project { root: self.home.join(STAGES).join(stage), manifest, ..self })
+    }
+
+    /// What marks everything that a stage deploys as this project's. A lock of 0.1.0 gets its id now.
+    pub fn mark(&self, stage: &str) -> Result<ProjectMark> {
+        if plan::project_id(&self.home)?.is_none() && std::env::var_os("CI").is_some_and(|ci| ci != "false") {
+            bail!(
+                "`mcp.lock` has no `project` yet, and one that is made here would be lost with this checkout\nhint: run `mcp-deploy render` on your machine and commit `mcp.lock`"
+            );
+        }
+        let project = plan::ensure_project_id(&self.home)?;
+        Ok(ProjectMark { project, stage: stage.to_owned(), name: self.manifest.server.name.clone() })
     }
 
     /// Brings a stage's copy up to date with the project; there is nothing to do for one that does not differ.

@@ -1,5 +1,7 @@
 //! Deploys built targets: preflight, upload, live verification, record, and the way back when it fails.
 
+mod adoption;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -7,8 +9,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
+use crate::deploy::own::{Found, Takes, Whose};
 use crate::deploy::record::{self, Commit, Deployment, Record, State, Unfinished};
-use crate::deploy::{Context, Deployed, Problem, end_is_unknown, live};
+use crate::deploy::{Context, Deployed, Problem, end_is_unknown, live, loss};
 use crate::pipeline;
 use crate::probe::{Call, Check, Report};
 use crate::process;
@@ -108,37 +111,67 @@ impl std::fmt::Display for NotReady {
     }
 }
 
-/// Asks every cloud whether a deployment can work; prints all problems at once.
-pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode) -> Result<()> {
-    let step = ui::step("preflight: credentials, names, secrets");
+/// Asks every cloud whether a deployment can work, and whose what is there already is; prints all problems at once.
+/// What is to be marked as ours that is not yet.
+pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode, adopt: Option<&str>) -> Result<Takes> {
+    let step = ui::step("preflight: credentials, names, owners, secrets");
     let ask = |target: &&'static Target| (target.cloud.preflight)(context);
-    let mut found: Vec<Vec<Problem>> = std::thread::scope(|scope| {
+    let mut asked: Vec<(Vec<Problem>, Vec<Found>)> = std::thread::scope(|scope| {
         let asked: Vec<_> = targets.iter().map(|target| scope.spawn(move || ask(target))).collect();
         let answer = |panic| std::panic::resume_unwind(panic);
         asked.into_iter().map(|thread| thread.join().unwrap_or_else(answer)).collect()
     });
-    let count = found.iter().flatten().count();
-    step.end(if count == 0 { Mark::Good } else { Mark::Bad }, "");
+    let is_clear =
+        asked.iter().all(|(problems, found)| problems.is_empty() && found.iter().all(|one| one.whose == Whose::Ours));
+    step.end(if is_clear { Mark::Good } else { Mark::Bad }, "");
     if process::interrupted() {
         bail!(process::Interrupted);
     }
-    for (target, problems) in targets.iter().zip(&mut found) {
+    for (target, (problems, found)) in targets.iter().zip(&mut asked) {
         if mode == Mode::Ask && problems.iter().any(|problem| problem.login) && log_in(target, context)? {
-            *problems = (target.cloud.preflight)(context);
+            (*problems, *found) = (target.cloud.preflight)(context);
         }
     }
-    let named = targets
-        .iter()
-        .zip(found)
-        .flat_map(|(target, problems)| problems.into_iter().map(|problem| (target.name, problem)));
-    let found: Vec<(&str, Problem)> = named.collect();
-    for (target, problem) in &found {
+    let mut problems: Vec<(&'static str, Problem)> = Vec::new();
+    let (mut unmarked, mut losses) = (Vec::new(), Vec::new());
+    for (target, (own, found)) in targets.iter().zip(asked) {
+        problems.extend(own.into_iter().map(|problem| (target.name, problem)));
+        losses.extend(found.iter().flat_map(|one| one.losses.iter().cloned()));
+        for one in found.into_iter().filter(|one| one.whose != Whose::Ours) {
+            match adoption::problem(&one, mode, adopt) {
+                Some(problem) => problems.push((target.name, problem)),
+                None => unmarked.push(one),
+            }
+        }
+    }
+    for (target, problem) in &problems {
         ui::mark(Mark::Bad, format_args!("{target}: {}", problem.message));
         ui::say(format_args!("     hint: {}", problem.hint));
     }
-    match found.is_empty() {
-        true => Ok(()),
-        false => Err(NotReady(found).into()),
+    if !problems.is_empty() {
+        bail!(NotReady(problems));
+    }
+    adoption::confirm(&unmarked, mode, adopt)?;
+    loss::confirm(context, &losses)?;
+    Ok(match unmarked.iter().map(|one| one.whose).collect::<Vec<_>>() {
+        all if all.contains(&Whose::Foreign) => Takes::Foreign,
+        all if all.is_empty() => Takes::Nothing,
+        _ => Takes::Recorded,
+    })
+}
+
+/// Fails unless everything that has the names of a deployment is this project's.
+pub fn ours(target: &Target, context: &Context<'_>) -> Result<()> {
+    let found = (target.cloud.found)(context)
+        .with_context(|| format!("cannot ask {} whose it is; nothing was touched", target.title))?;
+    match found.iter().find(|one| one.whose == Whose::Foreign) {
+        None => Ok(()),
+        Some(foreign) => bail!(
+            "{}; nothing was touched\nhint: if it is yours, restore `mcp.lock` with git: its `project` is the mark. `mcp-deploy ship --target {} --adopt {}` takes it over",
+            foreign.refusal().message,
+            target.name,
+            foreign.name
+        ),
     }
 }
 

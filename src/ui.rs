@@ -18,6 +18,11 @@ pub fn say(line: impl Display) {
     let _ = SPINNERS.suspend(|| writeln!(std::io::stderr().lock(), "{line}"));
 }
 
+/// Asks while nothing else is shown.
+pub fn alone<T>(ask: impl FnOnce() -> T) -> T {
+    SPINNERS.suspend(ask)
+}
+
 /// The answer of the command, for a person or a program.
 pub fn answer(line: impl Display) {
     let mut out = std::io::stdout().lock();

@@ -32,6 +32,12 @@ pub struct Ship {
     /// How many seconds a cloud's own tool may take for one step of the deployment
     #[arg(long, value_name = "SECONDS", default_value_t = deploy::LIMIT.as_secs())]
     pub timeout: u64,
+    /// Take over what has the same name and is not this project's; without a value the name is asked for
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with = "local")]
+    pub adopt: Option<String>,
+    /// Confirm that this resource, or class, may be deleted with its data; may be repeated
+    #[arg(long, value_name = "RESOURCE", conflicts_with = "local")]
+    pub allow_data_loss: Vec<String>,
     /// Print each file it would write and each command it would run
     #[arg(long)]
     pub dry_run: bool,

@@ -15,8 +15,11 @@ pub fn run(args: Destroy, dir: Option<&Path>) -> Result<End> {
     let mode = Mode::of(args.yes);
     let all = Deployments::open(dir, args.target, &args.stage.stage, mode)?;
     let app = all.project.manifest.app.clone();
+    if mode == Mode::Refuse {
+        bail!(Usage("`--yes` is missing, and there is no terminal to type the name on".into()));
+    }
+    all.ours()?;
     match mode {
-        Mode::Refuse => bail!(Usage("`--yes` is missing, and there is no terminal to type the name on".into())),
         Mode::Ask => {
             let places: Vec<_> = all.current.iter().map(|one| one.url.clone()).collect();
             ui::say(format_args!("this takes `{app}` away from {}: {}", all.target.title, places.join(", ")));
@@ -25,7 +28,7 @@ pub fn run(args: Destroy, dir: Option<&Path>) -> Result<End> {
                 bail!("`{typed}` is not `{app}`; nothing was changed");
             }
         }
-        Mode::Defaults => {}
+        Mode::Defaults | Mode::Refuse => {}
     }
     let _alone = Exclusive::to_deploy(&all.project.home)?;
     let context = all.context(&[], false);

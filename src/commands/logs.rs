@@ -18,6 +18,7 @@ pub fn run(args: Logs, dir: Option<&Path>) -> Result<End> {
         let places: Vec<_> = all.current.iter().map(Deployment::place).collect();
         format!("nothing is deployed to that place\nhint: it is deployed to {}", places.join(", "))
     })?;
+    all.ours()?;
     let context = all.context(&[], true);
     let cmd = (all.target.cloud.logs)(&context, deployment, args.follow)?;
     match process::run(&cmd, Io::Live, None) {

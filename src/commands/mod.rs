@@ -25,6 +25,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::cli::{CloudArg, Command, TargetArg};
+use crate::deploy::own::{ProjectMark, Takes};
 use crate::deploy::record::{self, Deployment, Record};
 use crate::deploy::{self, Context};
 use crate::manifest::{Kind, Manifest};
@@ -33,6 +34,7 @@ use crate::pipeline;
 use crate::plan::{Action, Applied, Plan};
 use crate::project::Project;
 use crate::prompt::{Mode, Usage};
+use crate::release;
 use crate::targets::{self, Build, Target};
 use crate::toolchain::Toolchain;
 use crate::ui;
@@ -119,6 +121,7 @@ struct Deployments {
     tools: Toolchain,
     /// The current one of each region.
     current: Vec<Deployment>,
+    mark: ProjectMark,
 }
 
 impl Deployments {
@@ -135,15 +138,31 @@ impl Deployments {
                 record::FILE
             );
         }
+        let mark = project.mark(stage)?;
         let tools = pipeline::tools(&[target], mode)?;
         // Nothing is rendered: the way back must not depend on the state of the files.
         project.mirror()?;
-        Ok(Deployments { project, target, tools, current })
+        Ok(Deployments { project, target, tools, current, mark })
+    }
+
+    /// Fails unless what is there is this project's: nothing else is touched, or looked into.
+    fn ours(&self) -> Result<()> {
+        release::ours(self.target, &self.context(&[], false))
     }
 
     fn context<'a>(&'a self, values: &'a [(String, String)], terminal: bool) -> Context<'a> {
         let build = Build { root: &self.project.root, manifest: &self.project.manifest, tools: &self.tools };
-        Context { build, values, terminal, limit: deploy::LIMIT, recorded: &self.current }
+        Context {
+            build,
+            values,
+            terminal,
+            limit: deploy::LIMIT,
+            recorded: &self.current,
+            mark: self.mark.clone(),
+            takes: Takes::Nothing,
+            asks: false,
+            allow_data_loss: &[],
+        }
     }
 }
 

@@ -51,6 +51,7 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
         _ => {}
     }
     let _alone = Exclusive::to_deploy(&all.project.home)?;
+    all.ours()?;
     let context = all.context(&[], false);
     let (home, name) = (&all.project.home, all.target.name);
     let record = Record::read(home)?;

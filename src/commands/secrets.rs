@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{End, chosen};
 use crate::cli::{SecretsAction, TargetArg};
+use crate::deploy::own::{ProjectMark, Takes};
 use crate::deploy::record::{Deployment, Record};
 use crate::deploy::{self, Context, secrets};
 use crate::files::Exclusive;
@@ -221,6 +222,7 @@ struct Clouds {
     tools: Option<Toolchain>,
     values: Vec<(String, String)>,
     recorded: Vec<Deployment>,
+    mark: Option<ProjectMark>,
 }
 
 impl Clouds {
@@ -230,11 +232,12 @@ impl Clouds {
         let targets = chosen(target, &every)?;
         let values = secrets::values(&project.home, &project.manifest)?;
         let tools = if targets.is_empty() { None } else { Some(pipeline::tools(&targets, mode)?) };
+        let mark = if tools.is_some() { Some(project.mark(stage)?) } else { None };
         if tools.is_some() {
             project.mirror()?;
         }
         let recorded = Record::read(&project.home)?.current(None, Some(stage));
-        Ok(Clouds { project, targets, tools, values, recorded })
+        Ok(Clouds { project, targets, tools, values, recorded, mark })
     }
 
     /// Where a change of secrets makes a version, which is served at once, the record names that one from then on: it is the same
@@ -255,10 +258,22 @@ impl Clouds {
     }
 
     fn each(&self, mut work: impl FnMut(&'static Target, &Context<'_>) -> Result<()>) -> Result<()> {
-        let Some(tools) = &self.tools else { return Ok(()) };
+        let (Some(tools), Some(mark)) = (&self.tools, self.mark.clone()) else { return Ok(()) };
         let build = Build { root: &self.project.root, manifest: &self.project.manifest, tools };
         let (values, recorded) = (&self.values, &self.recorded);
-        let context = Context { build, values, terminal: false, limit: deploy::LIMIT, recorded };
+        let context = Context {
+            build,
+            values,
+            terminal: false,
+            limit: deploy::LIMIT,
+            recorded,
+            mark,
+            takes: Takes::Nothing,
+            asks: false,
+            allow_data_loss: &[],
+        };
+        // Nothing is done anywhere before all of them are known to be ours.
+        self.targets.iter().try_for_each(|target| release::ours(target, &context))?;
         self.targets.iter().try_for_each(|target| work(target, &context))
     }
 }

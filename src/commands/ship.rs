@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::render::{Entry, files};
 use super::{End, NO_CLOUD, chosen, preview, report};
 use crate::cli::Ship;
+use crate::deploy::own::Takes;
 use crate::deploy::record::{self, Record};
 use crate::deploy::{Context, secrets};
 use crate::files::Exclusive;
@@ -120,16 +121,21 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     let recorded = record.current(None, Some(&args.stage.stage));
     let headers = pipeline::bearer_header(args.calls.bearer_env.as_deref())?;
     let values = secrets::values(&project.home, &project.manifest)?;
-    let context = Context {
+    let mark = project.mark(&args.stage.stage)?;
+    let mut context = Context {
         build: Build { root: &project.root, manifest: &project.manifest, tools },
         values: &values,
         // No tool of AWS shows anything of a stack set.
         terminal: ui::interactive() && targets.len() == 1 && !args.json && !project.manifest.targets.has_stack_set(),
         limit: Duration::from_secs(args.timeout),
         recorded: &recorded,
+        mark,
+        takes: Takes::Nothing,
+        asks: mode == Mode::Ask,
+        allow_data_loss: &args.allow_data_loss,
     };
     project.mirror()?;
-    release::preflight(targets, &context, mode)?;
+    context.takes = release::preflight(targets, &context, mode, args.adopt.as_deref())?;
     let accepted = others(targets, &context, &record, &args.stage.stage, mode)?;
     report(&project.plan()?.apply(false)?);
     pipeline::prepare(project, tools)?;
@@ -138,8 +144,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     let (mut runs, mut ready, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for target in targets {
         let prepared = (target.cloud.prepare)(&context)
-            .iter()
-            .try_for_each(|step| pipeline::run_step(target, &project.root, step));
+            .and_then(|steps| steps.iter().try_for_each(|step| pipeline::run_step(target, &project.root, step)));
         match prepared.and_then(|()| one(target, &context.build, &args.calls.call)) {
             Ok(run) => {
                 if run.report.ok() {

@@ -3,6 +3,8 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
+use super::loss::Loss;
+use super::own::{Found, VARIABLE, Whose};
 use super::record::Deployment;
 use super::{
     Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
@@ -15,7 +17,8 @@ const NAME: &str = "cloudflare";
 
 pub const CLOUD: Cloud = Cloud {
     preflight,
-    prepare: |_| Vec::new(),
+    found: |context| found(context, true),
+    prepare: |_| Ok(Vec::new()),
     deploy,
     serving: |context, _| serving(context),
     rollback,
@@ -42,35 +45,112 @@ fn named(context: &Context<'_>, args: &[&str]) -> Cmd {
     wrangler(context, args).args(["--name", context.app(), "--env="])
 }
 
-fn preflight(context: &Context<'_>) -> Vec<Problem> {
-    let asked = context.ask(&wrangler(context, &["whoami", "--json"]));
+fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
+    let (asked, serving) = std::thread::scope(|scope| {
+        let serving = scope.spawn(|| found(context, false));
+        let asked = context.ask(&wrangler(context, &["whoami", "--json"]));
+        (asked, serving.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let not_in = |problem: Problem| (std::iter::once(problem).chain(unset_here(context, NAME)).collect(), Vec::new());
     let answer = match &asked {
         Ok(outcome) => outcome.stdout.clone(),
         Err(error) => error.downcast_ref::<ToolFailed>().map(|failed| failed.stdout.clone()).unwrap_or_default(),
     };
     let parsed: Value = serde_json::from_str(&answer).unwrap_or_default();
     if parsed["loggedIn"] != true {
-        let refused = match asked {
+        return not_in(match asked {
             Err(error) if parsed["loggedIn"].is_null() => refused(context, &error),
             _ => {
                 let message = "wrangler is not logged in to Cloudflare";
                 Problem { login: true, ..Problem::new(message, login_hint(context)) }
             }
-        };
-        return std::iter::once(refused).chain(unset_here(context, NAME)).collect();
+        });
     }
     let accounts = parsed["accounts"].as_array().map_or(0, Vec::len);
     if accounts > 1 && std::env::var_os("CLOUDFLARE_ACCOUNT_ID").is_none() {
-        let several = Problem::new(
+        return not_in(Problem::new(
             format!("the login has {accounts} accounts"),
             format!(
                 "set `CLOUDFLARE_ACCOUNT_ID` to the one to deploy to; `{}` lists them",
                 context.build.tools.typed(ToolId::Wrangler, &["whoami"])
             ),
-        );
-        return std::iter::once(several).chain(unset_here(context, NAME)).collect();
+        ));
     }
-    missing_secrets(context, NAME, || secret_names(context))
+    match serving {
+        Ok(found) if found.iter().any(|one| one.whose == Whose::Foreign) => (Vec::new(), found),
+        Ok(found) => (missing_secrets(context, NAME, || secret_names(context)), found),
+        Err(error) => not_in(Problem::new(
+            format!("cannot ask Cloudflare whose the Worker `{}` is: {error:#}", context.app()),
+            "try again; https://www.cloudflarestatus.com tells whether it is them",
+        )),
+    }
+}
+
+/// The Worker, if there is one: its served version carries the mark, as a variable. Where the record will do, the version is not
+/// asked for it: nobody else can have made one of that id.
+fn found(context: &Context<'_>, record_will_do: bool) -> Result<Vec<Found>> {
+    let app = context.app();
+    let what = || format!("the Worker `{app}`");
+    let Some(deployment) = deployed_now(context)? else { return Ok(Vec::new()) };
+    let version = served(&deployment)?;
+    let recorded = || {
+        let mut known = context.recorded.iter().filter(|one| one.target == NAME);
+        known.any(|one| one.version.as_deref() == Some(version))
+    };
+    if record_will_do && recorded() {
+        return Ok(vec![Found::new(context, what(), app, None, || true)]);
+    }
+    let viewed = context.ask(&named(context, &["versions", "view", version, "--json"]))?;
+    let viewed: Value =
+        serde_json::from_str(&viewed.stdout).context("`wrangler versions view` did not answer with JSON")?;
+    let bindings = viewed["resources"]["bindings"].as_array().cloned().unwrap_or_default();
+    let value = |name: &str| {
+        let found = bindings.iter().find(|binding| binding["name"] == name && binding["type"] == "plain_text");
+        found.and_then(|binding| binding["text"].as_str())
+    };
+    let mark = value(VARIABLE);
+    let mut found = Found::new(context, what(), app, mark, recorded);
+    if deletes_state(context) && mark.is_none_or(|mark| !mark.ends_with(WITHOUT_STATE)) {
+        let what = format!("what tools with `state` have stored at Cloudflare (the class `{STATE}`) is deleted");
+        found.losses.push(Loss { name: STATE.to_owned(), what });
+    }
+    let told = [
+        ("it was deployed by", &deployment["author_email"]),
+        ("it was deployed at", &deployment["created_on"]),
+        ("its message is", &deployment["annotations"]["workers/message"]),
+    ];
+    let told = told.into_iter().filter_map(|(what, value)| Some(format!("{what} {}", value.as_str()?)));
+    found.signs.extend(told);
+    let names: Vec<String> =
+        bindings.iter().filter_map(|binding| Some(format!("`{}`", binding["name"].as_str()?))).collect();
+    if !names.is_empty() {
+        found.signs.push(format!("it has the bindings {}", names.join(", ")));
+    }
+    if found.whose == Whose::Foreign {
+        found.changes.push("its code is replaced, and its secrets stay bound".to_owned());
+        // Classes of Durable Objects, databases and buckets are not shown by value: what is bound is what would be let go.
+        let holds = |binding: &&Value| {
+            let kind = binding["type"].as_str().unwrap_or_default();
+            !["plain_text", "secret_text", "json", "version_metadata", "ratelimit", "assets", "ai", "browser"]
+                .contains(&kind)
+        };
+        let lost = bindings.iter().filter(holds).map(|binding| {
+            let text = |key: &str| binding[key].as_str().unwrap_or_default().to_owned();
+            format!("{} ({})", text("name"), text("type"))
+        });
+        found.lost.extend(lost);
+    }
+    Ok(vec![found])
+}
+
+/// What gets the traffic now; none when there is no Worker, or nothing of it was deployed.
+fn deployed_now(context: &Context<'_>) -> Result<Option<Value>> {
+    let outcome = match context.ask(&named(context, &["deployments", "status", "--json"])) {
+        Ok(outcome) => outcome,
+        Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(has_no_worker) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    serde_json::from_str(&outcome.stdout).map(Some).context("`wrangler deployments status` did not answer with JSON")
 }
 
 fn login_hint(context: &Context<'_>) -> String {
@@ -107,8 +187,11 @@ fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
     let scratch =
         tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
     let output = scratch.path().join("output.ndjson");
-    let mut cmd =
-        wrangler(context, &["deploy", "--env="]).env_noise("WRANGLER_OUTPUT_FILE_PATH", &output).env_noise("CI", "1");
+    let without = if deletes_state(context) { WITHOUT_STATE } else { "" };
+    let mark = format!("{VARIABLE}:{}{without}", context.mark);
+    let mut cmd = wrangler(context, &["deploy", "--env=", "--var", &mark])
+        .env_noise("WRANGLER_OUTPUT_FILE_PATH", &output)
+        .env_noise("CI", "1");
     let values = context.values_of(NAME);
     if !values.is_empty() {
         // The first version of a Worker must bring its secrets; JSON, because the dotenv form would expand `$NAME`.
@@ -146,10 +229,20 @@ fn kept(app: &str, error: anyhow::Error) -> anyhow::Error {
 /// How Cloudflare calls it: where some class is declared, and where none is (its code 10064).
 const KEPT: [&str; 2] = ["provisioned_class_missing_from_config", "depended on by existing Durable Objects"];
 
+/// The class of what tools with `state` store.
+const STATE: &str = "ToolState";
+
+/// Ends the mark of a version that has deleted the class, which it does once.
+const WITHOUT_STATE: &str = "/-ToolState";
+
+fn deletes_state(context: &Context<'_>) -> bool {
+    context.build.manifest.targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.deletes_state)
+}
+
 /// Our classes, what they hold, and what to do about it.
 const OURS: [(&str, &str, &str); 2] = [
     (
-        "ToolState",
+        STATE,
         "what tools with `state` have stored",
         "give a tool its `state` back; or write `state = \"deleted\"` in `[targets.cloudflare]`, which deletes all of it for good",
     ),
@@ -186,21 +279,19 @@ fn rollback(context: &Context<'_>, _: &Deployment, to: Option<&Deployment>) -> R
     }
 }
 
-/// The version that gets the traffic now, or the most of it.
+/// The version that gets the traffic now.
 fn serving(context: &Context<'_>) -> Result<Serving> {
-    let outcome = match context.ask(&named(context, &["deployments", "status", "--json"])) {
-        Ok(outcome) => outcome,
-        Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(has_no_worker) => return Ok(Serving::default()),
-        Err(error) => return Err(error),
-    };
-    let answer: Value =
-        serde_json::from_str(&outcome.stdout).context("`wrangler deployments status` did not answer with JSON")?;
+    let Some(now) = deployed_now(context)? else { return Ok(Serving::default()) };
+    Ok(Serving { version: Some(served(&now)?.to_owned()), moving: false })
+}
+
+/// The version of a deployment that gets all of the traffic, or the most of it.
+fn served(deployment: &Value) -> Result<&str> {
     let share = |version: &&Value| version["percentage"].as_f64().unwrap_or_default();
-    let versions = answer["versions"].as_array().into_iter().flatten();
+    let versions = deployment["versions"].as_array().into_iter().flatten();
     let most = versions.max_by(|one, other| share(one).total_cmp(&share(other)));
     let version = most.and_then(|version| version["version_id"].as_str());
-    let version = version.context("`wrangler deployments status` names no version")?.to_owned();
-    Ok(Serving { version: Some(version), moving: false })
+    version.context("`wrangler deployments status` names no version")
 }
 
 fn logs(context: &Context<'_>, _: &Deployment, follow: bool) -> Result<Cmd> {
@@ -233,7 +324,9 @@ fn secrets_of_the_worker(context: &Context<'_>) -> Result<Option<Vec<String>>> {
 
 /// Wrangler's own words, or the API's code.
 fn has_no_worker(failed: &ToolFailed) -> bool {
-    failed.tail.contains("10007") || (failed.tail.contains("Worker \"") && failed.tail.contains("not found"))
+    failed.tail.contains("10007")
+        || failed.tail.contains("has no deployments")
+        || (failed.tail.contains("Worker \"") && failed.tail.contains("not found"))
 }
 
 /// For a Worker that exists: `wrangler secret` would create an empty one otherwise.

@@ -4,6 +4,8 @@ pub mod cloudflare;
 pub mod keys;
 pub mod lambda;
 pub mod live;
+pub mod loss;
+pub mod own;
 pub mod record;
 pub mod secrets;
 pub mod vercel;
@@ -16,13 +18,16 @@ use serde::Serialize;
 use crate::manifest::{API_KEYS, Secret};
 use crate::process::{self, Cmd, Io, Outcome};
 use crate::targets::Build;
+use own::{Found, ProjectMark, Takes};
 
 /// What one cloud can do with a built project, each through the cloud's own CLI.
 pub struct Cloud {
-    /// Everything that would make the deployment fail, found before anything is built.
-    pub preflight: fn(&Context<'_>) -> Vec<Problem>,
+    /// Everything that would make the deployment fail, found before anything is built; and what is there already.
+    pub preflight: fn(&Context<'_>) -> (Vec<Problem>, Vec<Found>),
+    /// What has the names of what a deployment makes, whoever made it.
+    pub found: fn(&Context<'_>) -> Result<Vec<Found>>,
     /// Commands that must run before the build (linking a project, fetching its settings).
-    pub prepare: fn(&Context<'_>) -> Vec<crate::targets::Step>,
+    pub prepare: fn(&Context<'_>) -> Result<Vec<crate::targets::Step>>,
     /// One result a region, and of a stack set one an account and region; a cloud without regions has one.
     pub deploy: fn(&Context<'_>, Progress<'_>) -> Vec<Result<Deployed>>,
     /// What it serves at the place of a deployment, by its own account.
@@ -76,6 +81,14 @@ pub struct Context<'a> {
     pub limit: Duration,
     /// What the record says is deployed of this stage.
     pub recorded: &'a [record::Deployment],
+    /// Carried by everything that is made.
+    pub mark: ProjectMark,
+    /// What is there without our mark, and gets it.
+    pub takes: Takes,
+    /// Whether somebody is there to be asked.
+    pub asks: bool,
+    /// What may lose its data: logical names of resources, and classes.
+    pub allow_data_loss: &'a [String],
 }
 
 /// What a cloud serves at one place.
@@ -190,7 +203,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Problem { message: message.into(), hint: hint.into(), login: false }
     }
 }

@@ -1,22 +1,26 @@
 //! Vercel: link → pull → build → `vercel deploy --prebuilt`; the production URL, never the protected one.
 
+mod project;
+
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use super::own::{Found, Whose};
 use super::record::Deployment;
 use super::{
     Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
 };
-use crate::files;
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::Step;
 use crate::toolchain::ToolId;
+use project::{ensure_linked, is_linked};
 
 /// As the manifest and `--target` name it.
 const NAME: &str = "vercel";
 
 pub const CLOUD: Cloud = Cloud {
     preflight,
+    found: project::found,
     prepare,
     deploy,
     serving: |context, _| serving(context),
@@ -44,41 +48,31 @@ fn vercel(context: &Context<'_>, args: &[&str]) -> Cmd {
     if context.is_production() { cmd } else { NAMED.iter().fold(cmd, |cmd, name| cmd.env_remove(name)) }
 }
 
-/// `.vercel/project.json`, or both variables, say which project it is.
-fn is_linked(context: &Context<'_>) -> bool {
-    let named = NAMED.iter().all(|name| std::env::var_os(name).is_some());
-    (named && context.is_production()) || linked_file(context)["projectId"].is_string()
-}
-
-fn linked_file(context: &Context<'_>) -> Value {
-    let file = files::read(context.build.root, ".vercel/project.json", files::PARSED).unwrap_or_default();
-    serde_json::from_str(&file).unwrap_or_default()
-}
-
-/// Finds the project of this name, or makes it.
-fn link(context: &Context<'_>) -> Cmd {
-    let cmd = vercel(context, &["link", "--yes", "--project", context.app()]);
-    match std::env::var(NAMED[0]) {
-        Ok(team) => cmd.args(["--scope", &team]),
-        Err(_) => cmd,
-    }
-}
-
-/// A stage's copy, or a fresh checkout, does not know its project yet.
-fn ensure_linked(context: &Context<'_>) -> Result<()> {
-    if is_linked(context) {
-        return Ok(());
-    }
-    context.run(&link(context)).context("cannot link the project at Vercel").map(drop)
-}
-
-fn preflight(context: &Context<'_>) -> Vec<Problem> {
+fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
     if let Err(error) = context.ask(&vercel(context, &["whoami"])) {
         let login = context.build.tools.typed(ToolId::Vercel, &["login"]);
         let problem = Problem::new(refused(&error), format!("run `{login}`, or set `VERCEL_TOKEN`"));
-        return std::iter::once(Problem { login: true, ..problem }).chain(unset_here(context, NAME)).collect();
+        let problem = Problem { login: true, ..problem };
+        return (std::iter::once(problem).chain(unset_here(context, NAME)).collect(), Vec::new());
     }
-    missing_secrets(context, NAME, || if is_linked(context) { secret_names(context) } else { Ok(Vec::new()) })
+    match project::found(context) {
+        Ok(found) if found.iter().any(|one| one.whose == Whose::Foreign) => (Vec::new(), found),
+        Ok(found) if found.is_empty() && is_linked(context) => {
+            let message = "the project that this folder is linked to is not there (any more), or not for this login";
+            let hint =
+                "delete the folder `.vercel`, or name another project by `VERCEL_ORG_ID` and `VERCEL_PROJECT_ID`";
+            (vec![Problem::new(message, hint)], found)
+        }
+        Ok(found) => {
+            let stored = || if found.is_empty() { Ok(Vec::new()) } else { secret_names(context) };
+            (missing_secrets(context, NAME, stored), found)
+        }
+        Err(error) => {
+            let message = format!("cannot ask Vercel whose the project `{}` is: {error:#}", context.app());
+            let problem = Problem::new(message, "try again; https://www.vercel-status.com tells whether it is them");
+            (std::iter::once(problem).chain(unset_here(context, NAME)).collect(), Vec::new())
+        }
+    }
 }
 
 /// Of what the CLI says beside its answer, the reason.
@@ -101,16 +95,10 @@ fn refused(error: &anyhow::Error) -> String {
 }
 
 /// The build needs the project's settings, and a project to have them from.
-fn prepare(context: &Context<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
-    if !is_linked(context) {
-        steps.push(Step::new("link the project", link(context)));
-    }
-    steps.push(Step::new(
-        "fetch the project's settings",
-        vercel(context, &["pull", "--yes", "--environment=production"]),
-    ));
-    steps
+fn prepare(context: &Context<'_>) -> Result<Vec<Step>> {
+    ensure_linked(context)?;
+    let pull = vercel(context, &["pull", "--yes", "--environment=production"]);
+    Ok(vec![Step::new("fetch the project's settings", pull)])
 }
 
 fn deploy(context: &Context<'_>, _: Progress<'_>) -> Vec<Result<Deployed>> {
@@ -128,9 +116,9 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
     let deployment = answer.get("deployment").unwrap_or(&answer);
     let id = deployment["id"].as_str().context("`vercel deploy` names no deployment")?;
     let (project, domains) = std::thread::scope(|scope| {
-        let domains = scope.spawn(|| project_api(context, "/domains").unwrap_or_default());
+        let domains = scope.spawn(|| project::asked(context, "/domains").unwrap_or_default());
         // What cannot be asked is no failure of the deployment: which version answers is seen at its address.
-        (project_api(context, "").unwrap_or_default(), domains.join().unwrap_or_default())
+        (project::asked(context, "").unwrap_or_default(), domains.join().unwrap_or_default())
     });
     // After a rollback Vercel shows no new deployment until somebody promotes one.
     let shows_another = project["targets"]["production"]["id"].as_str().is_some_and(|shown| shown != id);
@@ -161,38 +149,13 @@ fn explained(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// What the API says of the linked project.
-fn project_api(context: &Context<'_>, path: &str) -> Result<Value> {
-    let (project, team) = linked(context);
-    api(context, &format!("/v9/projects/{project}{path}{team}"))
-}
-
-fn api(context: &Context<'_>, path: &str) -> Result<Value> {
-    let outcome = context.ask(&vercel(context, &["api", path]))?;
-    serde_json::from_str(&outcome.stdout).context("`vercel api` did not answer with JSON")
-}
-
-/// The id of the linked project, and the query that names its team.
-fn linked(context: &Context<'_>) -> (String, String) {
-    let linked = linked_file(context);
-    let named = |variable: &str, key: &str| {
-        let own = std::env::var(variable).ok().filter(|_| context.is_production());
-        own.or_else(|| linked[key].as_str().map(str::to_owned)).unwrap_or_default()
-    };
-    let (team, project) = (named(NAMED[0], "orgId"), named(NAMED[1], "projectId"));
-    let team = if team.starts_with("team_") { format!("?teamId={team}") } else { String::new() };
-    (project, team)
-}
-
 /// What production shows. A deployment goes on at Vercel when nobody waits for it any more.
 fn serving(context: &Context<'_>) -> Result<Serving> {
     if !is_linked(context) {
         bail!("the project is not linked");
     }
-    let version = project_api(context, "")?["targets"]["production"]["id"].as_str().map(str::to_owned);
-    let (project, team) = linked(context);
-    let and_team = team.replace('?', "&");
-    let listed = api(context, &format!("/v6/deployments?projectId={project}&target=production&limit=1{and_team}"))?;
+    let version = project::asked(context, "")?["targets"]["production"]["id"].as_str().map(str::to_owned);
+    let listed = project::newest_deployments(context)?;
     let newest = &listed["deployments"][0];
     let state = newest["readyState"].as_str().or_else(|| newest["state"].as_str());
     let has_its_domain = newest["aliasAssigned"].as_bool().unwrap_or(newest["aliasAssigned"].is_number());
@@ -253,13 +216,13 @@ fn logs(context: &Context<'_>, _: &Deployment, follow: bool) -> Result<Cmd> {
 }
 
 fn destroy(context: &Context<'_>, _: &Deployment) -> Result<()> {
-    // The linked project may have a name of its own.
-    let linked = linked_file(context);
-    let project = linked["projectName"].as_str().unwrap_or(context.app());
-    context.run(&vercel(context, &["remove", project, "--yes"])).context("cannot remove the project").map(drop)
+    project::remove(context)
 }
 
 fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
+    if !project::exists(context)? {
+        return Ok(Vec::new());
+    }
     let cmd = vercel(context, &["env", "ls", "production", "--format=json"]);
     ensure_linked(context)?;
     let outcome = context.ask(&cmd)?;

@@ -15,6 +15,7 @@ mod lambda;
 mod setting;
 mod ship;
 mod ship_failures;
+mod ship_foreign;
 mod ship_gateway;
 mod ship_interrupted;
 mod ship_lambda;

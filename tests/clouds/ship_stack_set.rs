@@ -38,7 +38,9 @@ fn one_stack_set_of_two_regions() {
         .ended(1)
         .said("there is no bucket `acme-code-eu-west-1`")
         .said("2 problems found before anything was built");
-    refused.said("the stack `weather` in us-east-1 was shipped without `stack_set`");
+    refused
+        .said("the stack `weather` in us-east-1 is not this project's")
+        .said("it has the names that the new one needs");
     setting.aws.take_stack("us-east-1", "weather");
     setting.aws.make_bucket("eu-west-1", "acme-code-eu-west-1");
 

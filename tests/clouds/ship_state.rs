@@ -47,7 +47,13 @@ fn what_tools_have_stored_is_deleted_when_told_so_alone() {
     }
 
     with(stateless, "state = \"deleted\"");
-    setting.ok("ship --target cloudflare");
+    let unconfirmed = setting.run("ship --target cloudflare --yes");
+    unconfirmed
+        .ended(1)
+        .said_once("data would be lost: what tools with `state` have stored at Cloudflare (the class `ToolState`)")
+        .said("add `--allow-data-loss ToolState`; `--yes` does not confirm it");
+    assert_eq!(setting.cloudflare.versions("weather"), versions, "nothing was deployed");
+    setting.ok("ship --target cloudflare --allow-data-loss ToolState");
     assert_eq!(
         setting.cloudflare.exports("weather"),
         json!({ "ToolState": { "type": "durable-object", "state": "deleted" } })

@@ -1,12 +1,16 @@
 //! AWS Lambda: `sam deploy`, a stack a region, or one stack set; versions behind an alias; secrets in Secrets Manager.
 
 mod aws;
+mod changes;
+mod data;
+mod found;
 mod place;
 pub mod stack_set;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
+use super::own::{Found, TAG, Takes, Whose};
 use super::record::Deployment;
 use super::{
     Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
@@ -23,7 +27,8 @@ const NAME: &str = "lambda";
 
 pub const CLOUD: Cloud = Cloud {
     preflight,
-    prepare: |_| Vec::new(),
+    found,
+    prepare: |_| Ok(Vec::new()),
     deploy,
     serving: |context, deployment| serving(context, &place_of(deployment)?, stack_of(context, deployment)),
     rollback,
@@ -56,40 +61,61 @@ fn secret_id(context: &Context<'_>) -> String {
     format!("mcp/{}", context.app())
 }
 
-fn preflight(context: &Context<'_>) -> Vec<Problem> {
-    let (mut problems, credentials) = match place::stack_set(context) {
+fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
+    let (mut problems, found) = match place::stack_set(context) {
         Some(set) => stack_set::preflight(context, set),
-        None => stacks(context),
+        None => (plain(context), stacks(context, &regions(context).into_iter().map(Place::own).collect::<Vec<_>>())),
     };
-    match credentials {
+    match found {
         // The same credentials in the next region, and an API that does not answer: told once.
-        Err(refused) => problems.extend(std::iter::once(refused).chain(unset_here(context, NAME))),
-        Ok(()) => problems.extend(missing_secrets(context, NAME, || secret_names(context))),
-    }
-    problems
-}
-
-/// What is wrong with the stack of each region, until AWS does not let us in.
-fn stacks(context: &Context<'_>) -> (Vec<Problem>, Result<(), Problem>) {
-    let (app, mut problems) = (context.app(), Vec::new());
-    if stack_set::recorded(context).next().is_some() {
-        let message = format!("`{app}` was shipped as a stack set, whose stacks have the names that new ones need");
-        problems.push(Problem::new(message, "run `mcp-deploy destroy --target lambda` first, or ship another stage"));
-    }
-    for place in regions(context).into_iter().map(Place::own) {
-        match aws::ask(context, &place, "stack", json!({ "stack": app })) {
-            // A first deployment that failed leaves a stack that CloudFormation will only delete.
-            Ok(answer) if answer["status"] == "ROLLBACK_COMPLETE" => {
-                let delete = ["delete", "--stack-name", app, "--region", &place.region];
-                let hint = format!("run `{}`, then ship again", context.build.tools.typed(ToolId::Sam, &delete));
-                let message = format!("the stack `{app}` in {place} failed when it was created and cannot be updated");
-                problems.push(Problem::new(message, hint));
+        Err(refused) => {
+            problems.extend(std::iter::once(refused).chain(unset_here(context, NAME)));
+            (problems, Vec::new())
+        }
+        Ok(mut found) => {
+            problems.extend(found.iter_mut().filter_map(|found| found.blocked.take()));
+            // Nothing is asked of what is not ours.
+            if found.iter().all(|found| found.whose != Whose::Foreign) {
+                problems.extend(missing_secrets(context, NAME, || secret_names(context)));
             }
-            Ok(_) => {}
-            Err(error) => return (problems, Err(refused(&place, &error))),
+            (problems, found)
         }
     }
-    (problems, Ok(()))
+}
+
+/// What stands in the way of stacks of their own.
+fn plain(context: &Context<'_>) -> Vec<Problem> {
+    let was_set = stack_set::recorded(context).next().is_some().then(|| {
+        let app = context.app();
+        let message = format!("`{app}` was shipped as a stack set, whose stacks have the names that new ones need");
+        Problem::new(message, "run `mcp-deploy destroy --target lambda` first, or ship another stage")
+    });
+    was_set.into_iter().collect()
+}
+
+/// The stack and the secret of each place, until AWS does not let us in.
+fn stacks(context: &Context<'_>, places: &[Place]) -> Result<Vec<Found>, Problem> {
+    let mut found = Vec::new();
+    for (place, asked) in places.iter().zip(side_by_side(places, |place| found::at(context, place))) {
+        found.extend(asked.map_err(|error| refused(place, &error))?);
+    }
+    Ok(found)
+}
+
+/// Wherever the manifest or the record says.
+fn found(context: &Context<'_>) -> Result<Vec<Found>> {
+    let mut all: Vec<Place> = Vec::new();
+    let own = |one: &&Deployment| one.target == NAME && one.stack_set.is_none();
+    all.extend(context.recorded.iter().filter(own).filter_map(|one| place_of(one).ok()));
+    let sets = stack_set::found(context)?;
+    let more = if place::stack_set(context).is_some() || sets.is_empty() { places(context)? } else { Vec::new() };
+    for place in more {
+        if !all.contains(&place) {
+            all.push(place);
+        }
+    }
+    let found = found::everywhere(context, &all)?;
+    Ok(sets.into_iter().chain(found).collect())
 }
 
 fn refused(place: &Place, error: &anyhow::Error) -> Problem {
@@ -188,8 +214,39 @@ fn stack_of<'a>(context: &Context<'a>, deployment: &'a Deployment) -> &'a str {
 }
 
 fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
+    let (app, place) = (context.app(), Place::own(region));
+    let before = changes::before(context, &place).with_context(|| format!("cannot deploy to {region}"))?;
+    // Of a stack that is there nothing is changed, and no secret stored, before it is known what would be lost.
+    let secrets = match before.exists {
+        true => next_secrets(context, &place),
+        false => stored_secrets(context, &place).map(|version| version.map(Secrets::Stored)),
+    };
+    let secrets = secrets.context("cannot store the secrets")?;
+    let (cmd, _written) = deployment(context, region, secrets.as_ref())?;
+    let cmd = if before.exists { cmd.arg("--no-execute-changeset") } else { cmd };
+    // A profile with a second factor asks for its code on the terminal.
+    let io = if context.terminal { Io::Live } else { Io::Quiet };
+    process::run(&cmd, io, Some(context.limit))
+        .map_err(|error| if before.exists { error } else { explained(context, region, error) })
+        .with_context(|| format!("cannot deploy to {region}"))?;
+    if before.exists {
+        let reviewed =
+            changes::reviewed(context, &place, &before).with_context(|| format!("cannot deploy to {region}"))?;
+        if let Some(Secrets::Next(version)) = &secrets {
+            push(context, &place, &context.values_of(NAME), Some(version)).context("cannot store the secrets")?;
+        }
+        if let Some(id) = reviewed {
+            changes::carry_out(context, &place, &id)
+                .map_err(|error| explained(context, region, error))
+                .with_context(|| format!("cannot deploy to {region}"))?;
+        }
+    }
+    deployed(context, &place, app, &outputs(context, region)?)
+}
+
+/// `sam deploy`, with the mark on the stack from its first moment on; and a template that it needs.
+fn deployment(context: &Context<'_>, region: &str, secrets: Option<&Secrets>) -> Result<(Cmd, Option<Temporary>)> {
     let app = context.app();
-    let secrets = stored_secrets(context, &Place::own(region)).context("cannot store the secrets")?;
     let cmd = sam(
         &context.build,
         region,
@@ -201,16 +258,39 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
         "--no-confirm-changeset",
         "--no-fail-on-empty-changeset",
         "--no-progressbar",
+        "--tags",
+        &format!("{TAG}={}", context.mark),
     ]);
     let own = format!(".template-{region}.yaml");
-    let written = secrets.map(|version| with_secrets_version(context, &own, &version)).transpose()?;
-    let cmd = cmd.args(["--template-file", if written.is_some() { &own } else { TEMPLATE }]);
-    // A profile with a second factor asks for its code on the terminal.
-    let io = if context.terminal { Io::Live } else { Io::Quiet };
-    process::run(&cmd, io, Some(context.limit))
-        .map_err(|error| explained(context, region, error))
-        .with_context(|| format!("cannot deploy to {region}"))?;
-    deployed(context, &Place::own(region), app, &outputs(context, region)?)
+    let written = match secrets {
+        Some(Secrets::Stored(version) | Secrets::Next(version)) => Some(with_secrets_version(context, &own, version)?),
+        None => None,
+    };
+    Ok((cmd.args(["--template-file", if written.is_some() { &own } else { TEMPLATE }]), written))
+}
+
+/// A version of a region's secret.
+enum Secrets {
+    Stored(String),
+    /// To be stored under this name.
+    Next(String),
+}
+
+/// The version that the secret has, or will have when the values here differ from it.
+fn next_secrets(context: &Context<'_>, place: &Place) -> Result<Option<Secrets>> {
+    if context.build.manifest.secrets_of(NAME).next().is_none() {
+        return Ok(None);
+    }
+    let request = secrets_request(context, &context.values_of(NAME));
+    let answer = aws::ask(context, place, "next_secrets", request)?;
+    let version = answer["version"].as_str().context("AWS names no version of the secret")?.to_owned();
+    Ok(Some(if answer["stored"] == true { Secrets::Stored(version) } else { Secrets::Next(version) }))
+}
+
+fn secrets_request(context: &Context<'_>, values: &Values) -> Value {
+    let values: Map<String, Value> = values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    let adopt = context.takes == Takes::Foreign;
+    json!({ "secret": secret_id(context), "values": values, "mark": context.mark.to_string(), "adopt": adopt })
 }
 
 /// What a stack's outputs say, once its function's alias serves the version that this code is: CloudFormation leaves an alias that
@@ -347,8 +427,15 @@ fn destroy(context: &Context<'_>, deployment: &Deployment) -> Result<()> {
         }
     }
     // Whatever the manifest says by now: an earlier one may have had secrets.
-    let delete =
-        |place: &Place| aws::ask(context, place, "delete_secret", json!({ "secret": secret_id(context) })).map(drop);
+    let delete = |place: &Place| {
+        aws::ask(
+            context,
+            place,
+            "delete_secret",
+            json!({ "secret": secret_id(context), "mark": context.mark.to_string() }),
+        )
+        .map(drop)
+    };
     side_by_side(&places, delete).into_iter().collect()
 }
 
@@ -370,13 +457,19 @@ fn push_secrets(context: &Context<'_>, values: &Values) -> Result<()> {
 
 /// The version of what is stored then.
 fn push_to(context: &Context<'_>, place: &Place, values: &Values) -> Result<String> {
-    let values: Map<String, Value> = values.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-    let answer = aws::ask(context, place, "push_secrets", json!({ "secret": secret_id(context), "values": values }))?;
+    push(context, place, values, None)
+}
+
+/// The same, with a version that was chosen before.
+fn push(context: &Context<'_>, place: &Place, values: &Values, version: Option<&str>) -> Result<String> {
+    let mut request = secrets_request(context, values);
+    request["version"] = json!(version);
+    let answer = aws::ask(context, place, "push_secrets", request)?;
     answer["version"].as_str().map(str::to_owned).context("AWS names no version of the secret")
 }
 
 fn remove_secret(context: &Context<'_>, name: &str) -> Result<()> {
-    let request = || json!({ "secret": secret_id(context), "name": name });
+    let request = || json!({ "secret": secret_id(context), "name": name, "mark": context.mark.to_string() });
     let remove = |place: &Place| aws::ask(context, place, "remove_secret", request()).map(drop);
     side_by_side(&places(context)?, remove).into_iter().collect()
 }

@@ -9,9 +9,10 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::place::{Account, Place, places, regions, side_by_side};
-use super::{NAME, TEMPLATE, aws, deployed, is_out_of_order, push_to, refused};
+use super::{NAME, TEMPLATE, aws, changes, deployed, found as there, is_out_of_order, push_to, refused, stacks};
+use crate::deploy::own::{Found, Whose};
 use crate::deploy::record::Member;
-use crate::deploy::{Context, Deployed, EndUnknown, Problem, Progress};
+use crate::deploy::{Context, Deployed, EndUnknown, Problem, Progress, loss};
 use crate::manifest::StackSet;
 use crate::plan;
 use crate::targets::lambda::sam;
@@ -27,8 +28,8 @@ fn bucket(set: &StackSet, region: &str) -> String {
 }
 
 /// Buckets, accounts, and what is there already under the same names.
-pub fn preflight(context: &Context<'_>, set: &StackSet) -> (Vec<Problem>, Result<(), Problem>) {
-    let (mut problems, mut homes) = (Vec::new(), BTreeSet::new());
+pub fn preflight(context: &Context<'_>, set: &StackSet) -> (Vec<Problem>, Result<Vec<Found>, Problem>) {
+    let (mut problems, mut homes, mut found) = (Vec::new(), BTreeSet::new(), Vec::new());
     for place in regions(context).into_iter().map(Place::own) {
         let (name, region) = (bucket(set, &place.region), &place.region);
         let delegated_admin = set.accounts.by_delegated_admin();
@@ -49,8 +50,9 @@ pub fn preflight(context: &Context<'_>, set: &StackSet) -> (Vec<Problem>, Result
             let hint = format!("run `aws s3 mb s3://{name} --region {region}`, or name others in `code_bucket`");
             Problem::new(message, hint)
         }));
-        if answer["stack_set"] == true {
+        if answer["stack_set"].is_object() {
             homes.insert(region.clone());
+            found.push(there::stack_set(context, &place, &answer["stack_set"]));
         }
     }
     // A region that the manifest names no more is in the record.
@@ -74,22 +76,46 @@ pub fn preflight(context: &Context<'_>, set: &StackSet) -> (Vec<Problem>, Result
         let message = "the organizational units hold no active account that a stack set reaches";
         problems.push(Problem::new(message, "a stack set never deploys to the management account"));
     }
-    let app = context.app();
-    let asked = side_by_side(&places, |place| aws::ask(context, place, "stack", json!({ "stack": app })));
-    for (place, answer) in places.iter().zip(asked) {
-        match answer {
-            Ok(answer) if !answer["status"].is_null() => {
-                let message = format!(
-                    "the stack `{app}` in {place} was shipped without `stack_set`, and has the names that the new one needs"
-                );
-                let hint = "run `mcp-deploy destroy --target lambda` first, or ship under another name or stage";
-                problems.push(Problem::new(message, hint));
-            }
-            Ok(_) => {}
-            Err(error) => return (problems, Err(refused(place, &error))),
+    let there = match stacks(context, &places) {
+        Ok(there) => there,
+        Err(refused) => return (problems, Err(refused)),
+    };
+    // The secret belongs to the set; a stack of that name is in the way, whosever it is.
+    let (stacks, secrets): (Vec<_>, Vec<_>) = there.into_iter().partition(|found| found.is_stack);
+    for stack in stacks {
+        if stack.whose == Whose::Foreign {
+            let message = format!("{}, and it has the names that the new one needs", stack.refusal().message);
+            problems.push(Problem::new(message, "ship under another `name` or stage"));
+            continue;
+        }
+        let message =
+            format!("{} was shipped without `stack_set`, and has the names that the new one needs", stack.what);
+        let hint = "run `mcp-deploy destroy --target lambda` first, or ship under another name or stage";
+        problems.push(Problem::new(message, hint));
+    }
+    found.extend(secrets);
+    (problems, Ok(found))
+}
+
+/// The stack set itself, wherever the manifest or the record says.
+pub fn found(context: &Context<'_>) -> Result<Vec<Found>> {
+    let mut homes: Vec<(String, bool)> =
+        recorded(context).map(|member| (member.home.clone(), member.delegated_admin)).collect();
+    if let Some(set) = super::place::stack_set(context) {
+        homes.push((home(context).region, set.accounts.by_delegated_admin()));
+    }
+    homes.sort();
+    homes.dedup_by(|one, other| one.0 == other.0);
+    let mut all = Vec::new();
+    for (region, delegated_admin) in homes {
+        let home = Place::own(&region);
+        let request = json!({ "name": context.app(), "delegated_admin": delegated_admin });
+        let answer = aws::ask(context, &home, "stack_set", request)?;
+        if answer["stack_set"].is_object() {
+            all.push(there::stack_set(context, &home, &answer["stack_set"]));
         }
     }
-    (problems, Ok(()))
+    Ok(all)
 }
 
 /// What the record says of stacks that a set deployed.
@@ -104,6 +130,20 @@ pub fn deploy(context: &Context<'_>, set: &StackSet, doing: Progress<'_>) -> Res
     let secrets = stored_secrets(context, &places).context("cannot store the secrets")?;
     doing("packaging");
     let template = template(context, set, secrets.as_deref())?;
+    let known = aws::ask(
+        context,
+        &home(context),
+        "stack_set",
+        json!({
+            "name": context.app(),
+            "delegated_admin": set.accounts.by_delegated_admin(),
+        }),
+    )?;
+    if let Some(old) = known["stack_set"]["template"].as_str().filter(|text| !text.is_empty()) {
+        let old = serde_json::from_str(old).context("the stack set's template is no JSON: somebody else made it")?;
+        let new = serde_json::from_str(&template).context("the template is no JSON")?;
+        loss::confirm(context, &changes::of_templates(&old, &new))?;
+    }
     let s = if places.len() == 1 { "" } else { "s" };
     doing(&format!("{} stack{s} of a stack set", places.len()));
     let home = home(context);
@@ -118,6 +158,7 @@ pub fn deploy(context: &Context<'_>, set: &StackSet, doing: Progress<'_>) -> Res
         "accounts": accounts,
         "units": set.accounts.units(),
         "delegated_admin": set.accounts.by_delegated_admin(),
+        "mark": context.mark.to_string(),
     });
     let answer = aws::run(context, &home, "ship_stack_set", request).context("cannot deploy the stack set")?;
     for other in left(&answer, &places) {

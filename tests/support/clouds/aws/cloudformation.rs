@@ -64,7 +64,23 @@ fn read(region: &mut Region, action: &str, form: &Form) -> Result<String, Respon
             let missing = || error(404, "ChangeSetNotFound", "ChangeSet does not exist");
             Ok(change_set_xml(change.ok_or_else(missing)?))
         }
-        "ListChangeSets" => Ok("<Summaries/>".to_owned()),
+        "ListChangeSets" => {
+            let stack = stack()?;
+            let own = region.change_sets.iter().filter(|change| change.stack == stack.name);
+            let summary = |change: &ChangeSet| {
+                [
+                    tag("ChangeSetName", &change.name),
+                    tag("ChangeSetId", &change.id),
+                    tag("StackName", &change.stack),
+                    tag("Status", &change.status),
+                    tag("StatusReason", &change.reason),
+                    tag("ExecutionStatus", if change.status == "FAILED" { "UNAVAILABLE" } else { "AVAILABLE" }),
+                    tag("CreationTime", &change.created),
+                ]
+                .concat()
+            };
+            Ok(members("Summaries", own.map(summary)))
+        }
         "DeleteChangeSet" => {
             region.change_sets.retain(|change| change.id != field("ChangeSetName"));
             Ok(String::new())
@@ -98,7 +114,7 @@ fn create_change_set(shared: &Shared, region_name: &str, form: &Form) -> Result<
             (key, kept.unwrap_or(value))
         })
         .collect();
-    let tags = list(form, "Tags", &["Key", "Value"]).into_iter().map(|[key, value]| (key, value)).collect();
+    let tags = tags(form);
     // Without the lock: this takes its time.
     let transformed =
         template::transform(&source, region_name.rsplit('/').next().unwrap_or_default(), &parameters, &shared.tools);
@@ -124,6 +140,7 @@ fn create_change_set(shared: &Shared, region_name: &str, form: &Form) -> Result<
         source,
         parameters,
         tags,
+        created: now(),
         ..ChangeSet::default()
     };
     match transformed {
@@ -297,6 +314,10 @@ fn list<const N: usize>(form: &Form, name: &str, fields: &[&str; N]) -> Vec<[Str
         .collect()
 }
 
+pub fn tags(form: &Form) -> Vec<(String, String)> {
+    list(form, "Tags", &["Key", "Value"]).into_iter().map(|[key, value]| (key, value)).collect()
+}
+
 fn no_stack(name: &str) -> Response {
     error(400, "ValidationError", &format!("Stack with id {name} does not exist"))
 }
@@ -314,6 +335,7 @@ fn stack_xml(stack: &Stack) -> String {
         tag("StackId", &stack.id),
         tag("StackStatus", &stack.status),
         tag("StackStatusReason", &stack.reason),
+        tag("Description", stack.template["Description"].as_str().unwrap_or_default()),
         tag("CreationTime", &stack.created),
         tag("DisableRollback", "false"),
         tag("EnableTerminationProtection", "false"),
@@ -377,6 +399,7 @@ fn change_set_xml(change: &ChangeSet) -> String {
         tag("StatusReason", &change.reason),
         tag("ExecutionStatus", if change.status == "FAILED" { "UNAVAILABLE" } else { "AVAILABLE" }),
         members("Changes", changes),
+        members("Tags", change.tags.iter().map(|(key, value)| tag("Key", key) + &tag("Value", value))),
     ]
     .concat()
 }

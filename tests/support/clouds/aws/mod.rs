@@ -172,15 +172,75 @@ impl Aws {
         lock(&self.shared.state).region(region).stack_sets.get(set).map(|set| set.source.clone())
     }
 
-    /// Something else of that name.
+    /// Another team's stack: a table of theirs is in it, and their tag on it.
     pub fn make_stack(&self, region: &str, name: &str) {
+        let resource = |kind: &str, physical: String| {
+            (kind.to_owned(), stack::Resource { kind: kind.to_owned(), physical, ..Default::default() })
+        };
+        let table = resource("AWS::DynamoDB::Table", format!("{name}-orders"));
         let stack = stack::Stack {
             name: name.to_owned(),
+            id: format!("arn:aws:cloudformation:{region}:{ACCOUNT}:stack/{name}/0"),
             status: "CREATE_COMPLETE".to_owned(),
             created: state::now(),
+            tags: vec![("team".to_owned(), "billing".to_owned())],
+            template: serde_json::json!({ "Resources": { "Orders": { "Type": table.0 } } }),
+            resources: [("Orders".to_owned(), table.1)].into(),
             ..Default::default()
         };
         lock(&self.shared.state).region(region).stacks.insert(name.to_owned(), stack);
+    }
+
+    /// Changes a stack behind everybody's back.
+    pub fn set_status(&self, region: &str, name: &str, status: &str) {
+        if let Some(stack) = lock(&self.shared.state).region(region).stacks.get_mut(name) {
+            status.clone_into(&mut stack.status);
+        }
+    }
+
+    /// Somebody's stack set, with their tag on it.
+    pub fn make_stack_set(&self, region: &str, name: &str) {
+        let mut set = stack_sets::StackSet::default();
+        set.description = "Baseline of every account".to_owned();
+        set.tags = vec![("team".to_owned(), "security".to_owned())];
+        lock(&self.shared.state).region(region).stack_sets.insert(name.to_owned(), set);
+    }
+
+    /// Somebody's secret.
+    pub fn make_secret(&self, region: &str, name: &str, value: &str) {
+        let arn = format!("arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:{name}-AbCdEf");
+        let mut secret = state::Secret::new(arn, Some(value.to_owned()));
+        secret.tags.insert("team".to_owned(), "billing".to_owned());
+        lock(&self.shared.state).region(region).secrets.insert(name.to_owned(), secret);
+    }
+
+    /// As 0.1.0 left them: takes the mark off a stack, a stack set and the secrets.
+    pub fn take_marks(&self, region: &str, name: &str) {
+        let is_mark = |key: &str| key.starts_with("mcp-deploy:");
+        let mut state = lock(&self.shared.state);
+        let region = state.region(region);
+        if let Some(stack) = region.stacks.get_mut(name) {
+            stack.tags.retain(|(key, _)| !is_mark(key));
+        }
+        region.secrets.values_mut().for_each(|secret| secret.tags.retain(|key, _| !is_mark(key)));
+    }
+
+    pub fn tag(&self, region: &str, stack: &str, key: &str) -> Option<String> {
+        let mut state = lock(&self.shared.state);
+        let stack = state.region(region).stacks.get(stack)?;
+        stack.tags.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
+    }
+
+    pub fn secret_tag(&self, region: &str, secret: &str, key: &str) -> Option<String> {
+        lock(&self.shared.state).region(region).secrets.get(secret)?.tags.get(key).cloned()
+    }
+
+    /// All there is of stacks, stack sets and secrets in a region, to be compared.
+    pub fn snapshot(&self, region: &str) -> String {
+        let mut state = lock(&self.shared.state);
+        let region = state.region(region);
+        let sets: Vec<_> = region.stack_sets.iter().map(|(name, set)| (name, &set.source, &set.tags)).collect();
+        format!("{:#?}\n{sets:#?}\n{:#?}\n{:#?}", region.stacks, region.secrets, region.change_sets.len())
     }
 
     pub fn take_stack(&self, region: &str, name: &str) {

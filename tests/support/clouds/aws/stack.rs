@@ -10,7 +10,7 @@ use super::gateway;
 use super::state::{Region, Secret};
 use super::template::{Scope, parameters, text};
 
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Stack {
     pub name: String,
     pub id: String,
@@ -29,14 +29,14 @@ pub struct Stack {
     pub created: String,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Output {
     pub key: String,
     pub value: String,
     pub description: String,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Resource {
     pub kind: String,
     pub physical: String,
@@ -44,7 +44,7 @@ pub struct Resource {
     pub properties: Value,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Event {
     pub id: String,
     pub resource: String,
@@ -66,6 +66,7 @@ pub struct ChangeSet {
     pub template: Value,
     pub parameters: BTreeMap<String, String>,
     pub tags: Vec<(String, String)>,
+    pub created: String,
     /// Action, logical id, type.
     pub changes: Vec<(&'static str, String, String)>,
 }

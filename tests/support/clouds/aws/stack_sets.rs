@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::http::{Response, lock};
-use super::cloudformation::{Form, carry_out, missing_capability, take_away, template_text};
+use super::cloudformation::{Form, carry_out, missing_capability, tags, take_away, template_text};
 use super::stack::{ChangeSet, Stack};
 use super::state::{State, now};
-use super::xml::{around, error, members, tag};
+use super::xml::{around, error, members as xml_members, tag};
 use super::{ACCOUNT, Shared};
 
 pub const ACTIONS: [&str; 8] = [
@@ -29,6 +29,8 @@ const PAGE: usize = 2;
 pub struct StackSet {
     pub source: String,
     template: Value,
+    pub description: String,
+    pub tags: Vec<(String, String)>,
     service_managed: bool,
     pub members: Vec<Member>,
     /// Whether each was seen running.
@@ -76,7 +78,17 @@ pub fn handle(shared: &Shared, home: &str, action: &str, form: &Form) -> Result<
     }
     let operation = state.uuid();
     match action {
-        "DescribeStackSet" => return Ok(around("StackSet", &(tag("StackSetName", name) + &tag("Status", "ACTIVE")))),
+        "DescribeStackSet" => {
+            let set = &state.region(home).stack_sets[name];
+            let tags = set.tags.iter().map(|(key, value)| tag("Key", key) + &tag("Value", value));
+            let known = [
+                tag("StackSetName", name),
+                tag("Status", "ACTIVE"),
+                tag("Description", &set.description),
+                xml_members("Tags", tags),
+            ];
+            return Ok(around("StackSet", &known.concat()));
+        }
         "DescribeStackSetOperation" => {
             let set = state.region(home).stack_sets.get_mut(name).ok_or_else(missing)?;
             let seen = set.operations.insert(field("OperationId").to_owned(), true);
@@ -97,7 +109,11 @@ pub fn handle(shared: &Shared, home: &str, action: &str, form: &Form) -> Result<
         "UpdateStackSet" => {
             let fresh = described(&mut state, home, form)?;
             let set = state.region(home).stack_sets.get_mut(name).ok_or_else(missing)?;
-            (set.source, set.template) = (fresh.source, fresh.template);
+            (set.source, set.template, set.description) = (fresh.source, fresh.template, fresh.description);
+            // Without any, they stay.
+            if !fresh.tags.is_empty() {
+                set.tags = fresh.tags;
+            }
             let asked = targets(form, service_managed)?;
             let is_asked = |member: &Member| {
                 asked.iter().any(|(account, _, region)| *account == member.account && *region == member.region)
@@ -150,7 +166,9 @@ fn described(state: &mut State, home: &str, form: &Form) -> Result<StackSet, Res
         let message = format!("Requires capabilities : [{missing}]");
         return Err(error(400, "InsufficientCapabilitiesException", &message));
     }
-    Ok(StackSet { source, template, service_managed, ..StackSet::default() })
+    let tags = tags(form);
+    let description = form.get("Description").cloned().unwrap_or_default();
+    Ok(StackSet { source, template, service_managed, description, tags, ..StackSet::default() })
 }
 
 /// Account, unit and region of every stack that a request means.
@@ -189,7 +207,8 @@ fn deploy(shared: &Shared, state: &mut State, home: &str, set: &str, mut member:
         created: now(),
         ..Stack::default()
     });
-    let change = ChangeSet { stack: stack.name.clone(), template, ..ChangeSet::default() };
+    let tags = state.region(home).stack_sets[set].tags.clone();
+    let change = ChangeSet { stack: stack.name.clone(), template, tags, ..ChangeSet::default() };
     member.fault = if known {
         carry_out(shared, state, &place, stack, &change).err()
     } else {
@@ -221,5 +240,5 @@ fn list(all: &[Member], from: &str) -> String {
         .concat()
     });
     let next = if from + PAGE < all.len() { tag("NextToken", &(from + PAGE).to_string()) } else { String::new() };
-    members("Summaries", page) + &next
+    xml_members("Summaries", page) + &next
 }

@@ -63,7 +63,7 @@ pub struct LogEvent {
     pub message: String,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Secret {
     pub arn: String,
     pub value: Option<String>,
@@ -71,11 +71,13 @@ pub struct Secret {
     pub version: u32,
     /// Can be restored for some days.
     pub deleted: bool,
+    pub description: String,
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Secret {
     pub fn new(arn: String, value: Option<String>) -> Self {
-        Secret { arn, value, version: 1, deleted: false }
+        Secret { arn, value, version: 1, ..Secret::default() }
     }
 
     pub fn version_id(&self) -> String {

@@ -1,5 +1,7 @@
 //! The APIs that name their action in `X-Amz-Target`: CloudWatch Logs, Secrets Manager and Systems Manager.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::super::http::{Request, Response, lock};
@@ -99,7 +101,9 @@ fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> 
         "CreateSecret" => {
             let arn = format!("arn:aws:secretsmanager:{}:{}:secret:{id}-AbCdEf", region.name, region.account);
             let value = body["SecretString"].as_str().map(str::to_owned);
-            let secret = Secret::new(arn.clone(), value);
+            let mut secret = Secret::new(arn.clone(), value);
+            secret.description = text(&body["Description"]);
+            secret.tags = tags(body);
             let version = secret.version_id();
             region.secrets.insert(id.clone(), secret);
             Ok(json!({ "ARN": arn, "Name": id, "VersionId": version }))
@@ -122,7 +126,21 @@ fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> 
         }
         "DescribeSecret" => {
             let name = name.ok_or_else(missing)?;
-            Ok(json!({ "ARN": arn, "Name": name }))
+            let secret = &region.secrets[&name];
+            let tag = |(key, value): (&String, &String)| json!({ "Key": key, "Value": value });
+            let mut known = json!({
+                "ARN": arn, "Name": name, "Description": secret.description, "CreatedDate": 1_795_000_000.0,
+                "Tags": secret.tags.iter().map(tag).collect::<Vec<_>>(),
+            });
+            if secret.deleted {
+                known["DeletedDate"] = json!(1_795_600_000.0);
+            }
+            Ok(known)
+        }
+        "TagResource" => {
+            let name = name.ok_or_else(missing)?;
+            region.secrets.get_mut(&name).ok_or_else(missing)?.tags.extend(tags(body));
+            Ok(json!({}))
         }
         "ListSecrets" => {
             let secret = |(name, secret): (&String, &Secret)| json!({ "Name": name, "ARN": secret.arn });
@@ -143,6 +161,11 @@ fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> 
         }
         _ => Err(unknown(action)),
     }
+}
+
+fn tags(body: &Value) -> BTreeMap<String, String> {
+    let tags = body["Tags"].as_array().into_iter().flatten();
+    tags.map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect()
 }
 
 fn parameters(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> Result<Value, Response> {

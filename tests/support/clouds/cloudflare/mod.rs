@@ -113,6 +113,60 @@ impl Cloudflare {
         latest.map(|version| version.metadata["exports"].clone()).unwrap_or_default()
     }
 
+    /// Somebody's Worker, with a secret and a database of theirs. It answers nothing.
+    pub fn make_worker(&self, name: &str) {
+        let mut state = lock(&self.shared.state);
+        let ((version, created_on), (deployment, deployed_on)) = (state.stamp(), state.stamp());
+        let bindings = vec![
+            serde_json::json!({ "type": "secret_text", "name": "STRIPE_KEY", "text": "sk_of_the_shop" }),
+            serde_json::json!({ "type": "d1", "name": "ORDERS", "id": "d1-of-the-shop" }),
+        ];
+        let version = state::Version {
+            id: version,
+            number: 1,
+            created_on,
+            metadata: Value::Null,
+            bindings,
+            modules: Vec::new(),
+            annotations: Value::Null,
+            broken: true,
+        };
+        let deployment = state::Deployment {
+            id: deployment,
+            created_on: deployed_on,
+            versions: vec![(version.id.clone(), 100.0)],
+            annotations: serde_json::json!({ "workers/message": "the shop" }),
+        };
+        let worker =
+            state::Worker { versions: vec![version], deployments: vec![deployment], ..state::Worker::default() };
+        state.workers.insert(name.to_owned(), worker);
+    }
+
+    /// As 0.1.0 left it.
+    pub fn take_mark(&self, worker: &str) {
+        let mut state = lock(&self.shared.state);
+        for version in state.workers.get_mut(worker).map(|worker| &mut worker.versions).into_iter().flatten() {
+            version.bindings.retain(|binding| binding["name"] != "MCP_DEPLOY_PROJECT");
+        }
+    }
+
+    /// The value of a plain variable of the version that is served.
+    pub fn variable(&self, worker: &str, name: &str) -> Option<String> {
+        let state = lock(&self.shared.state);
+        let live = state.workers.get(worker)?.live()?;
+        let found = live.bindings.iter().find(|binding| binding["name"] == name && binding["type"] == "plain_text");
+        Some(state::text(&found?["text"]))
+    }
+
+    /// All there is of a Worker, to be compared.
+    pub fn snapshot(&self, worker: &str) -> String {
+        let state = lock(&self.shared.state);
+        let Some(worker) = state.workers.get(worker) else { return "nothing".to_owned() };
+        let versions: Vec<_> = worker.versions.iter().map(|version| (version.json(), &version.bindings)).collect();
+        let deployments: Vec<_> = worker.deployments.iter().map(state::Deployment::json).collect();
+        format!("{versions:?}\n{deployments:?}\n{}\n{:?}\n{}", worker.tags, worker.classes, worker.workers_dev)
+    }
+
     /// The ids of the versions, the oldest first.
     pub fn versions(&self, worker: &str) -> Vec<String> {
         let state = lock(&self.shared.state);

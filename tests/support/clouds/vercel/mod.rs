@@ -124,6 +124,36 @@ impl Vercel {
         variables.iter().find(|variable| variable.key == name).map(|variable| variable.value.clone())
     }
 
+    /// A project of another repository, with a domain and a variable of its own.
+    pub fn make_project(&self, name: &str) {
+        let variable =
+            json!({ "key": "DATABASE_URL", "value": "postgres://shop", "type": "encrypted", "target": ["production"] });
+        let made = json!({ "name": name, "framework": "nextjs", "environmentVariables": [variable] });
+        let made = self.shared.create_project(&made);
+        assert!(made.is_ok(), "a project can be made");
+        if let Some(project) = lock(&self.shared.state).project_mut(name) {
+            project.link = json!({ "type": "github", "org": "acme", "repo": "shop" });
+            project.own_domains = vec!["shop.example.com".to_owned()];
+        }
+    }
+
+    /// As 0.1.0 left it.
+    pub fn take_mark(&self, project: &str) {
+        if let Some(project) = lock(&self.shared.state).project_mut(project) {
+            project.variables.retain(|variable| variable.key != "MCP_DEPLOY_PROJECT");
+        }
+    }
+
+    /// All there is of a project, to be compared.
+    pub fn snapshot(&self, name: &str) -> String {
+        let mut state = lock(&self.shared.state);
+        let own = |project: &mut state::Project| {
+            format!("{}\n{:#?}\n{:?}", project.json(), project.variables, project.own_domains)
+        };
+        let project = state.project_mut(name).map(own);
+        format!("{project:?}\n{}", state.deployments.len())
+    }
+
     /// The ids of the deployments, the oldest first.
     pub fn deployments(&self, project: &str) -> Vec<String> {
         let mut state = lock(&self.shared.state);

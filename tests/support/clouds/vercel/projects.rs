@@ -46,8 +46,10 @@ impl Shared {
             }),
             ("GET", [name, "custom-environments"]) => self.with_project(name, |_| Ok(json!({ "environments": [] }))),
             ("GET", [name, "domains"]) => self.with_project(name, |project| {
-                let domain = json!({ "name": project.domains()[0], "projectId": project.id, "verified": true, "redirect": null });
-                Ok(json!({ "domains": [domain], "pagination": { "count": 1, "next": null, "prev": null } }))
+                let domain = |name: &String| json!({ "name": name, "projectId": project.id, "verified": true, "redirect": null });
+                let first = &project.domains()[..1];
+                let domains: Vec<Value> = first.iter().chain(&project.own_domains).map(domain).collect();
+                Ok(json!({ "domains": domains, "pagination": { "count": 1, "next": null, "prev": null } }))
             }),
             ("POST", [name, kind @ ("rollback" | "promote"), id]) => self.go_to(name, kind, id),
             ("GET", [_, "rollback" | "promote", "aliases"]) => Ok(json!({ "aliases": [], "pagination": {} })),
@@ -66,17 +68,21 @@ impl Shared {
         }
     }
 
-    fn create_project(&self, settings: &Value) -> Answer {
+    pub(super) fn create_project(&self, settings: &Value) -> Answer {
         let name = settings["name"].as_str().unwrap_or_default().to_owned();
         let mut state = lock(&self.state);
         if state.projects.contains_key(&name) {
             return Err(error(409, "conflict", &format!("Project \"{name}\" already exists, please use a new name.")));
         }
+        let given = settings["environmentVariables"].as_array().cloned().unwrap_or_default();
+        let variables = given.iter().map(|variable| Variable::of(state.id(), variable)).collect();
         let project = Project {
             id: format!("prj_{}", state.id()),
+            link: Value::Null,
+            own_domains: Vec::new(),
             name: name.clone(),
             settings: settings.clone(),
-            variables: Vec::new(),
+            variables,
             protection: json!({ "deploymentType": "all_except_custom_domains" }),
             production: None,
             assigns_domain: true,
@@ -110,15 +116,7 @@ impl Shared {
         let mut created = Vec::new();
         for variable in given {
             let id = lock(&self.state).id();
-            let text = |field: &str| variable[field].as_str().unwrap_or_default().to_owned();
-            let target = variable["target"].as_array().into_iter().flatten().filter_map(|target| target.as_str());
-            let new = Variable {
-                id,
-                key: text("key"),
-                value: text("value"),
-                kind: text("type"),
-                target: target.map(str::to_owned).collect(),
-            };
+            let new = Variable::of(id, &variable);
             self.with_project(name, |project| {
                 let same = |known: &Variable| {
                     known.key == new.key && known.target.iter().any(|target| new.target.contains(target))

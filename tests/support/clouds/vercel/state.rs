@@ -24,6 +24,9 @@ pub struct State {
 
 pub struct Project {
     pub id: String,
+    /// The repository that it is deployed from.
+    pub link: Value,
+    pub own_domains: Vec<String>,
     pub name: String,
     pub settings: Value,
     pub variables: Vec<Variable>,
@@ -36,7 +39,7 @@ pub struct Project {
     pub running: Option<(String, Running)>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Variable {
     pub id: String,
     pub key: String,
@@ -95,7 +98,7 @@ impl Project {
             "rootDirectory": null, "directoryListing": false, "ssoProtection": self.protection,
             "passwordProtection": null, "lastAliasRequest": self.last_request, "live": false,
             "autoAssignCustomDomains": self.assigns_domain, "targets": { "production": { "id": self.production } },
-            "latestDeployments": [], "link": null,
+            "latestDeployments": [], "link": self.link,
         })
     }
 
@@ -106,6 +109,13 @@ impl Project {
 }
 
 impl Variable {
+    pub fn of(id: String, given: &Value) -> Self {
+        let text = |field: &str| given[field].as_str().unwrap_or_default().to_owned();
+        let target = given["target"].as_array().into_iter().flatten().filter_map(|target| target.as_str());
+        let target = target.map(str::to_owned).collect();
+        Variable { id, key: text("key"), value: text("value"), kind: text("type"), target }
+    }
+
     /// A sensitive value can be written, never read.
     pub fn json(&self) -> Value {
         let mut json = json!({
