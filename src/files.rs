@@ -310,3 +310,56 @@ fn join(folder: &str, file: &str) -> String {
 pub fn beside(name: &str, file: &str) -> String {
     join(parent(name), file)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_file_on_its_way_is_never_one_that_was_there() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let folder = Folder::open(dir.path()).unwrap();
+        for elsewhere in [outside.path().join("new"), dir.path().join("mine")] {
+            let new = folder.begin("a", Link::Refused, None).unwrap();
+            assert!(is_temporary(&new.temporary));
+            symlink(&elsewhere, dir.path().join(&new.temporary)).unwrap();
+            assert_eq!(new.write(b"x").unwrap_err().kind(), ErrorKind::AlreadyExists);
+            assert!(!elsewhere.exists());
+        }
+        let (one, other) = (folder.begin("a", Link::Refused, None), folder.begin("a", Link::Refused, None));
+        assert_ne!(one.unwrap().temporary, other.unwrap().temporary);
+        for name in [
+            "a",
+            ".a.mcp-deploy-tmp",
+            ".a.0123.mcp-deploy-tmp",
+            "..0123456789abcdef.mcp-deploy-tmp",
+            "a.0123456789abcdef.mcp-deploy-tmp",
+        ] {
+            assert!(!is_temporary(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_do_not_lead_out() {
+        for name in ["", "..", "../a", "/a", "a/../b", "a/.."] {
+            assert!(checked(name).is_err(), "{name}");
+        }
+        for name in ["a", "a/b", "./a", "a//b", "..a"] {
+            assert!(checked(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_stage_belongs_to_its_project() {
+        for (root, home) in [
+            ("/p/.mcp-deploy/stages/s", "/p"),
+            ("/p", "/p"),
+            ("/p/stages/s", "/p/stages/s"),
+            (".mcp-deploy/stages/s", ""),
+        ] {
+            assert_eq!(home_of(Path::new(root)), Path::new(home));
+        }
+    }
+}

@@ -7,7 +7,7 @@ use clap::ValueEnum as _;
 
 use super::{End, chosen, dry_run, mend};
 use crate::cli::{Example, Init};
-use crate::files::{self, Exclusive};
+use crate::files::Exclusive;
 use crate::manifest::{self, names};
 use crate::plan::{self, Plan};
 use crate::project::Project;
@@ -136,7 +136,7 @@ fn refuse_occupied(root: &Path) -> Result<()> {
     if entries.next().is_none() || plan::is_interrupted_init(root)? {
         return Ok(());
     }
-    let project = files::is_there(root, manifest::FILE);
+    let project = root.join(manifest::FILE).is_file();
     if project && plan::was_interrupted(root)? {
         mend(&Project::open(Some(root))?)?;
     }

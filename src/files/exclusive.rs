@@ -31,6 +31,7 @@ impl Exclusive {
     }
 
     fn to_write_within(root: &Path, patience: Duration) -> Result<Self> {
+        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
         let deadline = Instant::now() + patience;
         let shown = root.display();
         loop {

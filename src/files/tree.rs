@@ -17,14 +17,21 @@ const MOST: usize = 20_000;
 
 /// Visits the files at and below some names of a project. Folders behind links count too, as long as they are the project's own;
 /// each is visited once, so that links in a circle end. False: there are too many, or the user interrupted.
-pub fn walk(root: &Path, starts: &[&str], skipped: &[&str], visit: &mut dyn FnMut(&Folder, &str, &Metadata)) -> bool {
+pub fn walk(root: &Path, starts: &[&str], skipped: &[&str], visit: &mut Visit<'_>) -> bool {
+    walk_at_most(MOST, root, starts, skipped, visit)
+}
+
+/// Gets the folder, the file's name in it without links, and what it is.
+type Visit<'v> = dyn FnMut(&Folder, &str, &Metadata) + 'v;
+
+fn walk_at_most(most: usize, root: &Path, starts: &[&str], skipped: &[&str], visit: &mut Visit<'_>) -> bool {
     // What vanishes while we look has no files.
     let Ok(folder) = Folder::open(root) else { return true };
     let mut left: Vec<String> = starts.iter().rev().map(|name| (*name).to_owned()).collect();
     let (mut count, mut seen) = (0, BTreeSet::new());
     while let Some(name) = left.pop() {
         count += 1;
-        if count > MOST || process::interrupted() {
+        if count > most || process::interrupted() {
             return false;
         }
         let Ok(Some(found)) = folder.metadata(&name) else { continue };
@@ -133,5 +140,43 @@ fn clear(dir: &Dir, name: &OsStr) -> io::Result<()> {
         Ok(_) => dir.remove_file(name),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_walk_visits_each_folder_once_and_has_an_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for file in
+            ["src/a.ts", "src/deep/b.ts", "src/generated/c.ts", "lib/d.ts", "node_modules/e.ts", ".git/f", "other/g.ts"]
+        {
+            fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            fs::write(root.join(file), "").unwrap();
+        }
+        let links = [
+            ("round", "."),
+            ("up", ".."),
+            ("lib", "../lib"),
+            ("lib2", "../lib"),
+            ("packages", "../node_modules"),
+            ("git", "../.git"),
+            ("out", "/usr"),
+            ("h.ts", "../lib/d.ts"),
+        ];
+        links.iter().for_each(|(name, to)| symlink(to, root.join("src").join(name)).unwrap());
+        fs::remove_file(root.join("src/up")).unwrap();
+        let mut found = Vec::new();
+        assert!(walk(root, &["src", "missing"], &["src/generated"], &mut |_, name, _| found.push(name.to_owned())));
+        found.sort();
+        let expected = ["lib/d.ts", "lib/d.ts", "src/a.ts", "src/deep/b.ts", "src/git", "src/out", "src/packages"];
+        assert_eq!(found, expected);
+        assert!(!walk_at_most(5, root, &["src"], &[], &mut |_, _, _| {}));
     }
 }

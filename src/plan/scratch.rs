@@ -126,3 +126,30 @@ fn copy(from: &Path, to: &Path, left: &mut usize) -> Result<()> {
     fs::copy(from, to).with_context(failed)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_copied_into_its_folder_and_nowhere_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, function, to) = (dir.path(), dir.path().join("f.func"), dir.path().join("to/function"));
+        fs::create_dir(&function).unwrap();
+        fs::write(root.join("a.js"), "a").unwrap();
+        let copy = |map: &str| {
+            fs::write(function.join(".vc-config.json"), format!("{{\"filePathMap\":{map}}}")).unwrap();
+            copy_function(&function, root, &to)
+        };
+        copy(r#"{"lib/a.js":"a.js"}"#).unwrap();
+        assert_eq!(fs::read_to_string(to.join("lib/a.js")).unwrap(), "a");
+        let absolute = format!("{{\"{}\":\"a.js\"}}", root.join("b.js").display());
+        for map in [r#"{"../../b.js":"a.js"}"#, absolute.as_str()] {
+            let error = copy(map).unwrap_err().to_string();
+            assert!(error.contains("puts a file outside of the function"), "{error}");
+            assert!(!root.join("b.js").exists());
+        }
+        std::os::unix::fs::symlink("/dev/zero", root.join("zeros")).unwrap();
+        assert!(copy(r#"{"z":"zeros"}"#).unwrap_err().to_string().contains("not a regular file"));
+    }
+}

@@ -143,6 +143,7 @@ fn linked_folders_end_and_so_does_dev() {
         // A linked folder of the project's own is watched like any other.
         sandbox.write("p/lib/shared.ts", "export const more = 1;\n");
         dev.says("changed; building again");
+        assert!(!dev.all.contains("too many files"), "{}", dev.all);
         dev.ends_at(signal);
     }
 }

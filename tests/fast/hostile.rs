@@ -436,6 +436,35 @@ fn what_is_read_is_a_regular_file_of_the_project_and_has_an_end() {
     theirs.refuses(&["render"], "it has more than 2 MiB");
 }
 
+/// A folder that only looks as if an `init` had been interrupted in it.
+#[test]
+fn init_fills_no_folder_with_planted_links() {
+    const INIT: &[&str] = &["init", ".", "--name", "x", "--target", "cloudflare", "--yes"];
+    let unfinished = "version = 1\n\n[files]\n\n[unfinished]\n[unfinished.born]\n";
+    for (place, what) in [
+        ("mcp.toml", Plant::LinkToNothing),
+        ("src", Plant::LinkToFolder),
+        ("src/generated", Plant::RelativeLink),
+        ("README.md", Plant::LinkToNothing),
+        (".README.md.0123456789abcdef.mcp-deploy-tmp", Plant::LinkToFile),
+        (".mcp.lock.0123456789abcdef.mcp-deploy-tmp", Plant::LinkToFile),
+    ] {
+        for lock in [Some(unfinished), None] {
+            let theirs = Theirs::new();
+            fs::remove_dir_all(theirs.0.path("p")).unwrap();
+            fs::create_dir(theirs.0.path("p")).unwrap();
+            lock.iter().for_each(|text| theirs.0.write("p/mcp.lock", text));
+            theirs.plant(place, what);
+            theirs.refuses(INIT, "is not empty");
+        }
+    }
+    let theirs = Theirs::new();
+    fs::remove_dir_all(theirs.0.path("p")).unwrap();
+    theirs.0.write("p/mcp.lock", unfinished);
+    let run = theirs.run(INIT);
+    assert_eq!(run.code, 0, "an interrupted one goes on: {run:?}");
+}
+
 /// A user's links that stay in the project, and the way to it, go on working.
 #[test]
 fn harmless_links_are_followed() {

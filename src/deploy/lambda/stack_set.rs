@@ -13,6 +13,7 @@ use super::{NAME, TEMPLATE, aws, changes, deployed, found as there, is_out_of_or
 use crate::deploy::own::{Found, Whose};
 use crate::deploy::record::Member;
 use crate::deploy::{Context, Deployed, EndUnknown, Problem, Progress, loss};
+use crate::files;
 use crate::manifest::StackSet;
 use crate::plan;
 use crate::targets::lambda::sam;
@@ -265,15 +266,16 @@ fn template(context: &Context<'_>, set: &StackSet, secrets: Option<&str>) -> Res
 
 /// `sam package` into the bucket of a region.
 fn package(context: &Context<'_>, set: &StackSet, region: &str) -> Result<Value> {
-    let path = context.build.root.join(format!(".aws-sam/packaged-{region}.json"));
-    plan::write_scratch(&path, "")?;
+    let name = format!(".aws-sam/packaged-{region}.json");
+    plan::replace(context.build.root, &name, "")?;
+    let path = context.build.root.join(&name);
     let bucket = bucket(set, region);
     let package = ["package", "--template-file", TEMPLATE, "--region", region, "--use-json"];
     let cmd = sam(&context.build, region, &package)
         .args(["--s3-bucket", &bucket, "--s3-prefix", context.app(), "--no-progressbar", "--output-template-file"])
         .arg(&path);
     context.run(&cmd).with_context(|| format!("cannot put the code into the bucket `{bucket}`"))?;
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text = files::read(context.build.root, &name, files::ANY).with_context(|| format!("cannot read `{name}`"))?;
     serde_json::from_str(&text).context("`sam package` wrote no JSON")
 }
 
