@@ -135,9 +135,12 @@ impl Theirs {
     fn plant(&self, place: &str, what: Plant) {
         let path = self.0.path("p").join(place);
         let outside = |name: &str| self.0.path("outside").join(name);
-        if fs::create_dir_all(path.parent().unwrap()).is_err() {
+        let planted = |folder: &Path| folder.is_symlink() || folder.exists() && !folder.is_dir();
+        let project = self.0.path("p");
+        if path.ancestors().skip(1).take_while(|folder| *folder != project).any(planted) {
             return; // Below something that was planted already.
         }
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         let _nothing_there = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
         match what {
             Plant::LinkToFile => symlink(outside("file"), path).unwrap(),
@@ -261,8 +264,9 @@ const COMMANDS: [&[&str]; 16] = [
     &["dev", "--target", "cloudflare", "--yes"],
 ];
 
+/// More of them: `PROPTEST_CASES=1000 cargo test --test fast whatever_is_planted`.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(60)
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(30)
 }
 
 proptest! {
