@@ -517,7 +517,7 @@ fn only_some_commands_run_what_a_project_brings() {
     let config = theirs.0.read("p/.git/config");
     let monitor = theirs.0.path("p/node_modules/.bin/git");
     theirs.0.write("p/.git/config", format!("{config}\tfsmonitor = {}\n", monitor.display()));
-    let never: [&[&str]; 15] = [
+    let never: [&[&str]; 17] = [
         &["render"],
         &["render", "--check"],
         &["check", "--no-types"],
@@ -533,7 +533,17 @@ fn only_some_commands_run_what_a_project_brings() {
         &["status"],
         &["verify", "http://127.0.0.1:9/mcp"],
         &["ship", "--target", "cloudflare", "--dry-run"],
+        &["secrets", "list"],
+        &["init", "new", "--yes"],
     ];
+    let page = crate::golden::read("docs/security.md");
+    let promised =
+        page.split("## A project that somebody else wrote\n\n").nth(1).and_then(|text| text.split("\n\n").next());
+    for promised in promised.unwrap().split('`').skip(1).step_by(2).filter(|word| *word != "--target") {
+        let mut words = promised.split([' ', '…']).filter(|word| *word != "URL");
+        let tried = never.iter().any(|args| words.clone().all(|word| args.join(" ").contains(word)));
+        assert!(tried && words.next().is_some(), "`{promised}` is not tried");
+    }
     for args in never {
         let run = theirs.run(args);
         assert!([0, 1, 3].contains(&run.code), "{args:?}: {run:?}");
