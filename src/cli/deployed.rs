@@ -44,6 +44,9 @@ pub struct Ship {
     /// Do not ask; install missing tools into the private cache
     #[arg(long, short)]
     pub yes: bool,
+    /// What the last run built is deployed as it is: the tests of what fails in a deployment need not build each time
+    #[arg(long, hide = true, conflicts_with_all = ["local", "dry_run"])]
+    pub prebuilt: bool,
     #[command(flatten)]
     pub calls: Calls,
     /// One JSON document on stdout

@@ -137,12 +137,19 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     project.mirror()?;
     context.takes = release::preflight(targets, &context, mode, args.adopt.as_deref())?;
     let accepted = others(targets, &context, &record, &args.stage.stage, mode)?;
-    report(&project.plan()?.apply(false)?);
-    pipeline::prepare(project, tools)?;
-    // Until everything is deployed: wrangler bundles once more.
-    let _recording = recording::make(project, tools)?;
+    let mut _recording = None;
+    if !args.prebuilt {
+        report(&project.plan()?.apply(false)?);
+        pipeline::prepare(project, tools)?;
+        // Until everything is deployed: wrangler bundles once more.
+        _recording = Some(recording::make(project, tools)?);
+    }
     let (mut runs, mut ready, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for target in targets {
+        if args.prebuilt {
+            ready.push((*target, None));
+            continue;
+        }
         let prepared = (target.cloud.prepare)(&context)
             .and_then(|steps| steps.iter().try_for_each(|step| pipeline::run_step(target, &project.root, step)));
         match prepared.and_then(|()| one(target, &context.build, &args.calls.call)) {

@@ -11,10 +11,12 @@ mod packages;
 mod signals;
 
 mod cloudflare;
+mod faults;
 mod lambda;
 mod setting;
 mod ship;
 mod ship_failures;
+mod ship_faults;
 mod ship_foreign;
 mod ship_gateway;
 mod ship_interrupted;

@@ -5,7 +5,8 @@ use std::io::{Read, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,10 @@ pub struct Setting {
     pub direct: Client,
     /// Set for every run, after everything else.
     pub variables: BTreeMap<&'static str, String>,
+    /// No file that a run writes may be longer than so many blocks of 512 bytes, as on a full disk.
+    pub full_disk: Option<u32>,
+    /// The process of the newest run.
+    pub newest: Arc<AtomicU32>,
 }
 
 /// How a run ended, and all it said.
@@ -71,7 +76,18 @@ impl Setting {
         std::fs::create_dir_all(project.home().join("sam")).expect("a folder for sam");
         let known = format!("{{\"lastVersionCheck\": {now}.0}}");
         std::fs::write(project.home().join("sam/metadata.json"), known).expect("a file for sam");
-        Setting { project, edge, cloudflare, aws, vercel, client, direct, variables: BTreeMap::new() }
+        Setting {
+            project,
+            edge,
+            cloudflare,
+            aws,
+            vercel,
+            client,
+            direct,
+            variables: BTreeMap::new(),
+            full_disk: None,
+            newest: Arc::default(),
+        }
     }
 
     pub fn with_secret() -> Self {
@@ -104,10 +120,17 @@ impl Setting {
     pub fn start(&self, line: &str, stdin: &str) -> Running {
         crate::signals::heed();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-deploy"));
+        if let Some(blocks) = self.full_disk {
+            let program = std::mem::replace(&mut command, Command::new("sh"));
+            // Ignored, the signal is an error of the write: what a full disk is.
+            command.args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", &blocks.to_string()]);
+            command.arg(program.get_program());
+        }
         command.args(line.split(' ')).current_dir(self.project.root()).process_group(0);
         command.envs(self.environment());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("mcp-deploy starts");
+        self.newest.store(child.id(), Ordering::SeqCst);
         // A command that asks for nothing may be gone already.
         let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
         let pipes = [drain(child.stdout.take().expect("a pipe")), drain(child.stderr.take().expect("a pipe"))];

@@ -26,12 +26,20 @@ impl Api {
         let (to_log, to_fail) = (Arc::clone(&log), Arc::clone(&faults));
         let listener = Listener::requests(move |request| {
             lock(&to_log).push(request.clone());
-            match strike(&mut lock(&to_fail), request) {
+            let struck = strike(&mut lock(&to_fail), request);
+            if struck.as_ref().is_some_and(|(_, after)| *after) {
+                drop(cloud.answer(request));
+            }
+            match struck.map(|(kind, _)| kind) {
                 Some(Kind::Status(status)) => cloud.error(request, status).into(),
                 Some(Kind::RetryAfter(seconds)) => cloud.error(request, 429).with("retry-after", seconds).into(),
                 Some(Kind::Answer(response)) => response.into(),
                 Some(Kind::Hang(time)) => Reply::Hang(time),
                 Some(Kind::Reset) => Reply::Reset,
+                Some(Kind::Call(call)) => {
+                    call();
+                    Reply::Reset
+                }
                 None => cloud.answer(request),
             }
         });
@@ -71,40 +79,49 @@ impl Api {
     }
 }
 
-fn strike(faults: &mut Vec<Fault>, request: &Request) -> Option<Kind> {
+/// How it fails, and whether what was asked for is done before.
+fn strike(faults: &mut Vec<Fault>, request: &Request) -> Option<(Kind, bool)> {
     let at = faults.iter().position(|fault| fault.meets(request))?;
-    let kind = faults[at].kind.clone();
+    if faults[at].skip > 0 {
+        faults[at].skip -= 1;
+        return None;
+    }
+    let (kind, after) = (faults[at].kind.clone(), faults[at].after);
     if let Some(left) = &mut faults[at].left {
         *left -= 1;
         if *left == 0 {
             faults.remove(at);
         }
     }
-    Some(kind)
+    Some((kind, after))
 }
 
 /// How an API fails, and at which requests: at all of them until told otherwise.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Fault {
     kind: Kind,
+    skip: usize,
+    after: bool,
     method: Option<String>,
     path: Option<String>,
     body: Vec<String>,
     left: Option<usize>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Kind {
     Status(u16),
     RetryAfter(u32),
     Answer(Response),
     Hang(Duration),
     Reset,
+    /// Something happens elsewhere, and the connection is cut.
+    Call(Arc<dyn Fn() + Send + Sync>),
 }
 
 impl Fault {
     fn new(kind: Kind) -> Self {
-        Fault { kind, method: None, path: None, body: Vec::new(), left: None }
+        Fault { kind, skip: 0, after: false, method: None, path: None, body: Vec::new(), left: None }
     }
 
     /// An error answer as the cloud words it.
@@ -129,6 +146,23 @@ impl Fault {
 
     pub fn reset() -> Self {
         Self::new(Kind::Reset)
+    }
+
+    /// Something happens, such as the end of whoever asks.
+    pub fn call(call: impl Fn() + Send + Sync + 'static) -> Self {
+        Self::new(Kind::Call(Arc::new(call)))
+    }
+
+    /// What was asked for is done, and then it fails.
+    pub fn after_the_deed(mut self) -> Self {
+        self.after = true;
+        self
+    }
+
+    /// So many requests that it would meet are let through before.
+    pub fn skip(mut self, count: usize) -> Self {
+        self.skip = count;
+        self
     }
 
     /// Only at requests of this method whose path holds `path`.

@@ -15,7 +15,7 @@ mod site;
 mod time;
 pub mod vercel;
 
-pub use api::Fault;
+pub use api::{Api, Fault};
 pub use edge::{Edge, Hosts};
 pub use http::{Request, Response};
 pub use site::Outage;
