@@ -1,0 +1,60 @@
+//! The long proofs: matrices, soaks and sizes of which `cargo test` runs a cut. `cargo bench --bench long -- NAME…` runs those that
+//! are named, and without a name lists them; the exit code is 1 when one of them does not hold.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::{Command, ExitCode, Stdio};
+
+/// One long proof.
+struct Proof {
+    name: &'static str,
+    /// What it shows, and what `cargo test` runs of it.
+    shows: &'static str,
+    run: fn() -> bool,
+}
+
+const PROOFS: [Proof; 1] = [Proof {
+    name: "faults",
+    shows: "a fault at every request of a deployment, on every cloud (cut: five on each)",
+    run: || ignored("clouds", "ship_faults::a_fault_at_every_request"),
+}];
+
+fn main() -> ExitCode {
+    // cargo adds arguments of its own: `--bench`, and `--test` when it is run as a test, which it is not.
+    let named: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    if named.is_empty() {
+        PROOFS.iter().for_each(|proof| println!("{}: {}", proof.name, proof.shows));
+        return ExitCode::SUCCESS;
+    }
+    let mut holds = true;
+    for name in &named {
+        let proven = match PROOFS.iter().find(|proof| proof.name == name) {
+            Some(proof) => (proof.run)(),
+            None => {
+                eprintln!("there is no long proof `{name}`");
+                false
+            }
+        };
+        println!("{name}: {}", if proven { "holds" } else { "does not hold" });
+        holds &= proven;
+    }
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A test that `cargo test` leaves out.
+fn ignored(binary: &str, test: &str) -> bool {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["test", "--test", binary, "--", "--ignored", "--exact", test]).stderr(Stdio::inherit());
+    match command.output() {
+        Ok(ran) => {
+            let said = String::from_utf8_lossy(&ran.stdout);
+            println!("{said}");
+            // A name that nothing has would pass, too.
+            ran.status.success() && said.contains("1 passed")
+        }
+        Err(error) => {
+            eprintln!("cannot run cargo: {error}");
+            false
+        }
+    }
+}
