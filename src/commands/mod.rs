@@ -129,9 +129,17 @@ impl Deployments {
         let project = Project::open(dir)?.at_stage(stage)?;
         // What was deployed to a cloud is still there when the manifest names that cloud no more.
         let target = targets::of(cloud);
-        let current = Record::read(&project.home)?.current(Some(target.name), Some(stage));
+        let record = Record::read(&project.home)?;
+        let current = record.current(Some(target.name), Some(stage));
         if current.is_empty() {
             let name = target.name;
+            if let Some(begun) = record.unfinished_of(name, stage) {
+                bail!(
+                    "the first deployment of stage `{stage}` to {} began at {}, and its end was not seen: the record knows nothing else of it\nhint: run `mcp-deploy ship --target {name}`, which goes on from there",
+                    target.title,
+                    begun.time
+                );
+            }
             bail!(
                 "nothing of stage `{stage}` was deployed to {} from here\nhint: run `mcp-deploy ship --target {name}`; `{}` is the record",
                 target.title,

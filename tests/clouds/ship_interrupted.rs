@@ -22,6 +22,10 @@ fn an_interruption_leaves_a_true_record_and_no_process() {
     let uploads =
         || setting.cloudflare.requests().iter().any(|request| request.method != "GET" && !request.body.is_empty());
     wait_until("the upload began", uploads);
+    // One at a time, also of what only goes back.
+    for second in ["ship --target cloudflare", "rollback --target cloudflare --yes"] {
+        setting.run(second).ended(1).said_once("of this project is running, so nothing was done");
+    }
     running.signal(Signal::INT);
     let interrupted = running.end();
     interrupted.ended(130).said_once("error: interrupted").said_once("may serve what it served before");
