@@ -13,6 +13,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use crate::process;
+use crate::ui;
 
 /// Held until it is dropped. A folder itself is locked, so that no file stays behind, and the descriptor is closed in
 /// children. The process that holds it may take it again.
@@ -33,6 +34,7 @@ impl Exclusive {
     fn to_write_within(root: &Path, patience: Duration) -> Result<Self> {
         let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
         let deadline = Instant::now() + patience;
+        let mut told = Some(Instant::now() + Duration::from_secs(1));
         let shown = root.display();
         loop {
             let folder = File::open(root).with_context(|| format!("cannot open `{shown}`"))?;
@@ -47,6 +49,9 @@ impl Exclusive {
                     "another mcp-deploy is writing to `{shown}`, and has not ended within {} s; nothing was written\nhint: wait for it, or end it, then run the command again",
                     patience.as_secs()
                 );
+            }
+            if told.take_if(|then| Instant::now() >= *then).is_some() {
+                ui::say(format_args!("waiting for another mcp-deploy that is writing to `{shown}`"));
             }
             thread::sleep(Duration::from_millis(20));
         }

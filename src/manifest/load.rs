@@ -27,7 +27,7 @@ pub fn load(dir: &Path) -> anyhow::Result<Loaded> {
 
 /// The text of a file that `input_schema` or `output_schema` names.
 pub fn read_schema(dir: &Path, name: &str) -> Result<String, String> {
-    files::read(dir, name, files::PARSED).map_err(|error| format!("cannot read `{name}`: {error}"))
+    files::read(dir, name, files::PARSED).map_err(|error| format!("cannot read `{}`: {error}", name.escape_debug()))
 }
 
 /// The pure part of [`load`]; `read` gives the text of a file named by `input_schema` or `output_schema`.

@@ -87,10 +87,10 @@ impl Lock {
             let hashes = match item.as_value() {
                 Some(Value::String(hash)) => vec![hash.value().clone()],
                 Some(Value::Array(all)) => all.iter().filter_map(|hash| Some(hash.as_str()?.to_owned())).collect(),
-                _ => bail!("the entry of `{path}` is neither a hash nor a list of hashes"),
+                _ => bail!("the entry of `{}` is neither a hash nor a list of hashes", path.escape_debug()),
             };
             if !is_generated(path) {
-                bail!("its entry `{path}` names no file that mcp-deploy generates");
+                bail!("its entry `{}` names no file that mcp-deploy generates", path.escape_debug());
             }
             lock.files.insert(path.to_owned(), hashes);
         }
@@ -100,7 +100,7 @@ impl Lock {
             let born: BTreeMap<_, _> =
                 born.iter().filter_map(|(path, hash)| Some((path.to_owned(), hash.as_str()?.to_owned()))).collect();
             if let Some(path) = born.keys().find(|path| !is_born(path)) {
-                bail!("its entry `{path}` names no file that mcp-deploy creates");
+                bail!("its entry `{}` names no file that mcp-deploy creates", path.escape_debug());
             }
             let manifest = item.get("manifest").and_then(|hash| hash.as_str()).map(str::to_owned);
             lock.unfinished = Some(Unfinished { manifest, born });
@@ -108,7 +108,7 @@ impl Lock {
         let unfinished =
             lock.unfinished.iter().flat_map(|unfinished| unfinished.manifest.iter().chain(unfinished.born.values()));
         if let Some(hash) = lock.files.values().flatten().chain(unfinished).find(|hash| !is_hash(hash)) {
-            bail!("its `{hash}` is no hash that mcp-deploy wrote");
+            bail!("its `{}` is no hash that mcp-deploy wrote", hash.escape_debug());
         }
         Ok(lock)
     }
