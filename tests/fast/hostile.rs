@@ -322,12 +322,18 @@ fn the_lock_names_only_what_templates_can_make() {
     for table in ["files", "born"] {
         for path in ["../outside/file", "/ABSOLUTE", ".env", "mcp.toml", ".git/config", "src/tools/../../mcp.toml"] {
             let path = if path == "/ABSOLUTE" { absolute(&Theirs::new()) } else { path.to_owned() };
-            for hash in [sha256("precious file"), sha256("another")] {
-                let theirs = Theirs::with_lock_entry(&path, table, &hash);
-                for args in [&["render"][..], &["render", "--force"], ADD, &["check", "--no-types"]] {
-                    theirs.refuses(args, &format!("its entry `{path}` names no file that mcp-deploy"));
-                }
-            }
+            let theirs = Theirs::with_lock_entry(&path, table, &sha256("precious file"));
+            theirs.refuses(&["render", "--force"], &format!("its entry `{path}` names no file that mcp-deploy"));
+        }
+        let theirs = Theirs::with_lock_entry("../outside/file", table, &sha256("precious file"));
+        for args in [
+            &["render"][..],
+            ADD,
+            &["remove-tool", "get_time"],
+            &["check", "--no-types"],
+            &["ship", "--target", "cloudflare", "--local", "--yes"],
+        ] {
+            theirs.refuses(args, "its entry `../outside/file` names no file that mcp-deploy");
         }
     }
     // What is the user's is never generated.
