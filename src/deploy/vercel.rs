@@ -154,9 +154,16 @@ fn serving(context: &Context<'_>) -> Result<Serving> {
     if !is_linked(context) {
         bail!("the project is not linked");
     }
-    let version = project::asked(context, "")?["targets"]["production"]["id"].as_str().map(str::to_owned);
+    let shown = project::asked(context, "")?;
     let listed = project::newest_deployments(context)?;
-    let newest = &listed["deployments"][0];
+    Ok(shows(&shown, &listed["deployments"][0]))
+}
+
+fn shows(project: &Value, newest: &Value) -> Serving {
+    // As long as a rollback is in effect, no deployment takes production's place.
+    let rolled_back = project["lastAliasRequest"]["type"] == "rollback";
+    let pointer = if rolled_back { "/lastAliasRequest/toDeploymentId" } else { "/targets/production/id" };
+    let version = project.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let state = newest["readyState"].as_str().or_else(|| newest["state"].as_str());
     let has_its_domain = newest["aliasAssigned"].as_bool().unwrap_or(newest["aliasAssigned"].is_number());
     let moving = match state {
@@ -164,7 +171,7 @@ fn serving(context: &Context<'_>) -> Result<Serving> {
         Some("READY") => !has_its_domain,
         Some(_) => true,
     };
-    Ok(Serving { version, moving })
+    Serving { version, moving }
 }
 
 /// The domain that clients are to use: one of the user's own, else the project's `vercel.app`.
@@ -278,6 +285,27 @@ mod tests {
                 stdout: String::new(),
             };
             assert_eq!(refused(&failed.into()), expected);
+        }
+    }
+
+    #[test]
+    fn what_production_shows_and_what_may_still_come() {
+        let project =
+            |request: Value| json!({ "targets": { "production": { "id": "dpl_2" } }, "lastAliasRequest": request });
+        let newest =
+            |state: &str, assigned: Value| json!({ "uid": "dpl_3", "readyState": state, "aliasAssigned": assigned });
+        let back = json!({ "type": "rollback", "toDeploymentId": "dpl_1" });
+        let table = [
+            (project(Value::Null), newest("READY", json!(1_795_000_000_000_u64)), Some("dpl_2"), false),
+            (project(Value::Null), newest("READY", Value::Null), Some("dpl_2"), true),
+            (project(Value::Null), newest("BUILDING", Value::Null), Some("dpl_2"), true),
+            (project(Value::Null), newest("ERROR", Value::Null), Some("dpl_2"), false),
+            (project(back), newest("READY", json!(true)), Some("dpl_1"), false),
+            (json!({}), Value::Null, None, false),
+        ];
+        for (project, newest, version, moving) in table {
+            let expected = Serving { version: version.map(str::to_owned), moving };
+            assert_eq!(shows(&project, &newest), expected, "{project} {newest}");
         }
     }
 

@@ -312,6 +312,9 @@ fn answer(quirk: &str, asked: &Asked) -> Told {
             "html" => told(200, "text/html", "<html>"),
             _ => {
                 let mut page = json!({ "name": "sample", "version": "1.0.0" });
+                if quirk == "deployment" {
+                    page["deployment"] = json!("7");
+                }
                 if speaks_websocket(quirk) {
                     page["websocket"] = json!(true);
                 }

@@ -346,6 +346,24 @@ fn without_a_manifest_only_the_comparison_is_left_out() {
 }
 
 #[test]
+fn the_version_that_answers_is_the_one_that_is_wanted() {
+    for (quirk, wanted, outcome) in [
+        ("deployment", &["7"][..], Outcome::Passed),
+        ("deployment", &["6", "7"], Outcome::Passed),
+        ("deployment", &["5"], Outcome::Failed),
+        ("", &["5"], Outcome::Skipped),
+    ] {
+        let server = Server::start(quirk);
+        let deployments = wanted.iter().map(|id| (*id).to_owned()).collect();
+        let report = run(&Options { deployments, ..options(&server) }, Some(&contract()), &mut |_| {});
+        assert_eq!(line(&report, "deployment").outcome, outcome, "{quirk} {wanted:?}");
+        assert_eq!(report.ok(), outcome != Outcome::Failed);
+    }
+    let server = Server::start("deployment");
+    assert_eq!(pulse(&server.url()).unwrap().deployment.as_deref(), Some("7"));
+}
+
+#[test]
 fn in_the_cloud_the_host_is_not_tried() {
     let server = Server::start("hostile.host");
     let report = run(&Options { local: false, calls: Vec::new(), ..options(&server) }, Some(&contract()), &mut |_| {});

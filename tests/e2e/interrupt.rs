@@ -2,14 +2,14 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use crate::support::child::{LONG, Running, SHORT, run};
 use crate::support::gate::Gate;
 use crate::support::site::{Turn, WEATHER};
-use crate::support::work::{Marked, clone, mcp_deploy};
+use crate::support::work::{Marked, clone, mcp_deploy, read};
 
 #[test]
 fn while_packages_are_installed() {
@@ -51,6 +51,35 @@ fn while_the_server_answers(target: &str) {
     let project = clone(&WEATHER.root, "interrupted");
     let signal = if target == "vercel" { Signal::TERM } else { Signal::INT };
     interrupt(&project, target, signal, Point::Answers);
+}
+
+/// Nothing in it hears SIGKILL: while its server answers a call, and what was recorded for the build is in a tracked file.
+#[test]
+fn a_killed_run_leaves_no_process_and_no_changed_file() {
+    let project = clone(&WEATHER.root, "killed");
+    let recorded = project.join("src/generated/recorded.ts");
+    let before = read(&recorded);
+    let gate = Gate::open();
+    let call = format!("wait_at {{\"url\": \"{}\"}}", gate.url());
+    let mut command: Command = mcp_deploy(&project, ["ship", "--target", "cloudflare", "--local", "--call", &call]);
+    let marked = Marked::new(&mut command);
+    let _turn = Turn::of(&project);
+    let mut ship = Running::start(command);
+    let mut visitor = ship.until("the server is called", LONG, |_| gate.visited());
+    assert_ne!(read(&recorded), before, "the build has its recording");
+    ship.signal(Signal::KILL);
+    assert_eq!(ship.wait(SHORT).code(), 128 + 9);
+    let deadline = Instant::now() + SHORT;
+    while !marked.running().is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(marked.running(), [""; 0], "processes are left");
+    assert!(visitor.leaves(Duration::from_secs(5)), "the server still runs");
+    while read(&recorded) != before && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(read(&recorded), before, "a tracked file is changed");
+    run(mcp_deploy(&project, ["render", "--check"])).expect(0);
 }
 
 enum Point {
