@@ -21,8 +21,13 @@ fn cloudflare_there_and_back() {
     assert!(recorded["bundle_bytes"].as_u64().is_some_and(|bytes| bytes > 10_000), "{recorded}");
     assert_eq!(setting.record()["unfinished"], json!(null), "{}", setting.record());
 
-    // The same again works, and serves the same.
-    assert_eq!(setting.ok("ship --target cloudflare").stdout, format!("{URL}\n"));
+    // The same again works, and serves the same. One that an older version made, without a mark, is marked after a question.
+    let mark = setting.cloudflare.variable("weather", "MCP_DEPLOY_PROJECT");
+    assert_eq!(mark, Some(setting.mark()));
+    setting.cloudflare.take_mark("weather");
+    setting.run("ship --target cloudflare").ended(1).said("has no mark that says so").said("add `--yes`");
+    assert_eq!(setting.ok("ship --target cloudflare --yes").stdout, format!("{URL}\n"));
+    assert_eq!(setting.cloudflare.variable("weather", "MCP_DEPLOY_PROJECT"), mark);
     assert_eq!(setting.client.temperature(URL), first);
 
     setting.project.make_warmer(100);

@@ -78,3 +78,78 @@ fn what_is_somebody_elses_stays_byte_for_byte() {
     let env = std::fs::read_to_string(setting.file(".env")).expect(".env");
     assert!(env.contains("the secret of the weather"), "a refused `secrets remove` leaves it everywhere");
 }
+
+/// What is taken over by its name, or known from a record of 0.1.0, gets the mark.
+#[test]
+fn a_project_is_taken_over_by_its_name() {
+    let setting = Setting::new();
+    setting.vercel.make_project("weather");
+    let taken = setting.ok("ship --target vercel --adopt weather");
+    taken.said("taking over the project `weather` at Vercel").said("its repository is acme/shop at github");
+    let mark = setting.mark();
+    assert_eq!(setting.vercel.secret("weather", VARIABLE), Some(mark.clone()));
+    assert_eq!(setting.vercel.secret("weather", "DATABASE_URL").as_deref(), Some("postgres://shop"));
+
+    // Another clone of it, which does not know the project at Vercel, is the same project.
+    std::fs::remove_dir_all(setting.file(".vercel")).expect("the link");
+    setting.ok("logs --target vercel");
+    // A lock that was made anew is that of another project.
+    let lock = std::fs::read_to_string(setting.file("mcp.lock")).expect("a lock");
+    let id = mark.split('/').next().expect("an id");
+    std::fs::write(setting.file("mcp.lock"), lock.replace(id, &"0".repeat(32))).expect("a lock");
+    let other = setting.run("destroy --target vercel --yes");
+    other
+        .ended(1)
+        .said("it is marked as the stage `production` of another project, `weather`")
+        .said("restore `mcp.lock`");
+    assert!(setting.vercel.exists("weather"));
+}
+
+/// Before an update of a stack is carried out, it is known what it deletes; states in which it cannot be updated are known before
+/// anything is built.
+#[test]
+fn a_table_is_deleted_when_told_so_alone() {
+    let setting = Setting::new();
+    let region = "us-east-1";
+    setting.aws.make_stack(region, "weather");
+    setting.aws.put_tag(region, "weather", MARK, &setting.mark());
+    for (status, hint) in [
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            "aws cloudformation continue-update-rollback --stack-name weather --region us-east-1",
+        ),
+        ("DELETE_FAILED", "sam delete --stack-name weather --region us-east-1"),
+        ("UPDATE_IN_PROGRESS", "aws cloudformation wait stack-update-complete --stack-name weather --region us-east-1"),
+    ] {
+        setting.aws.set_status(region, "weather", status);
+        let stuck = setting.run("ship --target lambda --yes");
+        stuck.ended(1).said(&format!("({status})")).said(hint).said_once("1 problem found before anything was built");
+    }
+    setting.aws.set_status(region, "weather", "REVIEW_IN_PROGRESS");
+    setting.run("ship --target lambda --yes").ended(1).said("a change set of it waits for review");
+    setting.aws.set_status(region, "weather", "CREATE_COMPLETE");
+
+    let before = setting.aws.snapshot(region);
+    let refused = setting.run("ship --target lambda --yes");
+    refused
+        .ended(1)
+        .said_once("data would be lost: Orders (AWS::DynamoDB::Table) in us-east-1 is deleted")
+        .said("add `--allow-data-loss Orders`; `--yes` does not confirm it");
+    assert_eq!(setting.aws.snapshot(region), before, "not even a change set is left");
+    setting.ok("ship --target lambda --yes --allow-data-loss Orders");
+    assert_eq!(setting.aws.resource(region, "weather", "Orders"), None);
+    assert_eq!(setting.aws.tag(region, "weather", MARK), Some(setting.mark()));
+    setting.aws.check_requests();
+}
+
+const MARK: &str = "mcp-deploy:project";
+const VARIABLE: &str = "MCP_DEPLOY_PROJECT";
+
+impl Setting {
+    /// What everything of the project's production carries.
+    pub fn mark(&self) -> String {
+        let lock = std::fs::read_to_string(self.file("mcp.lock")).expect("a lock");
+        let id = lock.lines().find_map(|line| line.strip_prefix("project = \"")?.strip_suffix('"')).expect("an id");
+        format!("{id}/production/weather")
+    }
+}

@@ -116,7 +116,14 @@ fn a_changed_secret_reaches_what_runs() {
     // Functions that run keep what they have read; the same code with another secret is another version.
     setting.run_with("secrets set WEATHER_API_KEY", "the second").ended(0);
     setting.ok("secrets push --target lambda").said("until the next `mcp-deploy ship`");
-    setting.ok("ship --target lambda");
+    // Stack and secret of an older version, without a mark, are marked after one question.
+    setting.aws.take_marks("us-east-1", "weather");
+    let unmarked = setting.run("ship --target lambda");
+    unmarked.ended(1).said("the stack `weather` in us-east-1 was deployed from here by an older version");
+    unmarked.said("the secret `mcp/weather` in us-east-1 was deployed from here").said_once("2 problems found before");
+    setting.ok("ship --target lambda --yes");
+    assert_eq!(setting.aws.tag("us-east-1", "weather", "mcp-deploy:project"), Some(setting.mark()));
+    assert_eq!(setting.aws.secret_tag("us-east-1", "mcp/weather", "mcp-deploy:project"), Some(setting.mark()));
     assert_eq!(setting.secret_length(&url), "the second".len());
     assert_eq!(setting.aws.versions("us-east-1", &function), Some((2, vec![1, 2])));
     setting.ok("ship --target lambda");
@@ -125,6 +132,7 @@ fn a_changed_secret_reaches_what_runs() {
     // Gone, and shipped again before AWS has really deleted the secret.
     setting.ok("destroy --target lambda --yes");
     setting.ok("ship --target lambda");
+    setting.aws.check_requests();
 }
 
 /// Nobody is asked for an optional secret; one that has a value goes along like any other.

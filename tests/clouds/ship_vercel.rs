@@ -14,7 +14,13 @@ fn vercel_there_and_back() {
     assert_eq!(setting.states("vercel"), ["verified"]);
 
     setting.project.make_warmer(100);
-    setting.ok("ship --target vercel");
+    // One that an older version made, without a mark, is marked after a question.
+    let mark = setting.vercel.secret("weather", "MCP_DEPLOY_PROJECT");
+    assert_eq!(mark, Some(setting.mark()));
+    setting.vercel.take_mark("weather");
+    setting.run("ship --target vercel").ended(1).said("has no mark that says so").said("add `--yes`");
+    setting.ok("ship --target vercel --yes");
+    assert_eq!(setting.vercel.secret("weather", "MCP_DEPLOY_PROJECT"), mark);
     assert_eq!(setting.temperature(URL), first + 100);
     let deployments = setting.vercel.deployments("weather");
     assert_eq!(deployments.len(), 2);

@@ -154,6 +154,12 @@ fn create_change_set(shared: &Shared, region_name: &str, form: &Form) -> Result<
             }
             change.template = template;
             change.changes = stack::changes(stack, &change, (&account, &name_of_region));
+            let known = change.changes.iter().filter(|(action, ..)| *action != "Add").map(|(_, logical, _)| logical);
+            let resource = |template: &Value, logical: &String| template["Resources"][logical].clone();
+            let fate = |logical: &String| {
+                stack::fate(&resource(&stack.template, logical), &resource(&change.template, logical))
+            };
+            change.fates = known.map(|logical| (logical.clone(), fate(logical))).collect();
             let unchanged = change.changes.is_empty();
             change.status = if unchanged { "FAILED" } else { "CREATE_COMPLETE" }.to_owned();
             change.reason = if unchanged { UNCHANGED } else { "" }.to_owned();
@@ -382,14 +388,15 @@ fn resources_xml(stack: &Stack, only: &str) -> Vec<String> {
 }
 
 fn change_set_xml(change: &ChangeSet) -> String {
+    let fates = &change.fates;
     let changes = change.changes.iter().map(|(action, logical, kind)| {
-        let change = [
-            tag("Action", action),
-            tag("LogicalResourceId", logical),
-            tag("ResourceType", kind),
-            tag("Replacement", "False"),
-        ];
-        tag("Type", "Resource") + &around("ResourceChange", &change.concat())
+        let change = [tag("Action", action), tag("LogicalResourceId", logical), tag("ResourceType", kind)].concat();
+        let fate = fates.get(logical);
+        let replacement = fate.filter(|(replacement, _)| !replacement.is_empty());
+        let replacement = replacement.map(|(replacement, _)| tag("Replacement", replacement)).unwrap_or_default();
+        let policy = fate.filter(|(_, policy)| !policy.is_empty());
+        let policy = policy.map(|(_, policy)| tag("PolicyAction", policy)).unwrap_or_default();
+        tag("Type", "Resource") + &around("ResourceChange", &(change + &replacement + &policy))
     });
     [
         tag("ChangeSetName", &change.name),

@@ -11,6 +11,7 @@ mod cloudformation;
 mod function;
 mod gateway;
 mod lambda;
+mod models;
 mod organizations;
 mod s3;
 mod stack;
@@ -189,6 +190,19 @@ impl Aws {
             ..Default::default()
         };
         lock(&self.shared.state).region(region).stacks.insert(name.to_owned(), stack);
+    }
+
+    pub fn put_tag(&self, region: &str, name: &str, key: &str, value: &str) {
+        if let Some(stack) = lock(&self.shared.state).region(region).stacks.get_mut(name) {
+            stack.tags.retain(|(known, _)| known != key);
+            stack.tags.push((key.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// The physical name of a resource of a stack.
+    pub fn resource(&self, region: &str, stack: &str, logical: &str) -> Option<String> {
+        let mut state = lock(&self.shared.state);
+        Some(state.region(region).stacks.get(stack)?.resources.get(logical)?.physical.clone())
     }
 
     /// Changes a stack behind everybody's back.

@@ -69,6 +69,27 @@ pub struct ChangeSet {
     pub created: String,
     /// Action, logical id, type.
     pub changes: Vec<(&'static str, String, String)>,
+    /// Of what the stack has already: whether it is replaced, and what becomes of it.
+    pub fates: BTreeMap<String, (&'static str, String)>,
+}
+
+/// Properties that no resource can change and stay the same.
+const IDENTITY: [&str; 4] = ["TableName", "KeySchema", "BucketName", "LogGroupName"];
+
+/// What becomes of a resource that a change set removes or changes.
+pub fn fate(old: &Value, new: &Value) -> (&'static str, String) {
+    let policy = |name: &str| match old[name].as_str() {
+        Some("Retain" | "RetainExceptOnCreate") => "Retain",
+        Some("Snapshot") => "Snapshot",
+        _ => "Delete",
+    };
+    if new.is_null() {
+        return ("", policy("DeletionPolicy").to_owned());
+    }
+    match IDENTITY.iter().any(|name| old["Properties"][name] != new["Properties"][name]) {
+        true => ("True", format!("ReplaceAnd{}", policy("UpdateReplacePolicy"))),
+        false => ("False", String::new()),
+    }
 }
 
 /// Resources come to be in this order: what others refer to first.
@@ -132,7 +153,8 @@ pub fn execute(
         made.insert(logical.clone(), resource);
     }
     for (logical, resource) in &before {
-        if !made.contains_key(logical) {
+        let is_kept = change.fates.get(logical).is_some_and(|(_, policy)| policy == "Retain");
+        if !made.contains_key(logical) && !is_kept {
             remove(region, resource);
         }
     }
