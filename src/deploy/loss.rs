@@ -18,6 +18,18 @@ pub struct Loss {
     pub what: String,
 }
 
+/// Nobody allowed it, so nothing was changed: that much is known.
+#[derive(Debug)]
+pub struct Refused(String);
+
+impl std::error::Error for Refused {}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Fails unless each loss is allowed, by its name on the command line or typed on the terminal.
 pub fn confirm(context: &Context<'_>, losses: &[Loss]) -> Result<()> {
     // Several clouds and regions may ask at the same time.
@@ -25,9 +37,9 @@ pub fn confirm(context: &Context<'_>, losses: &[Loss]) -> Result<()> {
     let _alone = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
     losses.iter().for_each(|loss| ui::say(format_args!("data would be lost: {}", loss.what)));
     if context.takes == Takes::Foreign && !losses.is_empty() {
-        bail!(
-            "what is taken over would lose data; nothing was changed\nhint: ship under another `name` or stage, or move the data first"
-        );
+        bail!(Refused(
+            "what is taken over would lose data; nothing was changed\nhint: ship under another `name` or stage, or move the data first".into()
+        ));
     }
     let mut open: Vec<&str> = Vec::new();
     for loss in losses.iter().filter(|loss| !context.allow_data_loss.contains(&loss.name)) {
@@ -38,15 +50,15 @@ pub fn confirm(context: &Context<'_>, losses: &[Loss]) -> Result<()> {
     for name in &open {
         if !context.asks {
             let flags: Vec<String> = open.iter().map(|name| format!("--allow-data-loss {name}")).collect();
-            bail!(
+            bail!(Refused(format!(
                 "data would be lost, and nobody allowed it; nothing was changed\nhint: if it may go for good, add `{}`; `--yes` does not confirm it",
                 flags.join(" ")
-            );
+            )));
         }
         let question = format!("Type `{name}` to delete it with all its data");
         let typed = ui::alone(|| prompt::text(Mode::Ask, "--allow-data-loss", &question, None, |_| None))?;
         if typed != *name {
-            bail!("`{typed}` is not `{name}`; nothing was changed");
+            bail!(Refused(format!("`{typed}` is not `{name}`; nothing was changed")));
         }
     }
     Ok(())

@@ -115,7 +115,7 @@ pub struct EndUnknown(pub String);
 /// and nothing is under way, the end of what was begun is not known.
 fn unless_still(known: Option<&str>, error: anyhow::Error, ask: impl FnOnce() -> Result<Serving>) -> anyhow::Error {
     // Nothing can be asked after an interruption, and a tool that was stopped tells nothing.
-    if end_is_unknown(&error) {
+    if end_is_unknown(&error) || error.downcast_ref::<loss::Refused>().is_some() {
         return error;
     }
     let recorded = known.map_or_else(|| "nothing".to_owned(), |known| format!("version {known}"));

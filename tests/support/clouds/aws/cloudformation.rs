@@ -130,7 +130,7 @@ fn create_change_set(shared: &Shared, region_name: &str, form: &Form) -> Result<
         created: now(),
         ..Stack::default()
     });
-    if stack.events.is_empty() {
+    if stack.events.is_empty() && stack.status == "REVIEW_IN_PROGRESS" {
         note(stack, &change_uuid, None, "REVIEW_IN_PROGRESS", "User Initiated");
     }
     let mut change = ChangeSet {
