@@ -121,8 +121,8 @@ pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode,
         let answer = |panic| std::panic::resume_unwind(panic);
         asked.into_iter().map(|thread| thread.join().unwrap_or_else(answer)).collect()
     });
-    let is_clear =
-        asked.iter().all(|(problems, found)| problems.is_empty() && found.iter().all(|one| one.whose == Whose::Ours));
+    let may_be_touched = |found: &[Found]| found.iter().all(|one| adoption::problem(one, mode, adopt).is_none());
+    let is_clear = asked.iter().all(|(problems, found)| problems.is_empty() && may_be_touched(found));
     step.end(if is_clear { Mark::Good } else { Mark::Bad }, "");
     if process::interrupted() {
         bail!(process::Interrupted);

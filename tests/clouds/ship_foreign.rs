@@ -64,18 +64,24 @@ fn what_is_somebody_elses_stays_byte_for_byte() {
     std::thread::scope(|scope| {
         for target in ["lambda", "vercel", "cloudflare"] {
             let setting = &setting;
+            // One such command at a time in a project: each cloud has a clone of its own.
+            let clone = setting.project.home().join(target);
+            std::fs::create_dir_all(clone.join(".mcp-deploy")).expect("a folder");
+            for file in ["mcp.toml", "mcp.lock", ".env", ".mcp-deploy/deployments.json"] {
+                std::fs::copy(setting.file(file), clone.join(file)).expect("a copy");
+            }
             scope.spawn(move || {
                 for line in
                     ["destroy --yes", "rollback --yes", "logs", "secrets push", "secrets remove WEATHER_API_KEY"]
                 {
-                    let run = setting.run(&format!("{line} --target {target}"));
+                    let run = setting.run(&format!("-C {} {line} --target {target}", clone.display()));
                     run.ended(1).said("is not this project's").said("nothing was touched");
                 }
             });
         }
     });
     assert_eq!(snapshot(&setting), before, "with a record of it");
-    let env = std::fs::read_to_string(setting.file(".env")).expect(".env");
+    let env = std::fs::read_to_string(setting.project.home().join("vercel/.env")).expect(".env");
     assert!(env.contains("the secret of the weather"), "a refused `secrets remove` leaves it everywhere");
 }
 
@@ -84,6 +90,8 @@ fn what_is_somebody_elses_stays_byte_for_byte() {
 fn a_project_is_taken_over_by_its_name() {
     let setting = Setting::new();
     setting.vercel.make_project("weather");
+    // Nothing leads to it here.
+    setting.vercel.take_domains("weather");
     let taken = setting.ok("ship --target vercel --adopt weather");
     taken.said("taking over the project `weather` at Vercel").said("its repository is acme/shop at github");
     let mark = setting.mark();
@@ -129,13 +137,16 @@ fn a_table_is_deleted_when_told_so_alone() {
     setting.run("ship --target lambda --yes").ended(1).said("a change set of it waits for review");
     setting.aws.set_status(region, "weather", "CREATE_COMPLETE");
 
-    let before = setting.aws.snapshot(region);
+    let orders = setting.aws.resource(region, "weather", "Orders");
     let refused = setting.run("ship --target lambda --yes");
     refused
         .ended(1)
         .said_once("data would be lost: Orders (AWS::DynamoDB::Table) in us-east-1 is deleted")
         .said("add `--allow-data-loss Orders`; `--yes` does not confirm it");
-    assert_eq!(setting.aws.snapshot(region), before, "not even a change set is left");
+    assert_eq!(setting.aws.resource(region, "weather", "Orders"), orders, "it is still there");
+    assert_eq!(setting.aws.open_change_sets(region, "weather"), 0, "not even a change set is left");
+    let record = setting.record();
+    assert_eq!(record["unfinished"], serde_json::Value::Null, "{record}");
     setting.ok("ship --target lambda --yes --allow-data-loss Orders");
     assert_eq!(setting.aws.resource(region, "weather", "Orders"), None);
     assert_eq!(setting.aws.tag(region, "weather", MARK), Some(setting.mark()));

@@ -232,9 +232,16 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
     if before.exists {
         let reviewed =
             changes::reviewed(context, &place, &before).with_context(|| format!("cannot deploy to {region}"))?;
-        if let Some(Secrets::Next(version)) = &secrets {
-            push(context, &place, &context.values_of(NAME), Some(version)).context("cannot store the secrets")?;
+        let values = context.values_of(NAME);
+        match &secrets {
+            Some(Secrets::Next(version)) => push(context, &place, &values, Some(version)).map(drop),
+            // It is what it should be, and has no mark yet.
+            Some(Secrets::Stored(_)) if context.takes != Takes::Nothing => {
+                push(context, &place, &values, None).map(drop)
+            }
+            _ => Ok(()),
         }
+        .context("cannot store the secrets")?;
         if let Some(id) = reviewed {
             changes::carry_out(context, &place, &id)
                 .map_err(|error| explained(context, region, error))

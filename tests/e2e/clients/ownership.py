@@ -2,7 +2,8 @@
 
 Started with the path of `aws.py`. What moto 5.2.5 lacks, so that deployments themselves run against the stand-in alone: the SAM
 transform, function URLs and aliases of functions, permissions of public URLs, running a function through its layers, StackSet
-operations that end as `FAILED`, and in a change set `Replacement` and `PolicyAction` (what it does not say counts as deleted).
+operations that end as `FAILED`, and of a change set its tags, and `Replacement` and `PolicyAction` (what it does not say counts as
+deleted).
 """
 
 import json

@@ -205,6 +205,13 @@ impl Aws {
         Some(state.region(region).stacks.get(stack)?.resources.get(logical)?.physical.clone())
     }
 
+    /// Change sets that could still be carried out.
+    pub fn open_change_sets(&self, region: &str, stack: &str) -> usize {
+        let mut state = lock(&self.shared.state);
+        let all = &state.region(region).change_sets;
+        all.iter().filter(|change| change.stack == stack && change.status != "FAILED").count()
+    }
+
     /// Changes a stack behind everybody's back.
     pub fn set_status(&self, region: &str, name: &str, status: &str) {
         if let Some(stack) = lock(&self.shared.state).region(region).stacks.get_mut(name) {

@@ -69,6 +69,8 @@ pub struct Secret {
     pub value: Option<String>,
     /// Another one with every value that is put.
     pub version: u32,
+    /// The name that was chosen for the version.
+    pub token: Option<String>,
     /// Can be restored for some days.
     pub deleted: bool,
     pub description: String,
@@ -81,7 +83,8 @@ impl Secret {
     }
 
     pub fn version_id(&self) -> String {
-        format!("00000000-0000-4000-8000-{:012}", self.version)
+        let counted = || format!("00000000-0000-4000-8000-{:012}", self.version);
+        self.token.clone().unwrap_or_else(counted)
     }
 }
 

@@ -104,6 +104,7 @@ fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> 
             let mut secret = Secret::new(arn.clone(), value);
             secret.description = text(&body["Description"]);
             secret.tags = tags(body);
+            secret.token = body["ClientRequestToken"].as_str().map(str::to_owned);
             let version = secret.version_id();
             region.secrets.insert(id.clone(), secret);
             Ok(json!({ "ARN": arn, "Name": id, "VersionId": version }))
@@ -113,6 +114,7 @@ fn secrets(region: &mut Region, caller: &Caller, action: &str, body: &Value) -> 
             let secret = region.secrets.get_mut(&name).ok_or_else(missing)?;
             secret.value = body["SecretString"].as_str().map(str::to_owned).or(secret.value.take());
             secret.version += 1;
+            secret.token = body["ClientRequestToken"].as_str().map(str::to_owned);
             Ok(json!({ "ARN": secret.arn, "Name": name, "VersionId": secret.version_id() }))
         }
         "GetSecretValue" => {

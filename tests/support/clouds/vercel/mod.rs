@@ -137,6 +137,13 @@ impl Vercel {
         }
     }
 
+    /// Leaves a project its `vercel.app` alone.
+    pub fn take_domains(&self, project: &str) {
+        if let Some(project) = lock(&self.shared.state).project_mut(project) {
+            project.own_domains.clear();
+        }
+    }
+
     /// As 0.1.0 left it.
     pub fn take_mark(&self, project: &str) {
         if let Some(project) = lock(&self.shared.state).project_mut(project) {
