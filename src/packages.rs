@@ -134,11 +134,13 @@ pub fn needed(manifest: &Manifest, own: &[Package]) -> Vec<Package> {
     all
 }
 
-/// `npm install`, when `package.json` is newer than what is installed; `None` when nothing is to do.
+/// `npm install`, when `package.json` is newer than what is installed, or the compiler is not; `None` when nothing is to do.
 pub fn install_command(root: &Path, tools: &Toolchain) -> Option<Cmd> {
     let modified = |path: &str| std::fs::metadata(root.join(path)).and_then(|meta| meta.modified()).ok();
     let installed = modified("node_modules/.package-lock.json");
-    let fresh = installed.is_some_and(|installed| modified(FILE).is_some_and(|package| package <= installed));
+    // The compiler is missing where packages were installed for production alone.
+    let whole = modified("node_modules/typescript").is_some();
+    let fresh = whole && installed.is_some_and(|installed| modified(FILE).is_some_and(|package| package <= installed));
     (!fresh).then(|| tools.cmd(ToolId::Npm).args(["install", "--no-audit", "--no-fund"]).current_dir(root))
 }
 

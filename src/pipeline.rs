@@ -363,11 +363,15 @@ pub fn print_answers(report: &Report) {
     let read = |answer: &&Answer| answer.era == Era::Modern && answer.result["isError"] != true;
     for answer in report.answers.iter().filter(read) {
         let result = answer.result.get("structuredContent").unwrap_or(&answer.result);
-        let text = result.to_string();
-        let cut = text.char_indices().nth(ANSWER_SHOWN).map_or(text.len(), |(at, _)| at);
-        let more = if cut < text.len() { "… (all of it with `--json`)" } else { "" };
-        ui::say(format_args!("     {} answered {}{more}", answer.name, &text[..cut]));
+        ui::say(format_args!("     {} answered {}", answer.name, shortened(&result.to_string())));
     }
+}
+
+/// As much of an answer as a person reads.
+pub fn shortened(text: &str) -> String {
+    let cut = text.char_indices().nth(ANSWER_SHOWN).map_or(text.len(), |(at, _)| at);
+    let more = if cut < text.len() { "… (all of it with `--json`)" } else { "" };
+    format!("{}{more}", &text[..cut])
 }
 
 /// Characters.

@@ -19,7 +19,9 @@ pub use apply::{Applied, Conflicts, PutBack, replace, replace_private};
 pub use lock::{FILE as LOCK_FILE, is_born, is_generated};
 use lock::{Lock, Unfinished};
 pub use recorded::{FILE as RECORDED, Stub};
-pub use scratch::{Temporary, copy_function, link_file, local_state, temporary, while_running, write_scratch};
+pub use scratch::{
+    Temporary, copy_folder, copy_function, link_file, local_state, temporary, while_running, write_scratch,
+};
 
 /// Who may change a file after its birth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

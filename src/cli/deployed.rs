@@ -49,6 +49,9 @@ pub struct Ship {
     pub prebuilt: bool,
     #[command(flatten)]
     pub calls: Calls,
+    /// Do not fail when servers answer a `--call` differently: for answers that change by themselves
+    #[arg(long, requires = "call")]
+    pub no_compare: bool,
     /// One JSON document on stdout
     #[arg(long)]
     pub json: bool,

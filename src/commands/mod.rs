@@ -1,6 +1,7 @@
 //! One file a command: arguments → plan → apply.
 
 mod add;
+mod alike;
 mod check;
 mod ci;
 mod connect;

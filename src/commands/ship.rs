@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::render::{Entry, files};
-use super::{End, NO_CLOUD, chosen, preview, report};
+use super::{End, NO_CLOUD, alike, chosen, preview, report};
 use crate::cli::Ship;
 use crate::deploy::own::Takes;
 use crate::deploy::record::{self, Record};
@@ -43,6 +43,9 @@ pub struct Answer {
     /// Whether all live servers list the same tools; absent when fewer than two were deployed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parity: Option<bool>,
+    /// Whether all servers, here and live, answered each call alike; absent when there was nothing to compare.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alike: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -78,7 +81,7 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     let answer = match args.local {
         true => {
             project.mirror()?;
-            locally(&project, &tools, &targets, &args.calls.call)?
+            locally(&project, &tools, &targets, &args.calls.call, !args.no_compare)?
         }
         false => live(&project, &tools, &targets, &args, mode)?,
     };
@@ -93,7 +96,13 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
 }
 
 /// The whole local way for every target; one that fails does not stop the others.
-pub fn locally(project: &Project, tools: &Toolchain, targets: &[&'static Target], calls: &[Call]) -> Result<Answer> {
+pub fn locally(
+    project: &Project,
+    tools: &Toolchain,
+    targets: &[&'static Target],
+    calls: &[Call],
+    comparing: bool,
+) -> Result<Answer> {
     report(&project.plan()?.apply(false)?);
     pipeline::prepare(project, tools)?;
     let _recording = recording::make(project, tools)?;
@@ -106,11 +115,16 @@ pub fn locally(project: &Project, tools: &Toolchain, targets: &[&'static Target]
             Err(cause) => failures.push(Failure::new(target, cause)),
         }
     }
-    let ok = failures.is_empty() && runs.iter().all(|run| run.report.ok());
     if targets.len() > 1 {
         summary(targets, &runs);
     }
-    Ok(Answer { ok, runs, releases: Vec::new(), domains: Vec::new(), failures, parity: None })
+    let alike = comparing.then(|| alike::compare(&here(&runs))).flatten();
+    let ok = failures.is_empty() && runs.iter().all(|run| run.report.ok()) && alike != Some(false);
+    Ok(Answer { ok, runs, releases: Vec::new(), domains: Vec::new(), failures, parity: None, alike })
+}
+
+fn here(runs: &[LocalRun]) -> Vec<(String, &Report)> {
+    runs.iter().map(|run| (format!("{} here", run.target), &run.report)).collect()
 }
 
 /// The local way, then each cloud that passed it is deployed, side by side, and verified live.
@@ -163,6 +177,18 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
             Err(cause) => failures.push(Failure::new(target, cause)),
         }
     }
+    if !args.no_compare && alike::compare(&here(&runs)) == Some(false) {
+        ui::say("nothing was deployed");
+        return Ok(Answer {
+            ok: false,
+            runs,
+            releases: Vec::new(),
+            domains: Vec::new(),
+            failures,
+            parity: None,
+            alike: Some(false),
+        });
+    }
     let commit = record::commit(&project.home);
     let plan = |bundle_bytes| Plan {
         project,
@@ -200,13 +226,18 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     let live = releases.iter().map(|release| &release.report).chain(&domains);
     let verified = runs.iter().map(|run| &run.report).chain(live).all(Report::ok);
     live_summary(targets, &runs, &releases, &failures, parity);
+    let mut servers = here(&runs);
+    servers.extend(releases.iter().map(|release| (release.deployment.place(), &release.report)));
+    servers.extend(domains.iter().map(|report| (report.url.clone(), report)));
+    let alike = (!args.no_compare && servers.len() > runs.len()).then(|| alike::compare(&servers)).flatten();
     Ok(Answer {
-        ok: failures.is_empty() && verified && parity != Some(false),
+        ok: failures.is_empty() && verified && parity != Some(false) && alike != Some(false),
         runs,
         releases,
         domains,
         failures,
         parity,
+        alike,
     })
 }
 

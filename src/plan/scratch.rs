@@ -96,6 +96,11 @@ pub fn copy_function(function: &Path, root: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Copies a folder and all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    copy_tree(from, to, &mut MOST.clone())
+}
+
 /// Far more files than a function may have; links in a circle lead to many more.
 const MOST: usize = 200_000;
 

@@ -6,13 +6,14 @@ use super::client::Client;
 use super::contract::{difference, wrapped_schema};
 use super::eras::{Server, modern_result};
 use super::http::quoted;
-use super::{Answer, Call, Fault, Probe, schema};
+use super::{Answer, Call, Fault, Outcome, Probe, schema};
 
 pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: Option<&Server>) {
     if probe.options.calls.is_empty() {
         return probe.check("call", "answers a tool call", || Err(Fault::skip("no call was asked for")));
     }
     for call in &probe.options.calls {
+        let before = probe.answers.len();
         let one = ask(probe, client, "call.modern", call, modern, "2026-07-28");
         let other = ask(probe, client, "call.legacy", call, legacy, "2025-11-25");
         let title = format!("`{}` answers the same in both generations", call.name);
@@ -20,6 +21,10 @@ pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: 
             (Some(one), Some(other), Some(modern)) => same(client, call, modern, one, other),
             _ => Err(Fault::skip("there are no two answers to compare")),
         });
+        let uncompared = probe.checks.last().is_some_and(|check| check.outcome == Outcome::Skipped);
+        if uncompared && one.is_some() && other.is_some() {
+            probe.answers[before..].iter_mut().for_each(|answer| answer.varies = true);
+        }
     }
 }
 
@@ -40,7 +45,13 @@ fn ask(
     });
     let (era, result) = answer?;
     let normal = normal(&result, server?.tool(&call.name));
-    probe.answers.push(Answer { name: call.name.clone(), arguments: call.arguments.clone(), era, result });
+    probe.answers.push(Answer {
+        name: call.name.clone(),
+        arguments: call.arguments.clone(),
+        era,
+        result,
+        varies: false,
+    });
     Some(normal)
 }
 

@@ -150,6 +150,9 @@ pub struct Answer {
     pub arguments: Value,
     pub era: Era,
     pub result: Value,
+    /// The same call got another answer: a clock's, or that of a die.
+    #[serde(skip)]
+    pub varies: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -69,5 +69,6 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         base: format!("http://127.0.0.1:{port}"),
         runtime: "workerd, through `wrangler dev`".into(),
         runtime_api: None,
+        place: None,
     })
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::isolated::Isolated;
 use super::{Build, Limits, Local, Start, Step, Target};
 use crate::files;
 use crate::manifest::{GATEWAY_STAGE, Manifest};
+use crate::plan;
 use crate::process::Cmd;
 use crate::runtime_api::{Front, RuntimeApi};
 use crate::toolchain::ToolId;
@@ -88,11 +90,10 @@ fn artifact(root: &Path) -> PathBuf {
 }
 
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
-    let bundle = artifact(build.root);
-    let task_root = bundle.parent().context("the bundle has no folder")?;
+    let place = Isolated::new(build, start, |to| plan::copy_folder(&build.root.join(CODE), to))?;
     match build.tools.found(ToolId::LambdaAdapter) {
-        Some(_) => behind_the_adapter(build, start, task_root),
-        None => Ok(as_the_adapter_does(build, start, task_root)),
+        Some(_) => behind_the_adapter(build, start, place),
+        None => Ok(as_the_adapter_does(build, start, place)),
     }
 }
 
@@ -103,7 +104,7 @@ const ADAPTER: [(&str, &str); 3] = [
     ("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", "200"),
 ];
 
-fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, task_root: &Path) -> Result<Local> {
+fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, place: Isolated) -> Result<Local> {
     let port = crate::process::free_port().context("no free port for the server behind the adapter")?;
     let gateway = build.manifest.targets.lambda.as_ref().and_then(|lambda| lambda.front.gateway());
     let (front, through) = match gateway {
@@ -114,13 +115,13 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, task_root: &Path) ->
     let memory = build.manifest.targets.lambda.as_ref().map_or(1024, |lambda| lambda.memory);
     let memory = u32::try_from(memory).unwrap_or(u32::MAX);
     let timeout = Duration::from_secs(900);
-    let mut environment = runtime_api.environment(task_root, HANDLER, memory, timeout);
+    let mut environment = runtime_api.environment(&place.code, HANDLER, memory, timeout);
     environment.extend(ADAPTER.map(|(name, value)| (name.to_owned(), value.to_owned())));
     environment.push(("AWS_LWA_PORT".into(), port.to_string()));
     environment.push(("NODE_ENV".into(), "production".into()));
     // On Lambda the adapter is an extension: a process beside the server, not its parent.
     let commands = [
-        own(build.tools.cmd(ToolId::Node).arg(task_root.join(HANDLER)), build, start),
+        own(place.node(build).arg(place.code.join(HANDLER)), build, start),
         build
             .tools
             .cmd(ToolId::LambdaAdapter)
@@ -129,25 +130,36 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, task_root: &Path) ->
     ];
     let with = |cmd: Cmd| environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
     Ok(Local {
-        commands: commands.into_iter().map(|cmd| with(cmd).current_dir(task_root)).collect(),
-        bundle: task_root.to_owned(),
+        commands: commands.into_iter().map(|cmd| with(lambdas_own(place.surround(cmd)))).collect(),
+        bundle: place.code.clone(),
         base: runtime_api.url(),
         runtime: format!("Node.js behind the Lambda Web Adapter{through}"),
         runtime_api: Some(runtime_api),
+        place: Some(place),
     })
 }
 
 /// The adapter gives the server a port and waits for its readiness path; the caller does the latter.
-fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, task_root: &Path) -> Local {
-    let cmd = build.tools.cmd(ToolId::Node).arg(task_root.join(HANDLER)).current_dir(build.root);
-    let cmd = cmd.env("AWS_LWA_PORT", start.port.to_string()).env_noise("NODE_ENV", "production");
+fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, place: Isolated) -> Local {
+    let cmd = lambdas_own(place.surround(place.node(build).arg(place.code.join(HANDLER))));
+    let cmd = cmd.env_noise("LAMBDA_TASK_ROOT", &place.code).env_noise("NODE_ENV", "production");
+    let cmd = cmd.env("AWS_LWA_PORT", start.port.to_string());
     Local {
         commands: vec![own(cmd, build, start)],
-        bundle: task_root.to_owned(),
+        bundle: place.code.clone(),
         base: format!("http://127.0.0.1:{}", start.port),
         runtime: "Node.js, started as the Lambda Web Adapter starts it (the adapter itself is not installed)".into(),
         runtime_api: None,
+        place: Some(place),
     }
+}
+
+/// On Lambda credentials come with the function's role. Here they are the user's, whose home the function does not have.
+fn lambdas_own(cmd: Cmd) -> Cmd {
+    let files = [("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"), ("AWS_CONFIG_FILE", ".aws/config")];
+    let home = std::env::home_dir().unwrap_or_default();
+    let unset = files.iter().filter(|(name, file)| std::env::var_os(name).is_none() && home.join(file).is_file());
+    unset.fold(cmd, |cmd, (name, file)| cmd.env_noise(name, home.join(file)))
 }
 
 /// The server's own variables.

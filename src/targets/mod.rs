@@ -1,6 +1,7 @@
 //! The clouds, one row each: what differs between them is data and a few pure functions.
 
 mod cloudflare;
+mod isolated;
 pub mod lambda;
 mod vercel;
 
@@ -8,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
+
+use isolated::Isolated;
 
 use crate::cli::CloudArg;
 use crate::deploy::Cloud;
@@ -126,6 +129,8 @@ pub struct Local {
     pub runtime: String,
     /// Must live as long as the server.
     pub runtime_api: Option<RuntimeApi>,
+    /// As long as that, too: where it runs.
+    pub place: Option<Isolated>,
 }
 
 pub static ALL: [Target; 3] = [lambda::TARGET, vercel::TARGET, cloudflare::TARGET];

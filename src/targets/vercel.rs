@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::isolated::Isolated;
 use super::{Build, Limits, Local, Start, Step, Target};
 use crate::plan;
 use crate::template;
@@ -41,17 +42,12 @@ fn artifact(root: &Path) -> PathBuf {
 }
 
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
-    let function = start.scratch.join("function");
-    plan::copy_function(&artifact(build.root), build.root, &function)?;
+    let place = Isolated::new(build, start, |to| plan::copy_function(&artifact(build.root), build.root, to))?;
+    let function = place.code.clone();
     let launcher = start.scratch.join("vercel-launcher.mjs");
     plan::write_scratch(&launcher, &template::local("vercel-launcher.mjs")?)?;
-    let cmd = build
-        .tools
-        .cmd(ToolId::Node)
-        .arg(&launcher)
-        .arg(&function)
-        .arg(start.port.to_string())
-        .current_dir(start.scratch);
+    let cmd = place.node(build).arg(&launcher).arg(&function).arg(start.port.to_string());
+    let cmd = place.surround(cmd);
     let cmd = start.local_state(build, TARGET.name).into_iter().fold(cmd, |cmd, (name, file)| cmd.env(name, file));
     let cmd = start.env.iter().fold(cmd, |cmd, (name, value)| cmd.env_secret(name, value));
     let config =
@@ -64,5 +60,6 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         base: format!("http://127.0.0.1:{}", start.port),
         runtime: format!("the built function ({}) in a launcher", config["runtime"].as_str().unwrap_or("nodejs")),
         runtime_api: None,
+        place: Some(place),
     })
 }

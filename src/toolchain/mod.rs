@@ -72,6 +72,8 @@ const QUIET: &[(&str, &str)] = &[
     ("NO_UPDATE_NOTIFIER", "1"),
     // Its warnings are about packages of others, such as the Node.js that one of them would rather have (EBADENGINE).
     ("npm_config_loglevel", "error"),
+    // Whatever NODE_ENV or a `.npmrc` says: the compiler and the types are among them. `vercel build` installs, too.
+    ("npm_config_include", "dev"),
     ("npm_config_fund", "false"),
     ("npm_config_audit", "false"),
     ("npm_config_update_notifier", "false"),
