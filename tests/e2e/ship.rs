@@ -13,11 +13,14 @@ use crate::support::work::{Marked, clone, folder, mcp_deploy, read, write};
 
 const CALL: &str = r#"get_weather {"location": "Oslo"}"#;
 
+/// The one run of it from an empty cache, and the one that CI makes.
 #[test]
 fn try_shows_three_clouds_that_answer_alike() {
     let project = folder("try").join("sample");
     let path = project.to_str().expect("our own folder");
     let mut command = mcp_deploy(&folder("elsewhere"), ["try", "--yes", "--json", "--keep", path]);
+    // As on a fresh machine, with nobody to ask: the README's first command.
+    command.env("MCP_DEPLOY_CACHE", folder("cache")).stdin(std::process::Stdio::null());
     let marked = Marked::new(&mut command);
     let _turn = Turn::of(&project);
     let answer = run(command).expect(0).json();
