@@ -115,7 +115,7 @@ impl Folder {
         self.real_parents(name)?;
         match self.metadata(name)? {
             Some(found) if found.is_symlink() => {
-                Err(refused("it is a symbolic link, and mcp-deploy writes through none"))
+                Err(refused("it is a symbolic link, and mcp-deploy writes through none; put a file in its place"))
             }
             Some(found) if !found.is_file() => Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")),
             found => Ok(found),
@@ -131,7 +131,7 @@ impl Folder {
                 Some(found) => {
                     let what = if found.is_symlink() { "a symbolic link" } else { "not a folder" };
                     return Err(refused(&format!(
-                        "`{}` is {what}, and mcp-deploy writes to real folders only",
+                        "`{}` is {what}, and mcp-deploy writes to real folders only; put one in its place",
                         parent.display()
                     )));
                 }
@@ -272,9 +272,9 @@ fn refused(message: &str) -> io::Error {
 /// What the operating system would say of a link that leads out helps nobody.
 fn explained(error: io::Error) -> io::Error {
     match error.kind() {
-        ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
-            refused("a link leads out of the project folder, and mcp-deploy follows none that does")
-        }
+        ErrorKind::PermissionDenied if error.raw_os_error().is_none() => refused(
+            "a link leads out of the project folder, and mcp-deploy follows none that does; put a copy in its place",
+        ),
         _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
             io::Error::new(error.kind(), "its links lead in a circle")
         }

@@ -83,7 +83,9 @@ impl Exclusive {
 }
 
 /// What this process holds, by device and inode.
-static HELD: Mutex<Vec<((u64, u64), Weak<File>)>> = Mutex::new(Vec::new());
+static HELD: Mutex<Vec<(Id, Weak<File>)>> = Mutex::new(Vec::new());
+
+type Id = (u64, u64);
 
 /// `None`: another process holds it.
 fn take(folder: File) -> io::Result<Option<Exclusive>> {
