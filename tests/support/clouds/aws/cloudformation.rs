@@ -195,6 +195,10 @@ pub fn carry_out(
     let region = state.region(region_name);
     let verb = if stack.status == "REVIEW_IN_PROGRESS" { "CREATE" } else { "UPDATE" };
     note(&mut stack, &ids[0], None, &format!("{verb}_IN_PROGRESS"), "User Initiated");
+    if verb == "CREATE" {
+        // Whatever becomes of its resources.
+        stack.tags.clone_from(&change.tags);
+    }
     let before = stack.clone();
     let done = stack::execute(region, &mut stack, change, broken, &shared.surroundings());
     let failed = done
