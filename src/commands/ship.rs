@@ -251,7 +251,12 @@ fn others(
 ) -> Result<Vec<Stranger>> {
     let found = targets.iter().flat_map(|target| release::strangers(target, context, record, stage));
     let found: Vec<Stranger> = found.collect();
-    found.iter().for_each(|stranger| ui::mark(Mark::Bad, stranger));
+    for stranger in &found {
+        match mode {
+            Mode::Defaults => ui::say(format_args!("{stranger}; it is shipped over")),
+            Mode::Ask | Mode::Refuse => ui::mark(Mark::Bad, stranger),
+        }
+    }
     if found.is_empty() {
         return Ok(found);
     }
