@@ -193,3 +193,26 @@ fn one_stack_set_of_listed_accounts() {
     setting.ok("destroy --target lambda --yes");
     assert_eq!(setting.aws.members("eu-west-1", "weather"), []);
 }
+
+#[test]
+fn somebody_elses_stack_set_stays_as_it_is() {
+    let setting =
+        Setting::new().with_stack_set("regions = [\"eu-west-1\"]\nstack_set = { code_bucket = \"acme-code\" }\n");
+    setting.aws.make_bucket("eu-west-1", "acme-code-eu-west-1");
+    setting.aws.make_stack_set("eu-west-1", "weather");
+    let before = setting.aws.snapshot("eu-west-1");
+    let refused = setting.run("ship --target lambda --yes");
+    refused.ended(1).said("the stack set `weather` in eu-west-1 is not this project's").said("team=security");
+    setting
+        .run("ship --target lambda --adopt weather")
+        .ended(1)
+        .said("cannot be taken over, because data would be lost");
+    let member = r#"{"home":"eu-west-1","stack":"arn:aws:cloudformation:eu-west-1:123456789012:stack/StackSet-weather-1/1","delegated_admin":false}"#;
+    let record = format!(
+        r#"{{"version":1,"deployments":[{{"target":"lambda","stage":"production","region":"eu-west-1","url":"https://x.on.aws/mcp","version":"1","server_version":"0.1.0","time":"2026-11-01T00:00:00Z","stack_set":{member},"state":"verified"}}]}}"#
+    );
+    std::fs::create_dir_all(setting.file(".mcp-deploy")).expect("a folder");
+    std::fs::write(setting.file(".mcp-deploy/deployments.json"), record).expect("a record");
+    setting.run("destroy --target lambda --yes").ended(1).said("nothing was touched");
+    assert_eq!(setting.aws.snapshot("eu-west-1"), before);
+}
