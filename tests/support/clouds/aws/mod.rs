@@ -181,7 +181,7 @@ impl Aws {
         let table = resource("AWS::DynamoDB::Table", format!("{name}-orders"));
         let stack = stack::Stack {
             name: name.to_owned(),
-            id: format!("arn:aws:cloudformation:{region}:{ACCOUNT}:stack/{name}/0"),
+            id: format!("arn:aws:cloudformation:{region}:{ACCOUNT}:stack/{name}/00000000-0000-4000-8000-000000000000"),
             status: "CREATE_COMPLETE".to_owned(),
             created: state::now(),
             tags: vec![("team".to_owned(), "billing".to_owned())],

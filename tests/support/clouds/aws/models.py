@@ -62,6 +62,10 @@ def from_form(shape, form, prefix):
                 value[name] = found
         return value or None
     if shape.type_name == "list":
+        # An empty list is a name without a value.
+        if form.get(prefix) == "":
+            form.pop(prefix)
+            return []
         flat = shape.serialization.get("flattened")
         prefix = prefix if flat else f"{prefix}.{shape.member.serialization.get('name', 'member')}"
         value = []
