@@ -12,11 +12,23 @@ struct Proof {
     run: fn() -> bool,
 }
 
-const PROOFS: [Proof; 1] = [Proof {
-    name: "faults",
-    shows: "a fault at every request of a deployment, on every cloud (cut: five on each)",
-    run: || ignored("clouds", "ship_faults::a_fault_at_every_request"),
-}];
+const PROOFS: [Proof; 3] = [
+    Proof {
+        name: "faults",
+        shows: "a fault at every request of a deployment, on every cloud (cut: five on each)",
+        run: || ignored("clouds", "ship_faults::a_fault_at_every_request"),
+    },
+    Proof {
+        name: "examples",
+        shows: "every example on every cloud (cut: each on one cloud, `weather` on all)",
+        run: || ignored("e2e", "examples::every_example_runs_on_every_cloud"),
+    },
+    Proof {
+        name: "tools",
+        shows: "a thousand tools on every cloud (cut: two hundred on Cloudflare)",
+        run: || ignored("e2e", "large::a_thousand_tools"),
+    },
+];
 
 fn main() -> ExitCode {
     // cargo adds arguments of its own: `--bench`, and `--test` when it is run as a test, which it is not.

@@ -41,8 +41,8 @@ fn an_interruption_leaves_a_true_record_and_no_process() {
     assert_eq!((&status["ok"], &status["deployments"][0]["healthy"]), (&json!(false), &json!(true)));
 
     // A deployment that takes too long is stopped, and no more is claimed of it.
-    let late = setting.run("ship --target cloudflare --timeout 8");
-    late.ended(124).said_once("did not finish within 8s").said_once("may serve what it served before");
+    let late = setting.run("ship --target cloudflare --timeout 20");
+    late.ended(124).said_once("did not finish within 20s").said_once("may serve what it served before");
     assert_eq!(setting.processes(), Vec::<String>::new());
 
     setting.cloudflare.heal();

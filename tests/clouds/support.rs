@@ -183,7 +183,7 @@ impl Client {
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(30), "never happened: {what}");
+        assert!(started.elapsed() < LIMIT, "never happened: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -1,11 +1,15 @@
 //! `vercel` against the stand-in of Vercel.
 
+use std::sync::{Mutex, PoisonError};
+
 use mcp_deploy::process::{Cmd, ToolFailed};
 use mcp_deploy::toolchain::ToolId;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::clouds::vercel::{TEAM_SLUG, Vercel};
 use crate::clouds::{Edge, Fault, Outage};
+use crate::packages::link_tree;
 use crate::support::{Client, Project, run, tools, with};
 
 struct Setting {
@@ -36,6 +40,21 @@ impl Setting {
         run(&self.vercel(&["build", "--prod", "--yes"])).unwrap();
     }
 
+    /// The project as it was made, built by the first test that asks: nothing of a build depends on where it will be deployed.
+    fn take_build(&self) {
+        const BUILT: [&str; 2] = [".vercel/output", "dist"];
+        static MODEL: Mutex<Option<TempDir>> = Mutex::new(None);
+        let mut model = MODEL.lock().unwrap_or_else(PoisonError::into_inner);
+        let (from, to) = match &*model {
+            Some(model) => (model.path().to_owned(), self.project.root()),
+            None => {
+                self.build();
+                (self.project.root(), model.insert(tempfile::tempdir().expect("a temporary folder")).path().to_owned())
+            }
+        };
+        BUILT.iter().for_each(|built| link_tree(&from.join(built), &to.join(built)));
+    }
+
     fn deploy(&self) -> Result<Value, ToolFailed> {
         let deploy = ["deploy", "--prebuilt", "--prod", "--yes", "--archive=tgz", "--format=json"];
         // Only here: `npm install` of the build has to reach its registry.
@@ -51,7 +70,7 @@ const SECRET: &str = "s3cret-of-the-weather-service";
 fn what_vercel_deploys_is_what_answers() {
     let setting = Setting::new();
     setting.link().unwrap();
-    setting.build();
+    setting.take_build();
     let deployed = setting.deploy().unwrap();
     assert_eq!(deployed["readyState"], "READY");
     assert_eq!(deployed["productionUrl"], "https://weather.vercel.app");
@@ -119,7 +138,7 @@ fn vercel_says_what_went_wrong() {
     let failed = run(&wrong).unwrap_err();
     assert!(failed.tail.contains("token"), "{}", failed.tail);
     setting.link().unwrap();
-    setting.build();
+    setting.take_build();
     let deployments = "/v13/deployments";
     let table = [
         (Fault::status(500).at("POST", deployments), "unexpected"),
@@ -145,7 +164,7 @@ fn vercel_says_what_went_wrong() {
 fn what_is_broken_or_protected_is_deployed_all_the_same() {
     let setting = Setting::new();
     setting.link().unwrap();
-    setting.build();
+    setting.take_build();
     setting.deploy().unwrap();
     let first = setting.client.temperature(PRODUCTION);
 

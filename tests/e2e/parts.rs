@@ -225,11 +225,11 @@ fn a_resource_is_read_in_parts(target: &str) {
     }
 }
 
-/// 200 MB, to the end, through a process for which 128 MB are enough.
+/// 140 MB, to the end, through a process for which 128 MiB are enough.
 #[test]
 fn a_large_log_is_read_to_its_end_in_little_memory() {
     PARTS.server("lambda");
-    let path = LOGS.write("large", 200_000_000);
+    let path = LOGS.write("large", 140_000_000);
     let log = File::open(path).expect("we wrote it");
     let length = log.metadata().expect("it is open").len();
 

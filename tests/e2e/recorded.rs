@@ -8,12 +8,13 @@ use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
 
 use crate::clients::typescript;
+use crate::conformance::{Suite, tap};
 use crate::support::child::{Running, SHORT, run};
 use crate::support::mcp::{Era, ask, post};
 use crate::support::site::{CONFORMANCE, Site, WEATHER, conformance, oslo, weather};
-use crate::support::tools::{CLIENT_V1, CLIENT_V2, CONFORMANCE_NEXT, CONFORMANCE_NOW, KIT, PYTHON_CLIENT};
-use crate::support::wire::{Tap, say};
-use crate::support::work::{clone, folder, mcp_deploy, read, write};
+use crate::support::tools::{CLIENT_V1, CLIENT_V2, KIT, PYTHON_CLIENT};
+use crate::support::wire::say;
+use crate::support::work::{clone, mcp_deploy, read, write};
 
 /// The fixtures of the official suite, of which nothing can be recorded: they refuse to be imported by who records.
 static UNRECORDED: LazyLock<Site> = LazyLock::new(|| {
@@ -47,17 +48,9 @@ fn both_ways_answer_alike(target: &str) {
     assert!(note.contains("skip record the answers") && note.contains("not while recording"), "{note}");
     let said = recorded.dev.stderr.text();
     assert!(said.contains("ok   record the answers"), "{said}");
-    let tap = Tap::before(&recorded.url);
-    for (tool, args) in [
-        (&CONFORMANCE_NEXT, ["--requirements", "2026-07-28"]),
-        (&CONFORMANCE_NEXT, ["--requirements", "2025-11-25"]),
-        (&CONFORMANCE_NOW, ["--suite", "all"]),
-    ] {
-        let mut suite = KIT.node(&tool.path());
-        suite.args(["server", "--url", &tap.url()]).args(args).current_dir(folder("suite"));
-        // Whether it passes is another test's matter.
-        assert!(run(suite).stdout.contains("=== SUMMARY ==="));
-    }
+    let tap = tap(target);
+    // Whether they pass is another test's matter.
+    assert!(Suite::ALL.iter().all(|suite| suite.ran(target).stdout.contains("=== SUMMARY ===")));
     let suites = tap.requests().len();
     assert!(run(mcp_deploy(&CONFORMANCE.root, ["verify", &tap.url()])).stderr.contains("still lists its tools"));
     let requests = tap.requests();

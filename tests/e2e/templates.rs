@@ -11,10 +11,11 @@ use mcp_deploy::template;
 use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
 
+use crate::clouds::lambda_templates;
 use crate::hostile_text::WORDS;
 use crate::support::child::{LONG, Ran, Running, run};
 use crate::support::tools::{CFN_LINT, KIT};
-use crate::support::work::{folder, write};
+use crate::support::work::{folder, read, write};
 
 const SERVER: &str = "[server]\nname = \"weather\"\nversion = \"0.1.0\"\ndescription = \"d\"\n[tools.a]\ndescription = \"d\"\ntimeout = \"890s\"\n";
 
@@ -90,6 +91,12 @@ fn every_template_is_clean() {
             }
             files.push(path);
         }
+    }
+    for (name, template) in lambda_templates() {
+        let path = dir.join(format!("project-{name}.yaml"));
+        write(&path, read(template));
+        chosen.push(path.clone());
+        files.push(path);
     }
     let mut lint = std::process::Command::new(CFN_LINT.path());
     lint.args(["--include-checks", "I", "--"]).args(&files).current_dir(&dir);

@@ -16,7 +16,7 @@ pub const LONG: Duration = Duration::from_secs(600);
 pub const SHORT: Duration = Duration::from_secs(60);
 
 /// A child that has ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ran {
     line: String,
     status: ExitStatus,
