@@ -42,7 +42,15 @@ pub fn make(project: &Project, tools: &Toolchain) -> Result<Recording> {
 }
 
 pub fn command(root: &Path, tools: &Toolchain) -> Cmd {
-    tools.cmd(ToolId::Node).arg("src/generated/record.ts").current_dir(root)
+    let cmd = tools.cmd(ToolId::Node).arg("src/generated/record.ts").current_dir(root);
+    // Of the project's packages, so among them: the half of the time that Node.js would need to compile them again.
+    let compiled = root.join("node_modules");
+    match compiled.is_dir() {
+        true => cmd
+            .env_noise("NODE_COMPILE_CACHE", compiled.join(".cache/node"))
+            .env_noise("NODE_COMPILE_CACHE_PORTABLE", "1"),
+        false => cmd,
+    }
 }
 
 /// It imports some files and answers some requests; a handler may do more while it is imported.

@@ -121,7 +121,7 @@ fn every_template_of_a_stack_set_is_clean() {
         let text = form(front_keys, keys, beside);
         packaged.insert(
             format!("{front}-{option}"),
-            json!(text.replace("CodeUri: .", "CodeUri: s3://acme-code-eu-west-1/weather/1")),
+            json!(text.replace("CodeUri: dist/lambda", "CodeUri: s3://acme-code-eu-west-1/weather/1")),
         );
     }
     write(dir.join("aws.py"), template::local("aws.py").expect("it can be rendered"));
