@@ -12,7 +12,7 @@ struct Proof {
     run: fn() -> bool,
 }
 
-const PROOFS: [Proof; 3] = [
+const PROOFS: [Proof; 4] = [
     Proof {
         name: "faults",
         shows: "a fault at every request of a deployment, on every cloud (cut: five on each)",
@@ -27,6 +27,11 @@ const PROOFS: [Proof; 3] = [
         name: "tools",
         shows: "a thousand tools on every cloud (cut: two hundred on Cloudflare)",
         run: || ignored("e2e", "large::a_thousand_tools"),
+    },
+    Proof {
+        name: "templates",
+        shows: "every front of `template.yaml` with every option (cut: with all of them, and two fronts with each)",
+        run: || ignored("e2e", "templates::every_template_is_clean"),
     },
 ];
 

@@ -96,7 +96,8 @@ impl Setting {
         setting
     }
 
-    /// The command line, its words separated by blanks.
+    /// The command line, its words separated by blanks. With `--prebuilt` what was built before is deployed: for what depends on the
+    /// cloud's answers alone.
     pub fn run(&self, line: &str) -> Run {
         self.run_with(line, "")
     }

@@ -122,7 +122,7 @@ fn what_is_live_and_broken_is_told_and_taken_back() {
     assert_eq!(status.ended(3).json()["deployments"][0]["healthy"], false);
 
     setting.cloudflare.break_next_version();
-    let restored = setting.run("ship --target cloudflare --wait 60 --rollback-on-failure");
+    let restored = setting.run("ship --target cloudflare --prebuilt --wait 60 --rollback-on-failure");
     restored.ended(3).said("rolled back to");
     assert_eq!(setting.cloudflare.live("weather"), good);
     assert_eq!(setting.client.temperature(URL), first, "the previous answer is back");
@@ -135,12 +135,12 @@ fn what_is_live_and_broken_is_told_and_taken_back() {
 
     // An address that never comes alive.
     setting.cloudflare.outage(Outage::Dead);
-    let dead = setting.run("ship --target cloudflare --wait 3");
+    let dead = setting.run("ship --target cloudflare --prebuilt --wait 3");
     dead.ended(3).said("within 3 s");
     assert_eq!(setting.recorded("cloudflare", "production")["state"], "failed");
     setting.cloudflare.heal();
     // One that takes its time.
     setting.cloudflare.outage(Outage::DeadFor(3));
-    setting.ok("ship --target cloudflare --wait 30");
+    setting.ok("ship --target cloudflare --prebuilt --wait 30");
     assert_eq!(setting.client.temperature(URL), first + 100);
 }

@@ -82,5 +82,5 @@ fn one_domain_of_two_regions() {
     let status = setting.json("status --json");
     assert!(status["deployments"].as_array().expect("a list").iter().all(|one| one["healthy"] == true), "{status}");
     assert!(setting.ok("connect").stdout.contains(url));
-    assert_eq!(setting.ok("ship --target lambda").stdout, format!("{url}\n"));
+    assert_eq!(setting.ok("ship --target lambda --prebuilt").stdout, format!("{url}\n"));
 }

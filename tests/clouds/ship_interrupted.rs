@@ -41,12 +41,12 @@ fn an_interruption_leaves_a_true_record_and_no_process() {
     assert_eq!((&status["ok"], &status["deployments"][0]["healthy"]), (&json!(false), &json!(true)));
 
     // A deployment that takes too long is stopped, and no more is claimed of it.
-    let late = setting.run("ship --target cloudflare --timeout 20");
+    let late = setting.run("ship --target cloudflare --prebuilt --timeout 20");
     late.ended(124).said_once("did not finish within 20s").said_once("may serve what it served before");
     assert_eq!(setting.processes(), Vec::<String>::new());
 
     setting.cloudflare.heal();
-    setting.ok("ship --target cloudflare");
+    setting.ok("ship --target cloudflare --prebuilt");
     assert_eq!(setting.record().get("unfinished"), None);
     assert_eq!(
         setting.recorded("cloudflare", "production")["version"].as_str(),
@@ -56,7 +56,7 @@ fn an_interruption_leaves_a_true_record_and_no_process() {
     // While it is verified: deployed it is, verified it is not.
     setting.cloudflare.outage(crate::clouds::Outage::Dead);
     let count = setting.cloudflare.versions("weather").len();
-    let running = setting.start("ship --target cloudflare --wait 60", "");
+    let running = setting.start("ship --target cloudflare --prebuilt --wait 60", "");
     wait_until("it is in the record", || setting.states("cloudflare").last().is_some_and(|state| state == "deployed"));
     running.signal(Signal::TERM);
     running.end().ended(143);

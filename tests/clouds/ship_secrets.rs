@@ -131,7 +131,7 @@ fn a_changed_secret_reaches_what_runs() {
 
     // Gone, and shipped again before AWS has really deleted the secret.
     setting.ok("destroy --target lambda --yes");
-    setting.ok("ship --target lambda");
+    setting.ok("ship --target lambda --prebuilt");
     setting.aws.check_requests();
 }
 
@@ -148,7 +148,7 @@ fn an_optional_secret_is_not_asked_for() {
     setting.ok("ship --target lambda,cloudflare");
     assert_eq!(stored(), (Some(false), None));
     setting.run_with("secrets set WEATHER_API_KEY", VALUE).ended(0);
-    setting.ok("ship --target lambda,cloudflare");
+    setting.ok("ship --target lambda,cloudflare --prebuilt");
     assert_eq!(stored(), (Some(true), Some(VALUE.to_owned())));
 }
 

@@ -74,7 +74,7 @@ fn one_stack_set_of_two_regions() {
     assert_eq!([urls[0], urls[1]].map(|url| setting.temperature(url)), [first + 100, first]);
     // Another value of the secret is a new version.
     setting.run_with("secrets set WEATHER_API_KEY", "another key").ended(0);
-    setting.ok("ship --target lambda");
+    setting.ok("ship --target lambda --prebuilt");
     assert_eq!(REGIONS.map(own), [3, 2]);
     assert!(urls.iter().all(|url| setting.secret_length(url) == "another key".len()));
 
@@ -147,7 +147,7 @@ fn one_stack_set_of_an_organization() {
     assert_eq!([team, other].map(|account| setting.member_version(account, "eu-west-1")), [2, 1]);
     setting.aws.organize("999999999999", "Deployer", &units);
     // What stands for the secrets of all places is another where there are others.
-    setting.ok("ship --target lambda");
+    setting.ok("ship --target lambda --prebuilt");
     assert_eq!([team, other].map(|account| setting.member_version(account, "eu-west-1")), [3, 2]);
     setting.ok("rollback --target lambda --yes");
     assert_eq!([team, other].map(|account| setting.member_version(account, "eu-west-1")), [2, 1]);

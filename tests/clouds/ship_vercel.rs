@@ -41,13 +41,16 @@ fn vercel_there_and_back() {
 
     // Deployed but broken.
     setting.vercel.break_next_version();
-    setting.run("ship --target vercel --wait 5 --rollback-on-failure").ended(3).said("FUNCTION_INVOCATION_FAILED");
+    setting
+        .run("ship --target vercel --prebuilt --wait 5 --rollback-on-failure")
+        .ended(3)
+        .said("FUNCTION_INVOCATION_FAILED");
     assert_eq!(setting.temperature(URL), first + 50);
     assert_eq!(setting.recorded("vercel", "production")["state"], "restored-by-rollback");
 
     // Protected: no use in waiting, and the way out is told.
     setting.vercel.protect("weather", true);
-    let hidden = setting.run("ship --target vercel --wait 60");
+    let hidden = setting.run("ship --target vercel --prebuilt --wait 60");
     hidden.ended(3).said("Deployment Protection asks for a login").said("vercel project protection disable --sso");
     assert_eq!(hidden.count("did not come alive"), 0);
     setting.run("status").ended(3).answered("Deployment Protection");
