@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::support::child::{LONG, Running, SHORT, run};
 use crate::support::gate::Gate;
 use crate::support::site::{Turn, WEATHER};
-use crate::support::work::{Marked, clone, mcp_deploy, read};
+use crate::support::work::{Marked, clone, mcp_deploy, read, write};
 
 #[test]
 fn while_packages_are_installed() {
@@ -29,7 +29,12 @@ fn while_types_are_checked() {
 #[test]
 fn while_a_cloud_builds() {
     let project = clone(&WEATHER.root, "interrupted");
-    interrupt(&project, "lambda", Signal::INT, Point::Runs(&["sam", " build"]));
+    // A template that never gets to pass: else it would not be validated again.
+    let manifest = read(project.join("mcp.toml"));
+    let other = manifest.replace("[targets.lambda]\n", "[targets.lambda]\nmemory = 1234\n");
+    assert_ne!(other, manifest);
+    write(project.join("mcp.toml"), other);
+    interrupt(&project, "lambda", Signal::INT, Point::Runs(&["sam", " validate"]));
     interrupt(&project, "cloudflare", Signal::TERM, Point::Runs(&["wrangler", " deploy", "--dry-run"]));
 }
 
