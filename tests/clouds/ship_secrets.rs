@@ -93,13 +93,13 @@ fn a_secret_is_in_the_stores_and_nowhere_else() {
 
     // Renamed or dropped: told where it still is, and taken away there.
     setting.project.replace("mcp.toml", "WEATHER_API_KEY = ", "OTHER_KEY = ");
-    let renamed = setting.json("secrets list --target all --json");
+    let renamed = setting.run("secrets list --target all --json").ended(1).json();
     assert_eq!(renamed["undeclared"], json!([{ "name": NAME, "clouds": ["lambda", "vercel", "cloudflare"] }]));
     setting.ok("secrets remove WEATHER_API_KEY --target all").said("removed `WEATHER_API_KEY` from `.env`");
     assert_eq!(setting.cloudflare.secret("weather", NAME), None);
     assert_eq!(setting.vercel.secret("weather", NAME), None);
     assert_eq!(setting.aws.secret("us-east-1", "mcp/weather").as_deref(), Some("{}"));
-    assert_eq!(setting.json("secrets list --target all --json")["undeclared"], json!([]));
+    assert_eq!(setting.run("secrets list --target all --json").json()["undeclared"], json!([]));
     let mut found = Vec::new();
     grep(&setting.project.root(), &mut found);
     assert_eq!(found, Vec::<PathBuf>::new());
