@@ -50,7 +50,7 @@ fn leftovers(deployment: &Deployment) -> &'static str {
              secrets, if there were any, can be restored for 7 days; if tools had `state`, the table with it, which is deleted by hand"
         }
         Some(_) => {
-            "the code of the stack set in your buckets; secrets, if there were any, can be restored for 7 days; \
+            "the code in your buckets; secrets, if there were any, can be restored for 7 days; \
              if tools had `state`, the tables with it, which are deleted by hand"
         }
     }
