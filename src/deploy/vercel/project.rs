@@ -234,7 +234,7 @@ mod tests {
         let told = signs(&project, &domains).join("; ");
         assert_eq!(
             told,
-            "its repository is acme/shop at github; its domains are shop.vercel.app, shop.example.com; it was created at 2026-11-18T14:13:20Z"
+            "its repository is acme/shop at github; its domains are shop.vercel.app, shop.example.com; it was created at 2026-11-18T11:06:40Z"
         );
         assert_eq!(signs(&Value::Null, &Value::Null), Vec::<String>::new());
     }
