@@ -72,6 +72,7 @@ fn a_tools_own_exit_code_is_passed_on() {
     let dry_run = setting.file(".wrangler/dist/cloudflare.js");
     let script = format!(
         "#!/bin/sh\ncase \"$*\" in\n--version) echo {version};;\n*whoami*) echo '{{\"loggedIn\":true,\"accounts\":[]}}';;\n\
+         *status*) echo 'This Worker does not exist [code: 10007]' >&2; exit 1;;\n\
          *) echo 'deploying is not for today' >&2; exit 42;;\nesac\n"
     );
     std::fs::write(bin.join("wrangler"), script).expect("a script");
