@@ -198,7 +198,7 @@ fn a_toolchain_names_all_that_is_missing() {
     assert_eq!(ids, [ToolId::Node, ToolId::Sam, ToolId::Wrangler]);
     let said = MissingTools(missing).to_string();
     assert!(said.contains("`node` 20.1.0 (") && said.contains("is older than 24.0.0; it runs"), "{said}");
-    assert!(said.contains("\n  `sam` 1.148.0 or newer was not found; it builds"), "{said}");
+    assert!(said.contains("\n  `sam` 1.148.0 or newer was not found; it validates"), "{said}");
 }
 
 #[test]
