@@ -36,8 +36,12 @@ pub const CLOUD: Cloud = Cloud {
     },
 };
 
+/// Wrangler would take its own settings from the project's `.env` as well: where the API is, which proxy leads to it. So whoever
+/// wrote the project would get the user's credentials.
+const NO_DOTENV: &str = "--env-file=/dev/null";
+
 fn wrangler(context: &Context<'_>, args: &[&str]) -> Cmd {
-    context.build.tools.cmd(ToolId::Wrangler).args(args).current_dir(context.build.root)
+    context.build.tools.cmd(ToolId::Wrangler).args(args).arg(NO_DOTENV).current_dir(context.build.root)
 }
 
 /// A command on the deployed Worker, whatever the files of the project say by now.
@@ -266,12 +270,9 @@ fn secrets_json(values: &Values) -> String {
 }
 
 fn rollback(context: &Context<'_>, _: &Deployment, to: Option<&Deployment>) -> Result<String> {
-    let mut cmd = named(context, &["rollback"]);
     let version = to.and_then(|to| to.version.clone());
-    if let Some(version) = &version {
-        cmd = cmd.arg(version);
-    }
-    let cmd = cmd.args(["--message", "mcp-deploy rollback", "--yes"]).env_noise("CI", "1");
+    let args: Vec<&str> = std::iter::once("rollback").chain(version.as_deref()).collect();
+    let cmd = named(context, &args).args(["--message", "mcp-deploy rollback", "--yes"]).env_noise("CI", "1");
     context.run(&cmd)?;
     match version {
         Some(version) => Ok(version),

@@ -282,3 +282,15 @@ impl Recorder {
         String::from_utf8_lossy(&bytes).split('\0').map(str::to_owned).collect()
     }
 }
+
+/// Whoever wrote the project must not choose where the user's credentials go: wrangler by itself reads its settings from `.env`.
+#[test]
+fn wrangler_takes_no_settings_from_the_project() {
+    let mut setting = Setting::new();
+    setting.variables.insert("CLOUDFLARE_API_TOKEN", String::new());
+    let token = setting.cloudflare.environment().into_iter().find(|(name, _)| *name == "CLOUDFLARE_API_TOKEN");
+    let token = token.expect("a token").1;
+    std::fs::write(setting.file(".env"), format!("CLOUDFLARE_API_TOKEN={token}\n")).expect("a file can be written");
+    setting.run("secrets list --target cloudflare").ended(1).said("CLOUDFLARE_API_TOKEN");
+    assert!(setting.cloudflare.api().requests_with(&token).is_empty(), "the project's token was used");
+}
