@@ -45,8 +45,9 @@ pub struct Ship {
     #[arg(long, short)]
     pub yes: bool,
     /// What the last run built is deployed as it is: the tests of what fails in a deployment need not build each time
+    #[cfg(debug_assertions)]
     #[arg(long, hide = true, conflicts_with_all = ["local", "dry_run"])]
-    pub prebuilt: bool,
+    prebuilt: bool,
     #[command(flatten)]
     pub calls: Calls,
     /// Do not fail when servers answer a `--call` differently: for answers that change by themselves
@@ -55,6 +56,19 @@ pub struct Ship {
     /// One JSON document on stdout
     #[arg(long)]
     pub json: bool,
+}
+
+impl Ship {
+    /// Whether what the last run built is deployed without building and proving it here. A release always does both.
+    #[cfg(debug_assertions)]
+    pub fn is_prebuilt(&self) -> bool {
+        self.prebuilt
+    }
+
+    #[cfg(not(debug_assertions))]
+    pub fn is_prebuilt(&self) -> bool {
+        false
+    }
 }
 
 /// What is deployed where, and whether it answers

@@ -152,7 +152,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     context.takes = release::preflight(targets, &context, mode, args.adopt.as_deref())?;
     let accepted = others(targets, &context, &record, &args.stage.stage, mode)?;
     let mut _recording = None;
-    if !args.prebuilt {
+    if !args.is_prebuilt() {
         report(&project.plan()?.apply(false)?);
         pipeline::prepare(project, tools)?;
         // Until everything is deployed: wrangler bundles once more.
@@ -160,7 +160,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     }
     let (mut runs, mut ready, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for target in targets {
-        if args.prebuilt {
+        if args.is_prebuilt() {
             ready.push((*target, None));
             continue;
         }
