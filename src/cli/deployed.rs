@@ -1,5 +1,6 @@
 //! The commands that deploy, and those about what is deployed.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Calls, CloudArg, StageArg, TargetArg};
@@ -36,7 +37,7 @@ pub struct Ship {
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with = "local")]
     pub adopt: Option<String>,
     /// Confirm that this resource, or class, may be deleted with its data; may be repeated
-    #[arg(long, value_name = "RESOURCE", conflicts_with = "local")]
+    #[arg(long, value_name = "RESOURCE", conflicts_with = "local", value_parser = NonEmptyStringValueParser::new())]
     pub allow_data_loss: Vec<String>,
     /// Print each file it would write and each command it would run
     #[arg(long)]

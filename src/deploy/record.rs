@@ -291,7 +291,8 @@ pub fn now() -> String {
 /// The commit that is being deployed; `None` outside a git repository.
 pub fn commit(root: &Path) -> Option<Commit> {
     let git = |args: &[&str]| {
-        let cmd = Cmd::new("git").args(args).current_dir(root);
+        // A repository names programs in its configuration, too.
+        let cmd = Cmd::new("git").args(["-c", "core.fsmonitor=false"]).args(args).current_dir(root);
         process::run(&cmd, Io::Answer, Some(std::time::Duration::from_secs(10))).ok().map(|outcome| outcome.stdout)
     };
     let hash = git(&["rev-parse", "HEAD"])?.trim().to_owned();

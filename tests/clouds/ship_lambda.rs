@@ -121,11 +121,13 @@ fn a_stack_that_fails_is_quoted_once() {
 
     // What answers is not AWS.
     let page = "<!doctype html><html><body>Please log in<br></body></html>";
-    setting.aws.fail(Fault::answer(Response::new(200, "text/html", page)));
-    let proxy = setting.run("ship --target lambda");
-    proxy.ended(1).said_once("cannot be read").said("`HTTPS_PROXY`").said_once("1 problem found before");
-    assert_eq!(proxy.count("Traceback"), 0);
-    setting.aws.heal();
+    for status in [200, 407] {
+        setting.aws.fail(Fault::answer(Response::new(status, "text/html", page)));
+        let proxy = setting.run("ship --target lambda");
+        proxy.ended(1).said_once("is none of AWS").said("`HTTPS_PROXY`").said_once("1 problem found before");
+        assert_eq!(proxy.count("Traceback"), 0);
+        setting.aws.heal();
+    }
     setting.aws.fail(Fault::status(500));
     let down = setting.run("ship --target lambda");
     down.ended(1).said("AWS in us-east-1 does not answer as it should").said_once("1 problem found before");
