@@ -28,7 +28,11 @@ impl Api {
             lock(&to_log).push(request.clone());
             let struck = strike(&mut lock(&to_fail), request);
             if struck.as_ref().is_some_and(|(_, after)| *after) {
-                drop(cloud.answer(request));
+                match cloud.answer(request) {
+                    // A refusal is no deed: the tool does what is missing, and asks again.
+                    Reply::Answer(refusal) if refusal.status >= 400 => return refusal.into(),
+                    _ => {}
+                }
             }
             match struck.map(|(kind, _)| kind) {
                 Some(Kind::Status(status)) => cloud.error(request, status).into(),
