@@ -5,7 +5,7 @@ mod project;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::own::{Found, Whose};
+use super::own::{self, Found, Whose};
 use super::record::Deployment;
 use super::{
     Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
@@ -235,7 +235,9 @@ fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
     let outcome = context.ask(&cmd)?;
     let answer: Value = serde_json::from_str(&outcome.stdout).context("`vercel env ls` did not answer with JSON")?;
     let listed = answer["envs"].as_array().or_else(|| answer.as_array()).cloned().unwrap_or_default();
-    Ok(listed.iter().filter_map(|entry| entry["key"].as_str().map(str::to_owned)).collect())
+    // The mark is ours, and no secret.
+    let names = listed.iter().filter_map(|entry| entry["key"].as_str()).filter(|name| *name != own::VARIABLE);
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// One at a time, each value on stdin: as an argument every process of the machine could read it.
