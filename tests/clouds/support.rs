@@ -77,8 +77,6 @@ impl Project {
         let path = self.root().join(file);
         let text = std::fs::read_to_string(&path).expect("the file is there");
         assert!(text.contains(from), "`{file}` has no `{from}`");
-        // Not written in place: the model has the same file.
-        std::fs::remove_file(&path).expect("the file can be replaced");
         std::fs::write(&path, text.replace(from, to)).expect("the file can be replaced");
     }
 

@@ -6,9 +6,10 @@ use std::path::Path;
 /// what the compiler remembers of the last type check.
 const WRITTEN: [&str; 2] = [".package-lock.json", "types.tsbuildinfo"];
 
-/// The same files below another folder, without copying their bytes. Programs replace them; those that are written in place are
-/// copied.
+/// The same files below another folder. The bytes of installed packages are not copied: programs replace these files. A project's own
+/// files are copied, since tests write them in place.
 pub fn link_tree(from: &Path, to: &Path) {
+    let installed = from.components().any(|part| part.as_os_str() == "node_modules");
     std::fs::create_dir_all(to).expect("a folder can be made");
     for entry in std::fs::read_dir(from).expect("the folder can be read") {
         let entry = entry.expect("the folder can be read");
@@ -18,7 +19,7 @@ pub fn link_tree(from: &Path, to: &Path) {
             link_tree(&from, &to);
         } else if kind.is_symlink() {
             std::os::unix::fs::symlink(std::fs::read_link(&from).expect("a link"), &to).expect("a link");
-        } else if WRITTEN.iter().any(|name| entry.file_name() == *name) {
+        } else if !installed || WRITTEN.iter().any(|name| entry.file_name() == *name) {
             std::fs::copy(&from, &to).expect("a copy");
         } else {
             std::fs::hard_link(&from, &to).expect("a link");
