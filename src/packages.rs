@@ -7,8 +7,9 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::fault::{Fault, Position, Severity};
 use crate::files::{self, GENERATED};
-use crate::manifest::{Auth, Fault, Manifest, Position, Severity};
+use crate::manifest::{Auth, Manifest};
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::project::Project;
 use crate::targets;

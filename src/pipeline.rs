@@ -11,8 +11,9 @@ use tempfile::TempDir;
 
 use crate::budget;
 use crate::deploy::secrets;
+use crate::fault::Fault;
 use crate::guest::{self, Guest};
-use crate::manifest::{Fault, Manifest};
+use crate::manifest::Manifest;
 use crate::packages;
 use crate::passed;
 use crate::plan;

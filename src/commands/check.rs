@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::End;
 use crate::cli::Check;
-use crate::manifest::{self, Fault, Position, Severity};
+use crate::fault::{Fault, Position, Severity};
+use crate::manifest;
 use crate::packages;
 use crate::pipeline;
 use crate::plan::{Action, Change, Owner};

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use toml_edit::Document;
 
-use super::fault::{Fault, Position, Severity};
 use super::reader::Reader;
 use super::{FILE, Manifest, sections};
+use crate::fault::{Fault, Position, Severity};
 use crate::files;
 
 /// What reading the manifest gave: a manifest only when no fault is an error.

@@ -2,7 +2,6 @@
 
 mod auth;
 pub mod edit;
-mod fault;
 mod front;
 mod json_schema;
 mod lambda;
@@ -16,15 +15,12 @@ pub mod policies;
 mod rate_limit;
 mod reader;
 mod regions;
-pub mod schema;
 mod sections;
 mod settings;
 mod stack_set;
 mod state;
-pub mod typescript;
 pub mod uri_template;
 
-pub use fault::{Fault, Position, Severity};
 pub use json_schema::json_schema;
 pub use lambda::*;
 pub use load::{Loaded, load, parse, read_schema};
@@ -33,6 +29,8 @@ pub use reader::nearest;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+
+use crate::fault::Position;
 
 /// The manifest's file name, at the root of every project.
 pub const FILE: &str = "mcp.toml";

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Number, Value};
 use toml_edit::{Item, TableLike, Value as TomlValue};
 
-use super::fault::{Fault, Position, Severity};
 use super::names::shown;
+use crate::fault::{Fault, Position, Severity};
 
 /// The text of the manifest and the faults found in it so far.
 pub struct Reader<'t> {

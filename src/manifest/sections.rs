@@ -8,11 +8,10 @@ use serde_json::{Map, Value};
 use toml_edit::Item;
 
 use super::reader::{Fields, Reader, a, span_at, to_json};
-use super::schema::{self, Role};
-use super::{
-    API_KEYS, Auth, Cache, Kind, Manifest, Position, Prompt, Resource, Secret, Server, Tool, auth, names, uri_template,
-};
+use super::{API_KEYS, Auth, Cache, Kind, Manifest, Prompt, Resource, Secret, Server, Tool, auth, names, uri_template};
 use super::{front, limits, platforms, rate_limit, settings, state};
+use crate::fault::Position;
+use crate::schema::lint::{self, Role};
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
@@ -245,7 +244,7 @@ fn schema_of(
     };
     match serde_json::from_str::<Value>(&text) {
         Ok(schema) => {
-            for problem in schema::lint(&schema, role) {
+            for problem in lint::lint(&schema, role) {
                 let place =
                     if problem.pointer.is_empty() { String::new() } else { format!(" at `{}`", problem.pointer) };
                 fields.reader().add(
@@ -317,7 +316,7 @@ fn object_schema(properties: Map<String, Value>, required: Vec<Value>, closed: b
 }
 
 fn report(fields: &Fields<'_, '_>, item: &Item, schema: &Value, role: Role, prefix: &str) {
-    for problem in schema::lint(schema, role) {
+    for problem in lint::lint(schema, role) {
         let pointer = problem.pointer.strip_prefix(prefix).unwrap_or(&problem.pointer);
         fields.reader().add(
             problem.severity,

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
+use crate::fault::{Fault, Position, Severity};
 use crate::files;
-use crate::manifest::{FILE, Fault, Kind, Manifest, Position, Severity};
+use crate::manifest::{FILE, Kind, Manifest};
 
 /// One error a declaration whose handler cannot be imported.
 pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {

@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::deploy::own::ProjectMark;
 use crate::deploy::secrets;
+use crate::fault::{Fault, Severity};
 use crate::files::{self, Exclusive, STAGES};
-use crate::manifest::{self, Fault, Loaded, Manifest, Severity};
+use crate::manifest::{self, Loaded, Manifest};
 use crate::plan::{self, Plan};
 use crate::prompt::Usage;
 use crate::template;

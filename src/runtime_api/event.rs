@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::http::{Head, pair};
+use crate::http_server::{Head, pair};
 
 /// Said by one connection to the next hop only, so not part of what a function sees or says.
 pub const HOP_BY_HOP: &[&str] = &[

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::json;
 
 use super::event::{self, Call, Prelude};
-use super::http::{Conn, Head, ReadError, head_bytes, pair, reason};
 use super::{Front, MAX_PAYLOAD, Piece, Shared, new_ids, rest};
+use crate::http_server::{Conn, Head, ReadError, head_bytes, pair, reason};
 
 pub fn serve(shared: &Shared, mut conn: Conn) {
     conn.set_read_timeout(shared.limits.idle);

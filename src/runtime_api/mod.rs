@@ -18,7 +18,6 @@
 
 mod event;
 mod function_url;
-mod http;
 mod rest;
 mod sandbox;
 #[cfg(test)]
@@ -34,9 +33,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::http_server::{Conn, pair};
 use anyhow::Context as _;
 use event::Prelude;
-use http::{Conn, pair};
 
 const REGION: &str = "us-east-1";
 const MAX_PAYLOAD: usize = 6 * 1024 * 1024;

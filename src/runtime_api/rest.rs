@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::event::{Call, HOP_BY_HOP, decode, split_target};
-use super::http::Head;
+use crate::http_server::Head;
 
 /// The event for a request; nothing where the API has no route. `stage` is the first part of the path at the API's own
 /// address, and no part of it behind a custom domain.
@@ -97,7 +97,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::runtime_api::http::pair;
+    use crate::http_server::pair;
 
     fn event(target: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Value> {
         let headers = headers.iter().map(|(name, value)| pair(name, value)).collect();

@@ -6,8 +6,8 @@ use std::time::{Instant, SystemTime};
 use serde_json::json;
 
 use super::event::Prelude;
-use super::http::{Body, Conn, Head, ReadError, pair, reason};
 use super::{MAX_PAYLOAD, Piece, REGION, Shared, new_ids};
+use crate::http_server::{Body, Conn, Head, ReadError, pair, reason};
 
 const MAX_PRELUDE: usize = 1024 * 1024;
 pub const PRELUDE_END: [u8; 8] = [0; 8];

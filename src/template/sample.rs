@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::manifest::typescript::string_literal;
+use crate::schema::typescript::string_literal;
 
 /// `None` when no simple value passes the schema; the starter then says so instead of guessing.
 pub fn of(schema: &Value) -> Option<Value> {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::manifest::typescript::{defs_member, defs_of, string_literal as literal, type_of};
 use crate::manifest::{Manifest, Prompt, Resource, Tool};
+use crate::schema::typescript::{defs_member, defs_of, string_literal as literal, type_of};
 
 /// The interfaces `Tools`, `Resources`, `Prompts` and `Env`.
 pub fn declarations(manifest: &Manifest) -> String {

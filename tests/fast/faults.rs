@@ -1,6 +1,7 @@
 //! Every fault of a manifest, with its exact place, words and hint: the cases are in `tests/faults.txt`.
 
-use mcp_deploy::manifest::{Severity, parse};
+use mcp_deploy::fault::Severity;
+use mcp_deploy::manifest::parse;
 
 use crate::golden;
 

@@ -48,9 +48,9 @@ fn holds(schema: &Map<String, Value>, keys: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Role;
-    use super::super::tests::Rows::Whole;
-    use super::super::tests::table;
+    use crate::schema::lint::Role;
+    use crate::schema::lint::tests::Rows::Whole;
+    use crate::schema::lint::tests::table;
 
     #[test]
     fn defaults() {

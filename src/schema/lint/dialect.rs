@@ -70,9 +70,9 @@ pub fn check_dialect(lint: &mut Lint, site: &Site) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Role;
-    use super::super::tests::Rows::Whole;
-    use super::super::tests::table;
+    use crate::schema::lint::Role;
+    use crate::schema::lint::tests::Rows::Whole;
+    use crate::schema::lint::tests::table;
 
     #[test]
     fn dialects() {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::manifest::schema::MAX_DEPTH;
+use crate::schema::lint::MAX_DEPTH;
 
 /// A string literal that is the same in JSON, JavaScript and TypeScript. Characters that end lines, are invisible or
 /// turn the reading direction are escaped.

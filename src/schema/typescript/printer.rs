@@ -9,7 +9,7 @@ use super::defs_member;
 use super::kinds::{ALL, ARRAY, KINDS, Kinds, OBJECT, kind_named, kind_of};
 use super::text::{Member, braces, literal, property_name, string_literal};
 use super::types::{Type, intersection, union};
-use crate::manifest::schema::{Dialect, INHERITED, Index, MAX_DEPTH, join};
+use crate::schema::lint::{Dialect, INHERITED, Index, MAX_DEPTH, join};
 
 /// Keywords whose schemas TypeScript resolves together with the type they stand in. A reference that leads back through
 /// these alone would be a circular type.

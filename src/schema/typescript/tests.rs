@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::manifest::schema::hostile::schema;
+use crate::schema::lint::hostile::schema;
 
 fn input(schema: &Value) -> String {
     type_of(schema, "Tools[\"t\"]", "input", true, 0)

@@ -87,8 +87,8 @@ fn repeats_boundary(pattern: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Rows::Property;
-    use super::super::tests::table;
+    use crate::schema::lint::tests::Rows::Property;
+    use crate::schema::lint::tests::table;
 
     #[test]
     fn patterns() {

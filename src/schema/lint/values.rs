@@ -135,8 +135,8 @@ pub fn check_lower_bound(lint: &mut Lint, site: &Site) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Rows::Property;
-    use super::super::tests::table;
+    use crate::schema::lint::tests::Rows::Property;
+    use crate::schema::lint::tests::table;
 
     #[test]
     fn types() {

@@ -129,9 +129,9 @@ fn unresolved(lint: &Lint, reference: &str) -> (&'static str, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Role;
-    use super::super::tests::Rows::Whole;
-    use super::super::tests::table;
+    use crate::schema::lint::Role;
+    use crate::schema::lint::tests::Rows::Whole;
+    use crate::schema::lint::tests::table;
 
     #[test]
     fn references() {

@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use jsonschema::Registry;
 use serde_json::{Map, Value};
 
-use super::Severity;
+use crate::fault::Severity;
 use keywords::{IN_PLACE, KEYWORDS, Keyword, Shape, children, known};
 use meta::invalid_places;
 use near::{KEYWORD_ALIASES, nearest, schema_hint};

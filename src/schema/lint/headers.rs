@@ -119,9 +119,9 @@ fn words(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Rows::Whole;
-    use super::super::tests::table;
     use super::*;
+    use crate::schema::lint::tests::Rows::Whole;
+    use crate::schema::lint::tests::table;
 
     #[test]
     fn headers() {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::printer::{Printer, literals};
-use crate::manifest::schema::MAX_DEPTH;
+use crate::schema::lint::MAX_DEPTH;
 
 /// The six sorts of JSON values, as bits.
 pub type Kinds = u8;

@@ -127,9 +127,9 @@ fn declares_all(schema: &Map<String, Value>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Role;
-    use super::super::tests::Rows::{Property, Whole};
-    use super::super::tests::table;
+    use crate::schema::lint::Role;
+    use crate::schema::lint::tests::Rows::{Property, Whole};
+    use crate::schema::lint::tests::table;
 
     #[test]
     fn roots_of_inputs() {
