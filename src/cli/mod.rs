@@ -2,6 +2,7 @@
 
 mod deployed;
 mod local;
+pub mod param;
 mod project;
 
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::TargetArg;
-use crate::manifest::param::Param;
+use super::param::Param;
 
 /// Create a new project
 #[derive(Debug, Args)]

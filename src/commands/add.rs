@@ -6,9 +6,9 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
 use super::{End, dry_run, mend, report, say_what_to_install};
+use crate::cli::param::Param;
 use crate::cli::{AddPrompt, AddResource, AddTool, Described};
 use crate::manifest::edit::{self, Declaration, Entries};
-use crate::manifest::param::Param;
 use crate::manifest::{Kind, names};
 use crate::plan::Action;
 use crate::project::Project;

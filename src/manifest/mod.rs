@@ -2,27 +2,19 @@
 
 mod auth;
 pub mod edit;
-mod front;
 mod json_schema;
-mod lambda;
 mod limits;
 mod load;
 pub mod names;
-pub mod overrides;
-pub mod param;
-mod platforms;
-pub mod policies;
 mod rate_limit;
 mod reader;
-mod regions;
 mod sections;
 mod settings;
-mod stack_set;
 mod state;
+pub mod targets;
 pub mod uri_template;
 
 pub use json_schema::json_schema;
-pub use lambda::*;
 pub use load::{Loaded, load, parse, read_schema};
 pub use reader::nearest;
 
@@ -31,6 +23,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::fault::Position;
+use targets::lambda::Lambda;
 
 /// The manifest's file name, at the root of every project.
 pub const FILE: &str = "mcp.toml";

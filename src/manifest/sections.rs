@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use toml_edit::Item;
 
 use super::reader::{Fields, Reader, a, span_at, to_json};
+use super::targets::front;
 use super::{API_KEYS, Auth, Cache, Kind, Manifest, Prompt, Resource, Secret, Server, Tool, auth, names, uri_template};
-use super::{front, limits, platforms, rate_limit, settings, state};
+use super::{limits, rate_limit, settings, state, targets};
 use crate::fault::Position;
 use crate::schema::lint::{self, Role};
 
@@ -19,10 +20,10 @@ type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<Manifest> {
     let fields = reader.table(root, "", None)?;
     let server = server(&fields);
-    let targets = platforms::targets(&fields);
+    let targets = targets::targets(&fields);
     let mut manifest = Manifest {
         app: server.name.clone(),
-        stages: platforms::stages(&fields, &server.name, &targets),
+        stages: targets::stages(&fields, &server.name, &targets),
         server,
         limits: limits::limits(&fields),
         cache: cache(&fields),

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{sample, types};
-use crate::manifest::{Auth, GATEWAY_STAGE, Kind, Lambda, Manifest, OAuth, RateLimit, Resource, Tool};
+use crate::manifest::targets::lambda::{GATEWAY_STAGE, Lambda};
+use crate::manifest::{Auth, Kind, Manifest, OAuth, RateLimit, Resource, Tool};
 use crate::packages::{self, Package};
 use crate::plan::{self, FileSet};
 use crate::targets::{self, Target, lambda};

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::yaml;
 use crate::manifest::Targets;
-use crate::manifest::overrides::merge;
+use crate::manifest::targets::overrides::merge;
 use crate::plan::FileSet;
 
 /// A file, what its cloud's table says, and how that gets into it.

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use mcp_deploy::deploy::lambda::stack_set::unbind;
-use mcp_deploy::manifest::{self, policies::SAM_TEMPLATES};
+use mcp_deploy::manifest;
+use mcp_deploy::manifest::targets::policies::SAM_TEMPLATES;
 use mcp_deploy::template;
 use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::aws;
 use crate::deploy::Context;
 use crate::deploy::record::Deployment;
-use crate::manifest::{Accounts, StackSet};
+use crate::manifest::targets::lambda::{Accounts, StackSet};
 
 /// One region of one account.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,7 +14,7 @@ use crate::deploy::own::{Found, Whose};
 use crate::deploy::record::Member;
 use crate::deploy::{Context, Deployed, EndUnknown, Problem, Progress, loss};
 use crate::files;
-use crate::manifest::StackSet;
+use crate::manifest::targets::lambda::StackSet;
 use crate::plan;
 use crate::targets::lambda::sam;
 use crate::ui;

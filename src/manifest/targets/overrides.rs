@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use toml_edit::Item;
 
-use super::names::shown;
-use super::reader::{Fields, span_at, to_json};
+use crate::manifest::names::shown;
+use crate::manifest::reader::{Fields, span_at, to_json};
 
 /// What mcp-deploy itself relies on in a cloud's file, by its path, and what to do instead; `*` stands for any end of a name.
 pub type Relied = [(&'static [&'static str], &'static str)];

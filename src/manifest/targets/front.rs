@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use toml_edit::Item;
 
-use super::reader::Fields;
-use super::{Auth, Domain, Front, Gateway, Manifest, Throttle, names, settings};
+use super::lambda::{Domain, Front, Gateway, Throttle};
+use crate::manifest::reader::Fields;
+use crate::manifest::{Auth, Manifest, names, settings};
 
 /// Keys that say something of API Gateway only.
 const GATEWAY_KEYS: [&str; 5] = ["throttle", "waf_rate_limit", "domain", "hosted_zone", "certificates"];

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::reader::nearest;
+use crate::manifest::nearest;
 
 /// What `--help` and every error say about the form.
 pub const FORM: &str = "NAME:TYPE[?][=DEFAULT][ - DESCRIPTION]";

@@ -1,8 +1,8 @@
 //! The clouds' regions, so that a slip is found by `check` and not by a deployment; one that was opened since stays usable.
 
-use super::names::shown;
-use super::reader::{Fields, nearest};
 use crate::fault::Severity;
+use crate::manifest::names::shown;
+use crate::manifest::reader::{Fields, nearest};
 
 /// The regions of AWS that an account can choose (botocore's list, 2026-11). China is told from a slip: it is refused elsewhere.
 const AWS: [&str; 41] = [

@@ -1,9 +1,15 @@
 //! Where it runs: `[targets]`, and `[stages]`, which deploy the same server a second time.
 
+pub(super) mod front;
+pub mod lambda;
+pub mod overrides;
+pub mod policies;
+mod regions;
+mod stack_set;
+
+use self::lambda::{Lambda, Vpc};
 use super::reader::Fields;
-use super::{
-    Cloudflare, Lambda, Stage, Targets, Vercel, Vpc, front, names, overrides, policies, regions, settings, stack_set,
-};
+use super::{Cloudflare, Stage, Targets, Vercel, names, settings};
 
 pub fn targets(root: &Fields<'_, '_>) -> Targets {
     let Some(all) = root.fields("targets") else { return Targets::default() };

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::names::shown;
-use super::reader::{Fields, nearest, span_at, to_json};
+use crate::manifest::names::shown;
+use crate::manifest::reader::{Fields, nearest, span_at, to_json};
 
 /// Each is `"NAME"` or `"arn:…"` of a policy, `{ TEMPLATE = { PARAMETER = "value" } }`, or `{ Statement = [{ … }] }`.
 pub fn policies(fields: &Fields<'_, '_>) -> Option<Vec<Value>> {

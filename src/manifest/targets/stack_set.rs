@@ -1,7 +1,8 @@
 //! `[targets.lambda.stack_set]`: one CloudFormation StackSet instead of a stack in each region.
 
-use super::reader::Fields;
-use super::{Accounts, Front, Lambda, StackSet, names};
+use super::lambda::{Accounts, Front, Lambda, StackSet};
+use crate::manifest::names;
+use crate::manifest::reader::Fields;
 
 pub fn stack_set(fields: &Fields<'_, '_>, base: Option<StackSet>) -> Option<StackSet> {
     let Some(table) = fields.fields("stack_set") else { return base };
