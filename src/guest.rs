@@ -12,8 +12,8 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
-use crate::deploy::keys::{Key, Keys};
 use crate::manifest::{API_KEYS, Auth, Manifest, OAuth};
+use crate::secrets::api_keys::{Key, Keys};
 
 /// How the local server knows us, and what we send.
 #[derive(Debug, Clone, Default)]

@@ -10,7 +10,6 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::budget;
-use crate::deploy::secrets;
 use crate::fault::Fault;
 use crate::guest::{self, Guest};
 use crate::manifest::Manifest;
@@ -21,6 +20,7 @@ use crate::probe::{self, Answer, Call, Check, Contract, Era, Outcome, Report};
 use crate::process::{self, Interrupted, Io, Listener, Server};
 use crate::project::{self, Faulty, Project};
 use crate::prompt::{self, Mode, Usage};
+use crate::secrets::dotenv;
 use crate::server_log;
 use crate::targets::{Build, Local, Start, Step, Target};
 use crate::toolchain::{self, MissingTools, Need, Requirement, Search, Toolchain};
@@ -193,7 +193,7 @@ pub fn start(
     }
     let scratch =
         tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
-    let mut env = secrets::local(build.root, build.manifest)?;
+    let mut env = dotenv::local(build.root, build.manifest)?;
     let foreign =
         |name: &str| build.manifest.secrets.iter().any(|secret| secret.name == name && !secret.concerns(target.name));
     env.retain(|(name, _)| !foreign(name));

@@ -9,15 +9,18 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
-use crate::deploy::own::{Found, Takes, Whose};
-use crate::deploy::record::{self, Commit, Deployment, Record, State, Unfinished};
-use crate::deploy::{Context, Deployed, Problem, end_is_unknown, live, loss};
+use crate::deployments;
+use crate::deployments::{Commit, Deployment, Record, State, Unfinished};
 use crate::pipeline;
 use crate::probe::{Call, Check, Report};
 use crate::process;
 use crate::project::Project;
 use crate::prompt::{self, Mode};
+use crate::ship::live;
 use crate::targets::Target;
+use crate::targets::data_loss;
+use crate::targets::deployment::{Context, Deployed, Problem, end_is_unknown};
+use crate::targets::ownership::{Found, Takes, Whose};
 use crate::ui::{self, Mark};
 
 /// One place where the server is live now.
@@ -152,7 +155,7 @@ pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode,
         bail!(NotReady(problems));
     }
     adoption::confirm(&unmarked, mode, adopt)?;
-    loss::confirm(context, &losses)?;
+    data_loss::confirm(context, &losses)?;
     Ok(match unmarked.iter().map(|one| one.whose).collect::<Vec<_>>() {
         all if all.contains(&Whose::Foreign) => Takes::Foreign,
         all if all.is_empty() => Takes::Nothing,
@@ -240,7 +243,7 @@ pub const GET_THEIRS: &str =
 
 fn begun(target: &Target, stage: &str, commit: Option<&Commit>, rollback: bool) -> Unfinished {
     let (target, stage) = (target.name.to_owned(), stage.to_owned());
-    Unfinished { target, stage, time: record::now(), commit: commit.cloned(), rollback }
+    Unfinished { target, stage, time: deployments::now(), commit: commit.cloned(), rollback }
 }
 
 fn entry(target: &Target, context: &Context<'_>, plan: &Plan<'_>, deployed: Deployed) -> Deployment {
@@ -254,7 +257,7 @@ fn entry(target: &Target, context: &Context<'_>, plan: &Plan<'_>, deployed: Depl
         direct: deployed.direct,
         version: deployed.version,
         server_version: context.build.manifest.server.version.clone(),
-        time: record::now(),
+        time: deployments::now(),
         commit: plan.commit.cloned(),
         bundle_bytes: plan.bundle_bytes,
         state: State::Deployed,
@@ -341,8 +344,12 @@ pub fn restore(
         ..current.clone()
     });
     Record::leave(&project.home, current, served)?;
-    let restored =
-        Deployment { version: Some(version.clone()), time: record::now(), state: State::RestoredByRollback, ..base };
+    let restored = Deployment {
+        version: Some(version.clone()),
+        time: deployments::now(),
+        state: State::RestoredByRollback,
+        ..base
+    };
     Record::put(&project.home, restored)?;
     Ok(version)
 }

@@ -4,7 +4,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Calls, CloudArg, StageArg, TargetArg};
-use crate::deploy;
+use crate::targets::deployment;
 
 /// Check, render, build, run the build locally and verify it, deploy it, and verify it live
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub struct Ship {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub wait: u64,
     /// How many seconds a cloud's own tool may take for one step of the deployment
-    #[arg(long, value_name = "SECONDS", default_value_t = deploy::LIMIT.as_secs())]
+    #[arg(long, value_name = "SECONDS", default_value_t = deployment::LIMIT.as_secs())]
     pub timeout: u64,
     /// Take over what has the same name and is not this project's; without a value the name is asked for
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with = "local")]

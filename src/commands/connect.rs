@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::End;
 use crate::cli::{Client, Connect};
-use crate::deploy::record::Record;
+use crate::deployments::Record;
 use crate::files::{self, Exclusive};
 use crate::manifest::{Auth, Manifest};
 use crate::plan;

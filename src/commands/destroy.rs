@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::{Deployments, End};
 use crate::cli::Destroy;
-use crate::deploy::record::Record;
+use crate::deployments::Record;
 use crate::files::Exclusive;
 use crate::prompt::{self, Mode, Usage};
 use crate::ui::{self, Mark};

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::End;
 use crate::cli::KeysAction;
-use crate::deploy::keys::{self, Key, Keys};
-use crate::deploy::secrets;
 use crate::manifest::{self, Auth};
 use crate::project::Project;
+use crate::secrets::api_keys;
+use crate::secrets::api_keys::{Key, Keys};
+use crate::secrets::dotenv;
 use crate::ui;
 
 pub fn run(action: KeysAction, dir: Option<&Path>) -> Result<End> {
@@ -49,10 +50,10 @@ struct Named<'a> {
 }
 
 fn add(home: &Path, name: &str, json: bool) -> Result<End> {
-    if let Some(problem) = keys::problem(name) {
+    if let Some(problem) = api_keys::problem(name) {
         bail!("{problem}; nothing was written");
     }
-    if !secrets::is_ignored(home) {
+    if !dotenv::is_ignored(home) {
         bail!("git would commit `.env`, so nothing was written\nhint: add the line `.env` to `.gitignore`");
     }
     let mut keys = Keys::read(home)?;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::{Deployments, End};
 use crate::cli::Logs;
-use crate::deploy::record::Deployment;
+use crate::deployments::Deployment;
 use crate::process::{self, Io};
 use crate::prompt::Mode;
 

@@ -26,9 +26,8 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::cli::{CloudArg, Command, TargetArg};
-use crate::deploy::own::{ProjectMark, Takes};
-use crate::deploy::record::{self, Deployment, Record};
-use crate::deploy::{self, Context};
+use crate::deployments;
+use crate::deployments::{Deployment, Record};
 use crate::manifest::{Kind, Manifest};
 use crate::packages;
 use crate::pipeline;
@@ -36,6 +35,9 @@ use crate::plan::{Action, Applied, Plan};
 use crate::project::Project;
 use crate::prompt::{Mode, Usage};
 use crate::release;
+use crate::targets::deployment;
+use crate::targets::deployment::Context;
+use crate::targets::ownership::{ProjectMark, Takes};
 use crate::targets::{self, Build, Target};
 use crate::toolchain::Toolchain;
 use crate::ui;
@@ -144,7 +146,7 @@ impl Deployments {
             bail!(
                 "nothing of stage `{stage}` was deployed to {} from here\nhint: run `mcp-deploy ship --target {name}`; `{}` is the record",
                 target.title,
-                record::FILE
+                deployments::FILE
             );
         }
         let mark = project.mark(stage)?;
@@ -165,7 +167,7 @@ impl Deployments {
             build,
             values,
             terminal,
-            limit: deploy::LIMIT,
+            limit: deployment::LIMIT,
             recorded: &self.current,
             mark: self.mark.clone(),
             takes: Takes::Nothing,

@@ -9,12 +9,14 @@ use serde::Serialize;
 use super::ship::Failure;
 use super::{AlreadyShown, Deployments, End};
 use crate::cli::Rollback;
-use crate::deploy::record::{Deployment, Record};
-use crate::deploy::{self, Context, live};
+use crate::deployments::{Deployment, Record};
 use crate::files::Exclusive;
 use crate::process;
 use crate::prompt::{self, Mode, Usage};
 use crate::release;
+use crate::ship::live;
+use crate::targets::deployment;
+use crate::targets::deployment::Context;
 use crate::ui::{self, Mark};
 
 #[derive(Serialize)]
@@ -68,7 +70,7 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
                 let known = served.as_deref().or(current.version.as_deref());
                 let is_still =
                     || (all.target.cloud.serving)(&context, current).is_ok_and(|serving| serving.is_still(known));
-                is_open |= was_open || deploy::end_is_unknown(&cause) || !is_still();
+                is_open |= was_open || deployment::end_is_unknown(&cause) || !is_still();
                 failures.push(Failure::new(all.target, cause));
             }
         }

@@ -8,15 +8,17 @@ use serde::Serialize;
 
 use super::{End, chosen};
 use crate::cli::{SecretsAction, TargetArg};
-use crate::deploy::own::{ProjectMark, Takes};
-use crate::deploy::record::{Deployment, Record};
-use crate::deploy::{self, Context, secrets};
+use crate::deployments::{Deployment, Record};
 use crate::files::Exclusive;
 use crate::manifest::Secret;
 use crate::pipeline;
 use crate::project::Project;
 use crate::prompt::{self, Mode};
 use crate::release;
+use crate::secrets::dotenv;
+use crate::targets::deployment;
+use crate::targets::deployment::Context;
+use crate::targets::ownership::{ProjectMark, Takes};
 use crate::targets::{self, Build, Target};
 use crate::toolchain::Toolchain;
 use crate::ui::{self, Mark};
@@ -41,14 +43,14 @@ fn set(name: &str, dir: Option<&Path>) -> Result<End> {
         });
         bail!("the manifest declares no secret `{name}`; nothing was written\nhint: {hint}");
     }
-    if !secrets::is_ignored(&project.home) {
+    if !dotenv::is_ignored(&project.home) {
         bail!("git would commit `.env`, so nothing was written\nhint: add the line `.env` to `.gitignore`");
     }
     let value = if ui::interactive() { prompt::secret(&format!("Value of {name}?"))? } else { from_stdin()? };
     if value.is_empty() {
         bail!("the value is empty; nothing was written");
     }
-    secrets::set(&project.home, name, &value)?;
+    dotenv::set(&project.home, name, &value)?;
     ui::say(format_args!(
         "set `{name}` in `.env`\nnext: `mcp-deploy secrets push --target CLOUD`, or ship, which does it too"
     ));
@@ -78,7 +80,7 @@ fn remove(name: &str, target: &[TargetArg], stage: &str, mode: Mode, dir: Option
         step.end(if removed.is_ok() { Mark::Good } else { Mark::Bad }, "");
         removed.with_context(|| format!("cannot remove the secret `{name}` from {}", target.title))
     })?;
-    match secrets::remove(&clouds.project.home, name)? {
+    match dotenv::remove(&clouds.project.home, name)? {
         true => ui::say(format_args!("removed `{name}` from `.env`")),
         false => ui::say(format_args!("`.env` has no `{name}`")),
     }
@@ -230,7 +232,7 @@ impl Clouds {
         let project = Project::open(dir)?.at_stage(stage)?;
         let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
         let targets = chosen(target, &every)?;
-        let values = secrets::values(&project.home, &project.manifest)?;
+        let values = dotenv::values(&project.home, &project.manifest)?;
         let tools = if targets.is_empty() { None } else { Some(pipeline::tools(&targets, mode)?) };
         let mark = if tools.is_some() { Some(project.mark(stage)?) } else { None };
         if tools.is_some() {
@@ -265,7 +267,7 @@ impl Clouds {
             build,
             values,
             terminal: false,
-            limit: deploy::LIMIT,
+            limit: deployment::LIMIT,
             recorded,
             mark,
             takes: Takes::Nothing,

@@ -10,9 +10,8 @@ use serde::Serialize;
 use super::render::{Entry, files};
 use super::{End, NO_CLOUD, alike, chosen, preview, report};
 use crate::cli::Ship;
-use crate::deploy::own::Takes;
-use crate::deploy::record::{self, Record};
-use crate::deploy::{Context, secrets};
+use crate::deployments;
+use crate::deployments::Record;
 use crate::files::Exclusive;
 use crate::packages;
 use crate::pipeline::{self, LocalRun};
@@ -22,7 +21,10 @@ use crate::project::{self, Project};
 use crate::prompt::{self, Mode};
 use crate::recording;
 use crate::release::{self, GET_THEIRS, Plan, Release, Stranger};
+use crate::secrets::dotenv;
 use crate::server_log;
+use crate::targets::deployment::Context;
+use crate::targets::ownership::Takes;
 use crate::targets::{self, Build, Target};
 use crate::toolchain::{Search, Toolchain};
 use crate::ui::{self, Mark};
@@ -134,7 +136,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     let record = Record::read(&project.home)?;
     let recorded = record.current(None, Some(&args.stage.stage));
     let headers = pipeline::bearer_header(args.calls.bearer_env.as_deref())?;
-    let values = secrets::values(&project.home, &project.manifest)?;
+    let values = dotenv::values(&project.home, &project.manifest)?;
     let mark = project.mark(&args.stage.stage)?;
     let mut context = Context {
         build: Build { root: &project.root, manifest: &project.manifest, tools },
@@ -189,7 +191,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
             alike: Some(false),
         });
     }
-    let commit = record::commit(&project.home);
+    let commit = deployments::commit(&project.home);
     let plan = |bundle_bytes| Plan {
         project,
         stage: &args.stage.stage,
@@ -420,7 +422,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::deploy::record::{Deployment, State};
+    use crate::deployments::{Deployment, State};
     use crate::probe::Counts;
 
     fn release(tools: Option<&str>) -> Release {

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::End;
 use crate::cli::Status;
-use crate::deploy::live;
-use crate::deploy::record::{Deployment, Record, Unfinished};
+use crate::deployments::{Deployment, Record, Unfinished};
 use crate::probe::{Pulse, Silence};
 use crate::project;
+use crate::ship::live;
 use crate::ui::{self, Mark};
 
 #[derive(Serialize)]

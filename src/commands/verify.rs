@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{End, one};
 use crate::cli::Verify;
-use crate::deploy::record::Record;
+use crate::deployments::Record;
 use crate::manifest;
 use crate::pipeline;
 use crate::probe::{self, Check, Options, Report};

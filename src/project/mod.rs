@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::deploy::own::ProjectMark;
-use crate::deploy::secrets;
 use crate::fault::{Fault, Severity};
 use crate::files::{self, Exclusive, STAGES};
 use crate::manifest::{self, Loaded, Manifest};
 use crate::plan::{self, Plan};
 use crate::prompt::Usage;
+use crate::secrets::dotenv;
+use crate::targets::ownership::ProjectMark;
 use crate::template;
 use crate::ui;
 
@@ -44,7 +44,7 @@ pub struct Project {
 
 /// What a stage's copy does without: it is built anew, found upwards, or ours.
 const NOT_MIRRORED: [&str; 7] =
-    ["node_modules", ".git", ".aws-sam", ".vercel", ".wrangler", ".mcp-deploy", secrets::FILE];
+    ["node_modules", ".git", ".aws-sam", ".vercel", ".wrangler", ".mcp-deploy", dotenv::FILE];
 
 /// The folder given with `--dir`, else the nearest one upwards that holds a manifest.
 pub fn find(dir: Option<&Path>) -> Result<PathBuf> {
@@ -123,7 +123,7 @@ impl Project {
         // An older project's own `.gitignore` may not know of them.
         plan::replace(&self.home, &format!("{STAGES}/.gitignore"), "*\n")?;
         // A second copy of secrets would be one too many.
-        plan::link_file(&self.home, &self.root, secrets::FILE)
+        plan::link_file(&self.home, &self.root, dotenv::FILE)
     }
 
     /// What the manifest asks for, compared with the disk.

@@ -2,9 +2,9 @@
 
 use anyhow::{Result, bail};
 
-use crate::deploy::Problem;
-use crate::deploy::own::{Found, Whose};
 use crate::prompt::{self, Mode};
+use crate::targets::deployment::Problem;
+use crate::targets::ownership::{Found, Whose};
 use crate::ui;
 
 /// Why it is left alone; none when it may be taken over.

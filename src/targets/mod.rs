@@ -1,9 +1,12 @@
 //! The clouds, one row each: what differs between them is data and a few pure functions.
 
-mod cloudflare;
+pub mod cloudflare;
+pub mod data_loss;
+pub mod deployment;
 mod isolated;
 pub mod lambda;
-mod vercel;
+pub mod ownership;
+pub mod vercel;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,10 +16,10 @@ use anyhow::Result;
 use isolated::Isolated;
 
 use crate::cli::CloudArg;
-use crate::deploy::Cloud;
 use crate::manifest::{Manifest, Targets};
 use crate::process::Cmd;
-use crate::runtime_api::RuntimeApi;
+use crate::targets::deployment::Cloud;
+use crate::targets::lambda::runtime_api::RuntimeApi;
 use crate::toolchain::{ToolId, Toolchain};
 
 /// One cloud.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use mcp_deploy::runtime_api::{Front, RuntimeApi};
+use mcp_deploy::targets::lambda::runtime_api::{Front, RuntimeApi};
 use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
 

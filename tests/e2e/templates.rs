@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mcp_deploy::deploy::lambda::stack_set::unbind;
 use mcp_deploy::manifest;
 use mcp_deploy::manifest::targets::policies::SAM_TEMPLATES;
+use mcp_deploy::targets::lambda::stack_set::unbind;
 use mcp_deploy::template;
 use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mcp_deploy::process::{Cmd, Server, free_port};
-use mcp_deploy::runtime_api::{self, RuntimeApi};
+use mcp_deploy::targets::lambda::runtime_api;
+use mcp_deploy::targets::lambda::runtime_api::RuntimeApi;
 use mcp_deploy::toolchain::{ToolId, Toolchain};
 use serde_json::{Value, json};
 

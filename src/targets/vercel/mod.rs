@@ -1,5 +1,8 @@
 //! Vercel: `vercel build` without an account; its output runs in a launcher of ours.
 
+mod deploy;
+mod project;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,7 +30,7 @@ pub const TARGET: Target = Target {
     metafile: |build, out, metafile| {
         Ok(super::bundle(build, "vercel").arg("--outdir").arg(out).arg("--metafile").arg(metafile))
     },
-    cloud: crate::deploy::vercel::CLOUD,
+    cloud: crate::targets::vercel::deploy::CLOUD,
 };
 
 fn build(build: &Build<'_>) -> Vec<Step> {

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::found::text;
 use super::place::Place;
 use super::{aws, data};
-use crate::deploy::Context;
-use crate::deploy::loss::{self, Loss};
+use crate::targets::data_loss;
+use crate::targets::data_loss::Loss;
+use crate::targets::deployment::Context;
 use crate::ui;
 
 /// Whether a stack is there to be updated, and the change sets that it has.
@@ -27,14 +28,14 @@ pub fn reviewed(context: &Context<'_>, place: &Place, before: &Before) -> Result
     let answer = aws::ask(context, place, "changes", request)?;
     let Some(id) = answer["change_set"].as_str().map(str::to_owned) else { return Ok(None) };
     let changes: Vec<Change> = answer["changes"].as_array().into_iter().flatten().map(Change::of).collect();
-    if context.takes == crate::deploy::own::Takes::Foreign {
+    if context.takes == crate::targets::ownership::Takes::Foreign {
         changes.iter().for_each(|change| ui::say(format_args!("     {}", change.line())));
     }
     for kept in changes.iter().filter(|change| change.is_kept()) {
         ui::say(format_args!("{} ({}) leaves the stack in {place}, and stays with its data", kept.id, kept.kind));
     }
     let losses: Vec<Loss> = changes.iter().filter_map(|change| change.loss(place)).collect();
-    if let Err(refused) = loss::confirm(context, &losses) {
+    if let Err(refused) = data_loss::confirm(context, &losses) {
         discard(context, place, &id)?;
         return Err(refused);
     }

@@ -1,22 +1,22 @@
 //! Vercel: link → pull → build → `vercel deploy --prebuilt`; the production URL, never the protected one.
 
-mod project;
-
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::own::{self, Found, Whose};
-use super::record::Deployment;
-use super::{
-    Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
-};
+use super::project;
+use super::project::{ensure_linked, is_linked};
+use crate::deployments::Deployment;
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::Step;
+use crate::targets::deployment::{
+    Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
+};
+use crate::targets::ownership;
+use crate::targets::ownership::{Found, Whose};
 use crate::toolchain::ToolId;
-use project::{ensure_linked, is_linked};
 
 /// As the manifest and `--target` name it.
-const NAME: &str = "vercel";
+pub const NAME: &str = "vercel";
 
 pub const CLOUD: Cloud = Cloud {
     preflight,
@@ -40,9 +40,9 @@ pub const CLOUD: Cloud = Cloud {
 };
 
 /// Which project the CLI works on, instead of `.vercel/project.json`.
-const NAMED: [&str; 2] = ["VERCEL_ORG_ID", "VERCEL_PROJECT_ID"];
+pub const NAMED: [&str; 2] = ["VERCEL_ORG_ID", "VERCEL_PROJECT_ID"];
 
-fn vercel(context: &Context<'_>, args: &[&str]) -> Cmd {
+pub fn vercel(context: &Context<'_>, args: &[&str]) -> Cmd {
     let cmd = context.build.tools.cmd(ToolId::Vercel).args(args).current_dir(context.build.root);
     // They name the project of production, and every other stage has one of its own.
     if context.is_production() { cmd } else { NAMED.iter().fold(cmd, |cmd, name| cmd.env_remove(name)) }
@@ -236,7 +236,7 @@ fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
     let answer: Value = serde_json::from_str(&outcome.stdout).context("`vercel env ls` did not answer with JSON")?;
     let listed = answer["envs"].as_array().or_else(|| answer.as_array()).cloned().unwrap_or_default();
     // The mark is ours, and no secret.
-    let names = listed.iter().filter_map(|entry| entry["key"].as_str()).filter(|name| *name != own::VARIABLE);
+    let names = listed.iter().filter_map(|entry| entry["key"].as_str()).filter(|name| *name != ownership::VARIABLE);
     Ok(names.map(str::to_owned).collect())
 }
 

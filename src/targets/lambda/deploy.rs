@@ -1,29 +1,23 @@
 //! AWS Lambda: `sam deploy`, a stack a region, or one stack set; versions behind an alias; secrets in Secrets Manager.
 
-mod aws;
-mod changes;
-mod data;
-mod found;
-mod place;
-pub mod stack_set;
-
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
-use super::own::{Found, TAG, Takes, Whose};
-use super::record::Deployment;
-use super::{
-    Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
-};
+use super::place::{Place, places, regions, side_by_side};
+use super::{aws, changes, found, place, stack_set};
+use crate::deployments::Deployment;
 use crate::files;
 use crate::plan::{self, Temporary};
 use crate::process::{self, Cmd, Io, ToolFailed};
+use crate::targets::deployment::{
+    Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
+};
 use crate::targets::lambda::sam;
+use crate::targets::ownership::{Found, TAG, Takes, Whose};
 use crate::toolchain::ToolId;
-use place::{Place, places, regions, side_by_side};
 
 /// As the manifest and `--target` name it.
-const NAME: &str = "lambda";
+pub const NAME: &str = "lambda";
 
 pub const CLOUD: Cloud = Cloud {
     preflight,
@@ -57,7 +51,7 @@ fn leftovers(deployment: &Deployment) -> &'static str {
 }
 
 /// The secret that holds all of a deployment's secrets, by name; the function may read this one alone.
-fn secret_id(context: &Context<'_>) -> String {
+pub fn secret_id(context: &Context<'_>) -> String {
     format!("mcp/{}", context.app())
 }
 
@@ -94,7 +88,7 @@ fn plain(context: &Context<'_>) -> Vec<Problem> {
 }
 
 /// The stack and the secret of each place, until AWS does not let us in.
-fn stacks(context: &Context<'_>, places: &[Place]) -> Result<Vec<Found>, Problem> {
+pub fn stacks(context: &Context<'_>, places: &[Place]) -> Result<Vec<Found>, Problem> {
     let mut found = Vec::new();
     for (place, asked) in places.iter().zip(side_by_side(places, |place| found::at(context, place))) {
         found.extend(asked.map_err(|error| refused(place, &error))?);
@@ -118,7 +112,7 @@ fn found(context: &Context<'_>) -> Result<Vec<Found>> {
     Ok(sets.into_iter().chain(found).collect())
 }
 
-fn refused(place: &Place, error: &anyhow::Error) -> Problem {
+pub fn refused(place: &Place, error: &anyhow::Error) -> Problem {
     if error.to_string().starts_with(SECOND_FACTOR) {
         let message = "the AWS profile asks for the code of a second factor, and there is no terminal to ask for it";
         let hint = "run `mcp-deploy ship` on a terminal, or use a profile without one, as CI does with OIDC";
@@ -152,7 +146,7 @@ fn refused(place: &Place, error: &anyhow::Error) -> Problem {
     }
 }
 
-fn is_out_of_order(error: &anyhow::Error) -> bool {
+pub fn is_out_of_order(error: &anyhow::Error) -> bool {
     let text = format!("{error:#}");
     OUT_OF_ORDER.iter().any(|code| text.starts_with(code)) || error.downcast_ref::<ToolFailed>().is_some()
 }
@@ -302,7 +296,7 @@ fn secrets_request(context: &Context<'_>, values: &Values) -> Value {
 
 /// What a stack's outputs say, once its function's alias serves the version that this code is: CloudFormation leaves an alias that
 /// somebody moved where it is, as long as the template asks for nothing else.
-fn deployed(context: &Context<'_>, place: &Place, stack: &str, outputs: &[Value]) -> Result<Deployed> {
+pub fn deployed(context: &Context<'_>, place: &Place, stack: &str, outputs: &[Value]) -> Result<Deployed> {
     let output = |key: &str| {
         outputs.iter().find(|output| output["OutputKey"] == key).and_then(|output| output["OutputValue"].as_str())
     };
@@ -325,7 +319,7 @@ fn with_secrets_version(context: &Context<'_>, name: &str, version: &str) -> Res
 }
 
 /// What sam deploys; untold it would take what `sam build` once left in `.aws-sam`.
-const TEMPLATE: &str = "template.yaml";
+pub const TEMPLATE: &str = "template.yaml";
 /// As in `template.yaml`.
 const UNKNOWN_VERSION: &str = "MCP_SECRET_VERSION: unknown";
 
@@ -463,7 +457,7 @@ fn push_secrets(context: &Context<'_>, values: &Values) -> Result<()> {
 }
 
 /// The version of what is stored then.
-fn push_to(context: &Context<'_>, place: &Place, values: &Values) -> Result<String> {
+pub fn push_to(context: &Context<'_>, place: &Place, values: &Values) -> Result<String> {
     push(context, place, values, None)
 }
 

@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::place::Place;
-use crate::deploy::{Context, EndUnknown};
 use crate::plan;
 use crate::process::{self, Cmd, Io};
+use crate::targets::deployment::{Context, EndUnknown};
 use crate::template;
 use crate::toolchain::ToolId;
 

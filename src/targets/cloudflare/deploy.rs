@@ -3,13 +3,13 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
-use super::loss::Loss;
-use super::own::{Found, VARIABLE, Whose};
-use super::record::Deployment;
-use super::{
+use crate::deployments::Deployment;
+use crate::process::{self, Cmd, Io, ToolFailed};
+use crate::targets::data_loss::Loss;
+use crate::targets::deployment::{
     Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
 };
-use crate::process::{self, Cmd, Io, ToolFailed};
+use crate::targets::ownership::{Found, VARIABLE, Whose};
 use crate::toolchain::ToolId;
 
 /// As the manifest and `--target` name it.

@@ -1,5 +1,7 @@
 //! Cloudflare Workers: `wrangler` builds, and runs the Worker in workerd.
 
+mod deploy;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -23,7 +25,7 @@ pub const TARGET: Target = Target {
     artifact,
     scripts: |root| root.join(OUTPUT),
     metafile,
-    cloud: crate::deploy::cloudflare::CLOUD,
+    cloud: crate::targets::cloudflare::deploy::CLOUD,
 };
 
 fn build(build: &Build<'_>) -> Vec<Step> {

@@ -6,9 +6,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::aws;
-use crate::deploy::Context;
-use crate::deploy::record::Deployment;
+use crate::deployments::Deployment;
 use crate::manifest::targets::lambda::{Accounts, StackSet};
+use crate::targets::deployment::Context;
 
 /// One region of one account.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 
-use super::Context;
-use super::own::Takes;
+use super::deployment::Context;
+use super::ownership::Takes;
 use crate::prompt::{self, Mode};
 use crate::ui;
 

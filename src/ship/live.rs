@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::record::Deployment;
+use crate::deployments::Deployment;
 use crate::manifest::Manifest;
 use crate::pipeline;
 use crate::probe::{self, Call, Check, Options, Pulse, Report, Silence};

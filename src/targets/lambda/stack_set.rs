@@ -8,15 +8,17 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
+use super::deploy::{NAME, TEMPLATE, deployed, is_out_of_order, push_to, refused, stacks};
 use super::place::{Account, Place, places, regions, side_by_side};
-use super::{NAME, TEMPLATE, aws, changes, deployed, found as there, is_out_of_order, push_to, refused, stacks};
-use crate::deploy::own::{Found, Whose};
-use crate::deploy::record::Member;
-use crate::deploy::{Context, Deployed, EndUnknown, Problem, Progress, loss};
+use super::{aws, changes, found as there};
+use crate::deployments::Member;
 use crate::files;
 use crate::manifest::targets::lambda::StackSet;
 use crate::plan;
+use crate::targets::data_loss;
+use crate::targets::deployment::{Context, Deployed, EndUnknown, Problem, Progress};
 use crate::targets::lambda::sam;
+use crate::targets::ownership::{Found, Whose};
 use crate::ui;
 
 /// The stack set itself is in the first region.
@@ -143,7 +145,7 @@ pub fn deploy(context: &Context<'_>, set: &StackSet, doing: Progress<'_>) -> Res
     if let Some(old) = known["stack_set"]["template"].as_str().filter(|text| !text.is_empty()) {
         let old = serde_json::from_str(old).context("the stack set's template is no JSON: somebody else made it")?;
         let new = serde_json::from_str(&template).context("the template is no JSON")?;
-        loss::confirm(context, &changes::of_templates(&old, &new))?;
+        data_loss::confirm(context, &changes::of_templates(&old, &new))?;
     }
     let s = if places.len() == 1 { "" } else { "s" };
     doing(&format!("{} stack{s} of a stack set", places.len()));

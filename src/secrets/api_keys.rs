@@ -9,7 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use sha2::{Digest as _, Sha256};
 
-use super::secrets;
+use super::dotenv;
 use crate::manifest::API_KEYS;
 
 /// Names of callers, each with the SHA-256 of its key in hexadecimal.
@@ -37,7 +37,7 @@ impl Key {
 impl Keys {
     /// What the project's `.env` holds.
     pub fn read(root: &Path) -> Result<Keys> {
-        let stored = secrets::file(root)?.into_iter().rev().find(|(name, _)| name == API_KEYS);
+        let stored = dotenv::file(root)?.into_iter().rev().find(|(name, _)| name == API_KEYS);
         stored.map_or_else(|| Ok(Keys::default()), |(_, value)| Keys::parse(&value))
     }
 
@@ -49,13 +49,13 @@ impl Keys {
             // A parser's message would quote the value.
             _ => bail!(
                 "`{API_KEYS}` in `{}` is not what `mcp-deploy keys` writes: a JSON object of names and SHA-256 hashes",
-                secrets::FILE
+                dotenv::FILE
             ),
         }
     }
 
     pub fn write(&self, root: &Path) -> Result<()> {
-        secrets::set(root, API_KEYS, &self.to_json())
+        dotenv::set(root, API_KEYS, &self.to_json())
     }
 
     pub fn to_json(&self) -> String {

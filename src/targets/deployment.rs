@@ -1,24 +1,16 @@
 //! From a built project to a live, verified and recorded deployment, and back.
 
-pub mod cloudflare;
-pub mod keys;
-pub mod lambda;
-pub mod live;
-pub mod loss;
-pub mod own;
-pub mod record;
-pub mod secrets;
-pub mod vercel;
-
 use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
 
+use super::data_loss;
+use super::ownership::{Found, ProjectMark, Takes};
+use crate::deployments;
 use crate::manifest::{API_KEYS, Secret};
 use crate::process::{self, Cmd, Io, Outcome};
 use crate::targets::Build;
-use own::{Found, ProjectMark, Takes};
 
 /// What one cloud can do with a built project, each through the cloud's own CLI.
 pub struct Cloud {
@@ -31,13 +23,13 @@ pub struct Cloud {
     /// One result a region, and of a stack set one an account and region; a cloud without regions has one.
     pub deploy: fn(&Context<'_>, Progress<'_>) -> Vec<Result<Deployed>>,
     /// What it serves at the place of a deployment, by its own account.
-    pub serving: fn(&Context<'_>, &record::Deployment) -> Result<Serving>,
+    pub serving: fn(&Context<'_>, &deployments::Deployment) -> Result<Serving>,
     /// Serves an earlier deployment again; the one before the current when none is named.
-    pub rollback: fn(&Context<'_>, &record::Deployment, Option<&record::Deployment>) -> Result<String>,
-    pub logs: fn(&Context<'_>, &record::Deployment, bool) -> Result<Cmd>,
-    pub destroy: fn(&Context<'_>, &record::Deployment) -> Result<()>,
+    pub rollback: fn(&Context<'_>, &deployments::Deployment, Option<&deployments::Deployment>) -> Result<String>,
+    pub logs: fn(&Context<'_>, &deployments::Deployment, bool) -> Result<Cmd>,
+    pub destroy: fn(&Context<'_>, &deployments::Deployment) -> Result<()>,
     /// What `destroy` does not take away, for the user to know.
-    pub leftovers: fn(&record::Deployment) -> &'static str,
+    pub leftovers: fn(&deployments::Deployment) -> &'static str,
     /// Names of the secrets in the cloud's own store.
     pub secret_names: fn(&Context<'_>) -> Result<Vec<String>>,
     /// Puts values into the cloud's own store.
@@ -80,7 +72,7 @@ pub struct Context<'a> {
     /// How long a cloud's tool may take for one step.
     pub limit: Duration,
     /// What the record says is deployed of this stage.
-    pub recorded: &'a [record::Deployment],
+    pub recorded: &'a [deployments::Deployment],
     /// Carried by everything that is made.
     pub mark: ProjectMark,
     /// What is there without our mark, and gets it.
@@ -113,9 +105,9 @@ pub struct EndUnknown(pub String);
 
 /// A tool or an API that failed may have done its work all the same, so the cloud is asked: unless it serves what the record says,
 /// and nothing is under way, the end of what was begun is not known.
-fn unless_still(known: Option<&str>, error: anyhow::Error, ask: impl FnOnce() -> Result<Serving>) -> anyhow::Error {
+pub fn unless_still(known: Option<&str>, error: anyhow::Error, ask: impl FnOnce() -> Result<Serving>) -> anyhow::Error {
     // Nothing can be asked after an interruption, and a tool that was stopped tells nothing.
-    if end_is_unknown(&error) || error.downcast_ref::<loss::Refused>().is_some() {
+    if end_is_unknown(&error) || error.downcast_ref::<data_loss::Refused>().is_some() {
         return error;
     }
     let recorded = known.map_or_else(|| "nothing".to_owned(), |known| format!("version {known}"));
@@ -149,22 +141,22 @@ impl std::fmt::Display for EndUnknown {
 
 impl Context<'_> {
     /// Something that changes the cloud.
-    fn run(&self, cmd: &Cmd) -> Result<Outcome> {
+    pub fn run(&self, cmd: &Cmd) -> Result<Outcome> {
         process::run(cmd, Io::Quiet, Some(self.limit))
     }
 
     /// The same, with an answer on stdout.
-    fn run_for_answer(&self, cmd: &Cmd) -> Result<Outcome> {
+    pub fn run_for_answer(&self, cmd: &Cmd) -> Result<Outcome> {
         process::run(cmd, Io::Answer, Some(self.limit))
     }
 
     /// Something that only reads.
-    fn ask(&self, cmd: &Cmd) -> Result<Outcome> {
+    pub fn ask(&self, cmd: &Cmd) -> Result<Outcome> {
         process::run(cmd, Io::Answer, Some(self.limit.min(QUESTION)))
     }
 
     /// The deployment that needs no name of its own.
-    fn is_production(&self) -> bool {
+    pub fn is_production(&self) -> bool {
         self.build.manifest.app == self.build.manifest.server.name
     }
 
@@ -179,8 +171,8 @@ impl Context<'_> {
     }
 
     /// The version that the record says is served at a place.
-    fn recorded_version(&self, target: &str, account: Option<&str>, region: Option<&str>) -> Option<&str> {
-        let is_there = |one: &&record::Deployment| {
+    pub fn recorded_version(&self, target: &str, account: Option<&str>, region: Option<&str>) -> Option<&str> {
+        let is_there = |one: &&deployments::Deployment| {
             one.target == target && one.account.as_deref() == account && one.region.as_deref() == region
         };
         self.recorded.iter().find(is_there)?.version.as_deref()
@@ -214,7 +206,7 @@ pub struct Deployed {
     pub region: Option<String>,
     /// Of a stack set that deploys to other accounts.
     pub account: Option<String>,
-    pub stack_set: Option<record::Member>,
+    pub stack_set: Option<deployments::Member>,
     /// The MCP endpoint.
     pub url: String,
     /// Where this region alone answers, when `url` is that of several.
@@ -235,7 +227,7 @@ fn required<'a>(context: &Context<'a>, target: &str) -> impl Iterator<Item = &'a
 }
 
 /// Secrets without a value here, when the cloud cannot be asked for its own.
-fn unset_here(context: &Context<'_>, target: &str) -> Vec<Problem> {
+pub fn unset_here(context: &Context<'_>, target: &str) -> Vec<Problem> {
     let unset = required(context, target).filter(|secret| !context.has(&secret.name));
     unset
         .map(|secret| {
@@ -247,7 +239,11 @@ fn unset_here(context: &Context<'_>, target: &str) -> Vec<Problem> {
 }
 
 /// Problems of one cloud's credentials and secrets, as every cloud reports them.
-fn missing_secrets(context: &Context<'_>, target: &str, stored: impl FnOnce() -> Result<Vec<String>>) -> Vec<Problem> {
+pub fn missing_secrets(
+    context: &Context<'_>,
+    target: &str,
+    stored: impl FnOnce() -> Result<Vec<String>>,
+) -> Vec<Problem> {
     if required(context, target).all(|secret| context.has(&secret.name)) {
         return Vec::new();
     }

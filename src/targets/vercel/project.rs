@@ -3,11 +3,11 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use super::{NAME, NAMED, vercel};
-use crate::deploy::Context;
-use crate::deploy::own::{Found, Takes, VARIABLE, Whose};
+use super::deploy::{NAME, NAMED, vercel};
 use crate::files;
 use crate::process::{Cmd, ToolFailed};
+use crate::targets::deployment::Context;
+use crate::targets::ownership::{Found, Takes, VARIABLE, Whose};
 use crate::ui::{self, Mark};
 
 /// `.vercel/project.json`, or both variables, say which project it is.

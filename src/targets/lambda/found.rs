@@ -3,10 +3,11 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+use super::deploy::{NAME, secret_id};
 use super::place::{Place, side_by_side};
-use super::{NAME, aws, data, secret_id};
-use crate::deploy::own::{Found, TAG, Whose};
-use crate::deploy::{Context, Problem};
+use super::{aws, data};
+use crate::targets::deployment::{Context, Problem};
+use crate::targets::ownership::{Found, TAG, Whose};
 use crate::template;
 use crate::toolchain::ToolId;
 
@@ -52,7 +53,7 @@ fn stack(context: &Context<'_>, place: &Place, answer: &Value) -> Result<Found> 
     };
     let endpoint = answer["endpoint"].as_str();
     let recorded = || {
-        let here = |one: &&crate::deploy::record::Deployment| {
+        let here = |one: &&crate::deployments::Deployment| {
             one.target == NAME && one.stack_set.is_none() && one.region.as_deref() == Some(&place.region)
         };
         endpoint.is_some() && context.recorded.iter().filter(here).any(|one| Some(one.url.as_str()) == endpoint)

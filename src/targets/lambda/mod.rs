@@ -1,10 +1,20 @@
 //! AWS Lambda: `sam` validates and deploys; the bundle runs behind the Lambda Web Adapter.
 
+mod aws;
+mod changes;
+mod data;
+mod deploy;
+mod found;
+mod place;
+pub mod runtime_api;
+pub mod stack_set;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use self::runtime_api::{Front, RuntimeApi};
 use super::isolated::Isolated;
 use super::{Build, Limits, Local, Start, Step, Target};
 use crate::files;
@@ -12,7 +22,6 @@ use crate::manifest::Manifest;
 use crate::manifest::targets::lambda::GATEWAY_STAGE;
 use crate::plan;
 use crate::process::Cmd;
-use crate::runtime_api::{Front, RuntimeApi};
 use crate::toolchain::ToolId;
 
 pub const TARGET: Target = Target {
@@ -31,7 +40,7 @@ pub const TARGET: Target = Target {
     metafile: |build, out, metafile| {
         Ok(super::bundle(build, "lambda").arg("--outdir").arg(out).arg("--metafile").arg(metafile))
     },
-    cloud: crate::deploy::lambda::CLOUD,
+    cloud: crate::targets::lambda::deploy::CLOUD,
 };
 
 /// The bundler, and what signs requests to AWS.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::loss::Loss;
-use super::{Context, Problem};
+use super::data_loss::Loss;
+use super::deployment::{Context, Problem};
 
 /// The tag of everything in AWS.
 pub const TAG: &str = "mcp-deploy:project";

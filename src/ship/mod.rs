@@ -1,0 +1,3 @@
+//! From tools to a live server.
+
+pub mod live;
