@@ -3,7 +3,7 @@
 use clap::ValueEnum as _;
 
 use crate::cli::Example;
-use crate::packages::Package;
+use crate::project::npm::Package;
 
 impl Example {
     /// Also the template's folder.

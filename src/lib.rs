@@ -1,29 +1,21 @@
 //! One tool manifest, three clouds: renders, builds, runs and proves MCP servers.
 
-mod budget;
 pub mod cli;
 mod commands;
 pub mod deployments;
 mod examples;
 pub mod fault;
 pub mod files;
-pub mod guest;
 mod http_server;
 pub mod manifest;
-mod packages;
-mod passed;
-mod pipeline;
 pub mod plan;
 pub mod probe;
 pub mod process;
 mod project;
 mod prompt;
-mod recording;
-mod release;
 pub mod schema;
 pub mod secrets;
-mod server_log;
-mod ship;
+pub mod ship;
 pub mod targets;
 pub mod template;
 pub mod toolchain;
@@ -35,7 +27,7 @@ use clap::Parser as _;
 
 use commands::{AlreadyShown, End};
 use project::Faulty;
-use release::NotReady;
+use ship::release::NotReady;
 
 /// Runs the command line and chooses the exit code: 0 done, 1 an error, 2 wrong usage, 3 not verified, else a failed tool's own.
 pub fn main() -> ExitCode {

@@ -9,11 +9,11 @@ use super::End;
 use crate::cli::Check;
 use crate::fault::{Fault, Position, Severity};
 use crate::manifest;
-use crate::packages;
-use crate::pipeline;
 use crate::plan::{Action, Change, Owner};
+use crate::project::npm;
 use crate::project::{self, Project, errors, handler_faults};
 use crate::prompt::Mode;
+use crate::ship::local;
 use crate::ui;
 
 #[derive(Serialize)]
@@ -34,12 +34,12 @@ pub fn run(args: Check, dir: Option<&Path>) -> Result<End> {
         // What `render` puts right comes first: it may be the cause of the rest.
         faults.extend(drift(&project)?);
         faults.extend(handler_faults(&project.root, &project.manifest));
-        faults.extend(packages::faults(&project.root, &project.manifest));
+        faults.extend(npm::faults(&project.root, &project.manifest));
         if !args.no_types && errors(&faults) == 0 {
             types = "passed";
-            let tools = pipeline::node_tools(Mode::for_answer(false, args.json))?;
-            pipeline::install_packages(&project, &tools)?;
-            let found = packages::type_faults(&project, &tools)?;
+            let tools = local::node_tools(Mode::for_answer(false, args.json))?;
+            local::install_packages(&project, &tools)?;
+            let found = npm::type_faults(&project, &tools)?;
             if !found.is_empty() {
                 types = "failed";
                 faults.extend(found);

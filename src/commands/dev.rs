@@ -9,13 +9,15 @@ use anyhow::{Context as _, Result, bail};
 use super::{End, one, report};
 use crate::cli::Dev;
 use crate::files::{self, GENERATED};
-use crate::pipeline::{self, Running};
 use crate::plan;
 use crate::process::{self, free_port};
 use crate::project::Project;
 use crate::prompt::Mode;
-use crate::recording::{self, Recording};
-use crate::server_log;
+use crate::ship::local;
+use crate::ship::local::Running;
+use crate::ship::recording;
+use crate::ship::recording::Recording;
+use crate::ship::server_log;
 use crate::targets::{self, Build, Target};
 use crate::toolchain::Toolchain;
 use crate::ui::{self, Mark};
@@ -34,7 +36,7 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
             "port {port} of 127.0.0.1 is taken; nothing was built\nhint: stop what listens there, or leave out `--port`, which takes a free one"
         );
     }
-    let tools = pipeline::tools(&[target], Mode::of(args.yes))?;
+    let tools = local::tools(&[target], Mode::of(args.yes))?;
     // One port for the whole session: clients keep their URL across restarts.
     let port = args.port.map_or_else(free_port, Ok).context("no free port on 127.0.0.1")?;
     drop(project);
@@ -81,12 +83,12 @@ fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> 
     let (project, alone) = Project::open_to_write(Some(root))?;
     report(&project.plan()?.apply(false)?);
     drop(alone);
-    pipeline::prepare(&project, tools)?;
+    local::prepare(&project, tools)?;
     let recording = recording::make(&project, tools)?;
     let build = Build { root, manifest: &project.manifest, tools };
-    pipeline::build(target, &build)?;
+    local::build(target, &build)?;
     let state = project.manifest.has_state().then(|| plan::local_state(root)).transpose()?;
-    let running = pipeline::start(target, &build, Some(port), state.as_deref(), Some(&server_log::listener()))?;
+    let running = local::start(target, &build, Some(port), state.as_deref(), Some(&server_log::listener()))?;
     ui::mark(Mark::Good, format_args!("{} on {}; Ctrl-C stops it", running.url(), running.runtime()));
     if let Some(bearer) = running.bearer() {
         ui::say(format_args!("     for as long as it runs, clients may send: Authorization: Bearer {bearer}"));

@@ -1,7 +1,6 @@
 //! One file a command: arguments → plan → apply.
 
 mod add;
-mod alike;
 mod check;
 mod ci;
 mod connect;
@@ -29,12 +28,12 @@ use crate::cli::{CloudArg, Command, TargetArg};
 use crate::deployments;
 use crate::deployments::{Deployment, Record};
 use crate::manifest::{Kind, Manifest};
-use crate::packages;
-use crate::pipeline;
 use crate::plan::{Action, Applied, Plan};
 use crate::project::Project;
+use crate::project::npm;
 use crate::prompt::{Mode, Usage};
-use crate::release;
+use crate::ship::local;
+use crate::ship::release;
 use crate::targets::deployment;
 use crate::targets::deployment::Context;
 use crate::targets::ownership::{ProjectMark, Takes};
@@ -150,7 +149,7 @@ impl Deployments {
             );
         }
         let mark = project.mark(stage)?;
-        let tools = pipeline::tools(&[target], mode)?;
+        let tools = local::tools(&[target], mode)?;
         // Nothing is rendered: the way back must not depend on the state of the files.
         project.mirror()?;
         Ok(Deployments { project, target, tools, current, mark })
@@ -231,7 +230,7 @@ fn report(applied: &Applied) {
 
 /// `package.json` is the user's, so what the generated code needs beside it is said and not done.
 fn say_what_to_install(root: &Path, manifest: &Manifest) {
-    if let Some(command) = packages::to_add(root, manifest) {
+    if let Some(command) = npm::to_add(root, manifest) {
         ui::say(format_args!("next: {command}"));
     }
 }

@@ -8,8 +8,8 @@ use super::{End, dry_run, mend, report, say_what_to_install};
 use crate::cli::Remove;
 use crate::files;
 use crate::manifest::{Kind, edit};
-use crate::packages;
 use crate::project::Project;
+use crate::project::npm;
 use crate::ui;
 
 pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
@@ -40,7 +40,7 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
             "`{handler}` is yours and stays; the project does not compile until you delete it or bring the {noun} back"
         ));
     }
-    if let Some(command) = packages::to_remove(&project.root, &handler, &project.manifest, &manifest) {
+    if let Some(command) = npm::to_remove(&project.root, &handler, &project.manifest, &manifest) {
         ui::say(format_args!("next: {command}"));
     }
     say_what_to_install(&project.root, &manifest);

@@ -11,11 +11,11 @@ use crate::cli::{SecretsAction, TargetArg};
 use crate::deployments::{Deployment, Record};
 use crate::files::Exclusive;
 use crate::manifest::Secret;
-use crate::pipeline;
 use crate::project::Project;
 use crate::prompt::{self, Mode};
-use crate::release;
 use crate::secrets::dotenv;
+use crate::ship::local;
+use crate::ship::release;
 use crate::targets::deployment;
 use crate::targets::deployment::Context;
 use crate::targets::ownership::{ProjectMark, Takes};
@@ -233,7 +233,7 @@ impl Clouds {
         let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
         let targets = chosen(target, &every)?;
         let values = dotenv::values(&project.home, &project.manifest)?;
-        let tools = if targets.is_empty() { None } else { Some(pipeline::tools(&targets, mode)?) };
+        let tools = if targets.is_empty() { None } else { Some(local::tools(&targets, mode)?) };
         let mark = if tools.is_some() { Some(project.mark(stage)?) } else { None };
         if tools.is_some() {
             project.mirror()?;

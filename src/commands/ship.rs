@@ -8,21 +8,24 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::render::{Entry, files};
-use super::{End, NO_CLOUD, alike, chosen, preview, report};
+use super::{End, NO_CLOUD, chosen, preview, report};
 use crate::cli::Ship;
 use crate::deployments;
 use crate::deployments::Record;
 use crate::files::Exclusive;
-use crate::packages;
-use crate::pipeline::{self, LocalRun};
 use crate::probe::{Call, Report};
 use crate::process::{self, Cmd};
+use crate::project::npm;
 use crate::project::{self, Project};
 use crate::prompt::{self, Mode};
-use crate::recording;
-use crate::release::{self, GET_THEIRS, Plan, Release, Stranger};
 use crate::secrets::dotenv;
-use crate::server_log;
+use crate::ship::comparison;
+use crate::ship::local;
+use crate::ship::local::LocalRun;
+use crate::ship::recording;
+use crate::ship::release;
+use crate::ship::release::{GET_THEIRS, Plan, Release, Stranger};
+use crate::ship::server_log;
 use crate::targets::deployment::Context;
 use crate::targets::ownership::Takes;
 use crate::targets::{self, Build, Target};
@@ -74,12 +77,12 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     if targets.is_empty() {
         bail!(NO_CLOUD);
     }
-    pipeline::declared(&args.calls.call, &project.manifest)?;
+    local::declared(&args.calls.call, &project.manifest)?;
     if args.dry_run {
         return dry_run(&project, &targets, &args);
     }
     let mode = Mode::for_answer(args.yes, args.json);
-    let tools = pipeline::tools(&targets, mode)?;
+    let tools = local::tools(&targets, mode)?;
     let answer = match args.local {
         true => {
             project.mirror()?;
@@ -106,7 +109,7 @@ pub fn locally(
     comparing: bool,
 ) -> Result<Answer> {
     report(&project.plan()?.apply(false)?);
-    pipeline::prepare(project, tools)?;
+    local::prepare(project, tools)?;
     let _recording = recording::make(project, tools)?;
     let build = Build { root: &project.root, manifest: &project.manifest, tools };
     let (mut runs, mut failures) = (Vec::new(), Vec::new());
@@ -120,7 +123,7 @@ pub fn locally(
     if targets.len() > 1 {
         summary(targets, &runs);
     }
-    let alike = comparing.then(|| alike::compare(&here(&runs))).flatten();
+    let alike = comparing.then(|| comparison::compare(&here(&runs))).flatten();
     let ok = failures.is_empty() && runs.iter().all(|run| run.report.ok()) && alike != Some(false);
     Ok(Answer { ok, runs, releases: Vec::new(), domains: Vec::new(), failures, parity: None, alike })
 }
@@ -135,7 +138,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     // One that cannot be read could not be written after the deployment either.
     let record = Record::read(&project.home)?;
     let recorded = record.current(None, Some(&args.stage.stage));
-    let headers = pipeline::bearer_header(args.calls.bearer_env.as_deref())?;
+    let headers = local::bearer_header(args.calls.bearer_env.as_deref())?;
     let values = dotenv::values(&project.home, &project.manifest)?;
     let mark = project.mark(&args.stage.stage)?;
     let mut context = Context {
@@ -156,7 +159,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     let mut _recording = None;
     if !args.is_prebuilt() {
         report(&project.plan()?.apply(false)?);
-        pipeline::prepare(project, tools)?;
+        local::prepare(project, tools)?;
         // Until everything is deployed: wrangler bundles once more.
         _recording = Some(recording::make(project, tools)?);
     }
@@ -167,7 +170,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
             continue;
         }
         let prepared = (target.cloud.prepare)(&context)
-            .and_then(|steps| steps.iter().try_for_each(|step| pipeline::run_step(target, &project.root, step)));
+            .and_then(|steps| steps.iter().try_for_each(|step| local::run_step(target, &project.root, step)));
         match prepared.and_then(|()| one(target, &context.build, &args.calls.call)) {
             Ok(run) => {
                 if run.report.ok() {
@@ -179,7 +182,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
             Err(cause) => failures.push(Failure::new(target, cause)),
         }
     }
-    if !args.no_compare && alike::compare(&here(&runs)) == Some(false) {
+    if !args.no_compare && comparison::compare(&here(&runs)) == Some(false) {
         ui::say("nothing was deployed");
         return Ok(Answer {
             ok: false,
@@ -231,7 +234,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     let mut servers = here(&runs);
     servers.extend(releases.iter().map(|release| (release.deployment.place(), &release.report)));
     servers.extend(domains.iter().map(|report| (report.url.clone(), report)));
-    let alike = (!args.no_compare && servers.len() > runs.len()).then(|| alike::compare(&servers)).flatten();
+    let alike = (!args.no_compare && servers.len() > runs.len()).then(|| comparison::compare(&servers)).flatten();
     Ok(Answer {
         ok: failures.is_empty() && verified && parity != Some(false) && alike != Some(false),
         runs,
@@ -272,13 +275,13 @@ fn others(
 }
 
 fn one(target: &'static Target, build: &Build<'_>, calls: &[Call]) -> Result<LocalRun> {
-    pipeline::build(target, build)?;
+    local::build(target, build)?;
     let step = ui::step(format!("{}: run and verify here", target.name));
-    let run = pipeline::run_locally(target, build, calls, &mut |check| step.doing(&check.title))?;
+    let run = local::run_locally(target, build, calls, &mut |check| step.doing(&check.title))?;
     let mark = if run.report.ok() { Mark::Good } else { Mark::Bad };
-    step.end(mark, &format!("{} ({})", pipeline::counted(&run.report), run.runtime));
-    pipeline::print_answers(&run.report);
-    pipeline::print_unpassed(&run.report);
+    step.end(mark, &format!("{} ({})", local::counted(&run.report), run.runtime));
+    local::print_answers(&run.report);
+    local::print_unpassed(&run.report);
     server_log::print(&run.log);
     Ok(run)
 }
@@ -290,7 +293,7 @@ fn summary(targets: &[&'static Target], runs: &[LocalRun]) {
             Some(run) => {
                 let mark = if run.report.ok() { Mark::Good } else { Mark::Bad };
                 let size = run.bundle.map(|size| format!(", {} kB", size.raw.div_ceil(1000))).unwrap_or_default();
-                ui::mark(mark, format_args!("{:<20} {}{size}", target.title, pipeline::counted(&run.report)));
+                ui::mark(mark, format_args!("{:<20} {}{size}", target.title, local::counted(&run.report)));
             }
             None => ui::mark(Mark::Bad, format_args!("{:<20} failed before it could be verified", target.title)),
         }
@@ -327,11 +330,11 @@ fn live_summary(
                     "; live, but broken: the record has nothing to go back to, so mend it and ship again".to_owned()
                 }
             };
-            ui::mark(mark, format_args!("{place:<24} {url} {}{back}", pipeline::counted(&release.report)));
+            ui::mark(mark, format_args!("{place:<24} {url} {}{back}", local::counted(&release.report)));
         }
         let refused = runs.iter().find(|run| run.target == target.name && !run.report.ok());
         if let Some(run) = refused {
-            let counted = pipeline::counted(&run.report);
+            let counted = local::counted(&run.report);
             ui::mark(
                 Mark::Bad,
                 format_args!("{:<24} not deployed: what was built failed here ({counted})", target.name),
@@ -392,9 +395,8 @@ fn dry_run(project: &Project, targets: &[&'static Target], args: &Ship) -> Resul
     let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
     let tools = Toolchain::named(&names, &Search::from_env()?);
     let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
-    let mut commands: Vec<String> =
-        packages::install_command(&project.home, &tools).iter().map(Cmd::to_string).collect();
-    commands.push(packages::type_check_command(project, &tools).to_string());
+    let mut commands: Vec<String> = npm::install_command(&project.home, &tools).iter().map(Cmd::to_string).collect();
+    commands.push(npm::type_check_command(project, &tools).to_string());
     commands.push(recording::command(&project.root, &tools).to_string());
     let built = |target: &Target| (target.build)(&build).iter().map(|step| step.cmd.to_string()).collect::<Vec<_>>();
     if args.json {

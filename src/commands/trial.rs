@@ -9,10 +9,10 @@ use serde_json::json;
 use super::ship::{self, Answer};
 use super::{End, chosen, init};
 use crate::cli::{Example, Try};
-use crate::pipeline;
 use crate::probe::Call;
 use crate::project::Project;
 use crate::prompt::Mode;
+use crate::ship::local;
 use crate::targets::{self, Target};
 use crate::template::Birth;
 use crate::ui;
@@ -30,7 +30,7 @@ struct Trial {
 pub fn run(args: Try) -> Result<End> {
     let every: Vec<&'static Target> = targets::ALL.iter().collect();
     let targets = if args.target.is_empty() { every.clone() } else { chosen(&args.target, &every)? };
-    let tools = pipeline::tools(&targets, Mode::for_answer(args.yes, args.json))?;
+    let tools = local::tools(&targets, Mode::for_answer(args.yes, args.json))?;
     let root = folder(args.keep.as_deref())?;
     let birth = Birth::new("weather".into(), Example::Weather.description("weather"), &targets);
     init::plan(&root, &birth, Example::Weather)?.apply(false)?;

@@ -8,11 +8,11 @@ use super::{End, one};
 use crate::cli::Verify;
 use crate::deployments::Record;
 use crate::manifest;
-use crate::pipeline;
 use crate::probe::{self, Check, Options, Report};
 use crate::project::Project;
 use crate::prompt::{Mode, Usage};
-use crate::server_log;
+use crate::ship::local;
+use crate::ship::server_log;
 use crate::targets::{self, Build};
 use crate::ui;
 
@@ -20,7 +20,7 @@ pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
     let json = args.json;
     let mut on_check = |check: &Check| {
         if !json {
-            pipeline::print_check(check);
+            local::print_check(check);
         }
     };
     let report = match (&args.url, args.target) {
@@ -29,10 +29,10 @@ pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
             let project = Project::open(dir)?;
             let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
             let target = one(target, &every)?;
-            pipeline::declared(&args.calls.call, &project.manifest)?;
-            let tools = pipeline::tools(&[target], Mode::for_answer(false, json))?;
+            local::declared(&args.calls.call, &project.manifest)?;
+            let tools = local::tools(&[target], Mode::for_answer(false, json))?;
             let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
-            let run = pipeline::run_locally(target, &build, &args.calls.call, &mut on_check)?;
+            let run = local::run_locally(target, &build, &args.calls.call, &mut on_check)?;
             server_log::print(&run.log);
             ui::say(format_args!("\nran on {}", run.runtime));
             run.report
@@ -42,8 +42,8 @@ pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
     if json {
         ui::json(&report)?;
     } else {
-        pipeline::print_answers(&report);
-        ui::say(format_args!("{}: {}", report.url, pipeline::counted(&report)));
+        local::print_answers(&report);
+        ui::say(format_args!("{}: {}", report.url, local::counted(&report)));
     }
     Ok(if report.ok() { End::Done } else { End::Unverified })
 }
@@ -57,14 +57,14 @@ fn remote(url: &str, args: &Verify, dir: Option<&Path>, on_check: &mut dyn FnMut
     };
     let manifest = project.as_ref().map(|project| &project.manifest);
     match manifest {
-        Some(manifest) => pipeline::declared(&args.calls.call, manifest)?,
+        Some(manifest) => local::declared(&args.calls.call, manifest)?,
         None => ui::say(format_args!("no `{}` here, so the answers are compared with nothing", manifest::FILE)),
     }
     let options = Options {
         url: url.to_owned(),
         local: probe::is_local(url),
         calls: args.calls.call.clone(),
-        headers: pipeline::bearer_header(args.calls.bearer_env.as_deref())?,
+        headers: local::bearer_header(args.calls.bearer_env.as_deref())?,
         budgets: None,
         timeout: manifest.map_or(std::time::Duration::from_secs(30), |manifest| {
             manifest.longest_timeout() + std::time::Duration::from_secs(10)
@@ -72,7 +72,7 @@ fn remote(url: &str, args: &Verify, dir: Option<&Path>, on_check: &mut dyn FnMut
         max_body_bytes: manifest.map_or(1 << 20, |manifest| manifest.limits.max_body),
         deployments: project.as_ref().map_or_else(|| Ok(Vec::new()), |project| recorded(project, url))?,
     };
-    pipeline::prove(options, manifest.map(|manifest| pipeline::contract(manifest, None)), on_check)
+    local::prove(options, manifest.map(|manifest| local::contract(manifest, None)), on_check)
 }
 
 /// The versions that the record names at a URL: several where it leads to several regions, none where nothing of ours is there.

@@ -1,6 +1,7 @@
 //! A project folder on the disk: where it is, what its manifest says, what its handlers lack.
 
 mod handlers;
+pub mod npm;
 
 use std::path::{Path, PathBuf};
 

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use super::local;
 use crate::deployments::Deployment;
 use crate::manifest::Manifest;
-use crate::pipeline;
 use crate::probe::{self, Call, Check, Options, Pulse, Report, Silence};
 use crate::process::{self, Interrupted};
 use crate::targets::Target;
@@ -44,7 +44,7 @@ pub fn verify(
         max_body_bytes: manifest.limits.max_body,
         deployments: questions.deployments.to_vec(),
     };
-    let report = pipeline::prove(options, Some(pipeline::contract(manifest, target)), on_check)?;
+    let report = local::prove(options, Some(local::contract(manifest, target)), on_check)?;
     Ok(Proof { report, waited_in_vain: silence.is_some_and(|silence| !silence.lasting) })
 }
 

@@ -1,3 +1,12 @@
 //! From tools to a live server.
 
+mod adoption;
+mod budget;
+pub mod comparison;
 pub mod live;
+pub mod local;
+pub mod local_credentials;
+mod passed;
+pub mod recording;
+pub mod release;
+pub mod server_log;

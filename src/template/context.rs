@@ -9,8 +9,9 @@ use sha2::{Digest as _, Sha256};
 use super::{sample, types};
 use crate::manifest::targets::lambda::{GATEWAY_STAGE, Lambda};
 use crate::manifest::{Auth, Kind, Manifest, OAuth, RateLimit, Resource, Tool};
-use crate::packages::{self, Package};
 use crate::plan::{self, FileSet};
+use crate::project::npm;
+use crate::project::npm::Package;
 use crate::targets::{self, Target, lambda};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
@@ -76,7 +77,7 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
         "resources": handlers(manifest, Kind::Resource),
         "prompts": handlers(manifest, Kind::Prompt),
         "targets": flags(|target| (target.chosen)(targets)),
-        "dependencies": packages::needed(manifest, packages),
+        "dependencies": npm::needed(manifest, packages),
         "lambda": targets.lambda.as_ref().map(|lambda| json!({
             "architecture": lambda.architecture,
             "memory": lambda.memory,
@@ -136,7 +137,7 @@ pub fn digest(manifest: &Manifest, files: &FileSet) -> Value {
     let files = files.0.iter().filter(|(path, _)| path.starts_with("src/") && *path != plan::RECORDED);
     let files = files.map(|(path, (_, text))| format!("{path}\0{text}\0"));
     let packages =
-        packages::needed(manifest, &[]).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
+        npm::needed(manifest, &[]).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
     json!({ "digest": plan::hash(&files.chain(packages).collect::<String>()) })
 }
 

@@ -16,8 +16,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::manifest::{Kind, Manifest, edit};
-use crate::packages::Package;
 use crate::plan::{FileSet, Owner};
+use crate::project::npm::Package;
 use crate::targets;
 
 pub use context::Birth;

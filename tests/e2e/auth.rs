@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mcp_deploy::guest::Issuer;
+use mcp_deploy::ship::local_credentials::Issuer;
 use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
 

@@ -1,7 +1,5 @@
 //! Deploys built targets: preflight, upload, live verification, record, and the way back when it fails.
 
-mod adoption;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -9,9 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
+use super::adoption;
+use super::local;
 use crate::deployments;
 use crate::deployments::{Commit, Deployment, Record, State, Unfinished};
-use crate::pipeline;
 use crate::probe::{Call, Check, Report};
 use crate::process;
 use crate::project::Project;
@@ -274,9 +273,9 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
     let proof = live::verify(url, manifest, Some(target), &plan.questions(&deployments), on_check)?;
     let report = proof.report;
     let mark = if report.ok() { Mark::Good } else { Mark::Bad };
-    step.end(mark, &pipeline::counted(&report));
-    pipeline::print_answers(&report);
-    pipeline::print_unpassed(&report);
+    step.end(mark, &local::counted(&report));
+    local::print_answers(&report);
+    local::print_unpassed(&report);
     if proof.waited_in_vain && !report.ok() {
         let seconds = plan.patience.as_secs();
         ui::say(format_args!("     it did not come alive within {seconds} s; `--wait SECONDS` gives it more time"));
@@ -313,8 +312,8 @@ pub fn domains(context: &Context<'_>, plan: &Plan<'_>, releases: &[Release]) -> 
         let deployments: Vec<String> = behind.filter_map(|deployment| deployment.version.clone()).collect();
         let proof = live::verify(url, context.build.manifest, None, &plan.questions(&deployments), on_check)?;
         let report = proof.report;
-        step.end(if report.ok() { Mark::Good } else { Mark::Bad }, &pipeline::counted(&report));
-        pipeline::print_unpassed(&report);
+        step.end(if report.ok() { Mark::Good } else { Mark::Bad }, &local::counted(&report));
+        local::print_unpassed(&report);
         Ok(report)
     };
     urls.into_iter().map(ask).collect()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::pipeline::shortened;
+use super::local::shortened;
 use crate::probe::{Answer, Era, Report};
 use crate::ui::{self, Mark};
 

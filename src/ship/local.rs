@@ -9,19 +9,20 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::budget;
+use super::budget;
+use super::local_credentials;
+use super::local_credentials::Guest;
+use super::passed;
+use super::server_log;
 use crate::fault::Fault;
-use crate::guest::{self, Guest};
 use crate::manifest::Manifest;
-use crate::packages;
-use crate::passed;
 use crate::plan;
 use crate::probe::{self, Answer, Call, Check, Contract, Era, Outcome, Report};
 use crate::process::{self, Interrupted, Io, Listener, Server};
+use crate::project::npm;
 use crate::project::{self, Faulty, Project};
 use crate::prompt::{self, Mode, Usage};
 use crate::secrets::dotenv;
-use crate::server_log;
 use crate::targets::{Build, Local, Start, Step, Target};
 use crate::toolchain::{self, MissingTools, Need, Requirement, Search, Toolchain};
 use crate::ui::{self, Mark};
@@ -103,11 +104,11 @@ pub fn install(tools: &[&'static Requirement], search: &Search) -> Result<()> {
 /// Packages installed, handlers and types in order; faults are printed and end the command.
 pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
     let mut faults = project::handler_faults(&project.root, &project.manifest);
-    faults.extend(packages::faults(&project.root, &project.manifest));
+    faults.extend(npm::faults(&project.root, &project.manifest));
     stop_at(faults)?;
     install_packages(project, tools)?;
     let step = ui::step("check types");
-    let faults = packages::type_faults(project, tools);
+    let faults = npm::type_faults(project, tools);
     let sound = faults.as_ref().is_ok_and(|faults| project::errors(faults) == 0);
     step.end(if sound { Mark::Good } else { Mark::Bad }, "");
     stop_at(faults?)
@@ -115,9 +116,9 @@ pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
 
 /// `npm install`, when it is due.
 pub fn install_packages(project: &Project, tools: &Toolchain) -> Result<()> {
-    if let Some(cmd) = packages::install_command(&project.home, tools) {
+    if let Some(cmd) = npm::install_command(&project.home, tools) {
         step(format!("install the project's packages (`{cmd}`)"), || {
-            process::run(&cmd, Io::Quiet, Some(packages::INSTALL_LIMIT))
+            process::run(&cmd, Io::Quiet, Some(npm::INSTALL_LIMIT))
         })?;
     }
     Ok(())
@@ -305,7 +306,7 @@ fn weigh(path: &Path) -> std::io::Result<u64> {
 pub fn bearer_header(variable: Option<&str>) -> Result<Vec<(String, String)>> {
     let Some(name) = variable else { return Ok(Vec::new()) };
     match std::env::var(name) {
-        Ok(token) if !token.trim().is_empty() => Ok(vec![guest::bearer(token.trim())]),
+        Ok(token) if !token.trim().is_empty() => Ok(vec![local_credentials::bearer(token.trim())]),
         _ => bail!(Usage(format!("the environment variable `{name}` of `--bearer-env` is not set"))),
     }
 }
