@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::files::{self, Exclusive};
 use crate::manifest::PRODUCTION;
 use crate::plan;
-use crate::process::{self, Cmd, Io};
+use crate::process;
 
 pub const FILE: &str = ".mcp-deploy/deployments.json";
 
@@ -290,11 +290,7 @@ pub fn now() -> String {
 
 /// The commit that is being deployed; `None` outside a git repository.
 pub fn commit(root: &Path) -> Option<Commit> {
-    let git = |args: &[&str]| {
-        // A repository names programs in its configuration, too.
-        let cmd = Cmd::new("git").args(["-c", "core.fsmonitor=false"]).args(args).current_dir(root);
-        process::run(&cmd, Io::Answer, Some(std::time::Duration::from_secs(10))).ok().map(|outcome| outcome.stdout)
-    };
+    let git = |args: &[&str]| process::git(root, args).ok();
     let hash = git(&["rev-parse", "HEAD"])?.trim().to_owned();
     // The record itself changes with every deployment, and a build has its recorded answers in the tree.
     let recorded = format!(":(exclude){}", plan::RECORDED);

@@ -33,7 +33,7 @@ use crate::toolchain::{Search, Toolchain};
 use crate::ui::{self, Mark};
 
 /// What `ship --json` answers.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub struct Answer {
     pub ok: bool,
     /// Local runs, one a cloud.
@@ -51,6 +51,16 @@ pub struct Answer {
     /// Whether all servers, here and live, answered each call alike; absent when there was nothing to compare.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alike: Option<bool>,
+}
+
+impl Answer {
+    /// Says whether all of it went well.
+    fn judged(mut self) -> Self {
+        let live = self.releases.iter().map(|release| &release.report).chain(&self.domains);
+        let verified = self.runs.iter().map(|run| &run.report).chain(live).all(Report::ok);
+        self.ok = self.failures.is_empty() && verified && self.parity != Some(false) && self.alike != Some(false);
+        self
+    }
 }
 
 #[derive(Serialize)]
@@ -124,8 +134,7 @@ pub fn locally(
         summary(targets, &runs);
     }
     let alike = comparing.then(|| comparison::compare(&here(&runs))).flatten();
-    let ok = failures.is_empty() && runs.iter().all(|run| run.report.ok()) && alike != Some(false);
-    Ok(Answer { ok, runs, releases: Vec::new(), domains: Vec::new(), failures, parity: None, alike })
+    Ok(Answer { runs, failures, alike, ..Answer::default() }.judged())
 }
 
 fn here(runs: &[LocalRun]) -> Vec<(String, &Report)> {
@@ -184,15 +193,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     }
     if !args.no_compare && comparison::compare(&here(&runs)) == Some(false) {
         ui::say("nothing was deployed");
-        return Ok(Answer {
-            ok: false,
-            runs,
-            releases: Vec::new(),
-            domains: Vec::new(),
-            failures,
-            parity: None,
-            alike: Some(false),
-        });
+        return Ok(Answer { runs, failures, alike: Some(false), ..Answer::default() }.judged());
     }
     let commit = deployments::commit(&project.home);
     let plan = |bundle_bytes| Plan {
@@ -228,22 +229,12 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     }
     let domains = release::domains(context, &plan(None), &releases)?;
     let parity = parity(&releases);
-    let live = releases.iter().map(|release| &release.report).chain(&domains);
-    let verified = runs.iter().map(|run| &run.report).chain(live).all(Report::ok);
     live_summary(targets, &runs, &releases, &failures, parity);
     let mut servers = here(&runs);
     servers.extend(releases.iter().map(|release| (release.deployment.place(), &release.report)));
     servers.extend(domains.iter().map(|report| (report.url.clone(), report)));
     let alike = (!args.no_compare && servers.len() > runs.len()).then(|| comparison::compare(&servers)).flatten();
-    Ok(Answer {
-        ok: failures.is_empty() && verified && parity != Some(false) && alike != Some(false),
-        runs,
-        releases,
-        domains,
-        failures,
-        parity,
-        alike,
-    })
+    Ok(Answer { ok: false, runs, releases, domains, failures, parity, alike }.judged())
 }
 
 /// What somebody else deployed since the record was written: told before anything is built, and replaced when that is wanted.

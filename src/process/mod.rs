@@ -3,6 +3,7 @@
 
 mod command;
 mod failure;
+mod git;
 mod output;
 mod running;
 mod server;
@@ -20,6 +21,7 @@ use anyhow::Context;
 
 pub use command::Cmd;
 pub use failure::{Interrupted, ToolFailed, exit_code};
+pub use git::git;
 pub use output::{Listener, forms, plain};
 pub use running::{install_interrupt_handler, interrupted};
 pub use server::Server;

@@ -1,14 +1,13 @@
 //! Values of secrets on this machine: the project's git-ignored `.env`, else the environment (as CI sets it).
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::files::{self, Exclusive, home_of};
 use crate::manifest::Manifest;
 use crate::plan;
-use crate::process::{self, Cmd, Io, ToolFailed};
+use crate::process::{self, ToolFailed};
 
 pub const FILE: &str = ".env";
 
@@ -90,10 +89,7 @@ pub fn remove(root: &Path, name: &str) -> Result<bool> {
 
 /// Whether git leaves the file alone: only then may it hold secrets.
 pub fn is_ignored(root: &Path) -> bool {
-    // A repository names programs in its configuration, too.
-    let asked =
-        Cmd::new("git").args(["-c", "core.fsmonitor=false", "check-ignore", "--quiet", "--", FILE]).current_dir(root);
-    match process::run(&asked, Io::Answer, Some(Duration::from_secs(10))) {
+    match process::git(root, &["check-ignore", "--quiet", "--", FILE]) {
         Ok(_) => return true,
         Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(|failed| failed.code == Some(1)) => return false,
         // No repository yet, or no git: what `.gitignore` will mean.
