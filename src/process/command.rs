@@ -17,6 +17,8 @@ pub struct Cmd {
     args: Vec<OsString>,
     dir: Option<PathBuf>,
     env: Vec<(OsString, Var)>,
+    /// Whether it has none of our own variables.
+    is_alone: bool,
     input: Option<Vec<u8>>,
     /// Secrets that the program finds by itself.
     known: Vec<String>,
@@ -43,6 +45,7 @@ impl Cmd {
             args: Vec::new(),
             dir: None,
             env: Vec::new(),
+            is_alone: false,
             input: None,
             known: Vec::new(),
         }
@@ -105,6 +108,13 @@ impl Cmd {
         self.set(key, Var::Removed)
     }
 
+    /// No variable of ours from here on, and none that was set before: only those that are set now.
+    pub fn env_clear(mut self) -> Self {
+        self.env.clear();
+        self.is_alone = true;
+        self
+    }
+
     /// Bytes for the child's stdin, for secrets that no argument may carry. Never shown.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
@@ -147,6 +157,9 @@ impl Cmd {
         command.args(&self.script).args(&self.args);
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
+        }
+        if self.is_alone {
+            command.env_clear();
         }
         for (key, var) in &self.env {
             match var {
@@ -305,5 +318,12 @@ mod tests {
         let cmd = Cmd::new("x").env("A", "1").env("A", "2");
         assert_eq!(cmd.to_string(), "A=2 x");
         assert_eq!(cmd.env_remove("A").to_string(), "x");
+    }
+
+    #[test]
+    fn what_is_alone_has_only_what_is_set_from_there_on() {
+        let cmd = Cmd::new("/usr/bin/env").env("A", "1").env_clear().env("B", "2").env_noise("C", "3");
+        let out = cmd.to_std().output().unwrap();
+        assert_eq!(String::from_utf8(out.stdout).unwrap(), "B=2\nC=3\n");
     }
 }

@@ -1,5 +1,6 @@
 //! What was built, as it is in its cloud: a copy that cannot be written to, with nothing of the project around it.
 
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
 use super::{Build, LOCAL_STATE, Start};
+use crate::manifest::Manifest;
 use crate::process::Cmd;
 use crate::toolchain::ToolId;
 
@@ -16,29 +18,57 @@ pub struct Isolated {
     /// The copy: working folder and code of the server.
     pub code: PathBuf,
     tmp: PathBuf,
+    /// Those of our own variables that it has: with their names.
+    kept: Vec<(String, OsString, Kind)>,
+    path: OsString,
     /// Nobody's modes hold for root, so Node.js itself has to refuse; where it may write.
     writable: Option<Vec<PathBuf>>,
     _folder: TempDir,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Secret,
+}
+
 /// The home that the platform's user has there, and that does not exist.
 const HOME: &str = "/home/sbx_user1051";
-/// What leads a program to the project, to the user's own files, or changes Node.js.
-const FOREIGN: [&str; 9] = [
-    "NODE_PATH",
-    "NODE_OPTIONS",
-    "INIT_CWD",
-    "OLDPWD",
-    "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "XDG_CACHE_HOME",
-    "XDG_STATE_HOME",
-    "AWS_EXECUTION_ENV",
+/// The search path of the platform, behind the folder of Node.js itself.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// The platform's own variables that do not depend on the function.
+const PLATFORM: [(&str, &str); 4] =
+    [("HOME", HOME), ("LANG", "en_US.UTF-8"), ("TZ", ":UTC"), ("NODE_ENV", "production")];
+/// What a program needs to start here at all, and to reach the network from here. `…*` is the beginning of a name.
+const MACHINE: [&str; 15] = [
+    "LD_LIBRARY_PATH",
+    "DYLD_*",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_USE_*",
+    "SSL_CERT_*",
+    // Ours.
+    "MCP_DEPLOY_*",
+    "MCP_LOCAL_*",
 ];
 
 impl Isolated {
-    /// Copies with `copy` into a folder outside of the project, above which there are no packages.
-    pub fn new(build: &Build<'_>, start: &Start<'_>, copy: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
+    /// Copies with `copy` into a folder outside of the project, above which there are no packages. Of our own variables it has those
+    /// that the manifest declares for the target, and those that are named in `also`.
+    pub fn new(
+        build: &Build<'_>,
+        start: &Start<'_>,
+        target: &str,
+        also: &[&str],
+        copy: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Self> {
         let folder = folder(build.root)?;
         // As the system names it: a link in the way would give a module another name than its folder.
         let code = fs::canonicalize(folder.path()).context("cannot read a temporary folder")?.join("task");
@@ -48,30 +78,52 @@ impl Isolated {
         }
         let is_root = fs::metadata(&tmp).is_ok_and(|meta| meta.uid() == 0);
         let writable = is_root.then(|| writable(start, &tmp)).transpose()?;
-        let isolated = Isolated { code, tmp, writable, _folder: folder };
+        let names = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let kept = names.filter_map(|(name, value)| Some((kind(build.manifest, target, also, &name)?, name, value)));
+        let kept = kept.map(|(kind, name, value)| (name, value, kind)).collect();
+        let node = build.tools.found(ToolId::Node).and_then(|node| node.path.parent());
+        let folders = node.map(Path::to_owned).into_iter().chain(std::env::split_paths(PATH));
+        let path = std::env::join_paths(folders).context("the folder of Node.js has a `:` in its name")?;
+        let isolated = Isolated { code, tmp, kept, path, writable, _folder: folder };
         copy(&isolated.code)?;
         change_modes(&isolated.code, |mode| mode & !0o222).context("cannot make the copy of the build read-only")?;
         Ok(isolated)
     }
 
+    /// A tool that the platform has.
+    pub fn tool(&self, build: &Build<'_>, tool: ToolId) -> Cmd {
+        self.surround(build.tools.cmd(tool))
+    }
+
     /// Node.js with its options; the script comes next.
     pub fn node(&self, build: &Build<'_>) -> Cmd {
-        let cmd = build.tools.cmd(ToolId::Node);
+        let cmd = self.tool(build, ToolId::Node);
         let Some(writable) = &self.writable else { return cmd };
         let allowed = ["child-process", "worker", "addons", "wasi"].map(|what| format!("--allow-{what}"));
         let cmd = cmd.args(["--permission", "--disable-warning=SecurityWarning", "--allow-fs-read=*"]).args(allowed);
         writable.iter().fold(cmd, |cmd, folder| cmd.arg(format!("--allow-fs-write={}/", folder.display())))
     }
 
-    /// The surroundings of a process there.
-    pub fn surround(&self, cmd: Cmd) -> Cmd {
-        let npms = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        let npms = npms.filter(|name| name.starts_with("npm_"));
-        let cmd = npms.fold(cmd, |cmd, name| cmd.env_remove(name));
-        let cmd = FOREIGN.iter().fold(cmd, |cmd, name| cmd.env_remove(name));
-        let cmd = cmd.env_noise("HOME", HOME).env_noise("TMPDIR", &self.tmp).env_noise("PWD", &self.code);
+    /// The surroundings of a process there, as the platform has them; what else it knows is set afterwards.
+    fn surround(&self, cmd: Cmd) -> Cmd {
+        let cmd = self.kept.iter().fold(cmd.env_clear(), |cmd, (name, value, kind)| match kind {
+            Kind::Plain => cmd.env_noise(name, value),
+            Kind::Secret => cmd.env_secret(name, value),
+        });
+        let cmd = PLATFORM.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
+        let cmd = cmd.env_noise("PATH", &self.path).env_noise("TMPDIR", &self.tmp).env_noise("PWD", &self.code);
         cmd.current_dir(&self.code)
     }
+}
+
+/// Whether a process there has our variable of this name.
+fn kind(manifest: &Manifest, target: &str, also: &[&str], name: &str) -> Option<Kind> {
+    if manifest.secrets_of(target).any(|secret| secret.name == name) {
+        return Some(Kind::Secret);
+    }
+    let is = |known: &&str| known.strip_suffix('*').map_or(name == *known, |start| name.starts_with(start));
+    let plain = manifest.env.iter().any(|(known, _)| known == name) || MACHINE.iter().chain(also).any(is);
+    plain.then_some(Kind::Plain)
 }
 
 impl Drop for Isolated {
@@ -125,6 +177,28 @@ fn change_modes(path: &Path, change: fn(u32) -> u32) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variable_of_the_shell_is_kept_where_the_cloud_has_it_or_this_machine_needs_it() {
+        let text = "[server]\nname = \"x\"\nversion = \"1.0.0\"\ndescription = \"y\"\n[env]\nUNITS = \"metric\"\n[secrets]\nKEY = \"A key\"\n[targets.lambda]\n";
+        let manifest = crate::manifest::parse(text, &|_| Err(String::new())).0.unwrap();
+        let table = [
+            ("UNITS", Some(Kind::Plain)),
+            ("KEY", Some(Kind::Secret)),
+            ("https_proxy", Some(Kind::Plain)),
+            ("MCP_LOCAL_STATE", Some(Kind::Plain)),
+            ("AWS_ENDPOINT_URL_DYNAMODB", Some(Kind::Plain)),
+            ("AWS_ENDPOINT", None),
+            ("AWS_EXECUTION_ENV", None),
+            ("VERCEL_TOKEN", None),
+            ("NODE_OPTIONS", None),
+            ("USER", None),
+            ("MCP_OTHER", None),
+        ];
+        for (name, expected) in table {
+            assert_eq!(kind(&manifest, "lambda", &["AWS_ENDPOINT_URL*"], name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn nothing_can_be_written_until_it_goes() {

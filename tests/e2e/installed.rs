@@ -62,7 +62,9 @@ fn commonjs_packages_load_on_the_clouds_with_node() {
     let ship = ["ship", "--target", "lambda,vercel", "--local", "--json", "--call", call];
     let mut ship = mcp_deploy(&project, ship);
     // Neither of them leads a function to the project.
-    ship.env("NODE_PATH", project.join("node_modules")).env("NODE_ENV", "production");
+    ship.env("NODE_PATH", project.join("node_modules")).env("NODE_ENV", "development");
+    // Nor does it have what neither the manifest nor the cloud sets.
+    ship.env("OF_THE_SHELL", "1").env("VERCEL_OF_THE_SHELL", "1").env("TZ", "Asia/Tokyo");
     let marked = Marked::new(&mut ship);
     let _turn = Turn::of(&project);
     let answer = run(ship).expect(0).json();
@@ -99,7 +101,7 @@ fn clouds_have_to_answer_alike() {
 }
 
 /// What `alone` finds where it runs as it would in its cloud.
-const ALONE: &str = "ENOENT MODULE_NOT_FOUND refused false true true";
+const ALONE: &str = "ENOENT MODULE_NOT_FOUND refused false true true 0 production :";
 
 /// `get_weather`, which answers with what `seen` has.
 fn handler(project: &Path, imports: &str, seen: &str) {
@@ -137,7 +139,12 @@ export const alone = () => [
   codeOf(() => mkdirSync(homedir())) === "done",
   codeOf(() => writeFileSync(join(tmpdir(), "written"), "")) === "done",
   process.cwd() === import.meta.dirname,
+  new Date(0).getHours(),
+  process.env["NODE_ENV"],
+  // Every name that a cloud has not, and that no network asks for.
+  Object.keys(process.env).filter((name) => !KNOWN.test(name)).sort().join() + ":",
 ];
+const KNOWN = /^(HOME|LANG|TZ|NODE_ENV|PATH|PWD|TMPDIR|LAMBDA_TASK_ROOT|_HANDLER|AWS_\w+|VERCEL|VERCEL_ENV|NOW_REGION|MCP_(DEPLOY|LOCAL)_\w+|(HTTPS?|ALL|NO)_PROXY|NODE_(EXTRA_CA_CERTS|USE_\w+)|SSL_CERT_\w+|UNITS|LD_LIBRARY_PATH)$/i;
 "#;
 
 /// What `npm update inner` leaves.

@@ -99,8 +99,31 @@ fn artifact(root: &Path) -> PathBuf {
     root.join(CODE).join(HANDLER)
 }
 
+/// In place of the function's role, and of what its template sets: the user's credentials, another address than that of AWS, a table.
+const ROLE: [&str; 19] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_SDK_LOAD_CONFIG",
+    "AWS_ROLE_*",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_*",
+    "AWS_EC2_METADATA_*",
+    "AWS_ENDPOINT_URL*",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_CA_BUNDLE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "MCP_TABLE",
+    "MCP_SECRET_ID",
+];
+
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
-    let place = Isolated::new(build, start, |to| plan::copy_folder(&build.root.join(CODE), to))?;
+    let place = Isolated::new(build, start, TARGET.name, &ROLE, |to| plan::copy_folder(&build.root.join(CODE), to))?;
     match build.tools.found(ToolId::LambdaAdapter) {
         Some(_) => behind_the_adapter(build, start, place),
         None => Ok(as_the_adapter_does(build, start, place)),
@@ -128,19 +151,12 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, place: Isolated) -> 
     let mut environment = runtime_api.environment(&place.code, HANDLER, memory, timeout);
     environment.extend(ADAPTER.map(|(name, value)| (name.to_owned(), value.to_owned())));
     environment.push(("AWS_LWA_PORT".into(), port.to_string()));
-    environment.push(("NODE_ENV".into(), "production".into()));
     // On Lambda the adapter is an extension: a process beside the server, not its parent.
-    let commands = [
-        own(place.node(build).arg(place.code.join(HANDLER)), build, start),
-        build
-            .tools
-            .cmd(ToolId::LambdaAdapter)
-            .env_remove("AWS_LAMBDA_MAX_CONCURRENCY")
-            .env_remove("AWS_LWA_LAMBDA_RUNTIME_API_PROXY"),
-    ];
+    let commands =
+        [own(place.node(build).arg(place.code.join(HANDLER)), build, start), place.tool(build, ToolId::LambdaAdapter)];
     let with = |cmd: Cmd| environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
     Ok(Local {
-        commands: commands.into_iter().map(|cmd| with(lambdas_own(place.surround(cmd)))).collect(),
+        commands: commands.into_iter().map(|cmd| with(lambdas_own(cmd))).collect(),
         bundle: place.code.clone(),
         base: runtime_api.url(),
         runtime: format!("Node.js behind the Lambda Web Adapter{through}"),
@@ -151,8 +167,8 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, place: Isolated) -> 
 
 /// The adapter gives the server a port and waits for its readiness path; the caller does the latter.
 fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, place: Isolated) -> Local {
-    let cmd = lambdas_own(place.surround(place.node(build).arg(place.code.join(HANDLER))));
-    let cmd = cmd.env_noise("LAMBDA_TASK_ROOT", &place.code).env_noise("NODE_ENV", "production");
+    let cmd = lambdas_own(place.node(build).arg(place.code.join(HANDLER)));
+    let cmd = cmd.env_noise("LAMBDA_TASK_ROOT", &place.code);
     let cmd = cmd.env("AWS_LWA_PORT", start.port.to_string());
     Local {
         commands: vec![own(cmd, build, start)],

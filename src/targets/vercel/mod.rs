@@ -44,13 +44,17 @@ fn artifact(root: &Path) -> PathBuf {
     root.join(".vercel/output/functions/index.func")
 }
 
+/// What Vercel's Marketplace sets for a database that it made; the names of our own are declared.
+const STORE: [&str; 2] = ["KV_REST_API_URL", "KV_REST_API_TOKEN"];
+
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
-    let place = Isolated::new(build, start, |to| plan::copy_function(&artifact(build.root), build.root, to))?;
+    let place = Isolated::new(build, start, TARGET.name, &STORE, |to| {
+        plan::copy_function(&artifact(build.root), build.root, to)
+    })?;
     let function = place.code.clone();
     let launcher = start.scratch.join("vercel-launcher.mjs");
     plan::write_scratch(&launcher, &template::local("vercel-launcher.mjs")?)?;
     let cmd = place.node(build).arg(&launcher).arg(&function).arg(start.port.to_string());
-    let cmd = place.surround(cmd);
     let cmd = start.local_state(build, TARGET.name).into_iter().fold(cmd, |cmd, (name, file)| cmd.env(name, file));
     let cmd = start.env.iter().fold(cmd, |cmd, (name, value)| cmd.env_secret(name, value));
     let config =
