@@ -6,6 +6,7 @@ mod failure;
 mod git;
 mod output;
 mod running;
+mod scratch;
 mod server;
 pub mod watchdog;
 
@@ -24,6 +25,7 @@ pub use failure::{Interrupted, ToolFailed, exit_code};
 pub use git::git;
 pub use output::{Listener, forms, plain};
 pub use running::{install_interrupt_handler, interrupted};
+pub use scratch::Scratch;
 pub use server::Server;
 
 use output::{Capture, Sink};

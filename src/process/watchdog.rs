@@ -28,6 +28,22 @@ pub fn forget(process: i32) {
     tell(&format!("-{process}\n"));
 }
 
+/// This temporary folder of ours goes away after our end, with all that is in it.
+pub fn remove(folder: &Path) {
+    tell_of(folder, '@');
+}
+
+/// We have removed it ourselves.
+pub fn is_removed(folder: &Path) {
+    tell_of(folder, '~');
+}
+
+fn tell_of(folder: &Path, sign: char) {
+    if let Some(path) = folder.to_str().filter(|path| !path.contains('\n')) {
+        tell(&format!("{sign}{path}\n"));
+    }
+}
+
 /// The text that `path` has again after our end, where the file begins with the mark of a recording.
 pub fn put_back(path: &Path, text: &str) {
     let Some(path) = std::path::absolute(path).ok().and_then(|path| path.to_str().map(str::to_owned)) else { return };

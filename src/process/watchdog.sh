@@ -1,7 +1,9 @@
 # Outlives the program that started it by a moment. Standard input says what runs, and ends when the program does, however that
-# ended: then whatever still runs is asked to end, killed when it does not, and a file that was filled in for it is put back.
+# ended: then whatever still runs is asked to end, killed when it does not, a file that was filled in for it is put back, and its
+# temporary folders are removed.
 trap '' INT TERM HUP
-what= file= text=
+set -f
+what= file= text= folders=
 end='
 '
 while IFS= read -r line; do
@@ -16,6 +18,13 @@ while IFS= read -r line; do
     '='*) file=$rest text= ;;
     '|'*) text=$text$rest$end ;;
     '!'*) file= ;;
+    '@'*) folders=$folders$rest$end ;;
+    '~'*)
+      left= IFS=$end
+      for one in $folders; do [ "$one" = "$rest" ] || left=$left$one$end; done
+      folders=$left
+      unset IFS
+      ;;
   esac
 done
 any() {
@@ -34,3 +43,11 @@ if [ -n "$file" ] && IFS= read -r first <"$file"; then
     '// Recorded by '*) rm -f "$file.partial" && (set -C && printf %s "$text" >"$file.partial") && mv -f "$file.partial" "$file" ;;
   esac
 fi 2>/dev/null
+# What was killed a moment ago may still write.
+for try in 1 2 3; do
+  IFS=$end
+  for one in $folders; do
+    [ -d "$one" ] && { chmod -R u+w "$one"; rm -rf "$one" || sleep 0.2; }
+  done
+  unset IFS
+done 2>/dev/null

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::process::{self, Io};
+use crate::process::{self, Io, Scratch};
 use crate::targets::{Build, Target};
 
 /// Bytes of the minified JavaScript that was built. Neither source maps nor configuration are loaded at a cold start; and it is not
@@ -59,7 +59,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// Builds once more, elsewhere, with the bundler's own account of what went in.
 fn heaviest(target: &Target, build: &Build<'_>) -> Result<Vec<(String, u64)>> {
-    let scratch = tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("no temporary folder")?;
+    let scratch = Scratch::new()?;
     let metafile = scratch.path().join("meta.json");
     let cmd = (target.metafile)(build, &scratch.path().join("out"), &metafile)?;
     process::run(&cmd, Io::Quiet, Some(LIMIT))?;

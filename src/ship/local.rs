@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use tempfile::TempDir;
 
 use super::budget;
 use super::local_credentials;
@@ -18,7 +17,7 @@ use crate::fault::Fault;
 use crate::manifest::Manifest;
 use crate::plan;
 use crate::probe::{self, Answer, Call, Check, Contract, Era, Outcome, Report};
-use crate::process::{self, Interrupted, Io, Listener, Server};
+use crate::process::{self, Interrupted, Io, Listener, Scratch, Server};
 use crate::project::npm;
 use crate::project::{self, Faulty, Project};
 use crate::prompt::{self, Mode, Usage};
@@ -172,7 +171,7 @@ pub struct Running {
     servers: Vec<Server>,
     local: Local,
     guest: Guest,
-    _scratch: TempDir,
+    _scratch: Scratch,
 }
 
 /// Starts what was built, on `port` or a free one, and waits until it answers. What tools keep is in `state`, or in a folder that goes
@@ -192,8 +191,7 @@ pub fn start(
             artifact.display()
         );
     }
-    let scratch =
-        tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
+    let scratch = Scratch::new()?;
     let mut env = dotenv::local(build.root, build.manifest)?;
     let foreign =
         |name: &str| build.manifest.secrets.iter().any(|secret| secret.name == name && !secret.concerns(target.name));

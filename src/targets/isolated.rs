@@ -1,16 +1,15 @@
 //! What was built, as it is in its cloud: a copy that cannot be written to, with nothing of the project around it.
 
 use std::ffi::OsString;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use tempfile::TempDir;
 
 use super::{Build, LOCAL_STATE, Start};
 use crate::manifest::Manifest;
-use crate::process::Cmd;
+use crate::process::{Cmd, Scratch};
 use crate::toolchain::ToolId;
 
 /// Lives as long as what runs in it.
@@ -23,7 +22,7 @@ pub struct Isolated {
     path: OsString,
     /// Nobody's modes hold for root, so Node.js itself has to refuse; where it may write.
     writable: Option<Vec<PathBuf>>,
-    _folder: TempDir,
+    _folder: Scratch,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +85,7 @@ impl Isolated {
         let path = std::env::join_paths(folders).context("the folder of Node.js has a `:` in its name")?;
         let isolated = Isolated { code, tmp, kept, path, writable, _folder: folder };
         copy(&isolated.code)?;
-        change_modes(&isolated.code, |mode| mode & !0o222).context("cannot make the copy of the build read-only")?;
+        Scratch::make_read_only(&isolated.code).context("cannot make the copy of the build read-only")?;
         Ok(isolated)
     }
 
@@ -126,23 +125,15 @@ fn kind(manifest: &Manifest, target: &str, also: &[&str], name: &str) -> Option<
     plain.then_some(Kind::Plain)
 }
 
-impl Drop for Isolated {
-    fn drop(&mut self) {
-        // Else nobody but root could take it away. Where that fails, it stays in the system's folder for such things.
-        let _ = change_modes(&self.code, |mode| mode | 0o200);
-    }
-}
-
 /// Not below `/tmp` where that can be helped: there a function may write.
-fn folder(project: &Path) -> Result<TempDir> {
+fn folder(project: &Path) -> Result<Scratch> {
     let project = fs::canonicalize(project).context("cannot read the project")?;
     let parents = [PathBuf::from("/var/tmp"), std::env::temp_dir()];
     let parents = parents.iter().filter_map(|parent| fs::canonicalize(parent).ok());
     let alone = |parent: &PathBuf| {
         !parent.starts_with(&project) && !parent.ancestors().any(|above| above.join("node_modules").exists())
     };
-    let made =
-        parents.filter(alone).find_map(|parent| tempfile::Builder::new().prefix("mcp-deploy-").tempdir_in(parent).ok());
+    let made = parents.filter(alone).find_map(|parent| Scratch::below(&parent).ok());
     match made {
         Some(folder) => Ok(folder),
         None => bail!(
@@ -157,21 +148,6 @@ fn writable(start: &Start<'_>, tmp: &Path) -> Result<Vec<PathBuf>> {
     let state = set.as_deref().and_then(Path::parent).unwrap_or(start.state);
     fs::create_dir_all(state).with_context(|| format!("cannot make `{}`", state.display()))?;
     Ok(["/tmp".into(), "/dev".into(), tmp.to_owned(), state.to_owned()].into())
-}
-
-/// Folders first, so that they can be opened when they have become writable, and are complete when they are not.
-fn change_modes(path: &Path, change: fn(u32) -> u32) -> std::io::Result<()> {
-    let found = fs::symlink_metadata(path)?;
-    if found.is_symlink() {
-        return Ok(());
-    }
-    fs::set_permissions(path, Permissions::from_mode(change(found.permissions().mode() & 0o7777)))?;
-    if found.is_dir() {
-        for entry in fs::read_dir(path)? {
-            change_modes(&entry?.path(), change)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -198,20 +174,6 @@ mod tests {
         for (name, expected) in table {
             assert_eq!(kind(&manifest, "lambda", &["AWS_ENDPOINT_URL*"], name), expected, "{name}");
         }
-    }
-
-    #[test]
-    fn nothing_can_be_written_until_it_goes() {
-        let dir = tempfile::tempdir().unwrap();
-        let (inner, file) = (dir.path().join("a/b"), dir.path().join("a/b/c.mjs"));
-        fs::create_dir_all(&inner).unwrap();
-        fs::write(&file, "").unwrap();
-        fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        change_modes(dir.path(), |mode| mode & !0o222).unwrap();
-        assert_eq!((mode(dir.path()) & 0o222, mode(&inner) & 0o222, mode(&file)), (0, 0, 0o555));
-        change_modes(dir.path(), |mode| mode | 0o200).unwrap();
-        assert_eq!((mode(&inner) & 0o200, mode(&file)), (0o200, 0o755));
     }
 
     #[test]

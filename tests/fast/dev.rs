@@ -32,14 +32,20 @@ esac
 ";
 const NODE: &str = "#!/bin/sh\ncase \"$1\" in --version) echo 99.0.0 ;; esac\n";
 
-fn project() -> Sandbox {
+fn rendered(manifest: &str, tools: &[(&str, &str)]) -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.write("p/mcp.toml", MANIFEST);
+    sandbox.write("p/mcp.toml", manifest);
     sandbox.ok(&["--dir", "p", "render"]);
-    for (tool, text) in [("node", NODE), ("npm", NODE), ("wrangler", WRANGLER)] {
+    for (tool, text) in tools {
         sandbox.write(&format!("bin/{tool}"), text);
         fs::set_permissions(sandbox.path(&format!("bin/{tool}")), fs::Permissions::from_mode(0o755)).unwrap();
     }
+    sandbox.write("tmp/.keep", "");
+    sandbox
+}
+
+fn project() -> Sandbox {
+    let sandbox = rendered(MANIFEST, &[("node", NODE), ("npm", NODE), ("wrangler", WRANGLER)]);
     // Every folder leads to every other, and out to one that has no end.
     sandbox.write("p/lib/shared.ts", "export {};\n");
     for (name, to) in [
@@ -81,6 +87,7 @@ impl Dev {
         ]);
         command.current_dir(sandbox.path("p")).env("NO_COLOR", "1").env("MCP_DEPLOY_CACHE", sandbox.path("cache"));
         command.env("PATH", format!("{}:/usr/bin:/bin", sandbox.path("bin").display()));
+        command.env("TMPDIR", sandbox.path("tmp")).env("OF_THE_SHELL", "1").env("UNITS", "of the shell");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (say, said) = channel();
@@ -146,4 +153,67 @@ fn linked_folders_end_and_so_does_dev() {
         assert!(!dev.all.contains("too many files"), "{}", dev.all);
         dev.ends_at(signal);
     }
+}
+
+/// Builds a function for Lambda, and where that would serve tells where it runs, and with what.
+const NODE_OF_LAMBDA: &str = "#!/bin/sh
+case \"$*\" in
+--version) echo 99.0.0 ;;
+*bundle.ts*) mkdir -p dist/lambda/chunks && echo > dist/lambda/lambda.mjs && echo > dist/lambda/chunks/a.mjs ;;
+*lambda.mjs) env > \"${0%/*}/../environment\" && pwd -P > \"${0%/*}/../folder\" && exec sleep 600 ;;
+esac
+";
+const SAM: &str = "#!/bin/sh\ncase \"$1\" in --version) echo SAM CLI, version 99.0.0 ;; esac\n";
+
+/// Where it runs, and that it cannot be written to, is of no use when it stays for ever.
+#[test]
+fn a_killed_run_leaves_no_folder() {
+    let manifest = MANIFEST.replace("cloudflare]", "lambda]") + "\n[env]\nUNITS = \"metric\"\n";
+    let sandbox = rendered(&manifest, &[("node", NODE_OF_LAMBDA), ("npm", NODE), ("sam", SAM)]);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut dev = Dev::start(&sandbox, port);
+    dev.says("lambda: build");
+    serve(port);
+    dev.says("Ctrl-C stops it");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !fs::read_to_string(sandbox.path("folder")).is_ok_and(|text| text.ends_with('\n')) {
+        assert!(Instant::now() < deadline, "the server does not start:\n{}", dev.all);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let code = std::path::PathBuf::from(sandbox.read("folder").trim_end());
+    let folder = code.parent().unwrap();
+    assert!(
+        code.join("chunks/a.mjs").is_file() && folder.file_name().unwrap().to_str().unwrap().starts_with("mcp-deploy-")
+    );
+    let of_the_run =
+        || fs::read_dir(sandbox.path("tmp")).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
+    assert!(of_the_run() > 0, "its own folder");
+    has_the_environment_of_lambda(&sandbox.read("environment"));
+
+    dev.ends_at("KILL");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while folder.exists() || of_the_run() > 0 {
+        assert!(Instant::now() < deadline, "`{}` or another folder stays", folder.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn has_the_environment_of_lambda(text: &str) {
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    assert_eq!((value("UNITS"), value("OF_THE_SHELL")), (Some("of the shell"), None), "{text}");
+    assert_eq!(
+        (value("TZ"), value("HOME"), value("NODE_ENV")),
+        (Some(":UTC"), Some("/home/sbx_user1051"), Some("production"))
+    );
+    // No more than the cloud sets and this machine's network asks for; `_` and the like are the shell's own.
+    let names = text.lines().filter_map(|line| Some(line.split_once('=')?.0));
+    let known =
+        ["HOME", "LANG", "TZ", "NODE_ENV", "PATH", "PWD", "TMPDIR", "UNITS", "LD_LIBRARY_PATH", "_", "SHLVL", "OLDPWD"];
+    let starts = ["AWS_", "LAMBDA_", "MCP_DEPLOY_", "MCP_LOCAL_", "NODE_EXTRA_CA_CERTS", "NODE_USE_", "SSL_CERT_"];
+    let is_known = |name: &&str| {
+        known.contains(name)
+            || starts.iter().any(|start| name.starts_with(start))
+            || name.to_lowercase().ends_with("_proxy")
+    };
+    assert_eq!(names.filter(|name| !is_known(name)).collect::<Vec<_>>(), [""; 0]);
 }

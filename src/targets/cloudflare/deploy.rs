@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
 use crate::deployments::Deployment;
-use crate::process::{self, Cmd, Io, ToolFailed};
+use crate::process::{self, Cmd, Io, Scratch, ToolFailed};
 use crate::targets::data_loss::Loss;
 use crate::targets::deployment::{
     Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
@@ -188,8 +188,7 @@ fn deploy(context: &Context<'_>, _: Progress<'_>) -> Vec<Result<Deployed>> {
 }
 
 fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
-    let scratch =
-        tempfile::Builder::new().prefix("mcp-deploy-").tempdir().context("cannot create a temporary folder")?;
+    let scratch = Scratch::new()?;
     let output = scratch.path().join("output.ndjson");
     let without = if deletes_state(context) { WITHOUT_STATE } else { "" };
     let mark = format!("{VARIABLE}:{}{without}", context.mark);

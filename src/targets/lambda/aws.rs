@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::place::Place;
 use crate::plan;
-use crate::process::{self, Cmd, Io};
+use crate::process::{self, Cmd, Io, Scratch};
 use crate::targets::deployment::{Context, EndUnknown};
 use crate::template;
 use crate::toolchain::ToolId;
@@ -57,12 +57,11 @@ pub fn log_in(context: &Context<'_>, region: &str) -> Result<()> {
 }
 
 /// `aws.py` in a folder of its own, as long as it is needed.
-struct Script(tempfile::TempDir);
+struct Script(Scratch);
 
 impl Script {
     fn new() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("mcp-deploy-").tempdir();
-        let script = Script(folder.context("cannot create a temporary folder")?);
+        let script = Script(Scratch::new()?);
         plan::write_scratch(&script.path(), &template::local("aws.py")?)?;
         Ok(script)
     }

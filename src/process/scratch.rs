@@ -1,0 +1,83 @@
+//! Temporary folders of ours, which go away with us, whatever ends us.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+
+use super::watchdog;
+
+/// Removed with all that is in it when it is dropped, and by the watchdog when it cannot be.
+pub struct Scratch(Option<TempDir>);
+
+impl Scratch {
+    /// In the system's folder for such things.
+    pub fn new() -> anyhow::Result<Self> {
+        Self::below(&std::env::temp_dir()).context("cannot create a temporary folder")
+    }
+
+    pub fn below(parent: &Path) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("mcp-deploy-").tempdir_in(std::path::absolute(parent)?)?;
+        watchdog::remove(folder.path());
+        Ok(Scratch(Some(folder)))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.as_ref().map_or(Path::new(""), TempDir::path)
+    }
+
+    /// Nothing in it can be written from now on, except by root.
+    pub fn make_read_only(path: &Path) -> io::Result<()> {
+        change_modes(path, |mode| mode & !0o222)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let Some(folder) = self.0.take() else { return };
+        let path = folder.path().to_owned();
+        // What cannot be removed now stays in the system's folder for such things.
+        if folder.close().is_err() {
+            let _ = change_modes(&path, |mode| mode | 0o200).and_then(|()| fs::remove_dir_all(&path));
+        }
+        watchdog::is_removed(&path);
+    }
+}
+
+/// Folders first, so that they can be opened when they have become writable, and are complete when they are not.
+fn change_modes(path: &Path, change: fn(u32) -> u32) -> io::Result<()> {
+    let found = fs::symlink_metadata(path)?;
+    if found.is_symlink() {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(change(found.permissions().mode() & 0o7777)))?;
+    if found.is_dir() {
+        for entry in fs::read_dir(path)? {
+            change_modes(&entry?.path(), change)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_can_be_written_until_it_goes() {
+        let scratch = Scratch::new().unwrap();
+        let path = scratch.path().to_owned();
+        let (inner, file) = (path.join("a/b"), path.join("a/b/c.mjs"));
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        Scratch::make_read_only(&path).unwrap();
+        assert_eq!((mode(&path) & 0o222, mode(&inner) & 0o222, mode(&file)), (0, 0, 0o555));
+        drop(scratch);
+        assert!(!path.exists());
+    }
+}
