@@ -2,9 +2,10 @@
 
 use mcp_deploy::process::{Cmd, ToolFailed};
 use mcp_deploy::toolchain::ToolId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clouds::aws::Aws;
+use crate::clouds::aws::models::faults;
 use crate::clouds::{Fault, Hosts, Outage};
 use crate::support::{Client, Project, run, tools, with};
 
@@ -208,4 +209,19 @@ s.create_secret(Name='mcp/weather', SecretString='{"WEATHER_API_KEY":"s3cret-of-
     let told = setting.cloud.api().requests_with("s3cret-of-the-weather-service");
     let actions: Vec<_> = told.iter().map(|request| request.header("x-amz-target").unwrap_or_default()).collect();
     assert_eq!(actions, ["secretsmanager.CreateSecret"]);
+}
+
+/// What every test's requests are compared with, when its stand-in goes: `clouds::aws::models`.
+#[test]
+fn the_models_know_a_wrong_request() {
+    let of = |service: &str, body: &str, target: &str| json!({ "service": service, "method": "POST", "path": "/", "target": target, "body": body });
+    let right = of("sts", "Action=GetCallerIdentity&Version=2011-06-15", "");
+    assert_eq!(faults(tools(), &[right]), [""; 0]);
+    let wrong = [
+        of("sts", "Action=NoSuchAction&Version=2011-06-15", ""),
+        of("sts", "Action=GetCallerIdentity&Version=2011-06-15&Other=1", ""),
+        of("secretsmanager", "{}", "secretsmanager.GetSecretValue"),
+        of("nothing", "", ""),
+    ];
+    assert_eq!(faults(tools(), &wrong).len(), wrong.len());
 }

@@ -1,5 +1,6 @@
 //! What the APIs of all clouds share: every request is recorded, and any of them can be made to fail.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub trait Cloud: Send + Sync + 'static {
 pub struct Api {
     listener: Listener,
     log: Arc<Mutex<Vec<Request>>>,
+    /// So many of them are as if nobody had asked.
+    forgotten: AtomicUsize,
     faults: Arc<Mutex<Vec<Fault>>>,
 }
 
@@ -47,7 +50,7 @@ impl Api {
                 None => cloud.answer(request),
             }
         });
-        Api { listener, log, faults }
+        Api { listener, log, forgotten: AtomicUsize::new(0), faults }
     }
 
     pub fn url(&self) -> String {
@@ -56,21 +59,26 @@ impl Api {
 
     /// Everything asked so far, the oldest first.
     pub fn requests(&self) -> Vec<Request> {
+        lock(&self.log)[self.forgotten.load(Ordering::SeqCst)..].to_vec()
+    }
+
+    /// The forgotten ones, too.
+    pub fn every_request(&self) -> Vec<Request> {
         lock(&self.log).clone()
     }
 
     /// `POST /path` for each request, in order: what a test of a sequence compares.
     pub fn calls(&self) -> Vec<String> {
-        lock(&self.log).iter().map(|request| format!("{} {}", request.method, request.path)).collect()
+        self.requests().iter().map(|request| format!("{} {}", request.method, request.path)).collect()
     }
 
     /// The requests in which the text occurs, wherever: how a test shows that a secret went to one place only.
     pub fn requests_with(&self, text: &str) -> Vec<Request> {
-        lock(&self.log).iter().filter(|request| request.contains(text)).cloned().collect()
+        self.requests().into_iter().filter(|request| request.contains(text)).collect()
     }
 
     pub fn forget_requests(&self) {
-        lock(&self.log).clear();
+        self.forgotten.store(lock(&self.log).len(), Ordering::SeqCst);
     }
 
     /// From now on requests fail as described; several faults are tried in the order in which they were added.

@@ -11,7 +11,7 @@ mod cloudformation;
 mod function;
 mod gateway;
 mod lambda;
-mod models;
+pub mod models;
 mod organizations;
 mod s3;
 mod stack;

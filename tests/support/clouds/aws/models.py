@@ -1,6 +1,6 @@
 """Checks recorded requests against botocore's models of the services: operation, names, types, required members, lengths.
 
-Reads a JSON list of requests from stdin, writes a JSON list of what is wrong with them. Signatures are not checked.
+A line of stdin is a JSON list of requests; for each a line of stdout says what is wrong with them. Signatures are not checked.
 """
 
 import json
@@ -20,15 +20,16 @@ def model(service):
 
 
 def main():
-    requests = json.load(sys.stdin)
-    faults = [f"{name}: {fault}" for request in requests for name, fault in checked(request)]
-    json.dump({"checked": len(requests), "faults": faults}, sys.stdout)
+    for line in sys.stdin:
+        requests = json.loads(line)
+        faults = [f"{name}: {fault}" for request in requests for name, fault in checked(request)]
+        print(json.dumps({"checked": len(requests), "faults": faults}), flush=True)
 
 
 def checked(request):
-    service = model(request["service"])
-    protocol = service.metadata["protocol"]
     try:
+        service = model(request["service"])
+        protocol = service.metadata["protocol"]
         if protocol == "query":
             form = dict(parse_qsl(request["body"], keep_blank_values=True))
             operation = service.operation_model(form.pop("Action"))

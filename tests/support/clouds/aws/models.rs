@@ -1,30 +1,52 @@
 //! Every request is one that AWS's own models know: the stand-in takes more than AWS does.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::time::Duration;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
 
-use mcp_deploy::process::{self, Cmd, Io};
-use mcp_deploy::toolchain::ToolId;
+use mcp_deploy::toolchain::{ToolId, Toolchain};
 use serde_json::{Value, json};
 
 use super::Aws;
 use super::auth::Caller;
 use crate::clouds::Request;
+use crate::clouds::http::lock;
 
-impl Aws {
-    /// Compares all requests so far with botocore's models, which `sam` brings.
-    #[track_caller]
-    pub fn check_requests(&self) {
-        let requests: Vec<Value> = self.requests().iter().filter_map(described).collect();
-        assert!(requests.len() > 5, "the tools called AWS");
-        let sam = &self.shared.tools.found(ToolId::Sam).expect("sam").path;
-        let sam = std::fs::canonicalize(sam).expect("sam");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/clouds/aws/models.py");
-        let check = Cmd::new(sam.with_file_name("python")).arg("-I").arg(script).stdin(json!(requests).to_string());
-        let checked = process::run(&check, Io::Answer, Some(Duration::from_secs(120))).expect("the models");
-        let answer: Value = serde_json::from_str(&checked.stdout).expect("JSON");
-        assert_eq!(answer, json!({ "checked": requests.len(), "faults": [] }));
+impl Drop for Aws {
+    /// Compares all that was asked with botocore's models, which `sam` brings.
+    fn drop(&mut self) {
+        // A test that failed has said enough.
+        if !std::thread::panicking() {
+            let requests: Vec<Value> = self.api.every_request().iter().filter_map(described).collect();
+            let faults = faults(&self.shared.tools, &requests);
+            assert!(faults.is_empty(), "AWS would not understand: {faults:#?}");
+        }
     }
+}
+
+/// What is wrong with requests. One process for all tests has read the models; it ends when its input does, and that is with them.
+pub fn faults(tools: &Toolchain, requests: &[Value]) -> Vec<String> {
+    static CHECKER: OnceLock<Mutex<(ChildStdin, BufReader<ChildStdout>)>> = OnceLock::new();
+    if requests.is_empty() {
+        return Vec::new();
+    }
+    let start = || {
+        let sam = std::fs::canonicalize(&tools.found(ToolId::Sam).expect("sam").path).expect("sam");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/clouds/aws/models.py");
+        let mut python = Command::new(sam.with_file_name("python"));
+        python.arg("-I").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = python.spawn().expect("the Python of sam");
+        Mutex::new((child.stdin.take().expect("a pipe"), BufReader::new(child.stdout.take().expect("a pipe"))))
+    };
+    let mut checker = lock(CHECKER.get_or_init(start));
+    let (input, output) = &mut *checker;
+    writeln!(input, "{}", json!(requests)).and_then(|()| input.flush()).expect("it reads");
+    let mut line = String::new();
+    output.read_line(&mut line).expect("it answers");
+    let mut answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("the models: {error}: {line}"));
+    assert_eq!(answer["checked"], requests.len());
+    serde_json::from_value(answer["faults"].take()).expect("a list of faults")
 }
 
 fn described(request: &Request) -> Option<Value> {
