@@ -310,17 +310,7 @@ fn live_summary(
         for release in releases.iter().filter(|release| release.deployment.target == target.name) {
             let mark = if release.report.ok() { Mark::Good } else { Mark::Bad };
             let (place, url) = (release.deployment.place(), &release.deployment.url);
-            let back = match (&release.rolled_back_to, &release.rollback_error) {
-                (Some(version), _) => format!("; rolled back to {version}"),
-                (None, Some(_)) => "; not rolled back, the broken version is live".to_owned(),
-                (None, None) if release.report.ok() => String::new(),
-                (None, None) if release.has_earlier => {
-                    format!("; live, but broken: `mcp-deploy rollback --target {}` goes back", target.name)
-                }
-                (None, None) => {
-                    "; live, but broken: the record has nothing to go back to, so mend it and ship again".to_owned()
-                }
-            };
+            let back = outcome(release);
             ui::mark(mark, format_args!("{place:<24} {url} {}{back}", local::counted(&release.report)));
         }
         let refused = runs.iter().find(|run| run.target == target.name && !run.report.ok());
@@ -339,6 +329,21 @@ fn live_summary(
         Some(true) => ui::mark(Mark::Good, "all of them list the same tools"),
         Some(false) => ui::mark(Mark::Bad, "they do not list the same tools"),
         None => {}
+    }
+}
+
+/// What became of a release, and the way on when it is broken.
+fn outcome(release: &Release) -> String {
+    match (&release.rolled_back_to, &release.rollback_error) {
+        (Some(version), _) => format!("; rolled back to {version}"),
+        (None, Some(_)) => "; not rolled back, the broken version is live".to_owned(),
+        (None, None) if release.report.ok() => String::new(),
+        (None, None) if release.has_earlier => {
+            format!("; live, but broken: `mcp-deploy rollback --target {}` goes back", release.deployment.target)
+        }
+        (None, None) => {
+            "; live, but broken: the record has nothing to go back to, so mend it and ship again".to_owned()
+        }
     }
 }
 
@@ -453,5 +458,22 @@ mod tests {
             let releases: Vec<_> = tools.iter().map(|tools| release(*tools)).collect();
             assert_eq!(parity(&releases), expected, "{tools:?}");
         }
+    }
+
+    #[test]
+    fn a_broken_release_goes_back_where_there_is_something_to_go_back_to() {
+        let broken = |has_earlier| {
+            let mut release = release(Some("a"));
+            release.report.counts.failed = 1;
+            Release { has_earlier, ..release }
+        };
+        assert_eq!(outcome(&release(Some("a"))), "");
+        assert!(outcome(&broken(true)).contains("`mcp-deploy rollback --target lambda` goes back"));
+        let first = outcome(&broken(false));
+        assert!(first.contains("nothing to go back to") && !first.contains("mcp-deploy rollback"), "{first}");
+        let failed = Release { rollback_error: Some("no".into()), ..broken(true) };
+        assert_eq!(outcome(&failed), "; not rolled back, the broken version is live");
+        let back = Release { rolled_back_to: Some("7".into()), ..broken(true) };
+        assert_eq!(outcome(&back), "; rolled back to 7");
     }
 }

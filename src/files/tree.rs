@@ -18,20 +18,27 @@ const MOST: usize = 20_000;
 /// Visits the files at and below some names of a project. Folders behind links count too, as long as they are the project's own;
 /// each is visited once, so that links in a circle end. False: there are too many, or the user interrupted.
 pub fn walk(root: &Path, starts: &[&str], skipped: &[&str], visit: &mut Visit<'_>) -> bool {
-    walk_at_most(MOST, root, starts, skipped, visit)
+    walk_until(&mut |count| count > MOST || process::interrupted(), root, starts, skipped, visit)
 }
 
 /// Gets the folder, the file's name in it without links, and what it is.
 type Visit<'v> = dyn FnMut(&Folder, &str, &Metadata) + 'v;
 
-fn walk_at_most(most: usize, root: &Path, starts: &[&str], skipped: &[&str], visit: &mut Visit<'_>) -> bool {
+/// `is_over` is asked before each name, with their number.
+fn walk_until(
+    is_over: &mut dyn FnMut(usize) -> bool,
+    root: &Path,
+    starts: &[&str],
+    skipped: &[&str],
+    visit: &mut Visit<'_>,
+) -> bool {
     // What vanishes while we look has no files.
     let Ok(folder) = Folder::open(root) else { return true };
     let mut left: Vec<String> = starts.iter().rev().map(|name| (*name).to_owned()).collect();
     let (mut count, mut seen) = (0, BTreeSet::new());
     while let Some(name) = left.pop() {
         count += 1;
-        if count > most || process::interrupted() {
+        if is_over(count) {
             return false;
         }
         let Ok(Some(found)) = folder.metadata(&name) else { continue };
@@ -177,6 +184,21 @@ mod tests {
         found.sort();
         let expected = ["lib/d.ts", "lib/d.ts", "src/a.ts", "src/deep/b.ts", "src/git", "src/out", "src/packages"];
         assert_eq!(found, expected);
-        assert!(!walk_at_most(5, root, &["src"], &[], &mut |_, _, _| {}));
+    }
+
+    /// Be it that there are too many, or that the user interrupts.
+    #[test]
+    fn a_walk_that_is_to_end_visits_nothing_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        (0..9).for_each(|n| fs::write(root.join(n.to_string()), "").unwrap());
+        let (mut asked, mut visited) = (0, 0);
+        let mut is_over = |count| {
+            asked = count;
+            count > 5
+        };
+        // The folder itself is the first.
+        assert!(!walk_until(&mut is_over, root, &["."], &[], &mut |_, _, _| visited += 1));
+        assert_eq!((asked, visited), (6, 4));
     }
 }

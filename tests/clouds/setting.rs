@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mcp_deploy::toolchain::ToolId;
+use rexpect::session::{PtySession, spawn_command};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
@@ -138,6 +139,15 @@ impl Setting {
         Running { child, line: line.to_owned(), started: Instant::now(), pipes: Some(pipes) }
     }
 
+    /// On a terminal, where a person answers.
+    pub fn terminal(&self, line: &str) -> PtySession {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-deploy"));
+        command.args(line.split(' ')).current_dir(self.project.root()).envs(self.environment());
+        command.stdin(Stdio::inherit()).env("TERM", "xterm-256color");
+        let limit = u64::try_from(LIMIT.as_millis()).expect("minutes");
+        spawn_command(command, Some(limit)).expect("mcp-deploy starts")
+    }
+
     fn environment(&self) -> BTreeMap<&'static str, String> {
         let home = self.project.home();
         let cache = std::env::var("MCP_DEPLOY_CACHE").ok();
@@ -216,6 +226,26 @@ impl Setting {
         let line = |process: PathBuf| std::fs::read(process.join("cmdline")).ok();
         here.filter_map(line).map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
     }
+}
+
+/// Waits for the question, then types.
+#[track_caller]
+pub fn answer(terminal: &mut PtySession, question: &str, keys: &str) {
+    terminal.exp_string(question).unwrap_or_else(|error| panic!("no `{question}`: {error}"));
+    // The question is on the screen a moment before the terminal is switched to single keys.
+    std::thread::sleep(Duration::from_millis(50));
+    terminal.send(keys).and_then(|_| terminal.flush()).expect("it listens");
+}
+
+/// What is said until it ends, with this exit code.
+#[track_caller]
+pub fn ends(mut terminal: PtySession, code: i32) -> String {
+    let said = terminal.exp_eof().expect("it ends");
+    match terminal.process_mut().wait() {
+        Ok(rexpect::process::WaitStatus::Exited(_, found)) => assert_eq!(found, code, "{said}"),
+        other => panic!("{other:?}: {said}"),
+    }
+    said
 }
 
 /// Where this machine has its npm packages from.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::setting::{CLOUDFLARE_URL as URL, Setting};
+use crate::setting::{CLOUDFLARE_URL as URL, Setting, answer, ends};
 use crate::support::wait_until;
 
 #[test]
@@ -26,12 +26,27 @@ fn cloudflare_there_and_back() {
     assert_eq!(mark, Some(setting.mark()));
     setting.cloudflare.take_mark("weather");
     setting.run("ship --target cloudflare").ended(1).said("has no mark that says so").said("add `--yes`");
+    let mut terminal = setting.terminal("ship --target cloudflare");
+    answer(&mut terminal, "without a mark. Mark as this project's?", "n");
+    let said = ends(terminal, 1);
+    assert!(said.contains("not confirmed; nothing was changed"), "{said}");
+    assert_eq!(setting.cloudflare.variable("weather", "MCP_DEPLOY_PROJECT"), None);
     assert_eq!(setting.ok("ship --target cloudflare --yes").stdout, format!("{URL}\n"));
     assert_eq!(setting.cloudflare.variable("weather", "MCP_DEPLOY_PROJECT"), mark);
     assert_eq!(setting.client.temperature(URL), first);
 
+    // Somebody else goes back to an older version while this one is built: `--yes` is about what was known before.
     setting.project.make_warmer(100);
-    setting.ok("ship --target cloudflare");
+    let (built, versions) = (setting.file(".wrangler/dist/cloudflare.js"), setting.cloudflare.versions("weather"));
+    std::fs::remove_file(&built).expect("what was built before");
+    let running = setting.start("ship --target cloudflare --yes", "");
+    wait_until("it is built", || built.exists());
+    setting.cloudflare.serve("weather", &versions[0]);
+    let overtaken = running.end();
+    overtaken.ended(1).said("somebody else deployed, or rolled back while this was built; nothing was deployed");
+    assert_eq!(setting.cloudflare.versions("weather"), versions);
+    setting.cloudflare.serve("weather", &versions[1]);
+    setting.ok("ship --target cloudflare --prebuilt");
     assert_eq!(setting.client.temperature(URL), first + 100);
     assert_eq!(setting.cloudflare.versions("weather").len(), 3);
     assert_eq!(setting.states("cloudflare"), ["verified", "verified", "verified"]);

@@ -1,6 +1,6 @@
 //! What somebody else made under the same name is left exactly as it is; what we make carries our mark.
 
-use crate::setting::{CLOUDFLARE_URL, Setting, VERCEL_URL};
+use crate::setting::{CLOUDFLARE_URL, Setting, VERCEL_URL, answer, ends};
 
 /// Everything of the clouds that a test compares.
 fn snapshot(setting: &Setting) -> String {
@@ -71,9 +71,14 @@ fn what_is_somebody_elses_stays_byte_for_byte() {
                 std::fs::copy(setting.file(file), clone.join(file)).expect("a copy");
             }
             scope.spawn(move || {
-                for line in
-                    ["destroy --yes", "rollback --yes", "logs", "secrets push", "secrets remove WEATHER_API_KEY"]
-                {
+                for line in [
+                    "destroy --yes",
+                    "rollback --yes",
+                    "logs",
+                    "secrets list",
+                    "secrets push",
+                    "secrets remove WEATHER_API_KEY",
+                ] {
                     let run = setting.run(&format!("-C {} {line} --target {target}", clone.display()));
                     run.ended(1).said("is not this project's").said("nothing was touched");
                 }
@@ -92,6 +97,13 @@ fn a_project_is_taken_over_by_its_name() {
     setting.vercel.make_project("weather");
     // Nothing leads to it here.
     setting.vercel.take_domains("weather");
+    // Its name is typed, or it stays as it is.
+    let before = setting.vercel.snapshot("weather");
+    let mut terminal = setting.terminal("ship --target vercel --adopt");
+    answer(&mut terminal, "Type `weather` to take it over", "billing\r");
+    let said = ends(terminal, 1);
+    assert!(said.contains("`billing` is not `weather`; nothing was changed"), "{said}");
+    assert_eq!(setting.vercel.snapshot("weather"), before);
     let taken = setting.ok("ship --target vercel --adopt weather");
     taken.said("taking over the project `weather` at Vercel").said("its repository is acme/shop at github");
     let mark = setting.mark();
@@ -152,8 +164,8 @@ fn a_table_is_deleted_when_told_so_alone() {
     assert_eq!(setting.aws.tag(region, "weather", MARK), Some(setting.mark()));
 }
 
-const MARK: &str = "mcp-deploy:project";
-const VARIABLE: &str = "MCP_DEPLOY_PROJECT";
+pub const MARK: &str = "mcp-deploy:project";
+pub const VARIABLE: &str = "MCP_DEPLOY_PROJECT";
 
 impl Setting {
     /// What everything of the project's production carries.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::setting::Setting;
+use crate::ship_foreign::MARK;
 
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 const CHANGED: &str = "regions = [\"us-east-1\"]\n";
@@ -58,6 +59,13 @@ fn one_stack_set_of_two_regions() {
     assert!(!template.contains("AWS::StackName") && !template.contains("MCP_SECRET_VERSION\":\"unknown"), "{template}");
     assert_eq!(setting.record()["deployments"][0]["stack_set"]["home"], "eu-west-1");
     let own = |region: &str| setting.member_version(crate::clouds::aws::ACCOUNT, region);
+    // The set and its stacks say whose they are.
+    assert_eq!(setting.aws.stack_set_tag("eu-west-1", "weather", MARK), Some(setting.mark()));
+    let members = setting.aws.members("eu-west-1", "weather");
+    assert_eq!(members.len(), 2);
+    for (_, region, stack) in members {
+        assert_eq!(setting.aws.tag(&region, &stack, MARK), Some(setting.mark()), "{region}");
+    }
 
     // The same again is no new version.
     setting.ok("ship --target lambda");

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::clouds::vercel::TEAM;
 use crate::setting::{CLOUDFLARE_URL, Setting, VERCEL_URL};
+use crate::ship_foreign::{MARK, VARIABLE};
 
 impl Setting {
     /// What the tool says of the setting `GREETING`.
@@ -40,7 +41,22 @@ fn a_stage_is_a_deployment_of_its_own() {
     let named: serde_json::Value = serde_json::from_str(&named).expect("JSON");
     setting.variables.insert("VERCEL_ORG_ID", TEAM.into());
     setting.variables.insert("VERCEL_PROJECT_ID", named["projectId"].as_str().expect("an id").into());
-    let shipped = setting.ok("ship --target all --stage staging");
+    // What somebody else made under the stage's names is taken over, by name.
+    setting.aws.make_stack("us-east-1", "weather-staging");
+    setting.aws.empty_stack("us-east-1", "weather-staging");
+    setting.cloudflare.make_worker("weather-staging");
+    setting.cloudflare.take_databases("weather-staging");
+    let shipped = setting.ok("ship --target all --stage staging --adopt weather-staging");
+    shipped
+        .said_once("taking over the stack `weather-staging` in us-east-1: it has no mark of mcp-deploy; its tags are team=billing")
+        .said_once("taking over the Worker `weather-staging`: it has no mark of mcp-deploy");
+    let mark = setting.mark().replace("/production/", "/staging/");
+    let marks = [
+        setting.aws.tag("us-east-1", "weather-staging", MARK),
+        setting.cloudflare.variable("weather-staging", VARIABLE),
+        setting.vercel.secret("weather-staging", VARIABLE),
+    ];
+    marks.iter().for_each(|found| assert!(found.as_ref().is_some_and(|found| found.starts_with(&mark)), "{marks:?}"));
     let lambda = setting.aws.output("us-east-1", "weather-staging", "McpEndpoint").expect("a stack of its own");
     let staging = [
         lambda.as_str(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::setting::{CLOUDFLARE_URL as URL, Setting};
+use crate::setting::{CLOUDFLARE_URL as URL, Setting, answer, ends};
 
 const STATE: &str = "\n[tools.get_weather]\nstate = \"shared\"\n";
 
@@ -52,6 +52,11 @@ fn what_tools_have_stored_is_deleted_when_told_so_alone() {
         .ended(1)
         .said_once("data would be lost: what tools with `state` have stored at Cloudflare (the class `ToolState`)")
         .said("add `--allow-data-loss ToolState`; `--yes` does not confirm it");
+    assert_eq!(setting.cloudflare.versions("weather"), versions, "nothing was deployed");
+    let mut terminal = setting.terminal("ship --target cloudflare");
+    answer(&mut terminal, "Type `ToolState` to delete it with all its data", "toolstate\r");
+    let said = ends(terminal, 1);
+    assert!(said.contains("`toolstate` is not `ToolState`; nothing was changed"), "{said}");
     assert_eq!(setting.cloudflare.versions("weather"), versions, "nothing was deployed");
     setting.ok("ship --target cloudflare --allow-data-loss ToolState");
     assert_eq!(

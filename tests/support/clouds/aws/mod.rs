@@ -192,6 +192,14 @@ impl Aws {
         lock(&self.shared.state).region(region).stacks.insert(name.to_owned(), stack);
     }
 
+    /// A stack has nothing in it.
+    pub fn empty_stack(&self, region: &str, name: &str) {
+        if let Some(stack) = lock(&self.shared.state).region(region).stacks.get_mut(name) {
+            stack.template = serde_json::json!({ "Resources": {} });
+            stack.resources.clear();
+        }
+    }
+
     pub fn put_tag(&self, region: &str, name: &str, key: &str, value: &str) {
         if let Some(stack) = lock(&self.shared.state).region(region).stacks.get_mut(name) {
             stack.tags.retain(|(known, _)| known != key);
@@ -250,6 +258,12 @@ impl Aws {
         let mut state = lock(&self.shared.state);
         let stack = state.region(region).stacks.get(stack)?;
         stack.tags.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
+    }
+
+    pub fn stack_set_tag(&self, region: &str, set: &str, key: &str) -> Option<String> {
+        let mut state = lock(&self.shared.state);
+        let set = state.region(region).stack_sets.get(set)?;
+        set.tags.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
     }
 
     pub fn secret_tag(&self, region: &str, secret: &str, key: &str) -> Option<String> {

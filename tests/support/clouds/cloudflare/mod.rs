@@ -142,6 +142,24 @@ impl Cloudflare {
         state.workers.insert(name.to_owned(), worker);
     }
 
+    /// It has no database.
+    pub fn take_databases(&self, worker: &str) {
+        let mut state = lock(&self.shared.state);
+        for version in state.workers.get_mut(worker).map(|worker| &mut worker.versions).into_iter().flatten() {
+            version.bindings.retain(|binding| binding["type"] != "d1");
+        }
+    }
+
+    /// Somebody else has an older version served.
+    pub fn serve(&self, worker: &str, version: &str) {
+        let url = format!("{}/client/v4/accounts/{ACCOUNT}/workers/scripts/{worker}/deployments", self.api.url());
+        let body = serde_json::json!({
+            "strategy": "percentage", "versions": [{ "version_id": version, "percentage": 100 }],
+        });
+        let request = ureq::post(url).header("authorization", format!("Bearer {TOKEN}"));
+        request.header("content-type", "application/json").send(body.to_string()).expect("it is served");
+    }
+
     /// As 0.1.0 left it.
     pub fn take_mark(&self, worker: &str) {
         let mut state = lock(&self.shared.state);
