@@ -58,7 +58,9 @@ fn what_tools_have_stored_is_deleted_when_told_so_alone() {
     let said = ends(terminal, 1);
     assert!(said.contains("`toolstate` is not `ToolState`; nothing was changed"), "{said}");
     assert_eq!(setting.cloudflare.versions("weather"), versions, "nothing was deployed");
-    setting.ok("ship --target cloudflare --allow-data-loss ToolState");
+    let mut terminal = setting.terminal("ship --target cloudflare");
+    answer(&mut terminal, "Type `ToolState` to delete it with all its data", "ToolState\r");
+    ends(terminal, 0);
     assert_eq!(
         setting.cloudflare.exports("weather"),
         json!({ "ToolState": { "type": "durable-object", "state": "deleted" } })

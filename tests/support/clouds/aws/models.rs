@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 use mcp_deploy::toolchain::{ToolId, Toolchain};
@@ -27,7 +27,7 @@ impl Drop for Aws {
 
 /// What is wrong with requests. One process for all tests has read the models; it ends when its input does, and that is with them.
 pub fn faults(tools: &Toolchain, requests: &[Value]) -> Vec<String> {
-    static CHECKER: OnceLock<Mutex<(ChildStdin, BufReader<ChildStdout>)>> = OnceLock::new();
+    static CHECKER: OnceLock<Mutex<(Child, ChildStdin, BufReader<ChildStdout>)>> = OnceLock::new();
     if requests.is_empty() {
         return Vec::new();
     }
@@ -37,10 +37,11 @@ pub fn faults(tools: &Toolchain, requests: &[Value]) -> Vec<String> {
         let mut python = Command::new(sam.with_file_name("python"));
         python.arg("-I").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = python.spawn().expect("the Python of sam");
-        Mutex::new((child.stdin.take().expect("a pipe"), BufReader::new(child.stdout.take().expect("a pipe"))))
+        let (input, output) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
+        Mutex::new((child, input, BufReader::new(output)))
     };
     let mut checker = lock(CHECKER.get_or_init(start));
-    let (input, output) = &mut *checker;
+    let (_, input, output) = &mut *checker;
     writeln!(input, "{}", json!(requests)).and_then(|()| input.flush()).expect("it reads");
     let mut line = String::new();
     output.read_line(&mut line).expect("it answers");
