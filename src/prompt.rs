@@ -106,20 +106,15 @@ pub fn choice(mode: Mode, flag: &str, question: &str, choices: &[String], defaul
     }
 }
 
-/// At least one of `choices`, by index; all are the default.
-pub fn several(mode: Mode, flag: &str, question: &str, choices: &[String]) -> Result<Vec<usize>> {
+/// At least one of `choices`, by index; those that are `marked` are the default.
+pub fn several(mode: Mode, flag: &str, question: &str, choices: &[String], marked: &[bool]) -> Result<Vec<usize>> {
     match mode {
-        Mode::Defaults => Ok((0..choices.len()).collect()),
+        Mode::Defaults => Ok((0..choices.len()).filter(|at| marked[*at]).collect()),
         Mode::Refuse => Err(missing(flag)),
         Mode::Ask => loop {
             let theme = ColorfulTheme::default();
-            let select = || {
-                MultiSelect::with_theme(&theme)
-                    .with_prompt(question)
-                    .items(choices)
-                    .defaults(&vec![true; choices.len()])
-                    .interact()
-            };
+            let select =
+                || MultiSelect::with_theme(&theme).with_prompt(question).items(choices).defaults(marked).interact();
             let chosen = guarded(select)?;
             if !chosen.is_empty() {
                 return Ok(chosen);

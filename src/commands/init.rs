@@ -67,6 +67,14 @@ pub fn plan(root: &Path, birth: &Birth, example: Example) -> Result<Plan> {
             faults.iter().map(|fault| fault.to_string()).collect::<Vec<_>>().join("; ")
         );
     };
+    if let Some(target) = birth.forgotten(&manifest.targets) {
+        bail!(
+            "the example `{}` has no `[targets.{}]`: the project could not be deployed to {}\nhint: choose another `--example`",
+            example.name(),
+            target.name,
+            target.title
+        );
+    }
     let mut files = template::new_project(&manifest, example.packages())?;
     files.0.extend(template::birth(&manifest)?.0);
     // An example's handlers take the place of the starters.
@@ -113,7 +121,8 @@ fn empty(text: &str) -> Option<String> {
 
 fn ask_targets(mode: Mode) -> Result<Vec<&'static Target>> {
     let titles: Vec<String> = targets::ALL.iter().map(|target| target.title.to_owned()).collect();
-    let picked = prompt::several(mode, "--target", "For which clouds?", &titles)?;
+    let marked: Vec<bool> = targets::ALL.iter().map(|target| target.unasked).collect();
+    let picked = prompt::several(mode, "--target", "For which clouds?", &titles, &marked)?;
     Ok(picked.into_iter().filter_map(|index| targets::ALL.get(index)).collect())
 }
 
@@ -151,4 +160,40 @@ fn next_steps(root: &Path) {
     }
     ui::say("  mcp-deploy add-tool NAME                   another tool, typed");
     ui::say("  mcp-deploy ship --target all --local       build for every cloud, run and verify it here");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(example: Example, targets: &[&'static Target]) -> Vec<&'static str> {
+        let birth = Birth::new("w".into(), "d".into(), targets);
+        plan(Path::new("w"), &birth, example).unwrap_or_else(|error| panic!("{}: {error:#}", example.name()));
+        let (text, _) = template::example(&example.name(), example.parts(), &birth).unwrap();
+        let manifest = manifest::parse(&text, &|_| Err(String::new())).0.unwrap();
+        targets::chosen(&manifest.targets).map(|target| target.name).collect()
+    }
+
+    /// One that an example forgot would be a project without any cloud, at exit code 0.
+    #[test]
+    fn every_example_names_the_clouds_that_it_is_asked_for() {
+        let every: Vec<&'static Target> = targets::ALL.iter().collect();
+        for example in Example::value_variants() {
+            let names: Vec<&str> = every.iter().map(|target| target.name).collect();
+            assert_eq!(named(*example, &every), names, "{}", example.name());
+            for target in &every {
+                assert_eq!(named(*example, &[target]), [target.name], "{}", example.name());
+            }
+        }
+        assert!(every.iter().any(|target| target.unasked), "`init --yes` takes one at least");
+    }
+
+    #[test]
+    fn a_forgotten_cloud_is_noticed() {
+        let birth = Birth::new("w".into(), "d".into(), &[&targets::ALL[1]]);
+        assert_eq!(
+            birth.forgotten(&manifest::Targets::default()).map(|target| target.name),
+            Some(targets::ALL[1].name)
+        );
+    }
 }

@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use super::sections::ANNOTATIONS;
 use super::settings::LEVELS;
-use crate::targets;
+use super::targets;
 
 pub fn json_schema() -> Value {
     let duration = json!({ "type": "string", "pattern": "^[0-9]+ ?(ms|s|m|h)$", "description": "A number and a unit: 500ms, 25s, 2m, 1h." });
-    let text = |description: &str| json!({ "type": "string", "description": description });
     let icons = json!({
         "type": "array",
         "description": "Pictures for clients that show them.",
@@ -40,49 +39,7 @@ pub fn json_schema() -> Value {
         merge(&mut all, more);
         json!({ "type": "object", "additionalProperties": closed(all, required) })
     };
-    let overrides = |file: &str| json!({ "type": "object", "description": format!("Merged into {file}: tables are merged, everything else replaces.") });
-    let target = |name: &str| match name {
-        "lambda" => closed(
-            json!({
-                "regions": { "type": "array", "items": { "type": "string" }, "description": "AWS regions; us-east-1 when none is named." },
-                "memory": { "type": "integer", "minimum": 128, "maximum": 10240, "description": "Megabytes; 1024 when not named." },
-                "architecture": { "enum": ["arm64", "x86_64"] },
-                "provisioned_concurrency": { "type": "integer", "minimum": 1, "description": "Environments kept warm." },
-                "reserved_concurrency": { "type": "integer", "minimum": 1, "description": "The most that run at once." },
-                "log_retention_days": { "type": "integer", "description": "30 when not named." },
-                "tracing": { "type": "boolean", "description": "X-Ray." },
-                "policies": { "type": "array", "items": { "type": ["string", "object"] }, "description": "SAM policy templates by name." },
-                "vpc": closed(json!({ "subnets": { "type": "array", "items": { "type": "string" } }, "security_groups": { "type": "array", "items": { "type": "string" } } }), &["subnets", "security_groups"]),
-                "front": { "enum": ["function-url", "api-gateway"], "description": "What clients reach; function-url when not named." },
-                "throttle": closed(json!({ "rate": { "type": "integer", "minimum": 1, "description": "Requests a second, of all callers together." }, "burst": { "type": "integer", "minimum": 1 } }), &["rate", "burst"]),
-                "waf_rate_limit": { "type": "integer", "minimum": 10, "description": "Requests of one address in five minutes; only with api-gateway." },
-                "domain": text("A custom domain, such as mcp.example.com; only with api-gateway."),
-                "hosted_zone": text("The ID of the domain's zone in Route 53; records and certificates are made in it."),
-                "certificates": { "type": "array", "items": { "type": "string" }, "description": "ARNs of certificates of the domain, one for each region." },
-                "stack_set": closed(
-                    json!({
-                        "code_bucket": text("The code goes to buckets of this name, `-` and the region."),
-                        "accounts": { "type": "array", "items": { "type": "string", "pattern": "^[0-9]{12}$" }, "description": "AWS accounts to deploy to; the one that ships when none is named." },
-                        "organizational_units": { "type": "array", "items": { "type": "string", "pattern": "^(ou|r)-" }, "description": "Deploy to every account of these units instead." },
-                        "role": text("The role that ship assumes in each account."),
-                        "delegated_admin": { "type": "boolean", "description": "The account that ships is a delegated administrator of the organization." },
-                    }),
-                    &["code_bucket"],
-                ),
-                "overrides": overrides("template.yaml"),
-            }),
-            &[],
-        ),
-        "vercel" => closed(
-            json!({ "regions": { "type": "array", "items": { "type": "string" }, "description": "Vercel regions, such as iad1." }, "max_duration": { "type": "integer", "minimum": 1, "maximum": 800, "description": "Seconds." }, "memory": { "type": "integer", "description": "Megabytes." }, "overrides": overrides("vercel.json") }),
-            &[],
-        ),
-        _ => closed(
-            json!({ "domains": { "type": "array", "items": { "type": "string" }, "description": "Custom domains in zones of your account." }, "smart_placement": { "type": "boolean" }, "placement": { "type": "string", "pattern": "^(aws|gcp|azure):[a-z0-9-]+$", "description": "A region of another cloud to run near to, such as aws:us-east-1." }, "observability": { "type": "boolean" }, "websocket": { "type": "boolean", "description": "MCP over WebSockets too (subprotocol mcp); false after it was true: the sessions' class is deleted." }, "state": { "const": "deleted", "description": "No tool has `state` any more, and what was stored is deleted with the next deployment." }, "overrides": overrides("wrangler.jsonc") }),
-            &[],
-        ),
-    };
-    let targets = targets::ALL.iter().map(|row| (row.name.to_owned(), target(row.name)));
+    let targets = targets::ALL.iter().map(|target| (target.name.to_owned(), target.json_schema()));
     let targets = Value::Object(targets.collect());
     let mut schema = closed(
         json!({
@@ -140,8 +97,13 @@ pub fn json_schema() -> Value {
     schema
 }
 
+/// A string, and what it says.
+pub(super) fn text(description: &str) -> Value {
+    json!({ "type": "string", "description": description })
+}
+
 /// An object that has these properties and no others.
-fn closed(properties: Value, required: &[&str]) -> Value {
+pub(super) fn closed(properties: Value, required: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::reader::Fields;
 use super::sections::span_at_root;
+use super::targets::{self, Facts};
 use super::{Limits, Manifest};
-use crate::targets::{self, Target};
 
 /// The shortest that anything on the way between a server and its client is known to wait for a next byte.
 const SHORTEST_IDLE: Duration = Duration::from_secs(30);
@@ -56,11 +56,9 @@ pub fn platforms(root: &Fields<'_, '_>, manifest: &Manifest) {
         timeouts(root, manifest, target);
         sizes(root, manifest, target);
     }
-    function_durations(root, manifest);
-    function_memory(root, manifest);
 }
 
-fn timeouts(root: &Fields<'_, '_>, manifest: &Manifest, target: &Target) {
+fn timeouts(root: &Fields<'_, '_>, manifest: &Manifest, target: &Facts) {
     let Some(allowed) = target.limits.timeout else { return };
     let complain = |pointer: &str, what: &str| {
         let message = format!("{what} is longer than the {} s that {} allows", allowed.as_secs(), target.title);
@@ -75,7 +73,7 @@ fn timeouts(root: &Fields<'_, '_>, manifest: &Manifest, target: &Target) {
     }
 }
 
-fn sizes(root: &Fields<'_, '_>, manifest: &Manifest, target: &Target) {
+fn sizes(root: &Fields<'_, '_>, manifest: &Manifest, target: &Facts) {
     let (limits, allowed) = (&manifest.limits, &target.limits);
     let rows = [
         ("max_body", limits.max_body, allowed.body, "accepts"),
@@ -87,28 +85,5 @@ fn sizes(root: &Fields<'_, '_>, manifest: &Manifest, target: &Target) {
             let hint = format!("lower it, or take `[targets.{}]` out", target.name);
             root.reader().error(span_at_root(root, &format!("/limits/{key}")), message, Some(hint));
         }
-    }
-}
-
-/// Measured on Node.js: a result exists up to ten times while it is made, checked and sent, beside what the server itself takes.
-fn function_memory(root: &Fields<'_, '_>, manifest: &Manifest) {
-    let Some(memory) = manifest.targets.lambda.as_ref().map(|lambda| lambda.memory) else { return };
-    let needed = 100 + manifest.limits.max_result.saturating_mul(10).div_ceil(1_000_000);
-    if memory < needed {
-        let message =
-            format!("a result of `limits.max_result` takes some {needed} MB to send, but `memory` is {memory} MB");
-        let hint = "lower `max_result`, or raise `memory` in `[targets.lambda]`".to_owned();
-        root.reader().error(span_at_root(root, "/limits/max_result"), message, Some(hint));
-    }
-}
-
-/// A function that ends before its longest tool may would be an outage of that tool.
-fn function_durations(root: &Fields<'_, '_>, manifest: &Manifest) {
-    let Some(duration) = manifest.targets.vercel.as_ref().and_then(|vercel| vercel.max_duration) else { return };
-    let longest = manifest.longest_timeout().as_secs_f64().ceil() as u64;
-    if duration < longest {
-        let message = format!("`max_duration` is {duration} s, but a handler may take {longest} s");
-        let hint = format!("write at least {longest}, or shorten the timeouts");
-        root.reader().error(span_at_root(root, "/targets/vercel/max_duration"), message, Some(hint));
     }
 }

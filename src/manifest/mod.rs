@@ -17,13 +17,13 @@ pub mod uri_template;
 pub use json_schema::json_schema;
 pub use load::{Loaded, load, parse, read_schema};
 pub use reader::nearest;
+pub use targets::Targets;
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::fault::Position;
-use targets::lambda::Lambda;
 
 /// The manifest's file name, at the root of every project.
 pub const FILE: &str = "mcp.toml";
@@ -240,71 +240,6 @@ impl Secret {
 
     pub fn concerns(&self, target: &str) -> bool {
         self.only.is_none_or(|only| only == target)
-    }
-}
-
-/// `[targets.*]`: the clouds the manifest names.
-#[derive(Debug, Clone, Default)]
-pub struct Targets {
-    pub lambda: Option<Lambda>,
-    pub vercel: Option<Vercel>,
-    pub cloudflare: Option<Cloudflare>,
-}
-
-impl Targets {
-    /// Cloudflare's servers speak MCP over WebSockets too.
-    pub fn has_websocket(&self) -> bool {
-        self.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.websocket == Some(true))
-    }
-}
-
-impl Targets {
-    pub fn has_stack_set(&self) -> bool {
-        self.lambda.as_ref().is_some_and(|lambda| lambda.stack_set.is_some())
-    }
-}
-
-#[derive(Debug, Clone, Default)]
-pub struct Vercel {
-    /// Empty: Vercel's default region.
-    pub regions: Vec<String>,
-    /// Seconds; as long as the longest tool needs when not set.
-    pub max_duration: Option<u64>,
-    /// Megabytes; Vercel's own choice when not set.
-    pub memory: Option<u64>,
-    /// Merged into `vercel.json`.
-    pub overrides: Map<String, Value>,
-}
-
-#[derive(Debug, Clone)]
-pub struct Cloudflare {
-    /// Custom domains, such as `mcp.example.com`; without any the Worker answers on workers.dev.
-    pub domains: Vec<String>,
-    /// Runs near what it calls instead of near the caller.
-    pub smart_placement: bool,
-    /// Runs near this region of another cloud: `aws:us-east-1`.
-    pub placement: Option<String>,
-    /// Workers Logs.
-    pub observability: bool,
-    /// MCP over WebSockets too, each a Durable Object. `Some(false)`: it was so once, and the class is to be deleted.
-    pub websocket: Option<bool>,
-    /// What tools kept when they had `state` is to be deleted, with its class.
-    pub deletes_state: bool,
-    /// Merged into `wrangler.jsonc`.
-    pub overrides: Map<String, Value>,
-}
-
-impl Default for Cloudflare {
-    fn default() -> Self {
-        Cloudflare {
-            domains: Vec::new(),
-            smart_placement: false,
-            placement: None,
-            observability: true,
-            websocket: None,
-            deletes_state: false,
-            overrides: Map::new(),
-        }
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::reader::{Fields, parse_duration};
 use super::sections::span_at_root;
-use super::{Manifest, RateLimit, names};
-use crate::targets;
+use super::{Manifest, RateLimit, names, targets};
 
 /// Seconds: a counter for longer than a day is a quota, which is another thing.
 const LONGEST: u64 = 24 * 60 * 60;

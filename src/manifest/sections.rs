@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use toml_edit::Item;
 
 use super::reader::{Fields, Reader, a, span_at, to_json};
-use super::targets::front;
 use super::{API_KEYS, Auth, Cache, Kind, Manifest, Prompt, Resource, Secret, Server, Tool, auth, names, uri_template};
 use super::{limits, rate_limit, settings, state, targets};
 use crate::fault::Position;
@@ -44,7 +43,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
     }
     state::secrets(&mut manifest);
     limits::platforms(&fields, &manifest);
-    front::login_at_the_root(&fields, &manifest, |pointer| span_at_root(&fields, pointer));
+    targets::check(&fields, &manifest);
     rate_limit::expressible(&fields, &manifest);
     fields.finish();
     Some(manifest)

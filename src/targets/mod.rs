@@ -8,6 +8,7 @@ pub mod lambda;
 pub mod ownership;
 pub mod vercel;
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use anyhow::Result;
 use isolated::Isolated;
 
 use crate::cli::CloudArg;
+use crate::manifest::targets::Facts;
 use crate::manifest::{Manifest, Targets};
 use crate::process::Cmd;
 use crate::targets::deployment::Cloud;
@@ -24,18 +26,13 @@ use crate::toolchain::{ToolId, Toolchain};
 
 /// One cloud.
 pub struct Target {
-    /// `lambda`: in the manifest, in `--target` and as the template folder.
-    pub name: &'static str,
-    /// `AWS Lambda`: for people.
-    pub title: &'static str,
-    pub limits: Limits,
+    /// What the manifest knows of it: its name, its title, its limits.
+    pub facts: &'static Facts,
     /// Packages that `package.json` must bring for it, with the version that was run.
     pub packages: fn(&Manifest) -> &'static [(&'static str, &'static str)],
     /// The folder below `templates/store` with the client of what keeps things between two requests there; `None`: the platform
     /// itself does.
     pub store: Option<&'static str>,
-    /// Whether the manifest names this cloud.
-    pub chosen: fn(&Targets) -> bool,
     /// Whether it runs what `src/generated/bundle.ts` makes for it.
     pub runs_node: bool,
     /// Whether its servers speak MCP over WebSockets too.
@@ -54,16 +51,12 @@ pub struct Target {
     pub cloud: Cloud,
 }
 
-/// What the platform itself allows one request.
-pub struct Limits {
-    /// `None`: no limit while the client is connected.
-    pub timeout: Option<Duration>,
-    /// Bytes of a request body.
-    pub body: u64,
-    /// Bytes of a result, which is made whole before it is sent.
-    pub result: u64,
-    /// Seconds that its counter of calls knows; empty: any.
-    pub rate_windows: &'static [u64],
+impl Deref for Target {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        self.facts
+    }
 }
 
 /// A project and the tools that build it.

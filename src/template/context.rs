@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{sample, types};
 use crate::manifest::targets::lambda::{GATEWAY_STAGE, Lambda};
-use crate::manifest::{Auth, Kind, Manifest, OAuth, RateLimit, Resource, Tool};
+use crate::manifest::{self, Auth, Kind, Manifest, OAuth, RateLimit, Resource, Targets, Tool};
 use crate::plan::{self, FileSet};
 use crate::project::npm;
 use crate::project::npm::Package;
@@ -33,6 +33,11 @@ impl Birth {
             server: BirthServer { name, description },
             targets: flags(|target| targets.iter().any(|chosen| chosen.name == target.name)),
         }
+    }
+
+    /// A cloud that the project is to have, and that its manifest does not name.
+    pub fn forgotten(&self, targets: &Targets) -> Option<&'static Target> {
+        targets::ALL.iter().find(|target| self.targets.get(target.name) == Some(&true) && !(target.chosen)(targets))
     }
 }
 
@@ -283,10 +288,8 @@ fn cache_scope(manifest: &Manifest) -> &str {
 
 /// Host names it answers for: those of the manifest, and the custom domains that its own targets name.
 fn hosts(manifest: &Manifest) -> Vec<&String> {
-    let targets = &manifest.targets;
-    let workers = targets.cloudflare.iter().flat_map(|cloudflare| &cloudflare.domains);
-    let api = targets.lambda.iter().filter_map(|lambda| Some(&lambda.front.domain()?.name));
-    manifest.access.hosts.iter().chain(workers).chain(api).collect()
+    let domains = manifest::targets::ALL.iter().flat_map(|target| (target.domains)(&manifest.targets));
+    manifest.access.hosts.iter().chain(domains).collect()
 }
 
 fn with_timeout(manifest: &Manifest, tool: &Tool, mut entry: Value) -> Value {

@@ -5,21 +5,18 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
 use super::yaml;
-use crate::manifest::Targets;
 use crate::manifest::targets::overrides::merge;
+use crate::manifest::targets::{self, Format, Targets};
 use crate::plan::FileSet;
 
-/// A file, what its cloud's table says, and how that gets into it.
-type Row<'a> = (&'static str, Option<&'a Map<String, Value>>, fn(&str, &Map<String, Value>) -> Result<String>);
-
 pub fn apply(targets: &Targets, files: &mut FileSet) -> Result<()> {
-    let table: [Row<'_>; 3] = [
-        ("template.yaml", targets.lambda.as_ref().map(|lambda| &lambda.overrides), into_yaml),
-        ("vercel.json", targets.vercel.as_ref().map(|vercel| &vercel.overrides), into_json),
-        ("wrangler.jsonc", targets.cloudflare.as_ref().map(|cloudflare| &cloudflare.overrides), into_json),
-    ];
-    for (path, overrides, merge) in table {
-        let Some(overrides) = overrides.filter(|overrides| !overrides.is_empty()) else { continue };
+    for cloud in targets::ALL {
+        let Some(overrides) = (cloud.overrides)(targets).filter(|overrides| !overrides.is_empty()) else { continue };
+        let path = cloud.file;
+        let merge = match cloud.format {
+            Format::Json => into_json,
+            Format::Yaml => into_yaml,
+        };
         let (_, text) = files.0.get_mut(path).with_context(|| format!("`{path}` was not rendered"))?;
         *text = merge(text, overrides).with_context(|| format!("cannot merge the overrides into `{path}`"))?;
     }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use mcp_deploy::manifest;
-use mcp_deploy::manifest::targets::policies::SAM_TEMPLATES;
+use mcp_deploy::manifest::targets::lambda::policies::SAM_TEMPLATES;
 use mcp_deploy::targets::lambda::stack_set::unbind;
 use mcp_deploy::template;
 use mcp_deploy::toolchain::ToolId;

@@ -1,25 +1,99 @@
-//! Where it runs: `[targets]`, and `[stages]`, which deploy the same server a second time.
+//! Where it runs: `[targets]`, and `[stages]`, which deploy the same server a second time. Each cloud has its file here, with all
+//! that its table may say and what the manifest has to know of it; nothing else below `src/manifest` names one.
 
-pub(super) mod front;
+pub mod cloudflare;
 pub mod lambda;
 pub mod overrides;
-pub mod policies;
 mod regions;
-mod stack_set;
+pub mod vercel;
 
-use self::lambda::{Lambda, Vpc};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::json_schema::closed;
 use super::reader::Fields;
-use super::{Cloudflare, Stage, Targets, Vercel, names, settings};
+use super::{Manifest, Stage, names, settings};
+
+/// One cloud, as far as the manifest knows it; `targets::Target` is what is done with it.
+pub struct Facts {
+    /// `lambda`: in the manifest, in `--target` and as the template folder.
+    pub name: &'static str,
+    /// `AWS Lambda`: for people.
+    pub title: &'static str,
+    pub limits: CloudLimits,
+    /// The cloud's own file, which its `overrides` are merged into.
+    pub file: &'static str,
+    pub format: Format,
+    /// Whether `init` takes it when nobody names a cloud.
+    pub unasked: bool,
+    /// Whether the manifest names it.
+    pub chosen: fn(&Targets) -> bool,
+    /// Custom domains that lead to it: the server answers for them.
+    pub domains: fn(&Targets) -> Vec<&String>,
+    /// What its table has for [`Facts::file`].
+    pub overrides: fn(&Targets) -> Option<&Map<String, Value>>,
+    /// Reads its table over what is there of it already: nothing yet, or what a stage inherits.
+    read: fn(&Fields<'_, '_>, &mut Targets),
+    /// Takes away what belongs to one deployment, and no stage inherits.
+    disinherit: fn(&mut Targets),
+    /// What its table and the rest of the manifest ask of each other.
+    check: fn(&Fields<'_, '_>, &Manifest),
+    /// The JSON Schema of every key of its table but `overrides`, which each has.
+    schema: fn() -> Value,
+}
+
+/// What the platform itself allows one request.
+pub struct CloudLimits {
+    /// `None`: no limit while the client is connected.
+    pub timeout: Option<Duration>,
+    /// Bytes of a request body.
+    pub body: u64,
+    /// Bytes of a result, which is made whole before it is sent.
+    pub result: u64,
+    /// Seconds that its counter of calls knows; empty: any.
+    pub rate_windows: &'static [u64],
+}
+
+/// How a cloud's own file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// With comments on lines of their own.
+    Json,
+    Yaml,
+}
+
+/// Every cloud, in the order in which they are listed everywhere.
+pub static ALL: [&Facts; 3] = [&lambda::FACTS, &vercel::FACTS, &cloudflare::FACTS];
+
+/// The clouds that the manifest names, in the order of [`ALL`].
+pub fn chosen(targets: &Targets) -> impl Iterator<Item = &'static Facts> {
+    ALL.into_iter().filter(|target| (target.chosen)(targets))
+}
+
+/// `[targets.*]`: the clouds the manifest names.
+#[derive(Debug, Clone, Default)]
+pub struct Targets {
+    pub lambda: Option<lambda::Lambda>,
+    pub vercel: Option<vercel::Vercel>,
+    pub cloudflare: Option<cloudflare::Cloudflare>,
+}
 
 pub fn targets(root: &Fields<'_, '_>) -> Targets {
-    let Some(all) = root.fields("targets") else { return Targets::default() };
-    let targets = Targets {
-        lambda: all.fields("lambda").map(|fields| lambda(fields, Lambda::default())),
-        vercel: all.fields("vercel").map(|fields| vercel(fields, Vercel::default())),
-        cloudflare: all.fields("cloudflare").map(|fields| cloudflare(fields, Cloudflare::default())),
-    };
+    let mut targets = Targets::default();
+    let Some(all) = root.fields("targets") else { return targets };
+    for target in ALL {
+        if let Some(fields) = all.fields(target.name) {
+            (target.read)(&fields, &mut targets);
+        }
+    }
     all.finish();
     targets
+}
+
+/// What the table of each cloud and the rest of the manifest ask of each other.
+pub fn check(root: &Fields<'_, '_>, manifest: &Manifest) {
+    ALL.iter().for_each(|target| (target.check)(root, manifest));
 }
 
 /// Every `[stages.NAME]`: its settings, and its targets with the manifest's own as the defaults.
@@ -43,18 +117,17 @@ pub fn stages(root: &Fields<'_, '_>, server: &str, base: &Targets) -> Vec<Stage>
 /// What a stage has of the manifest's targets. A domain belongs to one deployment: no stage inherits it.
 fn inherited(base: &Targets) -> Targets {
     let mut base = base.clone();
-    base.lambda = base.lambda.map(Lambda::without_domain);
-    if let Some(cloudflare) = &mut base.cloudflare {
-        cloudflare.domains.clear();
-    }
+    ALL.iter().for_each(|target| (target.disinherit)(&mut base));
     base
 }
 
 /// A stage changes targets; it cannot add one.
 fn staged_targets(table: &Fields<'_, '_>, base: &Targets) -> Targets {
-    let known = |name: &'static str, there: bool| {
-        let fields = table.fields(name)?;
-        if !there {
+    let mut staged = base.clone();
+    for target in ALL {
+        let name = target.name;
+        let Some(fields) = table.fields(name) else { continue };
+        if !(target.chosen)(base) {
             let hint = format!("add `[targets.{name}]` first");
             table.reader().error(
                 table.key_span(name),
@@ -62,105 +135,20 @@ fn staged_targets(table: &Fields<'_, '_>, base: &Targets) -> Targets {
                 Some(hint),
             );
         }
-        Some(fields)
-    };
-    let staged = Targets {
-        lambda: match known("lambda", base.lambda.is_some()) {
-            Some(fields) => Some(lambda(fields, base.lambda.clone().unwrap_or_default())),
-            None => base.lambda.clone(),
-        },
-        vercel: match known("vercel", base.vercel.is_some()) {
-            Some(fields) => Some(vercel(fields, base.vercel.clone().unwrap_or_default())),
-            None => base.vercel.clone(),
-        },
-        cloudflare: match known("cloudflare", base.cloudflare.is_some()) {
-            Some(fields) => Some(cloudflare(fields, base.cloudflare.clone().unwrap_or_default())),
-            None => base.cloudflare.clone(),
-        },
-    };
+        (target.read)(&fields, &mut staged);
+    }
     table.finish();
     staged
 }
 
-fn lambda(fields: Fields<'_, '_>, base: Lambda) -> Lambda {
-    let regions = regions::aws(&fields);
-    let lambda = Lambda {
-        regions: if regions.is_empty() { base.regions } else { regions },
-        memory: fields.integer("memory", 128..=10_240).unwrap_or(base.memory),
-        architecture: fields.choice("architecture", &["arm64", "x86_64"]).unwrap_or(base.architecture),
-        provisioned_concurrency: fields.integer("provisioned_concurrency", 1..=10_000).or(base.provisioned_concurrency),
-        reserved_concurrency: fields.integer("reserved_concurrency", 1..=10_000).or(base.reserved_concurrency),
-        log_retention_days: retention(&fields).unwrap_or(base.log_retention_days),
-        tracing: fields.bool("tracing").unwrap_or(base.tracing),
-        policies: policies::policies(&fields).unwrap_or(base.policies),
-        vpc: vpc(&fields).or(base.vpc),
-        front: front::front(&fields, base.front),
-        stack_set: stack_set::stack_set(&fields, base.stack_set),
-        overrides: overrides::overrides(&fields, base.overrides, overrides::LAMBDA),
-    };
-    front::check_regions(&fields, &lambda.front, &lambda.regions);
-    stack_set::check(&fields, &lambda);
-    if lambda.vpc.is_some() && lambda.regions.len() > 1 {
-        let span = fields.value_span("vpc").or_else(|| fields.value_span("regions"));
-        let message =
-            format!("subnets are those of one region, and the function is deployed to {}", lambda.regions.len());
-        let hint = "name one region, and make a stage with a `vpc` of its own for each other".to_owned();
-        fields.reader().error(span, message, Some(hint));
+impl Facts {
+    /// The JSON Schema of its table.
+    pub(super) fn json_schema(&self) -> Value {
+        let description = format!("Merged into {}: tables are merged, everything else replaces.", self.file);
+        let mut keys = (self.schema)();
+        keys["overrides"] = json!({ "type": "object", "description": description });
+        closed(keys, &[])
     }
-    if let (Some(provisioned), Some(reserved)) = (lambda.provisioned_concurrency, lambda.reserved_concurrency)
-        && provisioned > reserved
-    {
-        let message = format!(
-            "`provisioned_concurrency` ({provisioned}) is above `reserved_concurrency` ({reserved}), which is the ceiling"
-        );
-        fields.error("provisioned_concurrency", message, None);
-    }
-    no_websocket(&fields, "AWS Lambda's functions");
-    fields.finish();
-    lambda
-}
-
-/// The only values CloudWatch Logs takes.
-const RETENTIONS: [u64; 23] =
-    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, 3654];
-
-fn retention(fields: &Fields<'_, '_>) -> Option<u64> {
-    let days = fields.integer("log_retention_days", 1..=3653)?;
-    if !RETENTIONS.contains(&days) {
-        let near = RETENTIONS.iter().min_by_key(|known| known.abs_diff(days)).unwrap_or(&30);
-        fields.error(
-            "log_retention_days",
-            format!("CloudWatch Logs cannot keep logs for {days} days"),
-            Some(format!("write {near}")),
-        );
-    }
-    Some(days)
-}
-
-fn vpc(fields: &Fields<'_, '_>) -> Option<Vpc> {
-    let table = fields.fields("vpc")?;
-    let names = |key: &'static str, prefix: &str| {
-        let all = table.strings(key).unwrap_or_default();
-        for (name, span) in all.iter().filter(|(name, _)| !name.starts_with(prefix)) {
-            table.reader().error(
-                span.clone(),
-                format!("`{}` does not begin with `{prefix}`", names::shown(name)),
-                None,
-            );
-        }
-        if all.is_empty() {
-            let hint = format!("write `{key} = [\"{prefix}…\"]`");
-            table.reader().error(
-                table.key_span(key),
-                format!("`{}` must name at least one", table.path_of(key)),
-                Some(hint),
-            );
-        }
-        all.into_iter().map(|(name, _)| name).collect()
-    };
-    let vpc = Vpc { subnets: names("subnets", "subnet-"), security_groups: names("security_groups", "sg-") };
-    table.finish();
-    Some(vpc)
 }
 
 /// Where nothing lives between two requests, a connection cannot.
@@ -173,68 +161,33 @@ fn no_websocket(fields: &Fields<'_, '_>, what: &str) {
     }
 }
 
-fn vercel(fields: Fields<'_, '_>, base: Vercel) -> Vercel {
-    let regions = regions::vercel(&fields);
-    let vercel = Vercel {
-        regions: if regions.is_empty() { base.regions } else { regions },
-        max_duration: fields.integer("max_duration", 1..=800).or(base.max_duration),
-        memory: fields.integer("memory", 128..=10_240).or(base.memory),
-        overrides: overrides::overrides(&fields, base.overrides, overrides::VERCEL),
-    };
-    no_websocket(&fields, "Vercel's functions");
-    fields.finish();
-    vercel
-}
-
-fn cloudflare(fields: Fields<'_, '_>, base: Cloudflare) -> Cloudflare {
-    let mut domains = Vec::new();
-    for (domain, span) in fields.strings("domains").unwrap_or_default() {
-        if !settings::is_host(&domain) || !domain.contains('.') {
-            let hint = "write a name in a zone of your account, such as `mcp.example.com`".to_owned();
-            fields.reader().error(span, format!("`{}` is no domain", names::shown(&domain)), Some(hint));
-        }
-        domains.push(domain);
-    }
-    let mut cloudflare = Cloudflare {
-        domains: if domains.is_empty() { base.domains } else { domains },
-        smart_placement: fields.bool("smart_placement").unwrap_or(base.smart_placement),
-        placement: placement(&fields).or(base.placement),
-        observability: fields.bool("observability").unwrap_or(base.observability),
-        websocket: fields.bool("websocket").or(base.websocket),
-        deletes_state: fields.choice("state", &["deleted"]).is_some() || base.deletes_state,
-        overrides: overrides::overrides(&fields, base.overrides, overrides::CLOUDFLARE),
-    };
-    if cloudflare.smart_placement && cloudflare.placement.is_some() {
-        // A stage that says one of them leaves the manifest's other.
-        let given = |key: &str| fields.entries().iter().any(|(known, _)| *known == key);
-        match (given("smart_placement"), given("placement")) {
-            (true, true) => {
-                let hint = "keep one of them".to_owned();
-                fields.error("placement", "`placement` and `smart_placement` exclude each other", Some(hint));
-            }
-            (true, false) => cloudflare.placement = None,
-            _ => cloudflare.smart_placement = false,
-        }
-    }
-    fields.finish();
-    cloudflare
-}
-
-/// The region of another cloud that a Worker is to run near to.
-fn placement(fields: &Fields<'_, '_>) -> Option<String> {
-    let placement = fields.string("placement")?;
-    let region = ["aws:", "gcp:", "azure:"].iter().find_map(|cloud| placement.strip_prefix(cloud));
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if !region.is_some_and(|region| !region.is_empty() && region.chars().all(plain)) {
-        let hint = "write a cloud and its region, such as `aws:us-east-1`, `gcp:europe-west4` or `azure:westeurope`";
-        fields.error("placement", format!("`{}` is no region of a cloud", names::shown(&placement)), Some(hint.into()));
-    }
-    Some(placement)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::manifest::parse;
+
+    /// Each row reads its own table and no other, and each field of [`Targets`] has its row.
+    #[test]
+    fn every_cloud_has_its_row() {
+        // A new field does not compile until it is listed here, and then the test wants its row.
+        let given = |Targets { lambda, vercel, cloudflare }: &Targets| {
+            [lambda.is_some(), vercel.is_some(), cloudflare.is_some()]
+        };
+        assert_eq!(given(&Targets::default()).len(), ALL.len());
+        for (index, target) in ALL.iter().enumerate() {
+            let text = format!(
+                "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[targets.{}]\noverrides = {{ a = 1 }}\n",
+                target.name
+            );
+            let (manifest, faults) = parse(&text, &|_| Err("no file".into()));
+            let targets = manifest.unwrap_or_else(|| panic!("{faults:?}")).targets;
+            assert!(given(&targets).iter().enumerate().all(|(at, given)| *given == (at == index)), "{}", target.name);
+            for (at, other) in ALL.iter().enumerate() {
+                assert_eq!((other.chosen)(&targets), at == index, "{} in {}", other.name, target.name);
+                assert_eq!((other.overrides)(&targets).is_some_and(|all| all.contains_key("a")), at == index);
+            }
+        }
+    }
 
     #[test]
     fn a_domain_belongs_to_one_deployment() {

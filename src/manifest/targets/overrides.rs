@@ -9,65 +9,6 @@ use crate::manifest::reader::{Fields, span_at, to_json};
 /// What mcp-deploy itself relies on in a cloud's file, by its path, and what to do instead; `*` stands for any end of a name.
 pub type Relied = [(&'static [&'static str], &'static str)];
 
-const FUNCTION: &str = "McpFunction";
-const BUNDLED: &str = "sam builds nothing: `src/generated/bundle.ts` makes the folder that it uploads";
-
-pub const LAMBDA: &Relied = &[
-    (&["AWSTemplateFormatVersion"], ""),
-    (&["Transform"], ""),
-    (&["Outputs", "McpEndpoint"], ""),
-    (&["Outputs", "RegionEndpoint"], ""),
-    (&["Outputs", "FunctionName"], ""),
-    (&["Resources", "McpApi", "Type"], ""),
-    (&["Resources", "McpApi", "Properties", "StageName"], ""),
-    (&["Resources", "McpTable", "Type"], ""),
-    (&["Resources", "McpTable", "Properties", "AttributeDefinitions"], ""),
-    (&["Resources", "McpTable", "Properties", "KeySchema"], ""),
-    (&["Resources", "McpTable", "Properties", "TimeToLiveSpecification"], ""),
-    (&["Resources", FUNCTION, "Type"], ""),
-    (&["Resources", FUNCTION, "Metadata", "BuildMethod"], BUNDLED),
-    (&["Resources", FUNCTION, "Metadata", "BuildProperties"], BUNDLED),
-    (&["Resources", FUNCTION, "Metadata", "SkipBuild"], BUNDLED),
-    (
-        &["Resources", FUNCTION, "Properties", "Architectures"],
-        "use `architecture`: the adapter's layer has to be the same",
-    ),
-    (&["Resources", FUNCTION, "Properties", "AutoPublishAlias"], ""),
-    (&["Resources", FUNCTION, "Properties", "CodeUri"], ""),
-    (&["Resources", FUNCTION, "Properties", "Events"], "use `front`"),
-    (&["Resources", FUNCTION, "Properties", "FunctionUrlConfig"], "use `front`, and `[access]` for who may call"),
-    (&["Resources", FUNCTION, "Properties", "Handler"], ""),
-    (&["Resources", FUNCTION, "Properties", "InlineCode"], ""),
-    (&["Resources", FUNCTION, "Properties", "Layers"], "keep the adapter in the list: arrays replace"),
-    (&["Resources", FUNCTION, "Properties", "PackageType"], ""),
-    (&["Resources", FUNCTION, "Properties", "Policies"], "use `policies`"),
-    (&["Resources", FUNCTION, "Properties", "Runtime"], ""),
-    (&["Resources", FUNCTION, "Properties", "Environment", "Variables", "AWS_LAMBDA_EXEC_WRAPPER"], ""),
-    (&["Resources", FUNCTION, "Properties", "Environment", "Variables", "AWS_LWA_PORT"], ""),
-    (&["Resources", FUNCTION, "Properties", "Environment", "Variables", "AWS_LWA_INVOKE_MODE"], ""),
-    (&["Resources", FUNCTION, "Properties", "Environment", "Variables", "AWS_LWA_READINESS_*"], ""),
-    (&["Resources", FUNCTION, "Properties", "Environment", "Variables", "MCP_*"], ""),
-];
-
-pub const VERCEL: &Relied = &[
-    (&["buildCommand"], ""),
-    (&["builds"], ""),
-    (&["framework"], ""),
-    (&["functions", "dist/vercel/server.mjs", "runtime"], ""),
-    (&["outputDirectory"], ""),
-];
-
-pub const CLOUDFLARE: &Relied = &[
-    (&["env"], "use `[stages]`"),
-    (&["migrations"], ""),
-    (&["main"], ""),
-    (&["name"], "it is `[server] name`, and the stage's behind it"),
-    (&["route"], "use `domains`"),
-    (&["routes"], "use `domains`"),
-    (&["secrets"], "use `[secrets]`"),
-    (&["workers_dev"], "it is off when there are `domains`"),
-];
-
 /// The table merged over `base`, which is the manifest's own when a stage is read.
 pub fn overrides(fields: &Fields<'_, '_>, mut base: Map<String, Value>, relied: &Relied) -> Map<String, Value> {
     let Some(item) = fields.item("overrides") else { return base };

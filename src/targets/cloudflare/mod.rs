@@ -6,18 +6,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{Build, Limits, Local, Start, Step, Target};
-use crate::manifest::Targets;
+use super::{Build, Local, Start, Step, Target};
+use crate::manifest::targets::{Targets, cloudflare};
 use crate::process::Cmd;
 use crate::toolchain::ToolId;
 
 pub const TARGET: Target = Target {
-    name: "cloudflare",
-    title: "Cloudflare Workers",
-    limits: Limits { timeout: None, body: 100 << 20, result: 8 << 20, rate_windows: &[10, 60] },
+    facts: &cloudflare::FACTS,
     packages: |_| &[],
     store: None,
-    chosen: |targets| targets.cloudflare.is_some(),
     runs_node: false,
     websocket: Targets::has_websocket,
     build,

@@ -16,21 +16,18 @@ use anyhow::{Context as _, Result};
 
 use self::runtime_api::{Front, RuntimeApi};
 use super::isolated::Isolated;
-use super::{Build, Limits, Local, Start, Step, Target};
+use super::{Build, Local, Start, Step, Target};
 use crate::files;
 use crate::manifest::Manifest;
-use crate::manifest::targets::lambda::GATEWAY_STAGE;
+use crate::manifest::targets::lambda::{self, GATEWAY_STAGE};
 use crate::plan;
 use crate::process::Cmd;
 use crate::toolchain::ToolId;
 
 pub const TARGET: Target = Target {
-    name: "lambda",
-    title: "AWS Lambda",
-    limits: Limits { timeout: Some(Duration::from_secs(900)), body: 6 << 20, result: 200_000_000, rate_windows: &[] },
+    facts: &lambda::FACTS,
     packages,
     store: Some("dynamodb"),
-    chosen: |targets| targets.lambda.is_some(),
     runs_node: true,
     websocket: |_| false,
     build,

@@ -4,23 +4,20 @@ mod deploy;
 mod project;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use super::isolated::Isolated;
-use super::{Build, Limits, Local, Start, Step, Target};
+use super::{Build, Local, Start, Step, Target};
+use crate::manifest::targets::vercel;
 use crate::plan;
 use crate::template;
 use crate::toolchain::ToolId;
 
 pub const TARGET: Target = Target {
-    name: "vercel",
-    title: "Vercel",
-    limits: Limits { timeout: Some(Duration::from_secs(800)), body: 4_500_000, result: 4_500_000, rate_windows: &[] },
+    facts: &vercel::FACTS,
     packages: |_| &[("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
     store: Some("upstash"),
-    chosen: |targets| targets.vercel.is_some(),
     runs_node: true,
     websocket: |_| false,
     build,

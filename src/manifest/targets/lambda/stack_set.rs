@@ -1,6 +1,6 @@
 //! `[targets.lambda.stack_set]`: one CloudFormation StackSet instead of a stack in each region.
 
-use super::lambda::{Accounts, Front, Lambda, StackSet};
+use super::{Accounts, Front, Lambda, StackSet};
 use crate::manifest::names;
 use crate::manifest::reader::Fields;
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml_edit::Item;
 
-use super::lambda::{Domain, Front, Gateway, Throttle};
+use super::{Domain, Front, Gateway, Throttle};
 use crate::manifest::reader::Fields;
 use crate::manifest::{Auth, Manifest, names, settings};
 
