@@ -12,11 +12,30 @@ pub struct Position {
 }
 
 impl Position {
-    /// The place of a byte offset in `text`.
+    /// The place of a byte offset in `text`; [`Lines`] finds many places in one text.
     pub fn of(text: &str, offset: usize) -> Self {
-        let before = &text[..text.floor_char_boundary(offset.min(text.len()))];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+        Lines::of(text).position(offset)
+    }
+}
+
+/// A text and where each of its lines begins, so that a place is found without reading all the text before it.
+pub struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    pub fn of(text: &'t str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Lines { text, starts }
+    }
+
+    /// The place of a byte offset.
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = self.text.floor_char_boundary(offset.min(self.text.len()));
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let before = &self.text[self.starts[line - 1]..offset];
+        Position { line, column: before.chars().count() + 1 }
     }
 }
 
@@ -52,5 +71,23 @@ impl fmt::Display for Fault {
             Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_lines_and_characters() {
+        let text = "a\n\nüx\nend";
+        let at = |offset| {
+            let Position { line, column } = Position::of(text, offset);
+            (line, column)
+        };
+        // The third character is two bytes long; what is past the end is the end.
+        let expected = [(1, 1), (1, 2), (2, 1), (3, 1), (3, 1), (3, 2), (3, 3), (4, 1)];
+        assert_eq!((0..expected.len()).map(at).collect::<Vec<_>>(), expected);
+        assert_eq!(at(100), (4, 4));
     }
 }

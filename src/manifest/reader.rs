@@ -8,18 +8,18 @@ use serde_json::{Map, Number, Value};
 use toml_edit::{Item, TableLike, Value as TomlValue};
 
 use super::names::shown;
-use crate::fault::{Fault, Position, Severity};
+use crate::fault::{Fault, Lines, Position, Severity};
 
 /// The text of the manifest and the faults found in it so far.
 pub struct Reader<'t> {
-    text: &'t str,
+    lines: Lines<'t>,
     file: &'t str,
     faults: RefCell<Vec<Fault>>,
 }
 
 impl<'t> Reader<'t> {
     pub fn new(file: &'t str, text: &'t str) -> Self {
-        Reader { text, file, faults: RefCell::default() }
+        Reader { lines: Lines::of(text), file, faults: RefCell::default() }
     }
 
     pub fn error(&self, span: Option<Range<usize>>, message: impl Into<String>, hint: Option<String>) {
@@ -36,7 +36,7 @@ impl<'t> Reader<'t> {
     }
 
     pub fn position(&self, span: Option<Range<usize>>) -> Position {
-        Position::of(self.text, span.map_or(0, |span| span.start))
+        self.lines.position(span.map_or(0, |span| span.start))
     }
 
     /// All faults, in the order of the file.
