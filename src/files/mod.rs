@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
+use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _, ReadDir};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 pub use exclusive::Exclusive;
@@ -166,14 +166,17 @@ impl Folder {
 
     /// Half-written files of these names that a killed run left.
     pub fn leftovers<'a>(&self, names: impl Iterator<Item = &'a str>) -> io::Result<Vec<String>> {
-        let names: BTreeSet<String> =
-            names.map(|name| self.written(name, Link::Kept).unwrap_or_else(|_| name.to_owned())).collect();
-        let folders: BTreeSet<&str> = names.iter().map(|name| parent(name)).collect();
+        let mut names: BTreeSet<String> = names.map(str::to_owned).collect();
+        // A file behind a link is written where it is.
+        for link in self.links(&names)? {
+            if let Ok(behind) = self.written(&link, Link::Kept) {
+                names.remove(&link);
+                names.insert(behind);
+            }
+        }
         let mut found = Vec::new();
-        for folder in folders {
-            let entries = if folder.is_empty() { self.dir.entries() } else { self.dir.read_dir(folder) };
-            let Some(entries) = none_if_missing(entries.map_err(explained))? else { continue };
-            for entry in entries {
+        for folder in folders_of(&names) {
+            for entry in self.entries(folder)?.into_iter().flatten() {
                 let entry = entry?;
                 let Ok(temporary) = entry.file_name().into_string() else { continue };
                 let name = replaced_by(&temporary).map(|name| join(folder, name));
@@ -183,6 +186,28 @@ impl Folder {
             }
         }
         Ok(found)
+    }
+
+    /// Which of the names are links.
+    fn links(&self, names: &BTreeSet<String>) -> io::Result<Vec<String>> {
+        let mut links = Vec::new();
+        for folder in folders_of(names) {
+            for entry in self.entries(folder)?.into_iter().flatten() {
+                let entry = entry?;
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                let name = join(folder, &name);
+                if names.contains(&name) && entry.file_type()?.is_symlink() {
+                    links.push(name);
+                }
+            }
+        }
+        Ok(links)
+    }
+
+    /// What is in a folder; `None` when it is not there.
+    fn entries(&self, folder: &str) -> io::Result<Option<ReadDir>> {
+        let entries = if folder.is_empty() { self.dir.entries() } else { self.dir.read_dir(folder) };
+        none_if_missing(entries.map_err(explained))
     }
 
     pub fn remove_file(&self, name: &str) -> io::Result<()> {
@@ -292,6 +317,10 @@ fn replaced_by(temporary: &str) -> Option<&str> {
     let (name, random) = temporary.strip_prefix('.')?.strip_suffix(TEMPORARY)?.rsplit_once('.')?;
     let is_random = random.len() == 16 && random.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (is_random && !name.is_empty()).then_some(name)
+}
+
+fn folders_of(names: &BTreeSet<String>) -> BTreeSet<&str> {
+    names.iter().map(|name| parent(name)).collect()
 }
 
 fn parent(name: &str) -> &str {

@@ -1,15 +1,21 @@
 //! Finds handler files that are missing, have no default export or that of something else, before the compiler does with a worse
 //! message.
 
+use std::io;
 use std::path::Path;
 
 use crate::fault::{Fault, Position, Severity};
-use crate::files;
+use crate::files::{self, Folder};
 use crate::manifest::{FILE, Kind, Manifest};
 
 /// One error a declaration whose handler cannot be imported.
 pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
     let mut faults = Vec::new();
+    let folder = Folder::open(root);
+    let read = |path: &str| match &folder {
+        Ok(folder) => folder.read(path, files::ANY),
+        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+    };
     for kind in Kind::ALL {
         for (name, at) in manifest.declared(kind) {
             let path = kind.handler(name);
@@ -20,7 +26,7 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
                 message,
                 hint: Some(hint),
             };
-            match files::read(root, &path, files::ANY) {
+            match read(&path) {
                 Ok(text) if has_default_export(&text) => {
                     if let Some(other) = exported(&text).filter(|other| !other.is(kind, name)) {
                         faults.push(fault(
@@ -42,7 +48,7 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
                     format!("the handler of the {} `{name}` has no default export", kind.noun()),
                     format!("write `export default {}(\"{name}\", …)`", kind.noun()),
                 )),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => faults.push(fault(
+                Err(error) if error.kind() == io::ErrorKind::NotFound => faults.push(fault(
                     FILE,
                     at,
                     format!("the {} `{name}` has no handler: `{path}` is missing", kind.noun()),
