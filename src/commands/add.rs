@@ -10,7 +10,6 @@ use crate::cli::param::Param;
 use crate::cli::{AddPrompt, AddResource, AddTool, Described};
 use crate::manifest::edit::{self, Declaration, Entries};
 use crate::manifest::{Kind, names};
-use crate::plan::Action;
 use crate::project::Project;
 use crate::prompt::{self, Usage};
 use crate::ui;
@@ -99,7 +98,7 @@ fn add(
         return dry_run(&plan);
     }
     let handler = kind.handler(&name);
-    let kept = plan.changes.iter().any(|change| change.path == handler && change.action == Action::Keep);
+    let kept = plan.keeps(&handler);
     let applied = plan.apply(false)?;
     report(&applied);
     ui::say(format_args!("added the {noun} `{name}` to mcp.toml"));

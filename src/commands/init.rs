@@ -79,7 +79,7 @@ pub fn plan(root: &Path, birth: &Birth, example: Example) -> Result<Plan> {
     files.0.extend(template::birth(&manifest)?.0);
     // An example's handlers take the place of the starters.
     files.0.extend(examples.0);
-    Plan::new(root, files, None, Some(text))
+    Plan::new(root, &|_| Ok(files.clone()), None, Some(text))
 }
 
 /// Two at once must not both find the folder empty, nor both make it.

@@ -355,7 +355,7 @@ mod tests {
     }
 
     fn apply(root: &Path, files: &[(&str, Owner, &str)], force: bool) -> Result<Applied> {
-        Plan::new(root, want(files), None, None)?.apply(force)
+        Plan::new(root, &|_| Ok(want(files)), None, None)?.apply(force)
     }
 
     #[test]
@@ -384,7 +384,7 @@ mod tests {
         assert!(
             Plan::new(
                 root,
-                want(&[("src/generated/a", Owner::Generated, "2"), ("mine", Owner::User, "2")]),
+                &|_| Ok(want(&[("src/generated/a", Owner::Generated, "2"), ("mine", Owner::User, "2")])),
                 None,
                 None
             )
@@ -413,6 +413,31 @@ mod tests {
         assert_eq!(fs::read_to_string(root.join("vercel.json")).unwrap(), "2");
         fs::write(root.join("vercel.json"), "edited again").unwrap();
         assert_eq!(apply(root, &next, true).unwrap().originals, ["vercel.json.orig.2"]);
+    }
+
+    /// No text is asked for; what a killed run left beside it goes all the same.
+    #[test]
+    fn a_file_that_is_there_is_kept_unread() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::write(root.join("mine"), "edited").unwrap();
+        let leftover = ".mine.0123456789abcdef.mcp-deploy-tmp";
+        fs::write(root.join(leftover), "half").unwrap();
+        let starters = |lacks: super::super::Lacks<'_>| {
+            let mut set = FileSet::default();
+            for path in ["mine", "new"] {
+                if lacks(path)? {
+                    set.insert(path, Owner::User, "starter".to_owned());
+                }
+            }
+            Ok(set)
+        };
+        let plan = Plan::new(root, &starters, None, None).unwrap();
+        assert!(plan.keeps("mine") && !plan.keeps("new") && plan.mends());
+        assert_eq!(plan.apply(false).unwrap().created, ["new"]);
+        assert_eq!(fs::read_to_string(root.join("mine")).unwrap(), "edited");
+        assert_eq!(fs::read_to_string(root.join("new")).unwrap(), "starter");
+        assert!(!root.join(leftover).exists());
     }
 
     #[test]

@@ -5,7 +5,8 @@ mod lock;
 mod recorded;
 mod scratch;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -41,6 +42,9 @@ impl FileSet {
         self.0.insert(path.into(), (owner, text));
     }
 }
+
+/// Whether a file of the user is missing, so that its text has to be made.
+pub type Lacks<'a> = &'a dyn Fn(&str) -> Result<bool>;
 
 /// What becomes of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -86,6 +90,8 @@ pub struct Change {
 pub struct Plan {
     root: PathBuf,
     pub changes: Vec<Change>,
+    /// The user's files for which no text was made, since they are there.
+    kept: BTreeSet<String>,
     /// The `mcp.toml` that the plan was made from; `None`: there was none.
     read: Option<String>,
     /// The new text of `mcp.toml`, written last: it is the commit point.
@@ -104,15 +110,30 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Compares `want`, which follows from the text `read` of `mcp.toml`, with the folder `root`; `manifest` is its new text when it
-    /// changes too. As long as the plan lives no other process plans here.
-    pub fn new(root: &Path, want: FileSet, read: Option<&str>, manifest: Option<String>) -> Result<Self> {
+    /// Compares what `want` gives, which follows from the text `read` of `mcp.toml`, with the folder `root`; `manifest` is its new
+    /// text when it changes too. As long as the plan lives no other process plans here.
+    pub fn new(
+        root: &Path,
+        want: &dyn Fn(Lacks<'_>) -> Result<FileSet>,
+        read: Option<&str>,
+        manifest: Option<String>,
+    ) -> Result<Self> {
         let alone = root.is_dir().then(|| Exclusive::to_write(root)).transpose()?;
         let disk = Disk::of(root)?;
         let before = Lock::read(root)?;
         let manifest_before = disk.read(manifest::FILE)?.map(|text| hash(&text));
         let uncommitted = before.unfinished.as_ref().filter(|unfinished| unfinished.manifest == manifest_before);
         let born = uncommitted.map(|unfinished| unfinished.born.clone()).unwrap_or_default();
+        let kept: RefCell<BTreeSet<String>> = RefCell::default();
+        // What a killed run has begun is compared with what it should be.
+        let want = want(&|path| {
+            let there = !born.contains_key(path) && disk.found(path, Owner::User, &[])?.is_some();
+            if there {
+                kept.borrow_mut().insert(path.to_owned());
+            }
+            Ok(!there)
+        })?;
+        let kept = kept.into_inner();
         let mut changes = Vec::new();
         for (path, (owner, text)) in &want.0 {
             let known = match owner {
@@ -129,15 +150,33 @@ impl Plan {
             let action = decide(owner, disk.found(path, owner, known)?.as_deref(), None, known);
             changes.push(Change { path: path.to_owned(), owner, action, text: None });
         }
-        let leftovers = disk.leftovers(&changes)?;
+        let leftovers = disk.leftovers(changes.iter().map(|change| &change.path).chain(&kept))?;
         let (root, project, read) = (root.to_owned(), before.project_or_new()?, read.map(str::to_owned));
-        Ok(Plan { root, changes, read, manifest, manifest_before, before, project, born, leftovers, _alone: alone })
+        Ok(Plan {
+            root,
+            changes,
+            kept,
+            read,
+            manifest,
+            manifest_before,
+            before,
+            project,
+            born,
+            leftovers,
+            _alone: alone,
+        })
     }
 
     /// Files that are generated but not as the manifest says (what `render --check` reports).
     pub fn drift(&self) -> Vec<&Change> {
         let drifted = |change: &&Change| !matches!(change.action, Action::Same | Action::Keep);
         self.changes.iter().filter(drifted).collect()
+    }
+
+    /// Whether a file is the user's and there already.
+    pub fn keeps(&self, path: &str) -> bool {
+        self.kept.contains(path)
+            || self.changes.iter().any(|change| change.path == path && change.action == Action::Keep)
     }
 
     pub fn conflicts(&self) -> Vec<&Change> {
@@ -238,9 +277,9 @@ impl<'a> Disk<'a> {
         files::is_temporary(path) && found.is_some_and(|found| found.is_file())
     }
 
-    fn leftovers(&self, changes: &[Change]) -> Result<Vec<String>> {
+    fn leftovers<'p>(&self, written: impl Iterator<Item = &'p String>) -> Result<Vec<String>> {
         let Some(folder) = &self.folder else { return Ok(Vec::new()) };
-        let written = changes.iter().map(|change| change.path.as_str()).chain([LOCK_FILE, manifest::FILE]);
+        let written = written.map(String::as_str).chain([LOCK_FILE, manifest::FILE]);
         folder.leftovers(written).with_context(|| format!("cannot read `{}`", self.root.display()))
     }
 }

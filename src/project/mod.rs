@@ -129,7 +129,7 @@ impl Project {
 
     /// What the manifest asks for, compared with the disk.
     pub fn plan(&self) -> Result<Plan> {
-        Plan::new(&self.root, template::project(&self.manifest)?, Some(&self.text), None)
+        Plan::new(&self.root, &|lacks| template::lacking(&self.manifest, lacks), Some(&self.text), None)
     }
 
     /// The same for a changed manifest text, which is then written too; the text must be sound. What the change brings
@@ -146,7 +146,7 @@ impl Project {
         };
         let known = |fault: &&Fault| self.warnings.iter().all(|warning| warning.message != fault.message);
         faults.iter().filter(known).for_each(ui::say);
-        let plan = Plan::new(&self.root, template::project(&manifest)?, Some(&self.text), Some(text))?;
+        let plan = Plan::new(&self.root, &|lacks| template::lacking(&manifest, lacks), Some(&self.text), Some(text))?;
         Ok((plan, manifest))
     }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{sample, types};
 use crate::manifest::targets::lambda::{GATEWAY_STAGE, Lambda};
-use crate::manifest::{self, Auth, Kind, Manifest, OAuth, RateLimit, Resource, Targets, Tool};
+use crate::manifest::{self, Auth, Kind, Manifest, OAuth, Prompt, RateLimit, Resource, Targets, Tool};
 use crate::plan::{self, FileSet};
 use crate::project::npm;
 use crate::project::npm::Package;
@@ -309,16 +309,17 @@ fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The contexts of `templates/{tool,resource,prompt}`: one starter a declaration.
-pub fn starters(manifest: &Manifest, kind: Kind) -> Vec<Value> {
+/// The context of `templates/{tool,resource,prompt}`: the starter of one declaration.
+pub fn starter(manifest: &Manifest, kind: Kind, index: usize) -> Value {
     match kind {
-        Kind::Tool => manifest.tools.iter().map(tool_starter).collect(),
+        Kind::Tool => tool_starter(&manifest.tools[index]),
         Kind::Resource => {
-            let is_template = |resource: &Resource| resource.variables.is_some();
-            manifest.resources.iter().map(|one| json!({ "name": one.name, "is_template": is_template(one) })).collect()
+            let Resource { name, variables, .. } = &manifest.resources[index];
+            json!({ "name": name, "is_template": variables.is_some() })
         }
         Kind::Prompt => {
-            manifest.prompts.iter().map(|one| json!({ "name": one.name, "has_input": one.input.is_some() })).collect()
+            let Prompt { name, input, .. } = &manifest.prompts[index];
+            json!({ "name": name, "has_input": input.is_some() })
         }
     }
 }

@@ -12,11 +12,10 @@ use handlebars::{
     Context as Data, Handlebars, Helper, HelperResult, Output, RenderContext, RenderErrorReason, no_escape,
 };
 use include_dir::{Dir, include_dir};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::manifest::{Kind, Manifest, edit};
-use crate::plan::{FileSet, Owner};
+use crate::plan::{FileSet, Lacks, Owner};
 use crate::project::npm::Package;
 use crate::targets;
 
@@ -33,9 +32,18 @@ pub fn project(manifest: &Manifest) -> Result<FileSet> {
     new_project(manifest, &[])
 }
 
-/// The same for one whose handlers bring packages of their own.
+/// The same, with the starters of those handlers alone that are missing.
+pub fn lacking(manifest: &Manifest, lacks: Lacks<'_>) -> Result<FileSet> {
+    files(manifest, &[], lacks)
+}
+
+/// The same as [`project`] for one whose handlers bring packages of their own.
 pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet> {
-    let data = context::project(manifest, packages);
+    files(manifest, packages, &|_| Ok(true))
+}
+
+fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<FileSet> {
+    let data = Data::wraps(context::project(manifest, packages))?;
     let mut files = FileSet::default();
     folder("generated", Owner::Generated, &data, &mut files)?;
     if let Some(auth) = manifest.access.auth.kind() {
@@ -69,26 +77,28 @@ pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet>
     if manifest.targets.lambda.is_some() && targets::lambda::calls_aws(manifest) {
         folder("aws", Owner::Generated, &data, &mut files)?;
     }
-    if data["websocket"] == true {
+    if data.data()["websocket"] == true {
         folder("websocket", Owner::Generated, &data, &mut files)?;
     }
-    if data["cloudflare"]["objects"].as_array().is_some_and(|objects| !objects.is_empty()) {
+    if data.data()["cloudflare"]["objects"].as_array().is_some_and(|objects| !objects.is_empty()) {
         folder("durable-objects", Owner::Generated, &data, &mut files)?;
     }
     overrides::apply(&manifest.targets, &mut files)?;
-    folder("digest", Owner::Generated, &context::digest(manifest, &files), &mut files)?;
+    folder("digest", Owner::Generated, &Data::wraps(context::digest(manifest, &files))?, &mut files)?;
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {
-        let starters = context::starters(manifest, kind);
-        for starter in starters {
-            folder(kind.noun(), Owner::User, &starter, &mut files)?;
+        for (index, (name, _)) in manifest.declared(kind).into_iter().enumerate() {
+            if lacks(&kind.handler(name))? {
+                let starter = Data::wraps(context::starter(manifest, kind, index))?;
+                folder(kind.noun(), Owner::User, &starter, &mut files)?;
+            }
         }
     }
     Ok(files)
 }
 
 /// `ctx.state`, what each cloud keeps it in, and what they share.
-fn state(manifest: &Manifest, data: &Value, files: &mut FileSet) -> Result<()> {
+fn state(manifest: &Manifest, data: &Data, files: &mut FileSet) -> Result<()> {
     // The last one is for runs on this machine; no bundle for a cloud that has no use for it contains it.
     let mut folders = ["state/common", "state/sql", "state/node"].map(str::to_owned).to_vec();
     let chosen: Vec<_> = targets::chosen(&manifest.targets).collect();
@@ -99,17 +109,18 @@ fn state(manifest: &Manifest, data: &Value, files: &mut FileSet) -> Result<()> {
 /// The files that only `init` writes: what a new project has beside [`project`].
 pub fn birth(manifest: &Manifest) -> Result<FileSet> {
     let mut files = FileSet::default();
-    folder("init", Owner::User, &context::project(manifest, &[]), &mut files)?;
+    folder("init", Owner::User, &Data::wraps(context::project(manifest, &[]))?, &mut files)?;
     Ok(files)
 }
 
 /// An example: the text of its `mcp.toml` and the user files that come with it, those of `templates/parts` among them.
 pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, FileSet)> {
     let mut files = FileSet::default();
+    let data = Data::wraps(birth)?;
     for part in parts {
-        folder(&format!("parts/{part}"), Owner::User, birth, &mut files)?;
+        folder(&format!("parts/{part}"), Owner::User, &data, &mut files)?;
     }
-    folder(&format!("examples/{name}"), Owner::User, birth, &mut files)?;
+    folder(&format!("examples/{name}"), Owner::User, &data, &mut files)?;
     let (_, manifest) =
         files.0.remove(crate::manifest::FILE).with_context(|| format!("the example `{name}` has no manifest"))?;
     Ok((manifest, files))
@@ -118,26 +129,26 @@ pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, Fil
 /// The files of a continuous integration system, by path.
 pub fn ci(system: &str, manifest: &Manifest) -> Result<Vec<(String, String)>> {
     let mut files = FileSet::default();
-    folder(&format!("ci/{system}"), Owner::User, &context::project(manifest, &[]), &mut files)?;
+    let data = Data::wraps(context::project(manifest, &[]))?;
+    folder(&format!("ci/{system}"), Owner::User, &data, &mut files)?;
     Ok(files.0.into_iter().map(|(path, (_, text))| (path, text)).collect())
 }
 
 /// A script of ours that runs what another cloud's CLI built (`templates/local`).
 pub fn local(name: &str) -> Result<String> {
-    render(&format!("local/{name}{SUFFIX}"), &Value::Null)
+    render(&format!("local/{name}{SUFFIX}"), &Data::null())
 }
 
 /// Renders every template below `templates/NAME`; the path below it is the destination, `NAME` in it the data's name.
-fn folder(name: &str, owner: Owner, data: &impl Serialize, files: &mut FileSet) -> Result<()> {
-    let data = serde_json::to_value(data)?;
+fn folder(name: &str, owner: Owner, data: &Data, files: &mut FileSet) -> Result<()> {
     let Some(dir) = TEMPLATES.get_dir(name) else { return Ok(()) };
     let mut paths = Vec::new();
     walk(dir, &mut paths);
     for path in paths {
         let destination = path.strip_prefix(name).and_then(|path| path.strip_prefix('/')).unwrap_or(&path);
         let destination = destination.strip_suffix(SUFFIX).unwrap_or(destination);
-        let named = data["name"].as_str().map(|name| destination.replace("NAME", name));
-        files.insert(named.unwrap_or_else(|| destination.to_owned()), owner, render(&path, &data)?);
+        let named = data.data()["name"].as_str().map(|name| destination.replace("NAME", name));
+        files.insert(named.unwrap_or_else(|| destination.to_owned()), owner, render(&path, data)?);
     }
     Ok(())
 }
@@ -147,8 +158,8 @@ fn walk(dir: &Dir<'_>, paths: &mut Vec<String>) {
     dir.dirs().for_each(|dir| walk(dir, paths));
 }
 
-/// Each template is parsed once, however many files are made of it.
-fn render(path: &str, data: &Value) -> Result<String> {
+/// Each template is parsed once, however many files are made of it, and the data is not copied for any.
+fn render(path: &str, data: &Data) -> Result<String> {
     static ENGINE: LazyLock<Mutex<Handlebars<'static>>> = LazyLock::new(|| Mutex::new(engine()));
     let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
     let failed = || format!("cannot render the template `{path}`");
@@ -157,7 +168,7 @@ fn render(path: &str, data: &Value) -> Result<String> {
         let text = file.contents_utf8().with_context(|| format!("the template `{path}` is not UTF-8"))?;
         engine.register_template_string(path, text).with_context(failed)?;
     }
-    engine.render(path, data).with_context(failed)
+    engine.render_with_context(path, data).with_context(failed)
 }
 
 fn engine() -> Handlebars<'static> {
@@ -240,6 +251,20 @@ mod tests {
         for target in &targets::ALL {
             assert!(TEMPLATES.get_dir(format!("targets/{}", target.name)).is_some(), "{}", target.name);
         }
+    }
+
+    /// Only handlers are left out, and only those that are there.
+    #[test]
+    fn a_starter_is_made_for_a_handler_that_is_missing() {
+        let text = "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[targets.vercel]\n[tools.a]\ndescription = \"d\"\n[tools.b]\ndescription = \"d\"\n[prompts.c]\ndescription = \"d\"\n[resources.d]\nuri = \"d://d\"\ndescription = \"d\"\n";
+        let (manifest, faults) = crate::manifest::parse(text, &|_| Err(String::new()));
+        let manifest = manifest.unwrap_or_else(|| panic!("{faults:?}"));
+        let mut expected = project(&manifest).unwrap();
+        for there in ["src/tools/a.ts", "src/prompts/c.ts", "src/resources/d.ts"] {
+            assert!(expected.0.remove(there).is_some(), "{there}");
+        }
+        assert!(expected.0.contains_key("src/tools/b.ts"));
+        assert_eq!(lacking(&manifest, &|path| Ok(path == "src/tools/b.ts")).unwrap(), expected);
     }
 
     #[test]
