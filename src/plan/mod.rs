@@ -286,7 +286,15 @@ impl<'a> Disk<'a> {
 
 /// SHA-256 of a text, the same whether git checked it out with LF or CRLF.
 pub fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.replace("\r\n", "\n"));
+    let mut digest = Sha256::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\r\n") {
+        digest.update(before);
+        digest.update("\n");
+        rest = after;
+    }
+    digest.update(rest);
+    let digest = digest.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -260,9 +260,9 @@ fn data(manifest: &Manifest) -> String {
         manifest.secrets.iter().filter(|secret| secret.optional).map(|secret| &secret.name).collect();
     let mut all = json!({
         "server": info,
-        "tools": tools,
-        "resources": resources,
-        "prompts": prompts,
+        "tools": null,
+        "resources": null,
+        "prompts": null,
         "env": manifest.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect::<Map<_, _>>(),
         // What one cloud's own code needs is no matter of the handlers.
         "secrets": manifest.secrets.iter().filter(|secret| secret.only.is_none()).map(|secret| &secret.name).collect::<Vec<_>>(),
@@ -275,6 +275,10 @@ fn data(manifest: &Manifest) -> String {
         },
         "cache": { "ttlMs": milliseconds(manifest.cache.ttl), "scope": cache_scope(manifest) },
     });
+    // Moved: the macro copies what it is given.
+    for (key, entries) in [("tools", tools), ("resources", resources), ("prompts", prompts)] {
+        all[key] = entries.into();
+    }
     if !optional.is_empty() {
         all["optionalSecrets"] = json!(optional);
     }

@@ -43,7 +43,7 @@ pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet>
 }
 
 fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<FileSet> {
-    let data = Data::wraps(context::project(manifest, packages))?;
+    let data = wrapped(context::project(manifest, packages));
     let mut files = FileSet::default();
     folder("generated", Owner::Generated, &data, &mut files)?;
     if let Some(auth) = manifest.access.auth.kind() {
@@ -84,12 +84,12 @@ fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<
         folder("durable-objects", Owner::Generated, &data, &mut files)?;
     }
     overrides::apply(&manifest.targets, &mut files)?;
-    folder("digest", Owner::Generated, &Data::wraps(context::digest(manifest, &files))?, &mut files)?;
+    folder("digest", Owner::Generated, &wrapped(context::digest(manifest, &files)), &mut files)?;
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {
         for (index, (name, _)) in manifest.declared(kind).into_iter().enumerate() {
             if lacks(&kind.handler(name))? {
-                let starter = Data::wraps(context::starter(manifest, kind, index))?;
+                let starter = wrapped(context::starter(manifest, kind, index));
                 folder(kind.noun(), Owner::User, &starter, &mut files)?;
             }
         }
@@ -109,7 +109,7 @@ fn state(manifest: &Manifest, data: &Data, files: &mut FileSet) -> Result<()> {
 /// The files that only `init` writes: what a new project has beside [`project`].
 pub fn birth(manifest: &Manifest) -> Result<FileSet> {
     let mut files = FileSet::default();
-    folder("init", Owner::User, &Data::wraps(context::project(manifest, &[]))?, &mut files)?;
+    folder("init", Owner::User, &wrapped(context::project(manifest, &[])), &mut files)?;
     Ok(files)
 }
 
@@ -129,7 +129,7 @@ pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, Fil
 /// The files of a continuous integration system, by path.
 pub fn ci(system: &str, manifest: &Manifest) -> Result<Vec<(String, String)>> {
     let mut files = FileSet::default();
-    let data = Data::wraps(context::project(manifest, &[]))?;
+    let data = wrapped(context::project(manifest, &[]));
     folder(&format!("ci/{system}"), Owner::User, &data, &mut files)?;
     Ok(files.0.into_iter().map(|(path, (_, text))| (path, text)).collect())
 }
@@ -137,6 +137,13 @@ pub fn ci(system: &str, manifest: &Manifest) -> Result<Vec<(String, String)>> {
 /// A script of ours that runs what another cloud's CLI built (`templates/local`).
 pub fn local(name: &str) -> Result<String> {
     render(&format!("local/{name}{SUFFIX}"), &Data::null())
+}
+
+/// What templates see, which [`Data::wraps`] would copy.
+fn wrapped(value: Value) -> Data {
+    let mut data = Data::null();
+    *data.data_mut() = value;
+    data
 }
 
 /// Renders every template below `templates/NAME`; the path below it is the destination, `NAME` in it the data's name.

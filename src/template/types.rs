@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::manifest::{Manifest, Prompt, Resource, Tool};
-use crate::schema::typescript::{defs_member, defs_of, string_literal as literal, type_of};
+use crate::schema::typescript::{defs_member, string_literal as literal, types_of};
 
 /// The interfaces `Tools`, `Resources`, `Prompts` and `Env`.
 pub fn declarations(manifest: &Manifest) -> String {
@@ -54,9 +54,9 @@ fn tool(tool: &Tool) -> String {
 
 /// A schema's type, and beside it what its references lead to.
 fn schema(schema: &Value, access: &str, member: &str, applied_defaults: bool) -> Vec<(String, String)> {
-    let mut members = vec![(member.to_owned(), type_of(schema, access, member, applied_defaults, 2))];
-    members.extend(defs_of(schema, access, member, applied_defaults, 2).map(|text| (defs_member(member), text)));
-    members
+    let (text, defs) = types_of(schema, access, member, applied_defaults, 2);
+    let defs = defs.map(|defs| (defs_member(member), defs));
+    std::iter::once((member.to_owned(), text)).chain(defs).collect()
 }
 
 fn resource(resource: &Resource) -> String {

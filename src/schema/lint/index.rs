@@ -1,5 +1,6 @@
 //! Where schemas stand, and what references mean.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
@@ -11,17 +12,24 @@ use super::uri::percent_decode;
 
 /// Every schema inside a schema by its pointer. Bounded in depth, so that it can be made of anything.
 pub struct Index<'a> {
-    places: HashMap<String, &'a Value>,
-    /// The same in document order.
-    order: Vec<String>,
+    /// In document order.
+    order: Vec<(String, &'a Value)>,
+    /// Where in it a pointer is; only references ask.
+    places: OnceCell<HashMap<String, usize>>,
+    has_references: bool,
     anchors: HashMap<&'a str, String>,
     dynamic: HashSet<&'a str>,
 }
 
 impl<'a> Index<'a> {
     pub fn new(root: &'a Value) -> Index<'a> {
-        let mut index =
-            Index { places: HashMap::new(), order: Vec::new(), anchors: HashMap::new(), dynamic: HashSet::new() };
+        let mut index = Index {
+            order: Vec::new(),
+            places: OnceCell::new(),
+            has_references: false,
+            anchors: HashMap::new(),
+            dynamic: HashSet::new(),
+        };
         index.add(root, String::new(), 0);
         index
     }
@@ -30,10 +38,10 @@ impl<'a> Index<'a> {
         if depth > MAX_DEPTH || !(schema.is_object() || schema.is_boolean()) {
             return;
         }
-        self.order.push(pointer.clone());
-        self.places.insert(pointer.clone(), schema);
+        self.order.push((pointer.clone(), schema));
         for (key, value) in schema.as_object().into_iter().flatten() {
             match (key.as_str(), value.as_str()) {
+                ("$ref" | "$recursiveRef", _) => self.has_references = true,
                 ("$anchor", Some(name)) => drop(self.anchors.insert(name, pointer.clone())),
                 ("$id", Some(id)) if id.len() > 1 && id.starts_with('#') => {
                     self.anchors.insert(&id[1..], pointer.clone());
@@ -55,15 +63,27 @@ impl<'a> Index<'a> {
             return Some(pointer);
         }
         let decoded = percent_decode(fragment)?;
-        self.places.get_key_value(&decoded).map(|(pointer, _)| pointer.as_str())
+        self.place(&decoded).map(|(pointer, _)| pointer)
     }
 
     pub fn get(&self, pointer: &str) -> Option<&'a Value> {
-        self.places.get(pointer).copied()
+        self.place(pointer).map(|(_, schema)| schema)
+    }
+
+    fn place(&self, pointer: &str) -> Option<(&str, &'a Value)> {
+        let places = self.places.get_or_init(|| {
+            self.order.iter().enumerate().map(|(place, (pointer, _))| (pointer.clone(), place)).collect()
+        });
+        let (pointer, schema) = &self.order[*places.get(pointer)?];
+        Some((pointer, schema))
     }
 
     pub fn pointers(&self) -> impl Iterator<Item = &str> {
-        self.order.iter().map(String::as_str)
+        self.schemas().map(|(pointer, _)| pointer)
+    }
+
+    pub fn schemas(&self) -> impl Iterator<Item = (&str, &'a Value)> {
+        self.order.iter().map(|(pointer, schema)| (pointer.as_str(), *schema))
     }
 
     pub fn is_anchor(&self, name: &str) -> bool {
@@ -89,6 +109,9 @@ impl<'a> Index<'a> {
     /// has no such cycle.
     pub fn cycles(&self, through: &[&str]) -> HashSet<String> {
         let mut closing = HashSet::new();
+        if !self.has_references {
+            return closing;
+        }
         let mut done: HashSet<&str> = HashSet::new();
         for start in self.pointers() {
             if done.contains(start) {
@@ -121,7 +144,7 @@ impl<'a> Index<'a> {
         let mut found = Vec::new();
         let mut todo = vec![start.to_string()];
         while let Some(pointer) = todo.pop() {
-            let Some((here, schema)) = self.places.get_key_value(&pointer) else {
+            let Some((here, schema)) = self.place(&pointer) else {
                 continue;
             };
             let Some(map) = schema.as_object() else {
@@ -129,7 +152,7 @@ impl<'a> Index<'a> {
             };
             for key in ["$recursiveRef", "$ref"] {
                 let target = map.get(key).and_then(Value::as_str).and_then(|r| self.resolve(r));
-                found.extend(target.map(|to| (here.as_str(), to)));
+                found.extend(target.map(|to| (here, to)));
             }
             let inner = map.iter().filter(|(key, _)| through.contains(&key.as_str()));
             let mut below: Vec<String> = inner

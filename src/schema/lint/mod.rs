@@ -60,7 +60,7 @@ pub const MAX_DEPTH: usize = 100;
 
 /// Every problem of `schema`, in document order and each once.
 pub fn lint(schema: &Value, role: Role) -> Vec<Problem> {
-    if let Some(pointer) = too_deep(schema, "", 1) {
+    if let Some(pointer) = too_deep(schema, 1) {
         return vec![Problem {
             pointer,
             severity: Severity::Error,
@@ -109,12 +109,12 @@ impl Role {
 }
 
 /// The pointer of the first place in `value` that is too deep.
-fn too_deep(value: &Value, pointer: &str, depth: usize) -> Option<String> {
-    let deeper = |key: &str, child| too_deep(child, &join(pointer, key), depth + 1);
+fn too_deep(value: &Value, depth: usize) -> Option<String> {
+    let deeper = |child| too_deep(child, depth + 1);
     match value {
-        Value::Array(_) | Value::Object(_) if depth > MAX_DEPTH => Some(pointer.to_string()),
-        Value::Array(list) => list.iter().enumerate().find_map(|(i, child)| deeper(&i.to_string(), child)),
-        Value::Object(map) => map.iter().find_map(|(key, child)| deeper(key, child)),
+        Value::Array(_) | Value::Object(_) if depth > MAX_DEPTH => Some(String::new()),
+        Value::Array(list) => list.iter().enumerate().find_map(|(i, child)| Some(format!("/{i}{}", deeper(child)?))),
+        Value::Object(map) => map.iter().find_map(|(key, child)| Some(join("", key) + &deeper(child)?)),
         _ => None,
     }
 }

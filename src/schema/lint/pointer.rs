@@ -3,7 +3,14 @@
 use serde_json::Value;
 
 pub fn join(pointer: &str, key: &str) -> String {
-    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+    let mut joined = String::with_capacity(pointer.len() + 1 + key.len());
+    joined.push_str(pointer);
+    joined.push('/');
+    match key.contains(['~', '/']) {
+        true => joined.push_str(&key.replace('~', "~0").replace('/', "~1")),
+        false => joined.push_str(key),
+    }
+    joined
 }
 
 pub fn unescape(token: &str) -> String {

@@ -16,19 +16,19 @@ use printer::Printer;
 use text::{Member, braces, property_name};
 
 /// The type of a value after validation and, with `applied_defaults`, after the defaults of the root's properties were
-/// filled in.
+/// filled in; and the type that holds whatever the references in the schema lead to, for the member [`defs_member`] of its
+/// owner: `None` when there is nothing of the kind.
 ///
 /// `access` is the indexed access path of the schema's owner, such as `Tools["get_weather"]`, and `member` the owner's
 /// member that holds this type, such as `input`: local references are spelt with them. `indent` is the level, of two
-/// spaces each, of the line on which the type begins.
-pub fn type_of(schema: &Value, access: &str, member: &str, applied_defaults: bool, indent: usize) -> String {
-    let printer = Printer::new(schema, access, member, applied_defaults);
-    printer.print(schema, "", applied_defaults, indent)
-}
-
-/// The type that holds whatever the references in the schema lead to, for the member [`defs_member`] of its owner;
-/// `None` when there is nothing of the kind.
-pub fn defs_of(schema: &Value, access: &str, member: &str, applied_defaults: bool, indent: usize) -> Option<String> {
+/// spaces each, of the line on which the types begin.
+pub fn types_of(
+    schema: &Value,
+    access: &str,
+    member: &str,
+    applied_defaults: bool,
+    indent: usize,
+) -> (String, Option<String>) {
     let printer = Printer::new(schema, access, member, applied_defaults);
     let print = |(pointer, name): &(String, String)| {
         let target = printer.index.get(pointer)?;
@@ -36,7 +36,8 @@ pub fn defs_of(schema: &Value, access: &str, member: &str, applied_defaults: boo
         Some((name.clone(), doc, printer.print(target, pointer, false, indent + 1)))
     };
     let entries: Vec<_> = printer.defs.iter().filter_map(print).collect();
-    (!entries.is_empty()).then(|| object_type(&entries, indent))
+    let defs = (!entries.is_empty()).then(|| object_type(&entries, indent));
+    (printer.print(schema, "", applied_defaults, indent), defs)
 }
 
 /// The member beside `member` that holds its definitions. An input and an output may both define a `Node`, and the two

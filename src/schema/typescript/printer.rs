@@ -266,10 +266,7 @@ fn definitions(index: &Index, root_too: bool) -> Vec<(String, String)> {
             }
         }
     }
-    let referred = index.pointers().filter_map(|p| {
-        let reference = index.get(p)?.get("$ref")?.as_str()?;
-        index.resolve(reference)
-    });
+    let referred = index.schemas().filter_map(|(_, schema)| index.resolve(schema.get("$ref")?.as_str()?));
     for target in referred {
         if (root_too || !target.is_empty()) && named.insert(target) {
             name(target, format!("#{target}"));

@@ -5,11 +5,11 @@ use super::*;
 use crate::schema::lint::hostile::schema;
 
 fn input(schema: &Value) -> String {
-    type_of(schema, "Tools[\"t\"]", "input", true, 0)
+    types_of(schema, "Tools[\"t\"]", "input", true, 0).0
 }
 
 fn defs(schema: &Value) -> Option<String> {
-    defs_of(schema, "Tools[\"t\"]", "input", true, 0)
+    types_of(schema, "Tools[\"t\"]", "input", true, 0).1
 }
 
 #[test]
@@ -105,9 +105,9 @@ fn an_object_lists_its_properties() {
   };
 }"#;
     assert_eq!(input(&schema), expected);
-    let before = type_of(&schema, "Tools[\"t\"]", "input", false, 0);
+    let before = types_of(&schema, "Tools[\"t\"]", "input", false, 0).0;
     assert_eq!(before, expected.replace("units:", "units?:"));
-    let deeper = type_of(&schema, "Tools[\"t\"]", "input", true, 2);
+    let deeper = types_of(&schema, "Tools[\"t\"]", "input", true, 2).0;
     assert_eq!(deeper, expected.replace('\n', "\n    "));
 }
 
@@ -224,7 +224,7 @@ fn references_are_paths_into_the_owner() {
 }"##;
     assert_eq!(defs(&schema).as_deref(), Some(expected));
     assert_eq!(defs(&json!({ "type": "object" })), None);
-    let output = type_of(&schema, "Tools[\"t\"]", "output", false, 0);
+    let output = types_of(&schema, "Tools[\"t\"]", "output", false, 0).0;
     assert!(output.contains(r#"node?: Tools["t"]["outputDefs"]["Node"];"#), "{output}");
     assert_eq!(defs_member("output"), "outputDefs");
 }
@@ -362,9 +362,9 @@ proptest! {
 
     #[test]
     fn whatever_the_schema_the_type_is_well_formed(schema in schema(), applied: bool) {
-        let printed = type_of(&schema, "Tools[\"t\"]", "input", applied, 1);
+        let printed = types_of(&schema, "Tools[\"t\"]", "input", applied, 1).0;
         prop_assert!(balanced(&printed), "{printed}");
-        let printed = defs_of(&schema, "Tools[\"t\"]", "input", applied, 1).unwrap_or_default();
+        let printed = types_of(&schema, "Tools[\"t\"]", "input", applied, 1).1.unwrap_or_default();
         prop_assert!(balanced(&printed), "{printed}");
     }
 }
