@@ -71,7 +71,7 @@ fn of_size(bench: &Bench, size: usize) -> Result<()> {
 }
 
 /// Tools with the schemas that people write: some strings, an enum, a number with bounds, a list, an output.
-fn with_tools(text: &str, count: usize) -> String {
+pub fn with_tools(text: &str, count: usize) -> String {
     let mut text = text.to_owned();
     for number in 0..count {
         let _ = write!(

@@ -1,10 +1,11 @@
 //! The figures of `docs/performance.md`, printed as Markdown tables on stdout: `cargo bench --bench figures`, or one part of them:
-//! `-- commands`, `-- ship`, `-- bundles`, `-- start-up`.
+//! `-- program`, `-- commands`, `-- ship`, `-- bundles`, `-- start-up`.
 //! Nothing is asserted. What is missing (tools, npm packages) is installed into mcp-deploy's private cache.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bundles;
 mod cli;
+mod earlier;
 mod ship;
 mod startup;
 mod stats;
@@ -23,12 +24,20 @@ fn main() -> Result<()> {
     let bench = Bench::new()?;
     println!("{}\n", conditions());
     // `-- start-up` prints that part alone.
-    let parts = ["commands", "ship", "bundles", "start-up"];
+    let parts = ["program", "commands", "ship", "bundles", "start-up"];
     let named: Vec<String> = std::env::args().filter(|arg| parts.contains(&arg.as_str())).collect();
     let is_wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
+    if is_wanted("program") {
+        note("program");
+        earlier::print(&bench)?;
+    }
     if is_wanted("commands") {
         note("commands");
         cli::print(&bench)?;
+    }
+    if ["ship", "bundles", "start-up"].into_iter().all(|part| !is_wanted(part)) {
+        println!("Load average afterwards: {}.", load());
+        return Ok(());
     }
     note("builds");
     let project = bench.shipped_project("weather", "")?;

@@ -29,6 +29,11 @@ impl Samples {
         format!("{} to {}", short(self.quantile(0.25)), short(self.quantile(0.75)))
     }
 
+    /// The same for ratios, which are small numbers.
+    pub fn middle_half_exact(&self) -> String {
+        format!("{:.2} to {:.2}", self.quantile(0.25), self.quantile(0.75))
+    }
+
     fn quantile(&self, q: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
