@@ -173,6 +173,10 @@ fn render(path: &str, data: &Data) -> Result<String> {
     if !engine.has_template(path) {
         let file = TEMPLATES.get_file(path).with_context(|| format!("no template `{path}`"))?;
         let text = file.contents_utf8().with_context(|| format!("the template `{path}` is not UTF-8"))?;
+        // Most of the time goes into parsing.
+        if !text.contains("{{") {
+            return Ok(text.to_owned());
+        }
         engine.register_template_string(path, text).with_context(failed)?;
     }
     engine.render_with_context(path, data).with_context(failed)
