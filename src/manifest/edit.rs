@@ -253,7 +253,7 @@ pub fn string(text: &str) -> String {
 }
 
 /// A JSON value as TOML on one line; `null`, which TOML has not, is left out of objects.
-fn toml(value: &Value) -> String {
+pub(super) fn toml(value: &Value) -> String {
     match value {
         Value::String(text) => string(text),
         Value::Array(all) => format!("[{}]", all.iter().map(toml).collect::<Vec<_>>().join(", ")),

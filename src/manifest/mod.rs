@@ -3,6 +3,8 @@
 mod auth;
 pub mod edit;
 mod json_schema;
+#[cfg(test)]
+mod keys;
 mod limits;
 mod load;
 pub mod names;

@@ -15,11 +15,20 @@ pub struct Reader<'t> {
     lines: Lines<'t>,
     file: &'t str,
     faults: RefCell<Vec<Fault>>,
+    /// Every key that was asked for, by its path.
+    #[cfg(test)]
+    pub asked: RefCell<std::collections::BTreeSet<String>>,
 }
 
 impl<'t> Reader<'t> {
     pub fn new(file: &'t str, text: &'t str) -> Self {
-        Reader { lines: Lines::of(text), file, faults: RefCell::default() }
+        Reader {
+            lines: Lines::of(text),
+            file,
+            faults: RefCell::default(),
+            #[cfg(test)]
+            asked: RefCell::default(),
+        }
     }
 
     pub fn error(&self, span: Option<Range<usize>>, message: impl Into<String>, hint: Option<String>) {
@@ -98,6 +107,8 @@ impl<'r, 't> Fields<'r, 't> {
 
     pub fn item(&self, key: &'static str) -> Option<&'r Item> {
         self.known.borrow_mut().push(key);
+        #[cfg(test)]
+        self.reader.asked.borrow_mut().insert(self.path_of(key));
         self.table.get(key)
     }
 
@@ -109,6 +120,26 @@ impl<'r, 't> Fields<'r, 't> {
     pub fn fields(&self, key: &'static str) -> Option<Fields<'r, 't>> {
         let item = self.item(key)?;
         self.reader.table(item, &self.path_of(key), self.key_span(key))
+    }
+
+    /// The tables of an array, `KEY[0]` and so on; `None` for anything else.
+    pub fn tables(&self, key: &'static str) -> Option<Vec<Fields<'r, 't>>> {
+        let tables: Vec<(Option<Range<usize>>, &'r dyn TableLike)> = match self.item(key)? {
+            Item::ArrayOfTables(tables) => tables.iter().map(|table| (table.span(), table as _)).collect(),
+            Item::Value(TomlValue::Array(values)) => {
+                let tables = values.iter().map(|value| Some((value.span(), value.as_inline_table()? as _)));
+                tables.collect::<Option<_>>()?
+            }
+            _ => return None,
+        };
+        let fields = tables.into_iter().enumerate().map(|(index, (span, table))| Fields {
+            reader: self.reader,
+            table,
+            path: format!("{}[{index}]", self.path_of(key)),
+            span: span.or_else(|| self.value_span(key)),
+            known: RefCell::default(),
+        });
+        Some(fields.collect())
     }
 
     pub fn error(&self, key: &str, message: impl Into<String>, hint: Option<String>) {

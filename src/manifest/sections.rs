@@ -281,9 +281,11 @@ fn shorthand(fields: &Fields<'_, '_>, key: &'static str, item: &Item, role: Role
             continue;
         }
         let Some(Value::Object(mut property)) = to_json(fields.reader(), item) else { continue };
-        let optional = match property.shift_remove("optional") {
+        property.shift_remove("optional");
+        let keys = fields.reader().table(item, &table.path_of(name), None);
+        let optional = match keys.and_then(|keys| keys.item("optional")).map(Item::as_bool) {
             None => false,
-            Some(Value::Bool(flag)) => flag,
+            Some(Some(flag)) => flag,
             Some(_) => {
                 fields.reader().error(
                     span_at(item, "/optional"),
@@ -329,19 +331,26 @@ fn report(fields: &Fields<'_, '_>, item: &Item, schema: &Value, role: Role, pref
 
 fn icons(fields: &Fields<'_, '_>) -> Vec<Value> {
     let Some(item) = fields.item("icons") else { return Vec::new() };
-    let Some(Value::Array(icons)) = to_json(fields.reader(), item) else {
+    let Some(tables) = fields.tables("icons") else {
         let hint = "write `icons = [{ src = \"https://…\", mime_type = \"image/png\" }]`".to_owned();
         fields.error("icons", format!("`{}` must be an array of tables", fields.path_of("icons")), Some(hint));
         return Vec::new();
     };
-    for (index, icon) in icons.iter().enumerate() {
-        let src = icon["src"].as_str().unwrap_or_default();
-        if !src.starts_with("https://") && !src.starts_with("data:") {
-            let span = span_at(item, &format!("/{index}")).or_else(|| fields.value_span("icons"));
-            fields.reader().error(span, "an icon's `src` must begin with `https://` or `data:`", None);
-        }
-    }
+    tables.iter().for_each(icon);
+    let Some(Value::Array(icons)) = to_json(fields.reader(), item) else { return Vec::new() };
     icons.into_iter().map(camel_case_icon).collect()
+}
+
+fn icon(table: &Fields<'_, '_>) {
+    let src = table.string("src");
+    let is_text = src.is_some() || table.item("src").is_none();
+    if is_text && !src.is_some_and(|src| src.starts_with("https://") || src.starts_with("data:")) {
+        table.reader().error(table.span(), "an icon's `src` must begin with `https://` or `data:`", None);
+    }
+    table.string("mime_type");
+    table.strings("sizes");
+    table.choice("theme", &["light", "dark"]);
+    table.finish();
 }
 
 fn camel_case_icon(icon: Value) -> Value {

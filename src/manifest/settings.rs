@@ -11,18 +11,21 @@ pub(super) const LEVELS: [&str; 4] = ["debug", "info", "warn", "error"];
 
 pub fn env(root: &Fields<'_, '_>) -> Vec<(String, String)> {
     let mut all = Vec::new();
-    variables(root, "env", "a setting's value must be a string", "write it in quotes", |fields, name, item| {
-        let value = item.as_str()?;
-        // Any other would mean: everything is logged.
-        if name == LOG_LEVEL && !LEVELS.contains(&value) {
-            let levels = LEVELS.map(|level| format!("`{level}`")).join(", ");
-            let message =
-                format!("`{}` is `{}`; it must be one of {levels}", fields.path_of(name), names::shown(value));
-            fields.error(name, message, nearest(value, LEVELS.into_iter()));
-        }
-        all.push((name.to_owned(), value.to_owned()));
+    let wrong = "a setting's value must be a string";
+    let fields = variables(root, "env", wrong, "write it in quotes", |_, name, item| {
+        all.push((name.to_owned(), item.as_str()?.to_owned()));
         Some(())
     });
+    // Any other would mean: everything is logged.
+    if let Some(fields) = fields
+        && let Some(level) = fields.item(LOG_LEVEL).and_then(Item::as_str)
+        && !LEVELS.contains(&level)
+    {
+        let levels = LEVELS.map(|level| format!("`{level}`")).join(", ");
+        let message =
+            format!("`{}` is `{}`; it must be one of {levels}", fields.path_of(LOG_LEVEL), names::shown(level));
+        fields.error(LOG_LEVEL, message, nearest(level, LEVELS.into_iter()));
+    }
     all
 }
 
@@ -64,14 +67,14 @@ fn described(fields: &Fields<'_, '_>, name: &str, item: &Item) -> Option<Secret>
 }
 
 /// Every entry of a section whose keys are names of variables; `take` answers `None` for a value of the wrong kind.
-fn variables(
-    root: &Fields<'_, '_>,
+fn variables<'r, 't>(
+    root: &Fields<'r, 't>,
     key: &'static str,
     wrong: &str,
     hint: &str,
     mut take: impl FnMut(&Fields<'_, '_>, &str, &Item) -> Option<()>,
-) {
-    let Some(fields) = root.fields(key) else { return };
+) -> Option<Fields<'r, 't>> {
+    let fields = root.fields(key)?;
     for (name, item) in fields.entries() {
         if let Some(problem) = names::variable(name) {
             fields.reader().error(fields.key_span(name), problem, None);
@@ -80,6 +83,7 @@ fn variables(
             fields.error(name, format!("`{key}.{}`: {wrong}", names::shown(name)), Some(hint.to_owned()));
         }
     }
+    Some(fields)
 }
 
 pub fn access(root: &Fields<'_, '_>) -> Access {
