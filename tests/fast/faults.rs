@@ -3,7 +3,7 @@
 use mcp_deploy::fault::Severity;
 use mcp_deploy::manifest::parse;
 
-use crate::golden;
+use crate::{editor, golden};
 
 const FILE: &str = "tests/faults.txt";
 const SERVER: &str = "\n[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n";
@@ -22,6 +22,9 @@ fn read(name: &str) -> Result<String, String> {
 fn said(manifest: &str) -> String {
     let sound = if manifest.contains("[server") || manifest.is_empty() { "" } else { SERVER };
     let (parsed, faults) = parse(&format!("{manifest}{sound}"), &read);
+    if parsed.is_some() {
+        editor::accepts(&format!("{manifest}{sound}"));
+    }
     let errors = faults.iter().any(|fault| fault.severity == Severity::Error);
     assert_eq!(parsed.is_none(), errors, "a manifest with errors must not be used, one without must:\n{manifest}");
     assert!(faults.is_sorted_by_key(|fault| fault.at), "not in the order of the file:\n{manifest}");

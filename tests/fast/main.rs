@@ -7,6 +7,8 @@ mod ci;
 mod cli;
 mod connect;
 mod dev;
+#[path = "../support/editor.rs"]
+mod editor;
 mod faults;
 mod golden;
 mod hostile;
@@ -15,6 +17,7 @@ mod interruption;
 mod json;
 mod keys;
 mod lazy;
+mod manifests;
 mod properties;
 #[path = "../support/signals.rs"]
 mod signals;

@@ -7,10 +7,12 @@ use proptest::prelude::*;
 use saphyr::LoadableYamlNode as _;
 use serde_json::{Value, json};
 
+use crate::editor;
 use crate::source::{outside_comments_and_strings, without_comments};
 
 fn manifest(text: &str) -> Manifest {
     let (manifest, faults) = parse(text, &|name| Err(format!("cannot read `{name}`")));
+    editor::accepts(text);
     manifest
         .unwrap_or_else(|| panic!("{}\n{text}", faults.iter().map(|fault| format!("{fault}\n")).collect::<String>()))
 }

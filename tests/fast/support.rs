@@ -82,10 +82,14 @@ impl Sandbox {
         finished(&mut self.command(args))
     }
 
-    /// Runs what must succeed.
+    /// Runs what must succeed. A manifest that it succeeds with, an editor accepts too.
+    #[track_caller]
     pub fn ok(&self, args: &[&str]) -> Run {
         let run = self.run(args);
         assert_eq!(run.code, 0, "{args:?}: {run:?}");
+        if let Ok(manifest) = fs::read_to_string(self.path("mcp.toml")) {
+            crate::editor::accepts(&manifest);
+        }
         run
     }
 
