@@ -3,6 +3,7 @@
 pub mod cli;
 mod commands;
 pub mod deployments;
+pub mod error;
 mod examples;
 pub mod fault;
 pub mod files;
@@ -25,9 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use commands::{AlreadyShown, End};
-use project::Faulty;
-use ship::release::NotReady;
+use commands::End;
 
 /// Runs the command line and chooses the exit code: 0 done, 1 an error, 2 wrong usage, 3 not verified, else a failed tool's own.
 pub fn main() -> ExitCode {
@@ -37,45 +36,16 @@ pub fn main() -> ExitCode {
     match commands::run(cli.command, cli.dir.as_deref()) {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::No) => ExitCode::from(1),
-        Ok(End::Unverified) => ExitCode::from(3),
-        Err(error) => {
-            if !error.is::<AlreadyShown>() {
-                ui::error(&error);
+        Ok(End::Unverified) => ExitCode::from(error::UNVERIFIED),
+        Err(failed) => {
+            if !error::is_shown(&failed) {
+                ui::error(&failed);
                 if json {
                     // A program that waits for one document gets one, whatever happened.
-                    let _ = ui::json(&error_document(&error));
+                    let _ = ui::json(&error::document(&failed));
                 }
             }
-            ExitCode::from(exit_code(&error))
+            ExitCode::from(error::exit_code(&failed))
         }
     }
-}
-
-/// What `--json` answers when there is no other answer: the error, and the list behind it where there is one.
-fn error_document(error: &anyhow::Error) -> serde_json::Value {
-    let mut document = serde_json::json!({ "ok": false, "error": format!("{error:#}") });
-    if let Some(Faulty(faults)) = error.downcast_ref() {
-        document["faults"] = serde_json::json!(faults);
-    }
-    if let Some(NotReady(problems)) = error.downcast_ref() {
-        let problems = problems.iter().map(|(target, problem)| serde_json::json!({ "target": target, "message": problem.message, "hint": problem.hint }));
-        document["problems"] = problems.collect();
-    }
-    document
-}
-
-fn exit_code(error: &anyhow::Error) -> u8 {
-    if let Some(AlreadyShown(cause)) = error.downcast_ref::<AlreadyShown>() {
-        return exit_code(cause);
-    }
-    if error.is::<prompt::Usage>() {
-        return 2;
-    }
-    if error.is::<prompt::Interrupted>() {
-        return 130;
-    }
-    if error.is::<plan::PutBack>() {
-        return process::Interrupted.exit_code();
-    }
-    process::exit_code(error)
 }

@@ -1,25 +1,12 @@
 //! Fills in a missing argument: asks on a terminal, takes the default under `--yes`, else names the flag.
 
-use std::fmt::Display;
-
 use anyhow::{Result, bail};
 use dialoguer::console::Term;
 use dialoguer::theme::ColorfulTheme;
 use dialoguer::{Confirm, Input, MultiSelect, Password, Select};
 
+use crate::error::{self, Error};
 use crate::{process, ui};
-
-/// Wrong usage: exit code 2.
-#[derive(Debug)]
-pub struct Usage(pub String);
-
-impl std::error::Error for Usage {}
-
-impl Display for Usage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// How missing arguments are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +36,13 @@ impl Mode {
     }
 }
 
-fn missing(flag: &str) -> anyhow::Error {
-    Usage(format!("`{flag}` is missing, and there is no terminal to ask for it\nhint: add `{flag}`, or `--yes` to take the defaults")).into()
+/// There is nobody to be asked for it.
+fn missing(flag: &str) -> Error {
+    Error::usage(format!("`{flag}` is missing, and there is no terminal to ask for it"))
+}
+
+fn missing_without_yes(flag: &str) -> anyhow::Error {
+    missing(flag).hint(format!("add `{flag}`, or `--yes` to take the defaults")).into()
 }
 
 /// A line of text that `valid` accepts (it says why not).
@@ -73,8 +65,8 @@ pub fn text(
             }
             input.interact_text()
         }),
-        (Mode::Refuse, _) => Err(missing(flag)),
-        (Mode::Defaults, None) => bail!(Usage(format!("`{flag}` is missing and has no default"))),
+        (Mode::Refuse, _) => Err(missing_without_yes(flag)),
+        (Mode::Defaults, None) => bail!(Error::usage(format!("`{flag}` is missing and has no default"))),
     }
 }
 
@@ -86,7 +78,7 @@ pub fn text_or_flag(
     valid: impl Fn(&str) -> Option<String>,
 ) -> Result<String> {
     if !ui::interactive() {
-        bail!(Usage(format!("`{flag}` is missing, and there is no terminal to ask for it\nhint: add `{flag}`")));
+        bail!(missing(flag).hint(format!("add `{flag}`")));
     }
     text(Mode::Ask, flag, question, default, valid)
 }
@@ -95,7 +87,7 @@ pub fn text_or_flag(
 pub fn choice(mode: Mode, flag: &str, question: &str, choices: &[String], default: usize) -> Result<usize> {
     match mode {
         Mode::Defaults => Ok(default),
-        Mode::Refuse => Err(missing(flag)),
+        Mode::Refuse => Err(missing_without_yes(flag)),
         Mode::Ask => guarded(|| {
             Select::with_theme(&ColorfulTheme::default())
                 .with_prompt(question)
@@ -110,7 +102,7 @@ pub fn choice(mode: Mode, flag: &str, question: &str, choices: &[String], defaul
 pub fn several(mode: Mode, flag: &str, question: &str, choices: &[String], marked: &[bool]) -> Result<Vec<usize>> {
     match mode {
         Mode::Defaults => Ok((0..choices.len()).filter(|at| marked[*at]).collect()),
-        Mode::Refuse => Err(missing(flag)),
+        Mode::Refuse => Err(missing_without_yes(flag)),
         Mode::Ask => loop {
             let theme = ColorfulTheme::default();
             let select =
@@ -141,24 +133,17 @@ fn guarded<T>(ask: impl FnOnce() -> dialoguer::Result<T>) -> Result<T> {
     let _ = Term::stderr().show_cursor();
     // A signal that came from elsewhere, or between two prompts.
     if process::interrupted() {
-        return Err(Interrupted.into());
+        return Err(interrupted());
     }
     answer.map_err(|dialoguer::Error::IO(error)| match error.kind() {
-        std::io::ErrorKind::Interrupted => Interrupted.into(),
+        std::io::ErrorKind::Interrupted => interrupted(),
         _ => anyhow::Error::new(error).context("cannot ask on this terminal"),
     })
 }
 
-/// Ctrl-C before anything was done: exit code 130.
-#[derive(Debug)]
-pub struct Interrupted;
-
-impl std::error::Error for Interrupted {}
-
-impl Display for Interrupted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("interrupted; nothing was written")
-    }
+/// Ctrl-C before anything was done.
+fn interrupted() -> anyhow::Error {
+    Error::new("interrupted; nothing was written").code(error::INTERRUPTED).into()
 }
 
 /// A value that is not shown while it is typed.

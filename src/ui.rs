@@ -9,6 +9,8 @@ use dialoguer::console::{Style, StyledObject, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::error::{self, Error};
+
 /// All spinners, so that several pieces of work can go on side by side and lines find their place above them.
 static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
@@ -37,10 +39,10 @@ pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// The one error of a failed command: what failed, its causes, then the hints of all of them.
-pub fn error(error: &anyhow::Error) {
+pub fn error(failed: &anyhow::Error) {
     let mark = style("error:").for_stderr().red().bold();
     let mut hints = Vec::new();
-    for (depth, cause) in error.chain().enumerate() {
+    for (depth, cause) in failed.chain().enumerate() {
         let text = cause.to_string();
         let (message, hint) =
             text.split_once("\nhint: ").map_or((text.as_str(), None), |(text, hint)| (text, Some(hint)));
@@ -50,9 +52,17 @@ pub fn error(error: &anyhow::Error) {
             _ => say(format_args!("  {}", message.trim_end().replace('\n', "\n  "))),
         }
     }
+    hints.extend(error::hints(failed).map(str::to_owned));
     for hint in hints {
         say(format_args!("hint: {hint}"));
     }
+}
+
+/// The same beside an answer that was given: what is left of the error is its exit code.
+pub fn shown(failed: impl Into<anyhow::Error>) -> Error {
+    let failed = failed.into();
+    error(&failed);
+    Error::shown(failed)
 }
 
 /// Whether a person is there to be asked.

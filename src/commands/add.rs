@@ -8,10 +8,11 @@ use serde_json::{Map, Value};
 use super::{End, dry_run, mend, report, say_what_to_install};
 use crate::cli::param::Param;
 use crate::cli::{AddPrompt, AddResource, AddTool, Described};
+use crate::error::Error;
 use crate::manifest::edit::{self, Declaration, Entries};
 use crate::manifest::{Kind, names};
 use crate::project::Project;
-use crate::prompt::{self, Usage};
+use crate::prompt;
 use crate::ui;
 
 pub fn tool(args: AddTool, dir: Option<&Path>) -> Result<End> {
@@ -70,7 +71,7 @@ fn add(
     refuse_known(&project, kind, &name, described.dry_run)?;
     let noun = kind.noun();
     let description = match described.description {
-        Some(description) if description.trim().is_empty() => bail!(Usage("`--description` is empty".into())),
+        Some(description) if description.trim().is_empty() => bail!(Error::usage("`--description` is empty")),
         Some(description) => description,
         None => prompt::text_or_flag("--description", "What does it do, and when is it used?", None, |text| {
             text.trim().is_empty().then(|| "assistants choose by the description".to_owned())
@@ -85,7 +86,7 @@ fn add(
         if let Some(twice) =
             params.iter().enumerate().find(|(at, param)| params[..*at].iter().any(|p| p.name == param.name))
         {
-            bail!(Usage(format!("the {table} parameter `{}` is given twice", twice.1.name)));
+            bail!(Error::usage(format!("the {table} parameter `{}` is given twice", twice.1.name)));
         }
         tables.push((table, params.into_iter().map(|param| (param.name, param.entry)).collect()));
     }
@@ -112,7 +113,7 @@ fn add(
 
 fn refuse_known(project: &Project, kind: Kind, name: &str, dry_run: bool) -> Result<()> {
     if let Some(problem) = names::declaration(kind, name) {
-        bail!(Usage(problem));
+        bail!(Error::usage(problem));
     }
     if let Some((_, at)) = project.manifest.declared(kind).into_iter().find(|(known, _)| *known == name) {
         if !dry_run {

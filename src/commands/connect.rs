@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 use super::End;
 use crate::cli::{Client, Connect};
 use crate::deployments::Record;
+use crate::error::Error;
 use crate::files::{self, Exclusive};
 use crate::manifest::{Auth, Manifest};
 use crate::plan;
 use crate::probe;
 use crate::project::Project;
-use crate::prompt::Usage;
 use crate::targets;
 use crate::ui;
 
@@ -213,12 +213,13 @@ fn endpoint(url: &str) -> Result<String> {
     if rest
         .is_none_or(|rest| rest.starts_with(['/', ':', '?']) || rest.is_empty() || rest.contains(char::is_whitespace))
     {
-        bail!(Usage(format!(
+        bail!(Error::usage(format!(
             "`{url}` is no URL of a server\nhint: write its MCP endpoint, such as `http://127.0.0.1:8787/mcp`"
         )));
     }
     if rest.is_some_and(|rest| !rest.trim_end_matches('/').contains('/')) {
-        bail!(Usage(format!("`{url}` has no path\nhint: the MCP endpoint is `{}/mcp`", url.trim_end_matches('/'))));
+        let hint = format!("the MCP endpoint is `{}/mcp`", url.trim_end_matches('/'));
+        bail!(Error::usage(format!("`{url}` has no path")).hint(hint));
     }
     Ok(url.to_owned())
 }

@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 use super::{Deployments, End};
 use crate::cli::Destroy;
 use crate::deployments::Record;
+use crate::error::Error;
 use crate::files::Exclusive;
-use crate::prompt::{self, Mode, Usage};
+use crate::prompt::{self, Mode};
 use crate::ui::{self, Mark};
 
 pub fn run(args: Destroy, dir: Option<&Path>) -> Result<End> {
@@ -16,7 +17,7 @@ pub fn run(args: Destroy, dir: Option<&Path>) -> Result<End> {
     let all = Deployments::open(dir, args.target, &args.stage.stage, mode)?;
     let app = all.project.manifest.app.clone();
     if mode == Mode::Refuse {
-        bail!(Usage("`--yes` is missing, and there is no terminal to type the name on".into()));
+        bail!(Error::usage("`--yes` is missing, and there is no terminal to type the name on"));
     }
     all.ours()?;
     match mode {

@@ -7,11 +7,12 @@ use clap::ValueEnum as _;
 
 use super::{End, chosen, dry_run, mend};
 use crate::cli::{Example, Init};
+use crate::error::Error;
 use crate::files::Exclusive;
 use crate::manifest::{self, names};
 use crate::plan::{self, Plan};
 use crate::project::Project;
-use crate::prompt::{self, Mode, Usage};
+use crate::prompt::{self, Mode};
 use crate::targets::{self, Target};
 use crate::template::{self, Birth};
 use crate::ui;
@@ -37,7 +38,7 @@ pub fn run(args: Init, dir: Option<&Path>) -> Result<End> {
         }
     };
     if description.trim().is_empty() {
-        bail!(Usage("`--description` is empty".into()));
+        bail!(Error::usage("`--description` is empty"));
     }
     let every: Vec<&'static Target> = targets::ALL.iter().collect();
     let targets = match args.target.as_slice() {
@@ -104,7 +105,7 @@ fn name(args: &Init, mode: Mode, dir: Option<&Path>) -> Result<String> {
     if let Some(name) = &args.name {
         if let Some(problem) = names::server(name) {
             let hint = names::server_like(name).map(|like| format!("\nhint: write `{like}`")).unwrap_or_default();
-            bail!(Usage(format!("{problem}{hint}")));
+            bail!(Error::usage(format!("{problem}{hint}")));
         }
         return Ok(name.clone());
     }

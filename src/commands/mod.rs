@@ -27,11 +27,12 @@ use anyhow::{Result, bail};
 use crate::cli::{CloudArg, Command, TargetArg};
 use crate::deployments;
 use crate::deployments::{Deployment, Record};
+use crate::error::Error;
 use crate::manifest::{Kind, Manifest};
 use crate::plan::{Action, Applied, Plan};
 use crate::project::Project;
 use crate::project::npm;
-use crate::prompt::{Mode, Usage};
+use crate::prompt::Mode;
 use crate::ship::local;
 use crate::ship::release;
 use crate::targets::deployment;
@@ -40,8 +41,6 @@ use crate::targets::ownership::{ProjectMark, Takes};
 use crate::targets::{self, Build, Target};
 use crate::toolchain::Toolchain;
 use crate::ui;
-
-pub use ship::AlreadyShown;
 
 /// How a command that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,10 +107,8 @@ fn one(cloud: CloudArg, every: &[&'static Target]) -> Result<&'static Target> {
     let target = targets::of(cloud);
     if !every.iter().any(|known| known.name == target.name) {
         let name = target.name;
-        return Err(Usage(format!(
-            "the manifest has no `[targets.{name}]`\nhint: add that line to `mcp.toml`, then run `mcp-deploy render`"
-        ))
-        .into());
+        let error = Error::usage(format!("the manifest has no `[targets.{name}]`"));
+        bail!(error.hint("add that line to `mcp.toml`, then run `mcp-deploy render`"));
     }
     Ok(target)
 }

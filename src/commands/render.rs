@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{AlreadyShown, End, MENDED, dry_run, preview, report, say_what_to_install};
+use super::{End, MENDED, dry_run, preview, report, say_what_to_install};
 use crate::cli::Render;
 use crate::plan::{Action, Plan};
 use crate::project::{self, Project};
@@ -43,7 +43,7 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
         ui::json(&answer)?;
         if args.dry_run && !args.force {
             // The files tell which, so that there is an answer already.
-            plan.unedited().map_err(AlreadyShown::now)?;
+            plan.unedited().map_err(ui::shown)?;
         }
         return Ok(if args.check && !up_to_date { End::No } else { End::Done });
     }

@@ -7,12 +7,13 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::ship::Failure;
-use super::{AlreadyShown, Deployments, End};
+use super::{Deployments, End};
 use crate::cli::Rollback;
 use crate::deployments::{Deployment, Record};
+use crate::error::Error;
 use crate::files::Exclusive;
 use crate::process;
-use crate::prompt::{self, Mode, Usage};
+use crate::prompt::{self, Mode};
 use crate::ship::live;
 use crate::ship::release;
 use crate::targets::deployment;
@@ -48,7 +49,7 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
         args.to.as_deref().unwrap_or("the deployment before")
     );
     match mode {
-        Mode::Refuse => bail!(Usage("`--yes` is missing, and there is no terminal to ask on".into())),
+        Mode::Refuse => bail!(Error::usage("`--yes` is missing, and there is no terminal to ask on")),
         mode if !prompt::confirm(mode, &question)? => bail!("not confirmed; nothing was changed"),
         _ => {}
     }
@@ -84,7 +85,7 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
         ui::json(&answer)?;
     }
     match answer.failures.into_iter().next() {
-        Some(failure) => Err(AlreadyShown(failure.cause).into()),
+        Some(failure) => bail!(Error::shown(failure.cause)),
         None if ok => Ok(End::Done),
         None => Ok(End::Unverified),
     }

@@ -12,6 +12,7 @@ use super::{End, NO_CLOUD, chosen, preview, report};
 use crate::cli::Ship;
 use crate::deployments;
 use crate::deployments::Record;
+use crate::error::{self, Error};
 use crate::files::Exclusive;
 use crate::probe::{Call, Report};
 use crate::process::{self, Cmd};
@@ -67,6 +68,8 @@ impl Answer {
 pub struct Failure {
     pub target: &'static str,
     pub error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     #[serde(skip)]
     pub cause: anyhow::Error,
 }
@@ -74,7 +77,7 @@ pub struct Failure {
 impl Failure {
     pub fn new(target: &Target, cause: anyhow::Error) -> Self {
         ui::error(&cause);
-        Failure { target: target.name, error: format!("{cause:#}"), cause }
+        Failure { target: target.name, error: format!("{cause:#}"), hint: error::hint(&cause), cause }
     }
 }
 
@@ -349,31 +352,10 @@ fn outcome(release: &Release) -> String {
 
 /// The worst of the failed tools' exit codes goes before a failed verification.
 pub fn end(answer: Answer) -> Result<End> {
-    match answer.failures.into_iter().max_by_key(|failure| process::exit_code(&failure.cause)) {
-        Some(failure) => Err(anyhow::Error::new(AlreadyShown(failure.cause))),
+    match answer.failures.into_iter().max_by_key(|failure| error::exit_code(&failure.cause)) {
+        Some(failure) => bail!(Error::shown(failure.cause)),
         None if answer.ok => Ok(End::Done),
         None => Ok(End::Unverified),
-    }
-}
-
-/// An error that was printed when it happened; only its exit code is still to come.
-#[derive(Debug)]
-pub struct AlreadyShown(pub anyhow::Error);
-
-impl AlreadyShown {
-    /// Prints an error beside an answer that was given.
-    pub fn now(error: impl Into<anyhow::Error>) -> Self {
-        let error = error.into();
-        ui::error(&error);
-        AlreadyShown(error)
-    }
-}
-
-impl std::error::Error for AlreadyShown {}
-
-impl std::fmt::Display for AlreadyShown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
     }
 }
 
@@ -398,7 +380,7 @@ fn dry_run(project: &Project, targets: &[&'static Target], args: &Ship) -> Resul
     if args.json {
         commands.extend(targets.iter().flat_map(|target| built(target)));
         ui::json(&Intended { files: files(&plan), commands })?;
-        plan.unedited().map_err(AlreadyShown::now)?;
+        plan.unedited().map_err(ui::shown)?;
         return Ok(End::Done);
     }
     preview(&plan, false);
@@ -442,7 +424,14 @@ mod tests {
         let tools = tools.map(|name| vec![json!({ "name": name })]);
         let counts = Counts { passed: 1, ..Counts::default() };
         let report = Report { url: String::new(), checks: Vec::new(), answers: Vec::new(), tools, counts };
-        Release { deployment, report, rolled_back_to: None, rollback_error: None, has_earlier: false }
+        Release {
+            deployment,
+            report,
+            rolled_back_to: None,
+            rollback_error: None,
+            rollback_hint: None,
+            has_earlier: false,
+        }
     }
 
     #[test]

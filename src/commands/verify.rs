@@ -7,10 +7,11 @@ use anyhow::Result;
 use super::{End, one};
 use crate::cli::Verify;
 use crate::deployments::Record;
+use crate::error::Error;
 use crate::manifest;
 use crate::probe::{self, Check, Options, Report};
 use crate::project::Project;
-use crate::prompt::{Mode, Usage};
+use crate::prompt::Mode;
 use crate::ship::local;
 use crate::ship::server_log;
 use crate::targets::{self, Build};
@@ -37,7 +38,7 @@ pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
             ui::say(format_args!("\nran on {}", run.runtime));
             run.report
         }
-        (None, None) => return Err(Usage("`URL` is missing".into()).into()),
+        (None, None) => return Err(Error::usage("`URL` is missing").into()),
     };
     if json {
         ui::json(&report)?;

@@ -1,6 +1,5 @@
 //! The only code that writes into a project: all of a plan or nothing of it.
 
-use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::{Action, LOCK_FILE, Owner, Plan};
+use crate::error::Error;
 use crate::files::{self, Exclusive, Folder, Link};
 use crate::manifest;
 use crate::process;
@@ -25,35 +25,11 @@ pub struct Applied {
 }
 
 /// Generated files that were edited by hand; nothing was written.
-#[derive(Debug)]
-pub struct Conflicts(pub Vec<String>);
-
-impl std::error::Error for Conflicts {}
-
-impl fmt::Display for Conflicts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (s, were) = if self.0.len() == 1 { ("", "was") } else { ("s", "were") };
-        write!(f, "{} generated file{s} {were} edited by hand, so nothing was written:", self.0.len())?;
-        for path in &self.0 {
-            write!(f, "\n  {path}")?;
-        }
-        write!(
-            f,
-            "\nhint: move the edit into a handler or `mcp.toml`; `mcp-deploy render --force` takes the generated version and keeps yours as `NAME.orig`"
-        )
-    }
-}
-
-/// Ctrl-C (or SIGTERM, SIGHUP) while files were being written.
-#[derive(Debug)]
-pub struct PutBack;
-
-impl std::error::Error for PutBack {}
-
-impl fmt::Display for PutBack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted; everything was put back")
-    }
+fn conflicts(paths: &[&str]) -> Error {
+    let (s, were) = if paths.len() == 1 { ("", "was") } else { ("s", "were") };
+    let listed: String = paths.iter().map(|path| format!("\n  {path}")).collect();
+    Error::new(format!("{} generated file{s} {were} edited by hand, so nothing was written:{listed}", paths.len()))
+        .hint("move the edit into a handler or `mcp.toml`; `mcp-deploy render --force` takes the generated version and keeps yours as `NAME.orig`")
 }
 
 impl Plan {
@@ -89,20 +65,16 @@ impl Plan {
             Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", manifest::FILE)),
         };
         if found.as_deref() != self.read.as_deref().map(str::as_bytes) {
-            bail!(
-                "`{}` was changed meanwhile, so nothing was written\nhint: run the command again, which goes by what it says now",
-                manifest::FILE
-            );
+            let error = Error::new(format!("`{}` was changed meanwhile, so nothing was written", manifest::FILE));
+            bail!(error.hint("run the command again, which goes by what it says now"));
         }
         Ok(())
     }
 
     /// Fails where applying without force would: a generated file was edited by hand.
-    pub fn unedited(&self) -> Result<(), Conflicts> {
-        match self.conflicts().as_slice() {
-            [] => Ok(()),
-            edited => Err(Conflicts(edited.iter().map(|change| change.path.clone()).collect())),
-        }
+    pub fn unedited(&self) -> Result<(), Error> {
+        let edited: Vec<&str> = self.conflicts().iter().map(|change| change.path.as_str()).collect();
+        if edited.is_empty() { Ok(()) } else { Err(conflicts(&edited)) }
     }
 
     fn write_all(&self, undo: &mut Undo) -> Result<Applied> {
@@ -115,7 +87,7 @@ impl Plan {
         undo.write(LOCK_FILE, Link::Refused, &self.lock_during().text())?;
         for change in &self.changes {
             if process::interrupted() {
-                bail!(PutBack);
+                bail!(Error::new("interrupted; everything was put back").code(process::Interrupted.exit_code()));
             }
             let path = &change.path;
             if change.action == Action::Conflict {
@@ -403,7 +375,7 @@ mod tests {
         let next = [("template.yaml", Owner::Generated, "2"), ("vercel.json", Owner::Generated, "2")];
         let error = apply(root, &next, false).unwrap_err().to_string();
         assert!(
-            error.contains("1 generated file was edited by hand, so nothing was written:\n  vercel.json\n"),
+            error.contains("1 generated file was edited by hand, so nothing was written:\n  vercel.json"),
             "{error}"
         );
         assert_eq!(fs::read_to_string(root.join("template.yaml")).unwrap(), "1");

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::files::{self, Exclusive, Folder};
 use crate::manifest;
 
-pub use apply::{Applied, Conflicts, PutBack, replace, replace_private};
+pub use apply::{Applied, replace, replace_private};
 pub use lock::{FILE as LOCK_FILE, is_born, is_generated};
 use lock::{Lock, Unfinished};
 pub use recorded::{FILE as RECORDED, Stub};

@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::{Cmd, running};
+use crate::error::{self, Error};
 
 /// A child that did not end with exit code 0.
 #[derive(Debug, Clone)]
@@ -25,14 +26,6 @@ pub struct ToolFailed {
 /// The user asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupted;
-
-/// The exit code an error stands for: the tool's own, 128 + signal, or 1.
-pub fn exit_code(error: &anyhow::Error) -> u8 {
-    if let Some(failed) = error.downcast_ref::<ToolFailed>() {
-        return failed.exit_code();
-    }
-    if error.is::<Interrupted>() { Interrupted.exit_code() } else { 1 }
-}
 
 const TAIL_LINES: usize = 25;
 const TAIL_BYTES: usize = 4 * 1024;
@@ -62,7 +55,7 @@ impl ToolFailed {
 
 impl Interrupted {
     pub fn exit_code(self) -> u8 {
-        u8::try_from(128 + running::last_signal()).unwrap_or(130)
+        u8::try_from(128 + running::last_signal()).unwrap_or(error::INTERRUPTED)
     }
 }
 
@@ -89,8 +82,24 @@ impl fmt::Display for Interrupted {
     }
 }
 
-impl std::error::Error for ToolFailed {}
-impl std::error::Error for Interrupted {}
+impl ToolFailed {
+    /// Of an error that a tool is the cause of.
+    pub fn of(error: &anyhow::Error) -> Option<&Self> {
+        error::carried(error)
+    }
+}
+
+impl From<ToolFailed> for anyhow::Error {
+    fn from(failed: ToolFailed) -> Self {
+        Error::new(failed.to_string()).code(failed.exit_code()).carrying(failed).into()
+    }
+}
+
+impl From<Interrupted> for anyhow::Error {
+    fn from(interrupted: Interrupted) -> Self {
+        Error::new(interrupted.to_string()).code(interrupted.exit_code()).into()
+    }
+}
 
 /// The last lines that say something, in whole lines as long as they fit.
 fn tail(log: &str) -> String {
@@ -135,8 +144,8 @@ mod tests {
         assert_eq!(failed(7 << 8, "").exit_code(), 7);
         assert_eq!(failed(2, "").exit_code(), 130);
         assert_eq!(failed(0, "").exit_code(), 1);
-        let error = anyhow::Error::new(failed(5 << 8, "")).context("cannot deploy");
-        assert_eq!(exit_code(&error), 5);
-        assert_eq!(exit_code(&anyhow::anyhow!("x")), 1);
+        let error = anyhow::Error::from(failed(5 << 8, "")).context("cannot deploy");
+        assert_eq!(error::exit_code(&error), 5);
+        assert_eq!(ToolFailed::of(&error).and_then(|failed| failed.code), Some(5));
     }
 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 pub use command::Cmd;
-pub use failure::{Interrupted, ToolFailed, exit_code};
+pub use failure::{Interrupted, ToolFailed};
 pub use git::git;
 pub use output::{Listener, forms, plain};
 pub use running::{install_interrupt_handler, interrupted};

@@ -3,8 +3,6 @@
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-
 use super::output::{Capture, Listener, Sink};
 use super::running::{Role, Running};
 use super::{Cmd, GRACE, Interrupted, SETTLE, ToolFailed, interrupted, launch};
@@ -61,7 +59,7 @@ impl Server {
                 let status = self.running.stop(GRACE);
                 self.capture.settle(SETTLE);
                 let failed = ToolFailed::new(&self.cmd, status, Some(limit), &self.log());
-                return Err(failed).with_context(|| format!("`{}` did not become ready", self.cmd.name()));
+                return Err(anyhow::Error::from(failed).context(format!("`{}` did not become ready", self.cmd.name())));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -77,7 +75,7 @@ impl Server {
         }
         self.capture.settle(SETTLE);
         let failed = ToolFailed::new(&self.cmd, status, None, &self.log());
-        anyhow::Error::new(failed).context(format!("`{}` ended before it was ready", self.cmd.name()))
+        anyhow::Error::from(failed).context(format!("`{}` ended before it was ready", self.cmd.name()))
     }
 }
 

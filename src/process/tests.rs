@@ -7,7 +7,7 @@ fn sh(script: &str) -> Cmd {
 }
 
 fn failed(result: anyhow::Result<Outcome>) -> ToolFailed {
-    result.unwrap_err().downcast::<ToolFailed>().unwrap()
+    ToolFailed::of(&result.unwrap_err()).unwrap().clone()
 }
 
 /// Is a process with this id there, and not just a zombie nobody reaped yet?
@@ -153,7 +153,7 @@ fn a_server_that_dies_fails_at_once_with_its_last_words() {
     let error = server.wait_ready(&mut || false, Duration::from_secs(60)).unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(error.to_string(), "`sh` ended before it was ready");
-    let failure = error.downcast_ref::<ToolFailed>().unwrap();
+    let failure = ToolFailed::of(&error).unwrap();
     assert_eq!((failure.code, failure.tail.as_str()), (Some(4), "port is taken"));
     assert_eq!(server.exited().and_then(|status| status.code()), Some(4));
 }
@@ -162,7 +162,7 @@ fn a_server_that_dies_fails_at_once_with_its_last_words() {
 fn a_server_that_never_gets_ready_is_stopped() {
     let mut server = Server::spawn(&sh("echo thinking; sleep 300")).unwrap();
     let error = server.wait_ready(&mut || false, Duration::from_millis(300)).unwrap_err();
-    assert_eq!(error.downcast_ref::<ToolFailed>().unwrap().tail, "thinking");
+    assert_eq!(ToolFailed::of(&error).unwrap().tail, "thinking");
     assert!(server.exited().is_some());
 }
 
@@ -183,9 +183,9 @@ fn interrupted_program() {
     let job = std::env::var("INTERRUPTED_JOB").unwrap();
     let job = format!("{job}; echo $$ > job.new; mv job.new job; while :; do sleep 0.05; done");
     let ended = run(&sh(&job).current_dir(&dir), Io::Quiet, None);
-    let code = ended.map_or_else(|error| exit_code(&error), |_| 0);
+    let code = ended.map_or_else(|error| crate::error::exit_code(&error), |_| 0);
     let next = run(&sh("true"), Io::Quiet, None).unwrap_err();
-    let said = format!("{code} {} {next} {}", interrupted(), exit_code(&next));
+    let said = format!("{code} {} {next} {}", interrupted(), crate::error::exit_code(&next));
     drop(server);
     std::fs::write(dir.join("said"), said).unwrap();
 }

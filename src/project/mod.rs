@@ -6,12 +6,13 @@ pub mod npm;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::json;
 
+use crate::error::Error;
 use crate::fault::{Fault, Severity};
 use crate::files::{self, Exclusive, STAGES};
 use crate::manifest::{self, Loaded, Manifest};
 use crate::plan::{self, Plan};
-use crate::prompt::Usage;
 use crate::secrets::dotenv;
 use crate::targets::ownership::ProjectMark;
 use crate::template;
@@ -20,16 +21,10 @@ use crate::ui;
 pub use handlers::faults as handler_faults;
 
 /// A project that has errors; they were printed already.
-#[derive(Debug)]
-pub struct Faulty(pub Vec<Fault>);
-
-impl std::error::Error for Faulty {}
-
-impl std::fmt::Display for Faulty {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let count = errors(&self.0);
-        write!(f, "the project has {count} error{}", if count == 1 { "" } else { "s" })
-    }
+pub fn faulty(faults: &[Fault]) -> Error {
+    let count = errors(faults);
+    let s = if count == 1 { "" } else { "s" };
+    Error::new(format!("the project has {count} error{s}")).list("faults", json!(faults))
 }
 
 /// A project whose manifest is sound.
@@ -74,7 +69,7 @@ impl Project {
             Some(manifest) => Ok(Project { home: root.clone(), root, text, manifest, warnings: faults }),
             None => {
                 print(&faults);
-                bail!(Faulty(faults))
+                bail!(faulty(&faults))
             }
         }
     }
@@ -92,9 +87,8 @@ impl Project {
             let known: Vec<_> = self.manifest.stages.iter().map(|stage| format!("`{}`", stage.name)).collect();
             let known =
                 if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
-            bail!(Usage(format!(
-                "the manifest has no stage `{stage}`; {known}\nhint: add `[stages.{stage}]` to `mcp.toml`"
-            )));
+            let error = Error::usage(format!("the manifest has no stage `{stage}`; {known}"));
+            bail!(error.hint(format!("add `[stages.{stage}]` to `mcp.toml`")));
         };
         if !self.manifest.stages.iter().any(|known| known.name == stage) {
             return Ok(self);
@@ -105,9 +99,8 @@ impl Project {
     /// What marks everything that a stage deploys as this project's. A lock of 0.1.0 gets its id now.
     pub fn mark(&self, stage: &str) -> Result<ProjectMark> {
         if plan::project_id(&self.home)?.is_none() && std::env::var_os("CI").is_some_and(|ci| ci != "false") {
-            bail!(
-                "`mcp.lock` has no `project` yet, and one that is made here would be lost with this checkout\nhint: run `mcp-deploy render` on your machine and commit `mcp.lock`"
-            );
+            let why = "`mcp.lock` has no `project` yet, and one that is made here would be lost with this checkout";
+            bail!(Error::new(why).hint("run `mcp-deploy render` on your machine and commit `mcp.lock`"));
         }
         let project = plan::ensure_project_id(&self.home)?;
         Ok(ProjectMark { project, stage: stage.to_owned(), name: self.manifest.server.name.clone() })

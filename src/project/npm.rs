@@ -158,7 +158,7 @@ pub const TYPES_LIMIT: Duration = Duration::from_secs(300);
 pub fn type_faults(project: &Project, tools: &Toolchain) -> Result<Vec<Fault>> {
     match process::run(&type_check_command(project, tools), Io::Answer, Some(TYPES_LIMIT)) {
         Ok(_) => Ok(Vec::new()),
-        Err(error) => match error.downcast_ref::<ToolFailed>() {
+        Err(error) => match ToolFailed::of(&error) {
             Some(failed) => {
                 let faults = compiler_faults(&failed.stdout);
                 if faults.is_empty() { Err(error) } else { Ok(faults) }

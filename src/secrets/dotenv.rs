@@ -91,7 +91,7 @@ pub fn remove(root: &Path, name: &str) -> Result<bool> {
 pub fn is_ignored(root: &Path) -> bool {
     match process::git(root, &["check-ignore", "--quiet", "--", FILE]) {
         Ok(_) => return true,
-        Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(|failed| failed.code == Some(1)) => return false,
+        Err(error) if ToolFailed::of(&error).is_some_and(|failed| failed.code == Some(1)) => return false,
         // No repository yet, or no git: what `.gitignore` will mean.
         Err(_) => {}
     }

@@ -13,14 +13,15 @@ use super::local_credentials;
 use super::local_credentials::Guest;
 use super::passed;
 use super::server_log;
+use crate::error::Error;
 use crate::fault::Fault;
 use crate::manifest::Manifest;
 use crate::plan;
 use crate::probe::{self, Answer, Call, Check, Contract, Era, Outcome, Report};
 use crate::process::{self, Interrupted, Io, Listener, Scratch, Server};
 use crate::project::npm;
-use crate::project::{self, Faulty, Project};
-use crate::prompt::{self, Mode, Usage};
+use crate::project::{self, Project};
+use crate::prompt::{self, Mode};
 use crate::secrets::dotenv;
 use crate::targets::{Build, Local, Start, Step, Target};
 use crate::toolchain::{self, MissingTools, Need, Requirement, Search, Toolchain};
@@ -69,10 +70,8 @@ fn resolve(names: &[&str], mode: Mode) -> Result<Toolchain> {
     }
     let listed = ours.iter().map(|(tool, _)| format!("{} {}", tool.name, tool.version)).collect::<Vec<_>>().join(", ");
     if !prompt::confirm(mode, &format!("Install {listed} into mcp-deploy's private cache?"))? {
-        return Err(anyhow::anyhow!(
-            "{}\nhint: run `mcp-deploy doctor --fix`, which installs them into a private cache, or add `--yes`",
-            MissingTools(ours)
-        ));
+        let error = Error::new(MissingTools(ours).to_string());
+        bail!(error.hint("run `mcp-deploy doctor --fix`, which installs them into a private cache, or add `--yes`"));
     }
     let ours: Vec<_> = ours.iter().map(|(tool, _)| *tool).collect();
     install(&ours, &search)?;
@@ -127,7 +126,7 @@ fn stop_at(faults: Vec<Fault>) -> Result<()> {
     project::print(&faults);
     match project::errors(&faults) {
         0 => Ok(()),
-        _ => Err(Faulty(faults).into()),
+        _ => bail!(project::faulty(&faults)),
     }
 }
 
@@ -305,7 +304,7 @@ pub fn bearer_header(variable: Option<&str>) -> Result<Vec<(String, String)>> {
     let Some(name) = variable else { return Ok(Vec::new()) };
     match std::env::var(name) {
         Ok(token) if !token.trim().is_empty() => Ok(vec![local_credentials::bearer(token.trim())]),
-        _ => bail!(Usage(format!("the environment variable `{name}` of `--bearer-env` is not set"))),
+        _ => bail!(Error::usage(format!("the environment variable `{name}` of `--bearer-env` is not set"))),
     }
 }
 
@@ -317,7 +316,7 @@ pub fn declared(calls: &[Call], manifest: &Manifest) -> Result<()> {
         [] => "it declares no tool; `mcp-deploy add-tool NAME` adds one".to_owned(),
         tools => format!("it declares `{}`", tools.join("`, `")),
     });
-    bail!(Usage(format!("the manifest declares no tool `{}`, which `--call` names\nhint: {hint}", call.name)))
+    bail!(Error::usage(format!("the manifest declares no tool `{}`, which `--call` names", call.name)).hint(hint))
 }
 
 /// What the manifest promises a client, of this cloud where it is known which one answers.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
+use serde_json::json;
 
 use super::adoption;
 use super::local;
 use crate::deployments;
 use crate::deployments::{Commit, Deployment, Record, State, Unfinished};
+use crate::error::{self, Error};
 use crate::probe::{Call, Check, Report};
 use crate::process;
 use crate::project::Project;
@@ -34,6 +36,8 @@ pub struct Release {
     /// Why it could not be rolled back, though it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback_hint: Option<String>,
     /// There is one that worked, to go back to.
     #[serde(skip)]
     pub has_earlier: bool,
@@ -101,16 +105,13 @@ pub fn served(target: &Target, context: &Context<'_>, places: &[Deployment]) -> 
 }
 
 /// Preflight found problems; they were printed.
-#[derive(Debug)]
-pub struct NotReady(pub Vec<(&'static str, Problem)>);
-
-impl std::error::Error for NotReady {}
-
-impl std::fmt::Display for NotReady {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (count, s) = (self.0.len(), if self.0.len() == 1 { "" } else { "s" });
-        write!(f, "{count} problem{s} found before anything was built or deployed")
-    }
+fn not_ready(problems: &[(&'static str, Problem)]) -> Error {
+    let s = if problems.len() == 1 { "" } else { "s" };
+    let listed = problems
+        .iter()
+        .map(|(target, problem)| json!({ "target": target, "message": problem.message, "hint": problem.hint }));
+    Error::new(format!("{} problem{s} found before anything was built or deployed", problems.len()))
+        .list("problems", listed.collect())
 }
 
 /// Asks every cloud whether a deployment can work, and whose what is there already is; prints all problems at once.
@@ -151,7 +152,7 @@ pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode,
         ui::say(format_args!("     hint: {}", problem.hint));
     }
     if !problems.is_empty() {
-        bail!(NotReady(problems));
+        bail!(not_ready(&problems));
     }
     adoption::confirm(&unmarked, mode, adopt)?;
     data_loss::confirm(context, &losses)?;
@@ -283,7 +284,8 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
     deployment.state = if report.ok() { State::Verified } else { State::Failed };
     Record::put(home, deployment.clone())?;
     let has_earlier = Record::read(home)?.before(&deployment, deployment.version.as_deref()).is_some();
-    let mut release = Release { deployment, report, rolled_back_to: None, rollback_error: None, has_earlier };
+    let mut release =
+        Release { deployment, report, rolled_back_to: None, rollback_error: None, rollback_hint: None, has_earlier };
     if !release.report.ok() && plan.rollback_on_failure {
         let record = Record::read(home)?;
         // What the record does not know (a fresh checkout), the cloud itself may.
@@ -295,6 +297,7 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
             Err(error) => {
                 ui::error(&error);
                 release.rollback_error = Some(format!("{error:#}"));
+                release.rollback_hint = error::hint(&error);
             }
         }
     }

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use super::deployment::Context;
 use super::ownership::Takes;
+use crate::error::Error;
 use crate::prompt::{self, Mode};
 use crate::ui;
 
@@ -18,17 +19,9 @@ pub struct Loss {
     pub what: String,
 }
 
-/// Nobody allowed it, so nothing was changed: that much is known.
+/// Carried by an error: nobody allowed it, so nothing was changed, that much is known.
 #[derive(Debug)]
-pub struct Refused(String);
-
-impl std::error::Error for Refused {}
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+pub struct Refused;
 
 /// Fails unless each loss is allowed, by its name on the command line or typed on the terminal.
 pub fn confirm(context: &Context<'_>, losses: &[Loss]) -> Result<()> {
@@ -37,9 +30,8 @@ pub fn confirm(context: &Context<'_>, losses: &[Loss]) -> Result<()> {
     let _alone = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
     losses.iter().for_each(|loss| ui::say(format_args!("data would be lost: {}", loss.what)));
     if context.takes == Takes::Foreign && !losses.is_empty() {
-        bail!(Refused(
-            "what is taken over would lose data; nothing was changed\nhint: ship under another `name` or stage, or move the data first".into()
-        ));
+        let error = Error::new("what is taken over would lose data; nothing was changed");
+        bail!(error.hint("ship under another `name` or stage, or move the data first").carrying(Refused));
     }
     let mut open: Vec<&str> = Vec::new();
     for loss in losses.iter().filter(|loss| !context.allow_data_loss.contains(&loss.name)) {
@@ -50,15 +42,14 @@ pub fn confirm(context: &Context<'_>, losses: &[Loss]) -> Result<()> {
     for name in &open {
         if !context.asks {
             let flags: Vec<String> = open.iter().map(|name| format!("--allow-data-loss {name}")).collect();
-            bail!(Refused(format!(
-                "data would be lost, and nobody allowed it; nothing was changed\nhint: if it may go for good, add `{}`; `--yes` does not confirm it",
-                flags.join(" ")
-            )));
+            let hint = format!("if it may go for good, add `{}`; `--yes` does not confirm it", flags.join(" "));
+            let error = Error::new("data would be lost, and nobody allowed it; nothing was changed");
+            bail!(error.hint(hint).carrying(Refused));
         }
         let question = format!("Type `{name}` to delete it with all its data");
         let typed = ui::alone(|| prompt::text(Mode::Ask, "--allow-data-loss", &question, None, |_| None))?;
         if typed != *name {
-            bail!(Refused(format!("`{typed}` is not `{name}`; nothing was changed")));
+            bail!(Error::new(format!("`{typed}` is not `{name}`; nothing was changed")).carrying(Refused));
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::data_loss;
 use super::ownership::{Found, ProjectMark, Takes};
 use crate::deployments;
+use crate::error::{self, Error};
 use crate::manifest::{API_KEYS, Secret};
 use crate::process::{self, Cmd, Io, Outcome};
 use crate::targets::Build;
@@ -99,15 +100,21 @@ impl Serving {
     }
 }
 
-/// A deployment that had begun, and whose end was not seen.
+/// Carried by the error of a deployment that had begun, and whose end was not seen.
 #[derive(Debug)]
-pub struct EndUnknown(pub String);
+pub struct EndUnknown;
+
+impl EndUnknown {
+    pub fn error(said: impl Into<String>) -> Error {
+        Error::new(said).carrying(EndUnknown)
+    }
+}
 
 /// A tool or an API that failed may have done its work all the same, so the cloud is asked: unless it serves what the record says,
 /// and nothing is under way, the end of what was begun is not known.
 pub fn unless_still(known: Option<&str>, error: anyhow::Error, ask: impl FnOnce() -> Result<Serving>) -> anyhow::Error {
     // Nothing can be asked after an interruption, and a tool that was stopped tells nothing.
-    if end_is_unknown(&error) || error.downcast_ref::<data_loss::Refused>().is_some() {
+    if end_is_unknown(&error) || error::carried::<data_loss::Refused>(&error).is_some() {
         return error;
     }
     let recorded = known.map_or_else(|| "nothing".to_owned(), |known| format!("version {known}"));
@@ -120,23 +127,15 @@ pub fn unless_still(known: Option<&str>, error: anyhow::Error, ask: impl FnOnce(
         Ok(Serving { version: None, .. }) => format!("it serves nothing, and the record says {recorded}"),
         Err(why) => format!("it does not tell what it serves ({})", why.to_string().lines().next().unwrap_or_default()),
     };
-    error.context(EndUnknown(format!("the cloud may have done it all the same: {said}")))
+    EndUnknown::error(format!("the cloud may have done it all the same: {said}")).because(error).into()
 }
 
 /// A tool that was stopped may have done its work already; one that failed said so.
 pub fn end_is_unknown(error: &anyhow::Error) -> bool {
     let stopped = |failed: &process::ToolFailed| failed.limit.is_some() || failed.signal.is_some();
     process::interrupted()
-        || error.downcast_ref::<EndUnknown>().is_some()
-        || error.downcast_ref::<process::ToolFailed>().is_some_and(stopped)
-}
-
-impl std::error::Error for EndUnknown {}
-
-impl std::fmt::Display for EndUnknown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
+        || error::carried::<EndUnknown>(error).is_some()
+        || process::ToolFailed::of(error).is_some_and(stopped)
 }
 
 impl Context<'_> {

@@ -285,6 +285,6 @@ const OFFLINE: &str = "the package registry cannot be reached; check the network
 const UNKNOWN: &str = "the package registry in use does not have this version";
 
 fn advice(error: &anyhow::Error) -> Option<&'static str> {
-    let tail = &error.downcast_ref::<ToolFailed>()?.tail;
+    let tail = &ToolFailed::of(error)?.tail;
     ADVICE.iter().find(|(words, _)| words.iter().any(|word| tail.contains(word))).map(|(_, advice)| *advice)
 }

@@ -305,7 +305,7 @@ fn the_installers_exit_code_is_kept() {
     let machine = Machine::new();
     machine.npm("echo npm error code E404 >&2; exit 9");
     let error = provision(ToolId::Node, &machine.search, &mut |_| ()).unwrap_err();
-    assert_eq!(error.downcast_ref::<ToolFailed>().unwrap().code, Some(9));
+    assert_eq!(ToolFailed::of(&error).unwrap().code, Some(9));
     assert!(error.to_string().contains("does not have this version"), "{error}");
 }
 

@@ -36,6 +36,16 @@ fn answers_are_as_documented() {
         (&"WEATHER_MCP_KEY".into(), Some(5))
     );
     project.ok(&["render"]);
+    project.write("src/generated/types.ts", "edited");
+    for (line, expected, hint) in [
+        ("render --json", 1, "move the edit into a handler"),
+        ("ship --target lambda --local --stage nowhere --json", 2, "add `[stages.nowhere]`"),
+    ] {
+        let (code, error) = answered(line);
+        assert_eq!((code, &error["ok"]), (expected, &false.into()), "{line}");
+        assert!(error["hint"].as_str().is_some_and(|told| told.starts_with(hint)), "{line}: {error}");
+        assert!(!error["error"].as_str().unwrap().contains("hint"), "{line}: {error}");
+    }
     std::fs::remove_file(project.path("src/generated/types.ts")).unwrap();
     assert_eq!(answered("render --check --json").0, 1);
     std::fs::write(project.path("mcp.toml"), "[server]\nnome = \"x\"\n").unwrap();

@@ -58,7 +58,7 @@ fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
     let not_in = |problem: Problem| (std::iter::once(problem).chain(unset_here(context, NAME)).collect(), Vec::new());
     let answer = match &asked {
         Ok(outcome) => outcome.stdout.clone(),
-        Err(error) => error.downcast_ref::<ToolFailed>().map(|failed| failed.stdout.clone()).unwrap_or_default(),
+        Err(error) => ToolFailed::of(error).map(|failed| failed.stdout.clone()).unwrap_or_default(),
     };
     let parsed: Value = serde_json::from_str(&answer).unwrap_or_default();
     if parsed["loggedIn"] != true {
@@ -151,7 +151,7 @@ fn found(context: &Context<'_>, record_will_do: bool) -> Result<Vec<Found>> {
 fn deployed_now(context: &Context<'_>) -> Result<Option<Value>> {
     let outcome = match context.ask(&named(context, &["deployments", "status", "--json"])) {
         Ok(outcome) => outcome,
-        Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(has_no_worker) => return Ok(None),
+        Err(error) if ToolFailed::of(&error).is_some_and(has_no_worker) => return Ok(None),
         Err(error) => return Err(error),
     };
     serde_json::from_str(&outcome.stdout).map(Some).context("`wrangler deployments status` did not answer with JSON")
@@ -164,7 +164,7 @@ fn login_hint(context: &Context<'_>) -> String {
 
 /// What wrangler says of an API that did not tell who we are.
 fn refused(context: &Context<'_>, error: &anyhow::Error) -> Problem {
-    let Some(failed) = error.downcast_ref::<ToolFailed>() else {
+    let Some(failed) = ToolFailed::of(&error) else {
         return Problem::new(format!("{error:#}"), "run `mcp-deploy doctor --target cloudflare`");
     };
     // Authentication errors and tokens of another account; anything else is no matter of who we are.
@@ -219,7 +219,7 @@ fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
 /// Cloudflare takes no version without a class that has objects, unless it is told that they are to be deleted: whatever they hold
 /// would be lost. It says so in its own words; ours come before them, for the classes that are.
 fn kept(app: &str, error: anyhow::Error) -> anyhow::Error {
-    let Some(failed) = error.downcast_ref::<ToolFailed>() else { return error };
+    let Some(failed) = ToolFailed::of(&error) else { return error };
     let is_kept = KEPT.iter().any(|words| failed.tail.contains(words));
     match OURS.iter().find(|(class, ..)| is_kept && failed.tail.contains(class)) {
         Some((class, what, way)) => error.context(format!(
@@ -314,7 +314,7 @@ fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
 fn secrets_of_the_worker(context: &Context<'_>) -> Result<Option<Vec<String>>> {
     let outcome = match context.ask(&named(context, &["secret", "list", "--format", "json"])) {
         Ok(outcome) => outcome,
-        Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(has_no_worker) => return Ok(None),
+        Err(error) if ToolFailed::of(&error).is_some_and(has_no_worker) => return Ok(None),
         Err(error) => return Err(error),
     };
     let listed: Vec<Value> =
@@ -379,7 +379,7 @@ mod tests {
         // What wrangler said and how it ended are not lost.
         let tail = "✘ [provisioned_class_missing_from_config] class 'ToolState': it has objects";
         assert_eq!(told(tail).matches(tail).count(), 1, "{}", told(tail));
-        assert_eq!(process::exit_code(&refused(tail)), 7);
+        assert_eq!(crate::error::exit_code(&refused(tail)), 7);
         for other in ["ToolState threw at start-up", "[provisioned_class_missing_from_config] class 'Mine'"] {
             assert!(!told(other).contains("nothing is lost"), "{other}");
         }

@@ -41,7 +41,7 @@ fn call(
     let answer: Value = serde_json::from_str(&outcome.stdout).context("AWS was asked, but the answer is not JSON")?;
     match answer.get("error") {
         Some(error) if error["code"] == UNDERWAY => {
-            bail!(EndUnknown(error["message"].as_str().unwrap_or_default().to_owned()))
+            bail!(EndUnknown::error(error["message"].as_str().unwrap_or_default()))
         }
         Some(error) => {
             bail!("{}: {}", error["code"].as_str().unwrap_or("error"), error["message"].as_str().unwrap_or_default())

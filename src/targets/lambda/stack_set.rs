@@ -194,7 +194,7 @@ fn member(context: &Context<'_>, set: &StackSet, place: &Place, home: &Place, an
     let asked = outputs(context, place, &stack).and_then(|outputs| deployed(context, place, &stack, &outputs));
     // It is deployed: only what it serves, and where, could not be asked.
     let mut deployed = asked.map_err(|error| {
-        EndUnknown(format!("deployed to {place}, but AWS does not tell where it answers: {error:#}"))
+        EndUnknown::error(format!("deployed to {place}, but AWS does not tell where it answers: {error:#}"))
     })?;
     deployed.account = place.account.as_ref().map(|account| account.id.clone());
     let other = place.account.as_ref().filter(|account| answer["own_account"] != account.id.as_str());

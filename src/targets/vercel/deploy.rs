@@ -77,7 +77,7 @@ fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
 
 /// Of what the CLI says beside its answer, the reason.
 fn refused(error: &anyhow::Error) -> String {
-    let Some(failed) = error.downcast_ref::<ToolFailed>() else {
+    let Some(failed) = ToolFailed::of(&error) else {
         return format!("cannot ask Vercel who we are: {error:#}");
     };
     let mut said = failed
@@ -141,7 +141,7 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
 
 /// Why a deployment failed stands in the answer on stdout alone.
 fn explained(error: anyhow::Error) -> anyhow::Error {
-    let answer = error.downcast_ref::<ToolFailed>().map(|failed| failed.stdout.as_str()).unwrap_or_default();
+    let answer = ToolFailed::of(&error).map(|failed| failed.stdout.as_str()).unwrap_or_default();
     let answer: Value = serde_json::from_str(answer).unwrap_or_default();
     match answer["error"]["message"].as_str() {
         Some(message) => error.context(message.to_owned()),

@@ -58,9 +58,7 @@ fn api(context: &Context<'_>, team: &str, path: &str) -> Cmd {
 fn get(context: &Context<'_>, team: &str, path: &str) -> Result<Option<Value>> {
     match context.ask(&api(context, team, path)) {
         Ok(outcome) => serde_json::from_str(&outcome.stdout).map(Some).context("`vercel api` did not answer with JSON"),
-        Err(error) if error.downcast_ref::<ToolFailed>().is_some_and(|failed| failed.tail.contains("(404)")) => {
-            Ok(None)
-        }
+        Err(error) if ToolFailed::of(&error).is_some_and(|failed| failed.tail.contains("(404)")) => Ok(None),
         Err(error) => Err(error),
     }
 }
