@@ -1,6 +1,6 @@
 //! What may be called how: the rules of the protocol, of the file system and of the three clouds.
 
-use super::Kind;
+use super::{Kind, targets};
 
 /// Why `name` cannot name a tool, resource or prompt; `None` when it can.
 pub fn declaration(kind: Kind, name: &str) -> Option<String> {
@@ -99,16 +99,11 @@ pub fn variable(name: &str) -> Option<String> {
     if !well_formed {
         return Some(format!("the name `{}` must be in capitals: A-Z 0-9 _, beginning with a letter", shown(name)));
     }
-    const RESERVED: [(&str, &str); 7] = [
-        ("AWS_", "AWS Lambda"),
-        ("LAMBDA_", "AWS Lambda"),
-        ("VERCEL", "Vercel"),
-        ("CLOUDFLARE_", "wrangler"),
-        ("NODE_", "Node.js"),
-        (super::API_KEYS, "mcp-deploy"),
-        ("MCP_LOCAL_", "mcp-deploy"),
-    ];
-    let taken = RESERVED.iter().find(|(prefix, _)| name.starts_with(prefix));
+    // A name is none of the user's whatever clouds the manifest names: it may name another one tomorrow.
+    const RESERVED: [(&str, &str); 3] =
+        [("NODE_", "Node.js"), (super::API_KEYS, "mcp-deploy"), ("MCP_LOCAL_", "mcp-deploy")];
+    let reserved = targets::ALL.iter().flat_map(|target| target.reserved).chain(&RESERVED);
+    let taken = reserved.into_iter().find(|(prefix, _)| name.starts_with(prefix));
     taken.map(|(prefix, owner)| format!("the name `{name}` is reserved: {owner} uses `{prefix}…` itself"))
 }
 

@@ -2,7 +2,8 @@
 
 use super::reader::{Fields, a, nearest};
 use super::sections::span_at_root;
-use super::{Auth, Manifest, Secret, State, Tool, names};
+use super::targets::stores::Credential;
+use super::{Auth, Manifest, Secret, State, Tool, names, targets};
 
 /// `"caller"`, `"shared"` or `{ handle = "PARAM" }`.
 pub fn of_tool(fields: &Fields<'_, '_>) -> Option<State> {
@@ -40,21 +41,6 @@ pub fn faults(root: &Fields<'_, '_>, manifest: &Manifest) {
             root.reader().error(span_at_root(root, &format!("/tools/{}/state", tool.name)), message, Some(hint));
         }
     }
-    let deletes = manifest.targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.deletes_state);
-    if let Some(tool) = manifest.tools.iter().find(|tool| deletes && tool.state.is_some()) {
-        let message =
-            format!("Cloudflare is told to delete what tools have stored, and `{}` still has `state`", tool.name);
-        let hint = "take out `state = \"deleted\"`, unless no tool keeps anything any more".to_owned();
-        root.reader().error(span_at_root(root, "/targets/cloudflare/state"), message, Some(hint));
-    }
-    let regions = manifest.targets.lambda.iter().flat_map(|lambda| &lambda.regions).count();
-    if manifest.has_state() && regions > 1 {
-        let message = format!(
-            "each of the {regions} regions keeps a state of its own: what is stored in one, the others do not see"
-        );
-        let hint = "name one region, unless callers always reach the same one".to_owned();
-        root.reader().warning(span_at_root(root, "/targets/lambda/regions"), message, Some(hint));
-    }
 }
 
 /// Why a parameter cannot name what the state belongs to.
@@ -77,18 +63,17 @@ fn no_handle(tool: &Tool, parameter: &str) -> Option<(String, String)> {
     None
 }
 
-/// Vercel has no store of its own: the credentials of one are secrets of that cloud alone, declared by what needs them.
+/// The credentials of a cloud's store are secrets of that cloud alone, declared by what needs them.
 pub fn secrets(manifest: &mut Manifest) {
-    if !manifest.needs_store() || manifest.targets.vercel.is_none() {
+    if !manifest.needs_store() {
         return;
     }
-    for (name, alias, description) in [
-        ("UPSTASH_REDIS_REST_URL", "KV_REST_API_URL", "Vercel: the Upstash Redis database, its REST URL"),
-        ("UPSTASH_REDIS_REST_TOKEN", "KV_REST_API_TOKEN", "Vercel: the Upstash Redis database, its REST token"),
-    ] {
-        if manifest.secrets.iter().all(|secret| secret.name != name) {
-            let secret = Secret::new(name, description);
-            manifest.secrets.push(Secret { only: Some("vercel"), alias: Some(alias), ..secret });
+    for target in targets::chosen(&manifest.targets) {
+        for Credential { name, alias, description } in target.store.iter().flat_map(|store| store.secrets) {
+            if manifest.secrets.iter().all(|secret| secret.name != *name) {
+                let secret = Secret::new(*name, format!("{}: {description}", target.title));
+                manifest.secrets.push(Secret { only: Some(target.name), alias: Some(alias), ..secret });
+            }
         }
     }
 }

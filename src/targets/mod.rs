@@ -30,9 +30,6 @@ pub struct Target {
     pub facts: &'static Facts,
     /// Packages that `package.json` must bring for it, with the version that was run.
     pub packages: fn(&Manifest) -> &'static [(&'static str, &'static str)],
-    /// The folder below `templates/store` with the client of what keeps things between two requests there; `None`: the platform
-    /// itself does.
-    pub store: Option<&'static str>,
     /// Whether it runs what `src/generated/bundle.ts` makes for it.
     pub runs_node: bool,
     /// Whether its servers speak MCP over WebSockets too.

@@ -68,7 +68,7 @@ fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<
             folder(&format!("rate-limit/{}", target.name), Owner::Generated, &data, &mut files)?;
         }
         if let Some(store) = target.store.filter(|_| manifest.needs_store()) {
-            folder(&format!("store/{store}"), Owner::Generated, &data, &mut files)?;
+            folder(&format!("store/{}", store.name), Owner::Generated, &data, &mut files)?;
         }
     }
     if manifest.has_state() {

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::overrides::{Relied, overrides};
 use super::{CloudLimits, Facts, Format, Targets};
 use crate::manifest::reader::Fields;
-use crate::manifest::{names, settings};
+use crate::manifest::sections::span_at_root;
+use crate::manifest::{Manifest, names, settings};
 
 pub static FACTS: Facts = Facts {
     name: "cloudflare",
@@ -13,6 +14,8 @@ pub static FACTS: Facts = Facts {
     limits: CloudLimits { timeout: None, body: 100 << 20, result: 8 << 20, rate_windows: &[10, 60] },
     file: "wrangler.jsonc",
     format: Format::Json,
+    store: None,
+    reserved: &[("CLOUDFLARE_", "wrangler")],
     unasked: true,
     chosen: |targets| targets.cloudflare.is_some(),
     domains: |targets| targets.cloudflare.iter().flat_map(|cloudflare| &cloudflare.domains).collect(),
@@ -21,7 +24,7 @@ pub static FACTS: Facts = Facts {
         targets.cloudflare = Some(cloudflare(fields, targets.cloudflare.take().unwrap_or_default()));
     },
     disinherit: |targets| targets.cloudflare.iter_mut().for_each(|cloudflare| cloudflare.domains.clear()),
-    check: |_, _| (),
+    check: deleted_state,
     schema,
 };
 
@@ -108,6 +111,17 @@ fn placement(fields: &Fields<'_, '_>) -> Option<String> {
         fields.error("placement", format!("`{}` is no region of a cloud", names::shown(&placement)), Some(hint.into()));
     }
     Some(placement)
+}
+
+/// What is to be deleted is kept by no tool any more.
+fn deleted_state(root: &Fields<'_, '_>, manifest: &Manifest) {
+    let deletes = manifest.targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.deletes_state);
+    if let Some(tool) = manifest.tools.iter().find(|tool| deletes && tool.state.is_some()) {
+        let message =
+            format!("Cloudflare is told to delete what tools have stored, and `{}` still has `state`", tool.name);
+        let hint = "take out `state = \"deleted\"`, unless no tool keeps anything any more".to_owned();
+        root.reader().error(span_at_root(root, "/targets/cloudflare/state"), message, Some(hint));
+    }
 }
 
 /// Its part of the JSON Schema.

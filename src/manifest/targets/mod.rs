@@ -5,6 +5,7 @@ pub mod cloudflare;
 pub mod lambda;
 pub mod overrides;
 mod regions;
+pub mod stores;
 pub mod vercel;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::json_schema::closed;
 use super::reader::Fields;
 use super::{Manifest, Stage, names, settings};
+use stores::Store;
 
 /// One cloud, as far as the manifest knows it; `targets::Target` is what is done with it.
 pub struct Facts {
@@ -25,6 +27,10 @@ pub struct Facts {
     /// The cloud's own file, which its `overrides` are merged into.
     pub file: &'static str,
     pub format: Format,
+    /// What counts calls and keeps state there; `None`: the platform itself does.
+    pub store: Option<&'static Store>,
+    /// How names of variables begin that are not the user's to set, and who sets them.
+    pub reserved: &'static [(&'static str, &'static str)],
     /// Whether `init` takes it when nobody names a cloud.
     pub unasked: bool,
     /// Whether the manifest names it.

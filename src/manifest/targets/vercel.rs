@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::overrides::{Relied, overrides};
 use super::regions::{Unknown, read as read_regions};
-use super::{CloudLimits, Facts, Format};
+use super::{CloudLimits, Facts, Format, stores};
 use crate::fault::Severity;
 use crate::manifest::Manifest;
 use crate::manifest::names::shown;
@@ -24,6 +24,8 @@ pub static FACTS: Facts = Facts {
     },
     file: "vercel.json",
     format: Format::Json,
+    store: Some(&stores::UPSTASH),
+    reserved: &[("VERCEL", "Vercel")],
     unasked: true,
     chosen: |targets| targets.vercel.is_some(),
     domains: |_| Vec::new(),

@@ -14,7 +14,6 @@ use crate::toolchain::ToolId;
 pub const TARGET: Target = Target {
     facts: &cloudflare::FACTS,
     packages: |_| &[],
-    store: None,
     runs_node: false,
     websocket: Targets::has_websocket,
     build,

@@ -27,7 +27,6 @@ use crate::toolchain::ToolId;
 pub const TARGET: Target = Target {
     facts: &lambda::FACTS,
     packages,
-    store: Some("dynamodb"),
     runs_node: true,
     websocket: |_| false,
     build,

@@ -17,7 +17,6 @@ use crate::toolchain::ToolId;
 pub const TARGET: Target = Target {
     facts: &vercel::FACTS,
     packages: |_| &[("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
-    store: Some("upstash"),
     runs_node: true,
     websocket: |_| false,
     build,
@@ -41,11 +40,10 @@ fn artifact(root: &Path) -> PathBuf {
     root.join(".vercel/output/functions/index.func")
 }
 
-/// What Vercel's Marketplace sets for a database that it made; the names of our own are declared.
-const STORE: [&str; 2] = ["KV_REST_API_URL", "KV_REST_API_TOKEN"];
-
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
-    let place = Isolated::new(build, start, TARGET.name, &STORE, |to| {
+    // What Vercel's Marketplace sets for a database that it made; the names of our own are declared.
+    let store: Vec<&str> = TARGET.store.iter().flat_map(|store| store.secrets).map(|secret| secret.alias).collect();
+    let place = Isolated::new(build, start, TARGET.name, &store, |to| {
         plan::copy_function(&artifact(build.root), build.root, to)
     })?;
     let function = place.code.clone();

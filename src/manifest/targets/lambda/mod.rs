@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::overrides::{Relied, overrides};
-use super::{CloudLimits, Facts, Format, Targets};
+use super::{CloudLimits, Facts, Format, Targets, stores};
 use crate::manifest::json_schema::{closed, text};
 use crate::manifest::reader::Fields;
 use crate::manifest::sections::span_at_root;
@@ -27,6 +27,8 @@ pub static FACTS: Facts = Facts {
     },
     file: "template.yaml",
     format: Format::Yaml,
+    store: Some(&stores::DYNAMODB),
+    reserved: &[("AWS_", "AWS Lambda"), ("LAMBDA_", "AWS Lambda")],
     unasked: true,
     chosen: |targets| targets.lambda.is_some(),
     domains: |targets| targets.lambda.iter().filter_map(|lambda| Some(&lambda.front.domain()?.name)).collect(),
@@ -35,6 +37,7 @@ pub static FACTS: Facts = Facts {
     disinherit: |targets| targets.lambda = targets.lambda.take().map(Lambda::without_domain),
     check: |root, manifest| {
         function_memory(root, manifest);
+        state_of_regions(root, manifest);
         front::login_at_the_root(root, manifest, |pointer| span_at_root(root, pointer));
     },
     schema,
@@ -286,6 +289,17 @@ fn function_memory(root: &Fields<'_, '_>, manifest: &Manifest) {
             format!("a result of `limits.max_result` takes some {needed} MB to send, but `memory` is {memory} MB");
         let hint = "lower `max_result`, or raise `memory` in `[targets.lambda]`".to_owned();
         root.reader().error(span_at_root(root, "/limits/max_result"), message, Some(hint));
+    }
+}
+
+fn state_of_regions(root: &Fields<'_, '_>, manifest: &Manifest) {
+    let regions = manifest.targets.lambda.iter().flat_map(|lambda| &lambda.regions).count();
+    if manifest.has_state() && regions > 1 {
+        let message = format!(
+            "each of the {regions} regions keeps a state of its own: what is stored in one, the others do not see"
+        );
+        let hint = "name one region, unless callers always reach the same one".to_owned();
+        root.reader().warning(span_at_root(root, "/targets/lambda/regions"), message, Some(hint));
     }
 }
 
