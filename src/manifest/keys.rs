@@ -113,6 +113,22 @@ fn the_reader_asks_for_what_the_schema_has() {
     same(("the reader", &with_tables(asked)), ("the schema", &with_tables(schema.into_keys())));
 }
 
+#[test]
+fn the_reader_takes_the_words_that_the_schema_lists() {
+    let mut lists = 0;
+    for (path, schema) in of_schema() {
+        let Some(words) = schema["enum"].as_array() else { continue };
+        lists += 1;
+        let refused = |word: &Value| {
+            let (_, faults) = read(&manifest_with(&path, word.clone()));
+            faults.iter().any(|fault| fault.contains("it must be one of"))
+        };
+        let taken: Vec<&Value> = words.iter().filter(|word| !refused(word)).collect();
+        assert!(taken.len() == words.len() && refused(&json!("no such word")), "{path}: {words:?}, of which {taken:?}");
+    }
+    assert!(lists > 5, "{lists}");
+}
+
 /// The keys of the tables below one heading of `docs/manifest.md`: relative to the tables in the heading, or whole.
 fn of_docs(text: &str) -> Keys {
     let (mut sections, mut keys, mut in_table) = (Vec::new(), Vec::new(), false);
