@@ -7,6 +7,8 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+use crate::fault::Position;
 use crate::files::{self, Exclusive};
 use crate::manifest::PRODUCTION;
 use crate::plan;
@@ -155,8 +157,10 @@ impl Record {
     pub fn read(root: &Path) -> Result<Self> {
         let path = root.join(FILE);
         match files::read(root, FILE, files::ANY) {
-            Ok(text) => serde_json::from_str(&text).with_context(|| {
-                format!("`{}` is not what mcp-deploy wrote\nhint: restore it with git", path.display())
+            Ok(text) => serde_json::from_str(&text).map_err(|why| {
+                let at = Position { line: why.line(), column: why.column() };
+                let error = Error::new(format!("`{}` is not what mcp-deploy wrote", path.display()));
+                error.at(FILE, at).hint("restore it with git").because(why).into()
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Ok(Record { version: 1, ..Record::default() })

@@ -82,6 +82,14 @@ impl Error {
         self
     }
 
+    /// The message with its hint, for a program that prints it as it is.
+    pub fn in_full(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}\nhint: {hint}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// With something to be found by [`carried`].
     pub fn carrying(self, what: impl Any + Send + Sync) -> Self {
         Error { carried: Some(Box::new(what)), ..self }

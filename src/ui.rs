@@ -41,21 +41,24 @@ pub fn json(document: &impl Serialize) -> anyhow::Result<()> {
 /// The one error of a failed command: what failed, its causes, then the hints of all of them.
 pub fn error(failed: &anyhow::Error) {
     let mark = style("error:").for_stderr().red().bold();
-    let mut hints = Vec::new();
     for (depth, cause) in failed.chain().enumerate() {
-        let text = cause.to_string();
-        let (message, hint) =
-            text.split_once("\nhint: ").map_or((text.as_str(), None), |(text, hint)| (text, Some(hint)));
-        hints.extend(hint.map(str::to_owned));
+        let message = cause.to_string();
         match depth {
             0 => say(format_args!("{mark} {message}")),
             _ => say(format_args!("  {}", message.trim_end().replace('\n', "\n  "))),
         }
     }
-    hints.extend(error::hints(failed).map(str::to_owned));
-    for hint in hints {
-        say(format_args!("hint: {hint}"));
-    }
+    error::hints(failed).for_each(hint);
+}
+
+/// What to do next.
+pub fn hint(hint: impl Display) {
+    say(format_args!("hint: {hint}"));
+}
+
+/// The same below a [`mark`] that is not good.
+pub fn hint_below(hint: impl Display) {
+    say(format_args!("     hint: {hint}"));
 }
 
 /// The same beside an answer that was given: what is left of the error is its exit code.

@@ -6,11 +6,13 @@ pub mod param;
 mod project;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::error::Error;
 use crate::probe::Call;
 
 pub use deployed::*;
@@ -123,7 +125,7 @@ impl ValueEnum for TargetArg {
 #[derive(Debug, Args)]
 pub struct Calls {
     /// Call a tool too: its name and its arguments as JSON; may be repeated
-    #[arg(long, value_name = "NAME {JSON}")]
+    #[arg(long, value_name = "NAME {JSON}", value_parser = parsed::<Call>)]
     pub call: Vec<Call>,
     /// The environment variable that holds an API key or access token for a deployed server
     #[arg(long, value_name = "NAME")]
@@ -135,4 +137,9 @@ pub struct StageArg {
     /// Which deployment of the server: `production`, or one of the manifest's `[stages]`
     #[arg(long, value_name = "NAME", default_value = "production")]
     pub stage: String,
+}
+
+/// An argument of a form of its own; what is wrong with it is told with its hint.
+fn parsed<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: Error| error.in_full())
 }

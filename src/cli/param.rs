@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::error::Error;
 use crate::manifest::nearest;
 
 /// What `--help` and every error say about the form.
@@ -17,10 +18,13 @@ pub struct Param {
 }
 
 impl std::str::FromStr for Param {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        parse(text).map_err(|problem| format!("{problem}\nhint: the form is `{FORM}`, such as `city:string - City name` or `units:enum(celsius,fahrenheit)=celsius`"))
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let hint = format!(
+            "the form is `{FORM}`, such as `city:string - City name` or `units:enum(celsius,fahrenheit)=celsius`"
+        );
+        parse(text).map_err(|problem| Error::new(problem).hint(hint))
     }
 }
 

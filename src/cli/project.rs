@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::TargetArg;
 use super::param::Param;
+use super::{TargetArg, parsed};
 
 /// Create a new project
 #[derive(Debug, Args)]
@@ -73,10 +73,10 @@ pub struct AddTool {
     #[command(flatten)]
     pub described: Described,
     /// An input parameter; may be repeated
-    #[arg(long, value_name = "PARAM")]
+    #[arg(long, value_name = "PARAM", value_parser = parsed::<Param>)]
     pub param: Vec<Param>,
     /// A property of the structured result; may be repeated
-    #[arg(long, value_name = "PARAM")]
+    #[arg(long, value_name = "PARAM", value_parser = parsed::<Param>)]
     pub output: Vec<Param>,
     /// How long it may run, such as `25s` or `2m`
     #[arg(long, value_name = "DURATION")]
@@ -125,7 +125,7 @@ pub struct AddPrompt {
     #[command(flatten)]
     pub described: Described,
     /// An argument; always a string; may be repeated
-    #[arg(long, value_name = "PARAM")]
+    #[arg(long, value_name = "PARAM", value_parser = parsed::<Param>)]
     pub param: Vec<Param>,
 }
 

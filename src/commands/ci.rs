@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use super::End;
 use crate::cli::{Ci, CiSystem};
+use crate::error::Error;
 use crate::files::{self, Exclusive};
 use crate::plan;
 use crate::project::Project;
@@ -22,7 +23,8 @@ pub fn run(args: Ci, dir: Option<&Path>) -> Result<End> {
         }
         let _alone = Exclusive::to_write(&project.home)?;
         if files::is_there(&project.home, &path) {
-            bail!("`{path}` exists and is yours; nothing was written\nhint: delete it to get a new one");
+            let error = Error::new(format!("`{path}` exists and is yours; nothing was written"));
+            bail!(error.hint("delete it to get a new one"));
         }
         plan::replace(&project.home, &path, &text)?;
         ui::say(format_args!("created {path}; its first lines say which variables and secrets the repository needs"));

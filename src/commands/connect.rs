@@ -11,6 +11,7 @@ use super::End;
 use crate::cli::{Client, Connect};
 use crate::deployments::Record;
 use crate::error::Error;
+use crate::fault::Position;
 use crate::files::{self, Exclusive};
 use crate::manifest::{Auth, Manifest};
 use crate::plan;
@@ -200,9 +201,8 @@ fn deployed(project: &Project, args: &Connect) -> Result<Vec<String>> {
         record.current(target, Some(&args.stage.stage)).iter().map(|one| one.url.clone()).collect();
     urls.dedup(); // one domain of several regions
     if urls.is_empty() {
-        bail!(
-            "nothing is deployed that a client could reach\nhint: run `mcp-deploy ship --target CLOUD`, or name a server with `--url`"
-        );
+        let error = Error::new("nothing is deployed that a client could reach");
+        bail!(error.hint("run `mcp-deploy ship --target CLOUD`, or name a server with `--url`"));
     }
     Ok(urls)
 }
@@ -213,9 +213,8 @@ fn endpoint(url: &str) -> Result<String> {
     if rest
         .is_none_or(|rest| rest.starts_with(['/', ':', '?']) || rest.is_empty() || rest.contains(char::is_whitespace))
     {
-        bail!(Error::usage(format!(
-            "`{url}` is no URL of a server\nhint: write its MCP endpoint, such as `http://127.0.0.1:8787/mcp`"
-        )));
+        let error = Error::usage(format!("`{url}` is no URL of a server"));
+        bail!(error.hint("write its MCP endpoint, such as `http://127.0.0.1:8787/mcp`"));
     }
     if rest.is_some_and(|rest| !rest.trim_end_matches('/').contains('/')) {
         let hint = format!("the MCP endpoint is `{}/mcp`", url.trim_end_matches('/'));
@@ -241,16 +240,16 @@ fn variable(server: &str) -> String {
 /// Adds or replaces one server in the client's file, keeps everything else.
 fn write(row: &Row, root: &Path, reach: &Reach<'_>) -> Result<()> {
     let Some(file) = row.file else {
-        bail!(
-            "{} keeps its configuration outside the project; nothing was written\nhint: run `mcp-deploy connect --client …` without `--write` and copy what it prints",
-            row.title
-        );
+        let why = format!("{} keeps its configuration outside the project; nothing was written", row.title);
+        bail!(Error::new(why).hint("run `mcp-deploy connect --client …` without `--write` and copy what it prints"));
     };
     let _alone = Exclusive::to_write(root)?;
     let project = root;
     let mut config: Value = match files::read(root, file, files::ANY) {
-        Ok(text) => serde_json::from_str(&text).with_context(|| {
-            format!("`{file}` is not plain JSON, so nothing was written\nhint: add the server by hand")
+        Ok(text) => serde_json::from_str(&text).map_err(|why| {
+            let at = Position { line: why.line(), column: why.column() };
+            let error = Error::new(format!("`{file}` is not plain JSON, so nothing was written"));
+            error.at(file, at).hint("add the server by hand").because(why)
         })?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => json!({}),
         Err(error) => return Err(error).with_context(|| format!("cannot read `{file}`")),
@@ -328,9 +327,8 @@ fn host(url: &str) -> Option<&str> {
 fn at_most(limit: usize, key: &str, text: &str) -> Result<()> {
     let length = text.chars().count();
     if length > limit {
-        bail!(
-            "the registry takes a {key} of at most {limit} characters; this one has {length}\nhint: shorten `server.{key}`"
-        );
+        let why = format!("the registry takes a {key} of at most {limit} characters; this one has {length}");
+        bail!(Error::new(why).hint(format!("shorten `server.{key}`")));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{End, one, report};
 use crate::cli::Dev;
+use crate::error::Error;
 use crate::files::{self, GENERATED};
 use crate::plan;
 use crate::process::{self, free_port};
@@ -29,12 +30,11 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     let target = match (args.target, every.first()) {
         (Some(cloud), _) => one(cloud, &every)?,
         (None, Some(first)) => *first,
-        (None, None) => bail!(super::NO_CLOUD),
+        (None, None) => bail!(super::no_cloud()),
     };
     if let Some(port) = args.port.filter(|port| !process::is_free(*port)) {
-        bail!(
-            "port {port} of 127.0.0.1 is taken; nothing was built\nhint: stop what listens there, or leave out `--port`, which takes a free one"
-        );
+        let error = Error::new(format!("port {port} of 127.0.0.1 is taken; nothing was built"));
+        bail!(error.hint("stop what listens there, or leave out `--port`, which takes a free one"));
     }
     let tools = local::tools(&[target], Mode::of(args.yes))?;
     // One port for the whole session: clients keep their URL across restarts.

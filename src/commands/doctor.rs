@@ -53,7 +53,10 @@ pub fn run(args: Doctor) -> Result<End> {
         rows.iter().for_each(|(tool, status)| print(tool, status));
         match complete {
             true => ui::say("\neverything that is needed was found"),
-            false => ui::say("\nhint: `mcp-deploy doctor --fix` installs what is missing into a private cache"),
+            false => {
+                ui::say("");
+                ui::hint("`mcp-deploy doctor --fix` installs what is missing into a private cache");
+            }
         }
     }
     Ok(if complete { End::Done } else { End::No })

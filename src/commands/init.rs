@@ -69,12 +69,10 @@ pub fn plan(root: &Path, birth: &Birth, example: Example) -> Result<Plan> {
         );
     };
     if let Some(target) = birth.forgotten(&manifest.targets) {
-        bail!(
-            "the example `{}` has no `[targets.{}]`: the project could not be deployed to {}\nhint: choose another `--example`",
-            example.name(),
-            target.name,
-            target.title
-        );
+        let (example, name, title) = (example.name(), target.name, target.title);
+        let why =
+            format!("the example `{example}` has no `[targets.{name}]`: the project could not be deployed to {title}");
+        bail!(Error::new(why).hint("choose another `--example`"));
     }
     let mut files = template::new_project(&manifest, example.packages())?;
     files.0.extend(template::birth(&manifest)?.0);
@@ -104,8 +102,11 @@ fn base(dir: Option<&Path>) -> PathBuf {
 fn name(args: &Init, mode: Mode, dir: Option<&Path>) -> Result<String> {
     if let Some(name) = &args.name {
         if let Some(problem) = names::server(name) {
-            let hint = names::server_like(name).map(|like| format!("\nhint: write `{like}`")).unwrap_or_default();
-            bail!(Error::usage(format!("{problem}{hint}")));
+            let error = Error::usage(problem);
+            bail!(match names::server_like(name) {
+                Some(like) => error.hint(format!("write `{like}`")),
+                None => error,
+            });
         }
         return Ok(name.clone());
     }
@@ -151,7 +152,8 @@ fn refuse_occupied(root: &Path) -> Result<()> {
         mend(&Project::open(Some(root))?)?;
     }
     let what = if project { "already holds a project" } else { "is not empty" };
-    bail!("`{shown}` {what}; nothing was written\nhint: name a new folder: `mcp-deploy init NAME`")
+    let error = Error::new(format!("`{shown}` {what}; nothing was written"));
+    bail!(error.hint("name a new folder: `mcp-deploy init NAME`"))
 }
 
 fn next_steps(root: &Path) {

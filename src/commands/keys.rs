@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::End;
 use crate::cli::KeysAction;
+use crate::error::Error;
 use crate::manifest::{self, Auth};
 use crate::project::Project;
 use crate::secrets::api_keys;
@@ -17,10 +18,8 @@ use crate::ui;
 pub fn run(action: KeysAction, dir: Option<&Path>) -> Result<End> {
     let (project, _alone) = Project::open_to_write(dir)?;
     if project.manifest.access.auth != Auth::ApiKey {
-        bail!(
-            "the server asks for no API keys; nothing was done\nhint: write `auth = \"api-key\"` in `[access]` of `{}`",
-            manifest::FILE
-        );
+        let error = Error::new("the server asks for no API keys; nothing was done");
+        bail!(error.hint(format!("write `auth = \"api-key\"` in `[access]` of `{}`", manifest::FILE)));
     }
     let home = &project.home;
     match action {
@@ -54,13 +53,12 @@ fn add(home: &Path, name: &str, json: bool) -> Result<End> {
         bail!("{problem}; nothing was written");
     }
     if !dotenv::is_ignored(home) {
-        bail!("git would commit `.env`, so nothing was written\nhint: add the line `.env` to `.gitignore`");
+        bail!(dotenv::would_be_committed());
     }
     let mut keys = Keys::read(home)?;
     if keys.has(name) {
-        bail!(
-            "`{name}` has a key already; nothing was written\nhint: for a new one run `mcp-deploy keys revoke {name}` first"
-        );
+        let error = Error::new(format!("`{name}` has a key already; nothing was written"));
+        bail!(error.hint(format!("for a new one run `mcp-deploy keys revoke {name}` first")));
     }
     let key = Key::new()?;
     keys.add(name, &key);
@@ -82,7 +80,8 @@ fn list(home: &Path, json: bool) -> Result<End> {
         return Ok(End::Done);
     }
     if keys.names().next().is_none() {
-        ui::say("nobody has a key yet\nhint: run `mcp-deploy keys add NAME`");
+        ui::say("nobody has a key yet");
+        ui::hint("run `mcp-deploy keys add NAME`");
     }
     keys.names().for_each(ui::answer);
     Ok(End::Done)
@@ -92,7 +91,7 @@ fn revoke(home: &Path, name: &str) -> Result<End> {
     let mut keys = Keys::read(home)?;
     if !keys.remove(name) {
         let hint = manifest::nearest(name, keys.names()).unwrap_or_else(|| "run `mcp-deploy keys list`".into());
-        bail!("nobody called `{name}` has a key; nothing was written\nhint: {hint}");
+        bail!(Error::new(format!("nobody called `{name}` has a key; nothing was written")).hint(hint));
     }
     keys.write(home)?;
     ui::say(format_args!("`{name}` has no key any more\n{NEXT}"));

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::{Deployments, End};
 use crate::cli::Logs;
 use crate::deployments::Deployment;
+use crate::error::Error;
 use crate::process::{self, Io};
 use crate::prompt::Mode;
 
@@ -14,9 +15,9 @@ pub fn run(args: Logs, dir: Option<&Path>) -> Result<End> {
     let all = Deployments::open(dir, args.target, &args.stage.stage, Mode::of(false))?;
     let is_wanted = |asked: &Option<String>, known: &Option<String>| asked.is_none() || asked == known;
     let wanted = |one: &&Deployment| is_wanted(&args.region, &one.region) && is_wanted(&args.account, &one.account);
-    let deployment = all.current.iter().find(wanted).with_context(|| {
+    let deployment = all.current.iter().find(wanted).ok_or_else(|| {
         let places: Vec<_> = all.current.iter().map(Deployment::place).collect();
-        format!("nothing is deployed to that place\nhint: it is deployed to {}", places.join(", "))
+        Error::new("nothing is deployed to that place").hint(format!("it is deployed to {}", places.join(", ")))
     })?;
     all.ours()?;
     let context = all.context(&[], true);

@@ -81,7 +81,10 @@ pub fn run(command: Command, dir: Option<&Path>) -> Result<End> {
     }
 }
 
-const NO_CLOUD: &str = "the manifest names no cloud\nhint: add `[targets.lambda]`, `[targets.vercel]` or `[targets.cloudflare]` to `mcp.toml`";
+fn no_cloud() -> Error {
+    Error::new("the manifest names no cloud")
+        .hint("add `[targets.lambda]`, `[targets.vercel]` or `[targets.cloudflare]` to `mcp.toml`")
+}
 
 /// The rows that `--target` names; `all` stands for `every`.
 fn chosen(args: &[TargetArg], every: &[&'static Target]) -> Result<Vec<&'static Target>> {
@@ -133,17 +136,15 @@ impl Deployments {
         if current.is_empty() {
             let name = target.name;
             if let Some(begun) = record.unfinished_of(name, stage) {
-                bail!(
-                    "the first deployment of stage `{stage}` to {} began at {}, and its end was not seen: the record knows nothing else of it\nhint: run `mcp-deploy ship --target {name}`, which goes on from there",
-                    target.title,
-                    begun.time
-                );
+                let error = Error::new(format!(
+                    "the first deployment of stage `{stage}` to {} began at {}, and its end was not seen: the record knows nothing else of it",
+                    target.title, begun.time
+                ));
+                bail!(error.hint(format!("run `mcp-deploy ship --target {name}`, which goes on from there")));
             }
-            bail!(
-                "nothing of stage `{stage}` was deployed to {} from here\nhint: run `mcp-deploy ship --target {name}`; `{}` is the record",
-                target.title,
-                deployments::FILE
-            );
+            let error = Error::new(format!("nothing of stage `{stage}` was deployed to {} from here", target.title));
+            let record = deployments::FILE;
+            bail!(error.hint(format!("run `mcp-deploy ship --target {name}`; `{record}` is the record")));
         }
         let mark = project.mark(stage)?;
         let tools = local::tools(&[target], mode)?;

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use super::{End, dry_run, mend, report, say_what_to_install};
 use crate::cli::Remove;
+use crate::error::Error;
 use crate::files;
 use crate::manifest::{Kind, edit};
 use crate::project::Project;
@@ -20,11 +21,11 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
         if !args.dry_run {
             mend(&project)?;
         }
-        let hint = crate::manifest::nearest(name, declared.iter().map(|(known, _)| *known));
-        bail!(
-            "there is no {noun} `{name}` in mcp.toml; nothing was changed{}",
-            hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default()
-        );
+        let error = Error::new(format!("there is no {noun} `{name}` in mcp.toml; nothing was changed"));
+        bail!(match crate::manifest::nearest(name, declared.iter().map(|(known, _)| *known)) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        });
     }
     let text = edit::remove(&project.text, kind, name)?;
     let (plan, manifest) = project.plan_with(text)?;

@@ -61,10 +61,10 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
             ui::say("everything is as mcp.toml says");
             return Ok(End::Done);
         }
-        ui::say(match plan.conflicts().is_empty() {
-            true => "hint: run `mcp-deploy render` and commit the result",
+        ui::hint(match plan.conflicts().is_empty() {
+            true => "run `mcp-deploy render` and commit the result",
             false => {
-                "hint: move the edit into a handler or `mcp.toml`, then run `mcp-deploy render --force`, which keeps yours as `NAME.orig`, and commit the result"
+                "move the edit into a handler or `mcp.toml`, then run `mcp-deploy render --force`, which keeps yours as `NAME.orig`, and commit the result"
             }
         });
         return Ok(End::No);

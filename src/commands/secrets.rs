@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{End, chosen};
 use crate::cli::{SecretsAction, TargetArg};
 use crate::deployments::{Deployment, Record};
+use crate::error::Error;
 use crate::files::Exclusive;
 use crate::manifest::Secret;
 use crate::project::Project;
@@ -41,10 +42,10 @@ fn set(name: &str, dir: Option<&Path>) -> Result<End> {
             let known = if known.is_empty() { String::new() } else { format!("it declares {}; ", known.join(", ")) };
             format!("{known}add `{name} = \"what it is\"` to `[secrets]` in `mcp.toml`")
         });
-        bail!("the manifest declares no secret `{name}`; nothing was written\nhint: {hint}");
+        bail!(Error::new(format!("the manifest declares no secret `{name}`; nothing was written")).hint(hint));
     }
     if !dotenv::is_ignored(&project.home) {
-        bail!("git would commit `.env`, so nothing was written\nhint: add the line `.env` to `.gitignore`");
+        bail!(dotenv::would_be_committed());
     }
     let value = if ui::interactive() { prompt::secret(&format!("Value of {name}?"))? } else { from_stdin()? };
     if value.is_empty() {
@@ -185,8 +186,8 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
     for Undeclared { name, clouds } in &answer.undeclared {
         let clouds = clouds.join(",");
         ui::listed(Mark::Skipped, format_args!("{name:<24} on {clouds}, but not in `mcp.toml`"));
-        ui::say(format_args!(
-            "     hint: `mcp-deploy secrets remove {name} --target {clouds}` if it is one of yours that was renamed or dropped"
+        ui::hint_below(format_args!(
+            "`mcp-deploy secrets remove {name} --target {clouds}` if it is one of yours that was renamed or dropped"
         ));
     }
     Ok(end)
@@ -195,7 +196,8 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
 fn push(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Result<End> {
     let clouds = Clouds::open(target, stage, mode, dir)?;
     if clouds.values.is_empty() {
-        bail!("no declared secret has a value here; nothing was pushed\nhint: run `mcp-deploy secrets set NAME`");
+        let error = Error::new("no declared secret has a value here; nothing was pushed");
+        bail!(error.hint("run `mcp-deploy secrets set NAME`"));
     }
     let _alone = Exclusive::to_deploy(&clouds.project.home)?;
     clouds.each(|target, context| {

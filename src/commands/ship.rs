@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::render::{Entry, files};
-use super::{End, NO_CLOUD, chosen, preview, report};
+use super::{End, chosen, no_cloud, preview, report};
 use crate::cli::Ship;
 use crate::deployments;
 use crate::deployments::Record;
@@ -88,7 +88,7 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
     let targets = chosen(&args.target, &every)?;
     if targets.is_empty() {
-        bail!(NO_CLOUD);
+        bail!(no_cloud());
     }
     local::declared(&args.calls.call, &project.manifest)?;
     if args.dry_run {
@@ -260,9 +260,11 @@ fn others(
         return Ok(found);
     }
     match mode {
-        Mode::Refuse => bail!("the record is not of what is served; nothing was built or deployed\nhint: {GET_THEIRS}"),
+        Mode::Refuse => {
+            bail!(Error::new("the record is not of what is served; nothing was built or deployed").hint(GET_THEIRS))
+        }
         mode if !prompt::confirm(mode, "Ship over it?")? => {
-            bail!("not confirmed; nothing was built or deployed\nhint: {GET_THEIRS}")
+            bail!(Error::new("not confirmed; nothing was built or deployed").hint(GET_THEIRS))
         }
         _ => Ok(found),
     }

@@ -52,7 +52,8 @@ pub fn run(args: Status, dir: Option<&Path>) -> Result<End> {
         ui::json(&Answer { ok, deployments, unfinished: record.unfinished })?;
     } else {
         if deployments.is_empty() {
-            ui::say("nothing was deployed from here yet\nhint: run `mcp-deploy ship --target CLOUD`");
+            ui::say("nothing was deployed from here yet");
+            ui::hint("run `mcp-deploy ship --target CLOUD`");
         }
         let is_open = |entry: &Entry| record.unfinished_of(&entry.deployment.target, &entry.deployment.stage).is_some();
         deployments.iter().for_each(|entry| print(entry, is_open(entry)));
@@ -86,14 +87,14 @@ fn print(entry: &Entry, is_open: bool) {
         ui::answer(format_args!("     {problem}"));
     }
     if let Some(hint) = &entry.hint {
-        ui::say(format_args!("     hint: {hint}"));
+        ui::hint_below(hint);
     }
     if let (Some(false), Some(serves)) = (entry.as_recorded, &entry.serves) {
         let recorded = deployment.version.as_deref().unwrap_or_default();
         ui::answer(format_args!("     it serves version {serves}, and the record says {recorded}"));
         if !is_open {
-            ui::say(
-                "     hint: somebody else deployed or rolled back: `git pull` brings their record, if they committed it; else ship again",
+            ui::hint_below(
+                "somebody else deployed or rolled back: `git pull` brings their record, if they committed it; else ship again",
             );
         }
     }
@@ -128,5 +129,5 @@ fn print_unfinished(one: &Unfinished, deployments: &[Entry]) {
         ui::answer(format_args!("     {said}"));
     }
     let back = if here.is_empty() { "" } else { ", or go back with `mcp-deploy rollback`" };
-    ui::say(format_args!("     hint: ship again{back}"));
+    ui::hint_below(format_args!("ship again{back}"));
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::ship::{self, Answer};
 use super::{End, chosen, init};
 use crate::cli::{Example, Try};
+use crate::error::Error;
 use crate::probe::Call;
 use crate::project::Project;
 use crate::prompt::Mode;
@@ -54,7 +55,8 @@ fn folder(keep: Option<&Path>) -> Result<PathBuf> {
         return Ok(dir.keep().join("weather"));
     };
     if std::fs::read_dir(keep).is_ok_and(|mut entries| entries.next().is_some()) {
-        bail!("`{}` is not empty; nothing was written\nhint: name a new folder", keep.display());
+        let error = Error::new(format!("`{}` is not empty; nothing was written", keep.display()));
+        bail!(error.hint("name a new folder"));
     }
     std::path::absolute(keep).with_context(|| format!("cannot use `{}`", keep.display()))
 }

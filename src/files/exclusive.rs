@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
+use crate::error::Error;
 use crate::process;
 use crate::ui;
 
@@ -45,10 +46,11 @@ impl Exclusive {
                 bail!(process::Interrupted);
             }
             if Instant::now() >= deadline {
-                bail!(
-                    "another mcp-deploy is writing to `{shown}`, and has not ended within {} s; nothing was written\nhint: wait for it, or end it, then run the command again",
-                    patience.as_secs()
-                );
+                let seconds = patience.as_secs();
+                let error = Error::new(format!(
+                    "another mcp-deploy is writing to `{shown}`, and has not ended within {seconds} s; nothing was written"
+                ));
+                bail!(error.hint("wait for it, or end it, then run the command again"));
             }
             if told.take_if(|then| Instant::now() >= *then).is_some() {
                 ui::say(format_args!("waiting for another mcp-deploy that is writing to `{shown}`"));
@@ -66,17 +68,18 @@ impl Exclusive {
             _ => {}
         }
         if !project.symlink_metadata(OURS).with_context(failed)?.is_dir() {
-            bail!(
-                "`{}` is not a folder, so nothing was done\nhint: records and stages are kept in that folder: move away what is there",
-                home.join(OURS).display()
-            );
+            let error = Error::new(format!("`{}` is not a folder, so nothing was done", home.join(OURS).display()));
+            bail!(error.hint("records and stages are kept in that folder: move away what is there"));
         }
         // Not `open_dir`, whose descriptor cannot be locked.
         let folder = project.open(OURS).with_context(failed)?.into_std();
         match take(folder).with_context(failed)? {
             Some(held) => Ok(held),
             None => bail!(
-                "another `ship`, `rollback`, `destroy` or `secrets` of this project is running, so nothing was done\nhint: wait until it has ended, then run the command again"
+                Error::new(
+                    "another `ship`, `rollback`, `destroy` or `secrets` of this project is running, so nothing was done"
+                )
+                .hint("wait until it has ended, then run the command again")
             ),
         }
     }
@@ -153,7 +156,7 @@ mod tests {
         drop(Exclusive::to_deploy(dir.path()).unwrap());
         let mut holder = held_elsewhere(&dir.path().join(OURS));
         let refused = Exclusive::to_deploy(dir.path()).err().unwrap().to_string();
-        assert!(refused.contains("nothing was done\nhint: "), "{refused}");
+        assert!(refused.ends_with("nothing was done"), "{refused}");
         // Files may be written meanwhile.
         drop(Exclusive::to_write(dir.path()).unwrap());
         drop(holder.stdin.take());

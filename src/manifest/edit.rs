@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use toml_edit::{Document, Item, Table, Value as TomlValue};
 
 use super::Kind;
+use crate::error::Error;
 
 /// A value in a table to be written, in the order of writing.
 pub type Entries = Vec<(String, Value)>;
@@ -25,9 +26,8 @@ pub fn add(text: &str, declaration: &Declaration) -> Result<String> {
     let document = parse(text)?;
     let plural = declaration.kind.plural();
     if let Some(form) = document.as_table().get(plural).and_then(closed_form) {
-        bail!(
-            "`{plural}` is written as {form} in `mcp.toml`, to which TOML allows no `[{plural}.NAME]`\nhint: write each as a `[{plural}.NAME]` table"
-        );
+        let why = format!("`{plural}` is written as {form} in `mcp.toml`, to which TOML allows no `[{plural}.NAME]`");
+        bail!(Error::new(why).hint(format!("write each as a `[{plural}.NAME]` table")));
     }
     let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let tables = render(declaration).replace('\n', line_end);
@@ -68,7 +68,8 @@ pub fn remove(text: &str, kind: Kind, name: &str) -> Result<String> {
         cut_keys(text, parent, name, &mut cuts);
     }
     if cuts.is_empty() {
-        bail!("`{}.{name}` stands inside an inline table in `mcp.toml`\nhint: take it out by hand", kind.plural());
+        let why = format!("`{}.{name}` stands inside an inline table in `mcp.toml`", kind.plural());
+        bail!(Error::new(why).hint("take it out by hand"));
     }
     let mut edited = String::new();
     let mut at = 0;
@@ -80,7 +81,8 @@ pub fn remove(text: &str, kind: Kind, name: &str) -> Result<String> {
     edited.push_str(&text[at..]);
     let left = parse(&edited)?;
     if left.as_table().get(kind.plural()).and_then(|item| item.as_table_like()?.get(name)).is_some() {
-        bail!("`{}.{name}` is written in a way that cannot be taken out\nhint: take it out by hand", kind.plural());
+        let why = format!("`{}.{name}` is written in a way that cannot be taken out", kind.plural());
+        bail!(Error::new(why).hint("take it out by hand"));
     }
     Ok(edited)
 }

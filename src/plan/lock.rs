@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use toml_edit::{Document, Value};
 
+use crate::error::Error;
+use crate::fault::Position;
 use crate::files;
 
 pub const FILE: &str = "mcp.lock";
@@ -59,11 +61,9 @@ impl Lock {
     pub fn read(root: &Path) -> Result<Self> {
         let path = root.join(FILE);
         match files::read(root, FILE, files::PARSED) {
-            Ok(text) => Self::parse(&text).with_context(|| {
-                format!(
-                    "cannot use `{}`\nhint: restore it with git: its `project` marks what is deployed as yours. After a merge, take either side and run `mcp-deploy render --force`",
-                    path.display()
-                )
+            Ok(text) => Self::parse(&text).map_err(|why| {
+                let hint = "restore it with git: its `project` marks what is deployed as yours. After a merge, take either side and run `mcp-deploy render --force`";
+                Error::new(format!("cannot use `{}`", path.display())).hint(hint).because(why).into()
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
@@ -71,7 +71,10 @@ impl Lock {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let document = Document::parse(text)?;
+        let document = Document::parse(text).map_err(|why| {
+            let at = Position::of(text, why.span().map_or(0, |span| span.start));
+            Error::new(why.to_string()).at(FILE, at)
+        })?;
         if document.as_table().get("version").and_then(|item| item.as_integer()) != Some(1) {
             bail!("its version is not 1: a newer mcp-deploy wrote it");
         }

@@ -25,12 +25,12 @@ mod websocket;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use client::Client;
 
+use crate::error::Error;
 use crate::manifest::RateLimit;
 use crate::process;
 
@@ -62,23 +62,24 @@ pub struct Call {
 }
 
 impl FromStr for Call {
-    type Err = anyhow::Error;
+    type Err = Error;
 
     /// `NAME {json}`; without the JSON the arguments are empty.
-    fn from_str(text: &str) -> anyhow::Result<Call> {
+    fn from_str(text: &str) -> Result<Call, Error> {
         const HINT: &str = r#"write `NAME {json}`, for example `get_weather {"location":"Oslo"}`"#;
+        let wrong = |why: String| Error::new(why).hint(HINT);
         let text = text.trim();
         let (name, json) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         if name.is_empty() || name.contains(['{', '"']) {
-            bail!("the call `{text}` does not begin with the name of a tool\nhint: {HINT}");
+            return Err(wrong(format!("the call `{text}` does not begin with the name of a tool")));
         }
         let arguments = match json.trim() {
             "" => Value::Object(Default::default()),
             json => serde_json::from_str(json)
-                .with_context(|| format!("the arguments of `{name}` are not JSON\nhint: {HINT}"))?,
+                .map_err(|why| wrong(format!("the arguments of `{name}` are not JSON")).because(why))?,
         };
         if !arguments.is_object() {
-            bail!("the arguments of `{name}` are JSON, but not an object\nhint: {HINT}");
+            return Err(wrong(format!("the arguments of `{name}` are JSON, but not an object")));
         }
         Ok(Call { name: name.to_owned(), arguments })
     }

@@ -399,7 +399,7 @@ fn calls_are_read_with_clear_errors() {
         ("get_weather location=Oslo", "are not JSON"),
         ("get_weather [1]", "not an object"),
     ] {
-        let error = text.parse::<Call>().unwrap_err().to_string();
+        let error = text.parse::<Call>().unwrap_err().in_full();
         assert!(error.contains(why) && error.contains("hint: write `NAME {json}`"), "{text}: {error}");
     }
 }

@@ -48,15 +48,15 @@ pub fn find(dir: Option<&Path>) -> Result<PathBuf> {
         if dir.join(manifest::FILE).is_file() {
             return Ok(dir.to_owned());
         }
-        bail!(
-            "no `mcp.toml` in `{}`\nhint: run `mcp-deploy init` there, or name another folder with `--dir`",
-            dir.display()
-        );
+        let error = Error::new(format!("no `mcp.toml` in `{}`", dir.display()));
+        bail!(error.hint("run `mcp-deploy init` there, or name another folder with `--dir`"));
     }
     let here = std::env::current_dir().context("cannot tell the current folder")?;
     let found = here.ancestors().find(|dir| dir.join(manifest::FILE).is_file());
-    found.map(Path::to_owned).with_context(|| {
-        format!("no `mcp.toml` in `{}` or any folder above it\nhint: run `mcp-deploy init`, or name the project with `--dir`", here.display())
+    found.map(Path::to_owned).ok_or_else(|| {
+        Error::new(format!("no `mcp.toml` in `{}` or any folder above it", here.display()))
+            .hint("run `mcp-deploy init`, or name the project with `--dir`")
+            .into()
     })
 }
 

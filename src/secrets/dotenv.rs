@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use crate::error::Error;
 use crate::files::{self, Exclusive, home_of};
 use crate::manifest::Manifest;
 use crate::plan;
@@ -43,12 +44,16 @@ pub fn values(root: &Path, manifest: &Manifest) -> Result<Vec<(String, String)>>
     Ok(manifest.secrets.iter().filter_map(|secret| Some((secret.name.clone(), value(&secret.name)?))).collect())
 }
 
+/// Secrets are not written where git would take them.
+pub fn would_be_committed() -> Error {
+    Error::new("git would commit `.env`, so nothing was written").hint("add the line `.env` to `.gitignore`")
+}
+
 /// Writes one value into `.env`, in place of an older one. The file is the owner's alone.
 pub fn set(root: &Path, name: &str, value: &str) -> Result<()> {
     if value.contains(['\n', '\r', '\'']) && value.contains('"') {
-        bail!(
-            "a value with quotes of both kinds or line ends cannot stand in `.env`\nhint: set it as an environment variable when you ship"
-        );
+        let error = Error::new("a value with quotes of both kinds or line ends cannot stand in `.env`");
+        bail!(error.hint("set it as an environment variable when you ship"));
     }
     let quote = if value.contains(['\'', '\n', '\r']) { '"' } else { '\'' };
     let _alone = Exclusive::to_write(root)?;
@@ -59,9 +64,8 @@ pub fn set(root: &Path, name: &str, value: &str) -> Result<()> {
     let read_back = file(root)?.into_iter().rev().find(|(known, _)| known == name);
     if read_back.is_none_or(|(_, back)| back != value) {
         plan::replace_private(root, FILE, &old)?;
-        bail!(
-            "the value cannot be written to `.env` without changing it\nhint: set `{name}` as an environment variable when you ship"
-        );
+        let error = Error::new("the value cannot be written to `.env` without changing it");
+        bail!(error.hint(format!("set `{name}` as an environment variable when you ship")));
     }
     Ok(())
 }
@@ -82,7 +86,7 @@ pub fn remove(root: &Path, name: &str) -> Result<bool> {
     let text: String = old.lines().filter(|line| !sets(line, name)).map(|line| format!("{line}\n")).collect();
     plan::replace_private(root, FILE, &text)?;
     if file(root)?.iter().any(|(known, _)| known == name) {
-        bail!("`{name}` is still in `.env`\nhint: take it out by hand");
+        bail!(Error::new(format!("`{name}` is still in `.env`")).hint("take it out by hand"));
     }
     Ok(true)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::error::Error;
 use crate::process::{self, Io, Scratch};
 use crate::targets::{Build, Target};
 
@@ -46,7 +47,7 @@ pub fn check(target: &Target, build: &Build<'_>, budget: u64) -> Result<()> {
             let _ = write!(message, "; what is in it could not be listed: {error:#}");
         }
     }
-    bail!("{message}\nhint: import less, or only where it is needed, or raise `bundle_kb` in `mcp.toml`");
+    bail!(Error::new(message).hint("import less, or only where it is needed, or raise `bundle_kb` in `mcp.toml`"));
 }
 
 /// Above a budget by one byte is above it.

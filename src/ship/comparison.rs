@@ -53,8 +53,8 @@ fn judge(call: &Answer, servers: &[(String, &Report)]) -> Option<bool> {
             for (result, places) in groups {
                 ui::say(format_args!("     {}: {}", places.join(", "), told(&result)));
             }
-            ui::say(
-                "     hint: a handler must not depend on its cloud; where the answer changes by itself, as a clock's does, add `--no-compare`",
+            ui::hint_below(
+                "a handler must not depend on its cloud; where the answer changes by itself, as a clock's does, add `--no-compare`",
             );
             return Some(false);
         }

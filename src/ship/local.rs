@@ -185,10 +185,8 @@ pub fn start(
     let artifact = (target.artifact)(build.root);
     if !artifact.exists() {
         let (title, name) = (target.title, target.name);
-        bail!(
-            "nothing was built for {title}: `{}` is missing\nhint: run `mcp-deploy ship --target {name} --local`",
-            artifact.display()
-        );
+        let error = Error::new(format!("nothing was built for {title}: `{}` is missing", artifact.display()));
+        bail!(error.hint(format!("run `mcp-deploy ship --target {name} --local`")));
     }
     let scratch = Scratch::new()?;
     let mut env = dotenv::local(build.root, build.manifest)?;
@@ -347,7 +345,7 @@ pub fn print_check(check: &Check) {
         (_, Some(detail)) => ui::mark(mark, format_args!("{}: {detail}", check.title)),
     }
     if let Some(hint) = &check.hint {
-        ui::say(format_args!("     hint: {hint}"));
+        ui::hint_below(hint);
     }
 }
 

@@ -149,7 +149,7 @@ pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode,
     }
     for (target, problem) in &problems {
         ui::mark(Mark::Bad, format_args!("{target}: {}", problem.message));
-        ui::say(format_args!("     hint: {}", problem.hint));
+        ui::hint_below(&problem.hint);
     }
     if !problems.is_empty() {
         bail!(not_ready(&problems));
@@ -169,12 +169,13 @@ pub fn ours(target: &Target, context: &Context<'_>) -> Result<()> {
         .with_context(|| format!("cannot ask {} whose it is; nothing was touched", target.title))?;
     match found.iter().find(|one| one.whose == Whose::Foreign) {
         None => Ok(()),
-        Some(foreign) => bail!(
-            "{}; nothing was touched\nhint: if it is yours, restore `mcp.lock` with git: its `project` is the mark. `mcp-deploy ship --target {} --adopt {}` takes it over",
-            foreign.refusal().message,
-            target.name,
-            foreign.name
-        ),
+        Some(foreign) => {
+            let hint = format!(
+                "if it is yours, restore `mcp.lock` with git: its `project` is the mark. `mcp-deploy ship --target {} --adopt {}` takes it over",
+                target.name, foreign.name
+            );
+            bail!(Error::new(format!("{}; nothing was touched", foreign.refusal().message)).hint(hint))
+        }
     }
 }
 
@@ -202,7 +203,7 @@ fn deploy(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Re
     // Before the build it was asked already: this is who came in between.
     let found = strangers(target, context, &Record::read(home)?, plan.stage);
     if let Some(stranger) = found.iter().find(|stranger| !plan.accepted.contains(stranger)) {
-        bail!("{stranger} while this was built; nothing was deployed\nhint: {GET_THEIRS}");
+        bail!(Error::new(format!("{stranger} while this was built; nothing was deployed")).hint(GET_THEIRS));
     }
     Record::begin(home, begun(target, plan.stage, plan.commit, false))?;
     let step = (!context.terminal).then(|| ui::step(format!("{}: deploy", target.name)));
@@ -229,8 +230,9 @@ fn deploy(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Re
         let known = !Record::read(home)?.current(Some(name), Some(plan.stage)).is_empty();
         let back = if known { format!(", or `mcp-deploy rollback --target {name}`") } else { String::new() };
         ui::say(format_args!(
-            "{name}: stopped in the middle: {title} may serve what it served before, or the new version\n     hint: `mcp-deploy status` tells what it serves; ship again{back}"
+            "{name}: stopped in the middle: {title} may serve what it served before, or the new version"
         ));
+        ui::hint_below(format_args!("`mcp-deploy status` tells what it serves; ship again{back}"));
     } else {
         Record::finish(home, target.name, plan.stage)?;
     }

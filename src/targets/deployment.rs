@@ -197,6 +197,15 @@ impl Problem {
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Problem { message: message.into(), hint: hint.into(), login: false }
     }
+
+    /// Of an error; the hint is the error's own, where it has one.
+    pub fn of(error: &anyhow::Error, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Problem::new(message, error::hint(error).unwrap_or_else(|| hint.into()))
+    }
+
+    pub fn error(self) -> Error {
+        Error::new(self.message).hint(self.hint)
+    }
 }
 
 /// What a cloud's CLI says it has deployed.
@@ -249,7 +258,8 @@ pub fn missing_secrets(
     let stored = match stored() {
         Ok(names) => names,
         Err(error) => {
-            return vec![Problem::new(format!("cannot ask which secrets are set: {error:#}"), "check the credentials")];
+            let message = format!("cannot ask which secrets are set: {error:#}");
+            return vec![Problem::of(&error, message, "check the credentials")];
         }
     };
     let stored = |name: &str| stored.iter().any(|known| known == name);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::{Build, LOCAL_STATE, Start};
+use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::process::{Cmd, Scratch};
 use crate::toolchain::ToolId;
@@ -136,9 +137,10 @@ fn folder(project: &Path) -> Result<Scratch> {
     let made = parents.filter(alone).find_map(|parent| Scratch::below(&parent).ok());
     match made {
         Some(folder) => Ok(folder),
-        None => bail!(
-            "no temporary folder will do for the local run: `/var/tmp` and `$TMPDIR` cannot be written, are in the project, or have a `node_modules` above them, which the cloud has not\nhint: set `TMPDIR` to a folder elsewhere"
-        ),
+        None => {
+            let why = "no temporary folder will do for the local run: `/var/tmp` and `$TMPDIR` cannot be written, are in the project, or have a `node_modules` above them, which the cloud has not";
+            bail!(Error::new(why).hint("set `TMPDIR` to a folder elsewhere"))
+        }
     }
 }
 

@@ -40,12 +40,22 @@ fn answers_are_as_documented() {
     for (line, expected, hint) in [
         ("render --json", 1, "move the edit into a handler"),
         ("ship --target lambda --local --stage nowhere --json", 2, "add `[stages.nowhere]`"),
+        ("rollback --target lambda --yes --json", 1, "run `mcp-deploy ship --target lambda`"),
+        ("connect --json", 1, "run `mcp-deploy ship --target CLOUD`"),
+        ("connect --url http://127.0.0.1:8787 --json", 2, "the MCP endpoint is `http://127.0.0.1:8787/mcp`"),
+        ("verify --target lambda --local --call now --json", 2, "it declares `get_weather`"),
     ] {
         let (code, error) = answered(line);
         assert_eq!((code, &error["ok"]), (expected, &false.into()), "{line}");
         assert!(error["hint"].as_str().is_some_and(|told| told.starts_with(hint)), "{line}: {error}");
         assert!(!error["error"].as_str().unwrap().contains("hint"), "{line}: {error}");
     }
+    project.write(".mcp-deploy/deployments.json", "{\n  \"version\": one");
+    let (code, error) = answered("status --json");
+    assert_eq!((code, &error["hint"]), (1, &"restore it with git".into()), "{error}");
+    let place = (&error["file"], &error["line"], &error["column"]);
+    assert_eq!(place, (&".mcp-deploy/deployments.json".into(), &2.into(), &14.into()), "{error}");
+    std::fs::remove_file(project.path(".mcp-deploy/deployments.json")).unwrap();
     std::fs::remove_file(project.path("src/generated/types.ts")).unwrap();
     assert_eq!(answered("render --check --json").0, 1);
     std::fs::write(project.path("mcp.toml"), "[server]\nnome = \"x\"\n").unwrap();

@@ -9,6 +9,7 @@ mod connect;
 mod dev;
 #[path = "../support/editor.rs"]
 mod editor;
+mod errors;
 mod faults;
 mod golden;
 mod hostile;

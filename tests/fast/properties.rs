@@ -297,8 +297,9 @@ fn the_pieces_are_what_they_are_said_to_be() {
     // A tool that cannot be extended is told so, instead of leaving a broken file.
     for text in ["tools = { a = { description = 'd' } }\n", "tools.a.description = 'd'\n"] {
         let declaration = Declaration { kind: Kind::Tool, name: "b".into(), entries: Vec::new(), tables: Vec::new() };
-        let error = edit::add(text, &declaration).unwrap_err().to_string();
-        assert!(error.contains("hint: write each as a `[tools.NAME]` table"), "{error}");
+        let error = edit::add(text, &declaration).unwrap_err();
+        let hint = mcp_deploy::error::hint(&error);
+        assert_eq!(hint.as_deref(), Some("write each as a `[tools.NAME]` table"), "{error:#}");
     }
     for piece in PIECES {
         let text = format!("{SERVER}{}", piece.replace("NAME", "1"));

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
 use crate::deployments::Deployment;
+use crate::error::Error;
 use crate::process::{self, Cmd, Io, Scratch, ToolFailed};
 use crate::targets::data_loss::Loss;
 use crate::targets::deployment::{
@@ -83,7 +84,8 @@ fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
     match serving {
         Ok(found) if found.iter().any(|one| one.whose == Whose::Foreign) => (Vec::new(), found),
         Ok(found) => (missing_secrets(context, NAME, || secret_names(context)), found),
-        Err(error) => not_in(Problem::new(
+        Err(error) => not_in(Problem::of(
+            &error,
             format!("cannot ask Cloudflare whose the Worker `{}` is: {error:#}", context.app()),
             "try again; https://www.cloudflarestatus.com tells whether it is them",
         )),
@@ -165,7 +167,7 @@ fn login_hint(context: &Context<'_>) -> String {
 /// What wrangler says of an API that did not tell who we are.
 fn refused(context: &Context<'_>, error: &anyhow::Error) -> Problem {
     let Some(failed) = ToolFailed::of(&error) else {
-        return Problem::new(format!("{error:#}"), "run `mcp-deploy doctor --target cloudflare`");
+        return Problem::of(error, format!("{error:#}"), "run `mcp-deploy doctor --target cloudflare`");
     };
     // Authentication errors and tokens of another account; anything else is no matter of who we are.
     let known = ["[code: 10000]", "[code: 9109]", "[code: 9106]", "[code: 6003]", "[code: 10001]"];
@@ -211,7 +213,8 @@ fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
     match urls.next() {
         Some(url) => Ok(Deployed { version, ..Deployed::at(url) }),
         None => bail!(
-            "wrangler deployed the Worker, but named no URL for it\nhint: set `domains` in `[targets.cloudflare]`, or enable workers.dev for the account"
+            Error::new("wrangler deployed the Worker, but named no URL for it")
+                .hint("set `domains` in `[targets.cloudflare]`, or enable workers.dev for the account")
         ),
     }
 }
@@ -222,9 +225,12 @@ fn kept(app: &str, error: anyhow::Error) -> anyhow::Error {
     let Some(failed) = ToolFailed::of(&error) else { return error };
     let is_kept = KEPT.iter().any(|words| failed.tail.contains(words));
     match OURS.iter().find(|(class, ..)| is_kept && failed.tail.contains(class)) {
-        Some((class, what, way)) => error.context(format!(
-            "the Worker `{app}` has {what} (the class `{class}`), which this version is without; nothing was deployed, and nothing is lost\nhint: {way}"
-        )),
+        Some((class, what, way)) => {
+            let why = format!(
+                "the Worker `{app}` has {what} (the class `{class}`), which this version is without; nothing was deployed, and nothing is lost"
+            );
+            Error::new(why).hint(*way).because(error).into()
+        }
         None => error,
     }
 }
@@ -296,7 +302,8 @@ fn served(deployment: &Value) -> Result<&str> {
 
 fn logs(context: &Context<'_>, _: &Deployment, follow: bool) -> Result<Cmd> {
     if !follow {
-        bail!("Cloudflare shows past logs in its dashboard only\nhint: add `--follow` to see new ones as they come");
+        let error = Error::new("Cloudflare shows past logs in its dashboard only");
+        bail!(error.hint("add `--follow` to see new ones as they come"));
     }
     Ok(wrangler(context, &["tail", context.app(), "--env=", "--format", "pretty"]))
 }
@@ -332,10 +339,8 @@ fn has_no_worker(failed: &ToolFailed) -> bool {
 /// For a Worker that exists: `wrangler secret` would create an empty one otherwise.
 fn push_secrets(context: &Context<'_>, values: &Values) -> Result<()> {
     if secrets_of_the_worker(context)?.is_none() {
-        bail!(
-            "there is no Worker `{}` yet that could take secrets; nothing was pushed\nhint: run `mcp-deploy ship --target cloudflare`, which takes them along",
-            context.app()
-        );
+        let why = format!("there is no Worker `{}` yet that could take secrets; nothing was pushed", context.app());
+        bail!(Error::new(why).hint("run `mcp-deploy ship --target cloudflare`, which takes them along"));
     }
     let cmd = named(context, &["secret", "bulk"]).stdin(secrets_json(values)).env_noise("CI", "1");
     context.run(&cmd).context("cannot set the Worker's secrets").map(drop)
@@ -366,10 +371,10 @@ mod tests {
             };
             kept("weather", failed.into())
         };
-        let told = |tail: &str| format!("{:#}", refused(tail));
+        let told = |tail: &str| crate::error::document(&refused(tail)).to_string();
         let state = told("✘ [provisioned_class_missing_from_config] class 'ToolState': it has objects");
         assert!(
-            state.contains("what tools with `state` have stored") && state.contains("state = \"deleted\""),
+            state.contains("what tools with `state` have stored") && state.contains(r#"state = \"deleted\""#),
             "{state}"
         );
         let session = told(

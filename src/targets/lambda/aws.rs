@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::place::Place;
+use crate::error::Error;
 use crate::plan;
 use crate::process::{self, Cmd, Io, Scratch};
 use crate::targets::deployment::{Context, EndUnknown};
@@ -89,8 +90,8 @@ fn python(context: &Context<'_>) -> Result<PathBuf> {
         Some(path) => Ok(PathBuf::from(path)),
         None if beside.is_file() => Ok(beside),
         None => bail!(
-            "cannot tell which Python runs `{}`\nhint: run `mcp-deploy doctor --fix --target lambda` with that `sam` taken off PATH",
-            sam.display()
+            Error::new(format!("cannot tell which Python runs `{}`", sam.display()))
+                .hint("run `mcp-deploy doctor --fix --target lambda` with that `sam` taken off PATH")
         ),
     }
 }

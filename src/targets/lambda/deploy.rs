@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::place::{Place, places, regions, side_by_side};
 use super::{aws, changes, found, place, stack_set};
 use crate::deployments::Deployment;
+use crate::error::Error;
 use crate::files;
 use crate::plan::{self, Temporary};
 use crate::process::{self, Cmd, Io, ToolFailed};
@@ -127,7 +128,7 @@ pub fn refused(place: &Place, error: &anyhow::Error) -> Problem {
             }
             false => "try again; https://health.aws.amazon.com tells whether it is them",
         };
-        return Problem::new(format!("AWS in {place} does not answer as it should: {text}"), hint);
+        return Problem::of(error, format!("AWS in {place} does not answer as it should: {text}"), hint);
     }
     if is_about_the_clock(&text) {
         let hint = "set this machine's clock: AWS takes no request that is some minutes off";
@@ -142,7 +143,7 @@ pub fn refused(place: &Place, error: &anyhow::Error) -> Problem {
             );
             Problem::new(message, hint)
         }
-        _ => Problem::new(message, hint),
+        _ => Problem::of(error, message, hint),
     }
 }
 
@@ -403,10 +404,8 @@ fn logs(context: &Context<'_>, deployment: &Deployment, follow: bool) -> Result<
     };
     if let Some(account) = account {
         let typed = context.build.tools.typed(ToolId::Sam, &["logs", "--stack-name", stack, "--region", &region]);
-        bail!(
-            "the logs are in the account {}, which `sam` does not enter by itself\nhint: with a profile of that account, run `{typed}`",
-            account.id
-        );
+        let why = format!("the logs are in the account {}, which `sam` does not enter by itself", account.id);
+        bail!(Error::new(why).hint(format!("with a profile of that account, run `{typed}`")));
     }
     let cmd =
         sam(&context.build, &region, &["logs", "--stack-name", stack, "--name", "McpFunction", "--region", &region]);

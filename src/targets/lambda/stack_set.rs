@@ -12,6 +12,7 @@ use super::deploy::{NAME, TEMPLATE, deployed, is_out_of_order, push_to, refused,
 use super::place::{Account, Place, places, regions, side_by_side};
 use super::{aws, changes, found as there};
 use crate::deployments::Member;
+use crate::error::Error;
 use crate::files;
 use crate::manifest::targets::lambda::StackSet;
 use crate::plan;
@@ -72,7 +73,7 @@ pub fn preflight(context: &Context<'_>, set: &StackSet) -> (Vec<Problem>, Result
         Err(error) => {
             let message = format!("the accounts of the organizational units cannot be listed: {error:#}");
             let hint = "ship from the management account, or from a delegated administrator of AWS Organizations; or name `accounts`";
-            return (problems, Err(Problem::new(message, hint)));
+            return (problems, Err(Problem::of(&error, message, hint)));
         }
     };
     if places.is_empty() {
@@ -253,7 +254,7 @@ fn template(context: &Context<'_>, set: &StackSet, secrets: Option<&str>) -> Res
     let mut texts = packaged.iter().zip(&regions).map(unbound);
     let first = texts.next();
     if !texts.all(|text| Some(text) == first) {
-        bail!("`sam package` named the code differently in each region\nhint: ship again");
+        bail!(Error::new("`sam package` named the code differently in each region").hint("ship again"));
     }
     let mut template = packaged.swap_remove(0);
     if let Some(version) = secrets {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::project;
 use super::project::{ensure_linked, is_linked};
 use crate::deployments::Deployment;
+use crate::error::Error;
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::Step;
 use crate::targets::deployment::{
@@ -51,7 +52,7 @@ pub fn vercel(context: &Context<'_>, args: &[&str]) -> Cmd {
 fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
     if let Err(error) = context.ask(&vercel(context, &["whoami"])) {
         let login = context.build.tools.typed(ToolId::Vercel, &["login"]);
-        let problem = Problem::new(refused(&error), format!("run `{login}`, or set `VERCEL_TOKEN`"));
+        let problem = Problem::of(&error, refused(&error), format!("run `{login}`, or set `VERCEL_TOKEN`"));
         let problem = Problem { login: true, ..problem };
         return (std::iter::once(problem).chain(unset_here(context, NAME)).collect(), Vec::new());
     }
@@ -69,7 +70,8 @@ fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
         }
         Err(error) => {
             let message = format!("cannot ask Vercel whose the project `{}` is: {error:#}", context.app());
-            let problem = Problem::new(message, "try again; https://www.vercel-status.com tells whether it is them");
+            let problem =
+                Problem::of(&error, message, "try again; https://www.vercel-status.com tells whether it is them");
             (std::iter::once(problem).chain(unset_here(context, NAME)).collect(), Vec::new())
         }
     }
@@ -129,11 +131,11 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
     }
     let Some(url) = production_domain(&domains).or_else(|| deployment["productionUrl"].as_str().map(str::to_owned))
     else {
-        bail!(
-            "Vercel deployed, but names no production domain (state {})\nhint: `{}` says more",
-            deployment["readyState"].as_str().unwrap_or("unknown"),
-            context.build.tools.typed(ToolId::Vercel, &["inspect", deployment["url"].as_str().unwrap_or("URL")])
-        );
+        let state = deployment["readyState"].as_str().unwrap_or("unknown");
+        let inspect =
+            context.build.tools.typed(ToolId::Vercel, &["inspect", deployment["url"].as_str().unwrap_or("URL")]);
+        let why = format!("Vercel deployed, but names no production domain (state {state})");
+        bail!(Error::new(why).hint(format!("`{inspect}` says more")));
     };
     let url = format!("{}/mcp", url.trim_end_matches('/'));
     Ok(Deployed { version: Some(id.to_owned()), ..Deployed::at(url) })
@@ -214,9 +216,8 @@ fn previous(context: &Context<'_>) -> Result<String> {
 
 fn logs(context: &Context<'_>, _: &Deployment, follow: bool) -> Result<Cmd> {
     if follow {
-        bail!(
-            "the Vercel CLI cannot follow a deployment's logs any more\nhint: leave `--follow` out for those of the last hour"
-        );
+        let error = Error::new("the Vercel CLI cannot follow a deployment's logs any more");
+        bail!(error.hint("leave `--follow` out for those of the last hour"));
     }
     ensure_linked(context)?;
     Ok(vercel(context, &["logs", "--since", "1h"]))

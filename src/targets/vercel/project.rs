@@ -186,7 +186,7 @@ fn link(context: &Context<'_>) -> Result<()> {
                 }
                 // It came between the first look and this one.
                 Whose::Recorded => {}
-                Whose::Foreign => bail!("{}\nhint: {}", there.found.refusal().message, there.found.refusal().hint),
+                Whose::Foreign => bail!(there.found.refusal().error()),
             }
             there.team
         }

@@ -1,0 +1,57 @@
+//! Errors are made of parts, and only `src/error.rs` puts them together or takes them apart.
+
+use std::path::{Path, PathBuf};
+
+/// The Rust sources below `dir`.
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => sources(&path, found),
+            false if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+/// What is wrong with a source, and why.
+fn faults(source: &str) -> Vec<&'static str> {
+    let packed: String = source.split_whitespace().collect();
+    let has = |words: &[&str]| words.iter().any(|word| packed.contains(word));
+    let table: [(bool, &'static str); 3] = [
+        (source.contains("\\nhint:"), "a hint is glued to a text: `Error::new(…).hint(…)`, `ui::hint`"),
+        (has(&["context(Error::", "context(||Error::", "context(||{Error::"]), "`context` hides an `Error`: `because`"),
+        (
+            has(&[".downcast_ref::<", ".downcast::<", "error.is::<"]),
+            "an error is taken apart: `error::carried`, `ToolFailed::of`",
+        ),
+    ];
+    table.into_iter().filter(|(wrong, _)| *wrong).map(|(_, why)| why).collect()
+}
+
+#[test]
+fn no_error_is_glued_or_hidden() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    let mut found = Vec::new();
+    sources(root, &mut found);
+    assert!(found.len() > 100, "{} sources", found.len());
+    for path in found.iter().filter(|path| **path != root.join("error.rs")) {
+        let faults = faults(&std::fs::read_to_string(path).expect("a source"));
+        assert!(faults.is_empty(), "{}: {faults:?}", path.display());
+    }
+}
+
+#[test]
+fn each_form_is_seen() {
+    for wrong in [
+        r#"bail!("no\nhint: do")"#,
+        "x.context(Error::new(\"a\"))",
+        "x.with_context(|| {\n    Error::new(\"a\")\n})",
+        "x.with_context(|| Error::new(\"a\"))",
+        "error.downcast_ref::<ToolFailed>()",
+        "error.is::<ToolFailed>()",
+    ] {
+        assert_eq!(faults(wrong).len(), 1, "{wrong}");
+    }
+    assert_eq!(faults(r#"bail!(Error::new("no").hint("do")); x.context("a")"#), [""; 0]);
+}
