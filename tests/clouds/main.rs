@@ -5,6 +5,9 @@
 mod answers;
 #[path = "../support/clouds/mod.rs"]
 mod clouds;
+#[path = "../support/editor.rs"]
+#[allow(dead_code)] // the fast tests use the rest
+mod editor;
 #[path = "../support/packages.rs"]
 mod packages;
 #[path = "../support/signals.rs"]

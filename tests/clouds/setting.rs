@@ -107,10 +107,13 @@ impl Setting {
         self.start(line, stdin).end()
     }
 
-    /// Must end with 0.
+    /// Must end with 0. A manifest that it ends so with, an editor accepts too.
     pub fn ok(&self, line: &str) -> Run {
         let run = self.run(line);
         assert_eq!(run.code, 0, "{line}\n{}{}", run.stdout, run.stderr);
+        if let Ok(manifest) = std::fs::read_to_string(self.file("mcp.toml")) {
+            crate::editor::accepts(&manifest);
+        }
         run
     }
 

@@ -13,6 +13,9 @@ mod clouds;
 mod conformance;
 mod dev;
 mod doctor;
+#[path = "../support/editor.rs"]
+#[allow(dead_code)] // the fast tests use the rest
+mod editor;
 mod examples;
 mod generated;
 #[allow(dead_code)] // the fast tests use the rest

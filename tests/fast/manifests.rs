@@ -1,5 +1,5 @@
 //! Every `mcp.toml` of templates, tests and documentation is one that an editor accepts with our JSON Schema.
-//! What the other tests write is held to it where they run the program (`support.rs`, `faults.rs`, `properties.rs`).
+//! What the other tests write is held to it where they run the program (`support.rs`, `faults.rs`, `properties.rs`; those of `e2e` and `clouds` too).
 
 use std::fs;
 use std::path::{Path, PathBuf};

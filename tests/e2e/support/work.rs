@@ -48,8 +48,12 @@ pub fn folder(name: &str) -> PathBuf {
     dir
 }
 
+/// A manifest must be one that an editor accepts.
 pub fn write(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
     let path = path.as_ref();
+    if path.ends_with(mcp_deploy::manifest::FILE) {
+        crate::editor::accepts(std::str::from_utf8(text.as_ref()).expect("a manifest is UTF-8"));
+    }
     std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("our own folder can be written");
     std::fs::write(path, text).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
 }
