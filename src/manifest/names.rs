@@ -99,7 +99,7 @@ pub fn variable(name: &str) -> Option<String> {
     if !well_formed {
         return Some(format!("the name `{}` must be in capitals: A-Z 0-9 _, beginning with a letter", shown(name)));
     }
-    // A name is none of the user's whatever clouds the manifest names: it may name another one tomorrow.
+    // Those of every cloud, chosen or not: the manifest may name another one tomorrow.
     const RESERVED: [(&str, &str); 3] =
         [("NODE_", "Node.js"), (super::API_KEYS, "mcp-deploy"), ("MCP_LOCAL_", "mcp-deploy")];
     let reserved = targets::ALL.iter().flat_map(|target| target.reserved).chain(&RESERVED);
