@@ -19,7 +19,10 @@ pub const INTERRUPTED: u8 = 130;
 /// One error, made where it happens: `Error::new("…").hint("…")`. A cause is added with [`Error::because`] and not with anyhow's
 /// `context`, which hides what it is given.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+#[derive(Debug, Default)]
+struct Parts {
     message: String,
     hint: Option<String>,
     place: Option<(String, Position)>,
@@ -36,16 +39,7 @@ pub struct Error {
 impl Error {
     /// What failed, and why.
     pub fn new(message: impl Into<String>) -> Self {
-        Error {
-            message: message.into(),
-            hint: None,
-            place: None,
-            code: None,
-            cause: None,
-            lists: Vec::new(),
-            carried: None,
-            is_shown: false,
-        }
+        Error(Box::new(Parts { message: message.into(), ..Parts::default() }))
     }
 
     /// Wrong usage.
@@ -55,62 +49,71 @@ impl Error {
 
     /// An error that was printed when it happened; only its exit code is still to come.
     pub fn shown(error: anyhow::Error) -> Self {
-        Error { is_shown: true, ..Error::new(error.to_string()).because(error) }
+        let mut shown = Error::new(error.to_string()).because(error);
+        shown.0.is_shown = true;
+        shown
     }
 
     /// What to do next.
-    pub fn hint(self, hint: impl Into<String>) -> Self {
-        Error { hint: Some(hint.into()), ..self }
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
     }
 
     /// Where in a file.
-    pub fn at(self, file: impl Into<String>, position: Position) -> Self {
-        Error { place: Some((file.into(), position)), ..self }
+    pub fn at(mut self, file: impl Into<String>, position: Position) -> Self {
+        self.0.place = Some((file.into(), position));
+        self
     }
 
     /// The exit code.
-    pub fn code(self, code: u8) -> Self {
-        Error { code: Some(code), ..self }
+    pub fn code(mut self, code: u8) -> Self {
+        self.0.code = Some(code);
+        self
     }
 
-    pub fn because(self, cause: impl Into<anyhow::Error>) -> Self {
-        Error { cause: Some(cause.into()), ..self }
+    /// The error that led to this one.
+    pub fn because(mut self, cause: impl Into<anyhow::Error>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
     }
 
+    /// A list for the document under `--json`.
     pub fn list(mut self, key: &'static str, list: Value) -> Self {
-        self.lists.push((key, list));
+        self.0.lists.push((key, list));
+        self
+    }
+
+    /// With something to be found by [`carried`].
+    pub fn carrying(mut self, what: impl Any + Send + Sync) -> Self {
+        self.0.carried = Some(Box::new(what));
         self
     }
 
     /// The message with its hint, for a program that prints it as it is.
     pub fn in_full(&self) -> String {
-        match &self.hint {
-            Some(hint) => format!("{}\nhint: {hint}", self.message),
-            None => self.message.clone(),
+        match &self.0.hint {
+            Some(hint) => format!("{}\nhint: {hint}", self.0.message),
+            None => self.0.message.clone(),
         }
-    }
-
-    /// With something to be found by [`carried`].
-    pub fn carrying(self, what: impl Any + Send + Sync) -> Self {
-        Error { carried: Some(Box::new(what)), ..self }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_ref().map(AsRef::as_ref)
+        self.0.cause.as_ref().map(AsRef::as_ref)
     }
 }
 
 /// The errors of ours in a chain of causes, the outermost first.
-fn ours(error: &anyhow::Error) -> impl Iterator<Item = &Error> {
-    error.chain().filter_map(|cause| cause.downcast_ref())
+fn ours(error: &anyhow::Error) -> impl Iterator<Item = &Parts> {
+    error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).map(|error| &*error.0)
 }
 
 /// What to do next, the outermost first.

@@ -130,7 +130,7 @@ fn go_back(
     ui::mark(mark, format_args!("{} serves {version} at {}", current.place(), current.own_url()));
     if let Err(silence) = &alive {
         ui::say(format_args!("     its health page does not answer as it should: {}", silence.detail));
-        silence.hint.iter().for_each(|hint| ui::hint_below(hint));
+        silence.hint.iter().for_each(ui::hint_below);
     }
     Ok(Restored {
         region: current.region.clone(),

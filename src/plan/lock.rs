@@ -273,6 +273,8 @@ mod tests {
     fn refuses_what_it_does_not_understand() {
         assert!(Lock::parse("<<<<<<< HEAD\n").is_err());
         assert!(Lock::parse("version = 1\nproject = \"mine\"\n[files]\n").is_err());
+        let merged = crate::error::document(&Lock::parse("version = 1\n<<<<<<< HEAD\n").unwrap_err());
+        assert_eq!((&merged["file"], &merged["line"]), (&FILE.into(), &2.into()), "{merged}");
         assert!(Lock::parse("version = 2\n[files]\n").unwrap_err().to_string().contains("newer"));
     }
 }

@@ -276,3 +276,29 @@ pub fn missing_secrets(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context as _, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_an_end_survives_what_is_said_around_it() {
+        let begun = || -> Result<Serving> { Ok(Serving { version: Some("6".into()), moving: false }) };
+        let open = unless_still(Some("5"), anyhow!("the connection broke"), begun);
+        let around = Err::<(), _>(open).context("in eu-west-1").unwrap_err();
+        assert!(end_is_unknown(&Error::new("cannot deploy").because(around).into()));
+        assert!(!end_is_unknown(&unless_still(Some("6"), anyhow!("refused"), begun)));
+        let refused = Error::new("nobody allowed it").carrying(data_loss::Refused);
+        assert!(!end_is_unknown(&unless_still(Some("5"), refused.into(), begun)));
+    }
+
+    #[test]
+    fn the_hint_of_the_cause_goes_before_the_usual_one() {
+        let problem = |error: &anyhow::Error| Problem::of(error, "cannot ask", "check the credentials").hint;
+        assert_eq!(problem(&anyhow!("no")), "check the credentials");
+        let own = Error::new("no Python").hint("install it");
+        assert_eq!(problem(&anyhow::Error::new(own).context("cannot ask AWS")), "install it");
+    }
+}

@@ -166,7 +166,7 @@ fn login_hint(context: &Context<'_>) -> String {
 
 /// What wrangler says of an API that did not tell who we are.
 fn refused(context: &Context<'_>, error: &anyhow::Error) -> Problem {
-    let Some(failed) = ToolFailed::of(&error) else {
+    let Some(failed) = ToolFailed::of(error) else {
         return Problem::of(error, format!("{error:#}"), "run `mcp-deploy doctor --target cloudflare`");
     };
     // Authentication errors and tokens of another account; anything else is no matter of who we are.

@@ -149,7 +149,7 @@ pub fn refused(place: &Place, error: &anyhow::Error) -> Problem {
 
 pub fn is_out_of_order(error: &anyhow::Error) -> bool {
     let text = format!("{error:#}");
-    OUT_OF_ORDER.iter().any(|code| text.starts_with(code)) || ToolFailed::of(&error).is_some()
+    OUT_OF_ORDER.iter().any(|code| text.starts_with(code)) || ToolFailed::of(error).is_some()
 }
 
 /// The code of the error with which `aws.py` says that the answer was none of AWS.

@@ -79,7 +79,7 @@ fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
 
 /// Of what the CLI says beside its answer, the reason.
 fn refused(error: &anyhow::Error) -> String {
-    let Some(failed) = ToolFailed::of(&error) else {
+    let Some(failed) = ToolFailed::of(error) else {
         return format!("cannot ask Vercel who we are: {error:#}");
     };
     let mut said = failed
