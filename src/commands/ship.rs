@@ -437,6 +437,17 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_has_its_hint_apart() {
+        let cause = Error::new("no URL").hint("set `domains`").because(Error::new("wrangler").code(7));
+        let failure = Failure::new(&targets::ALL[0], cause.into());
+        let target = targets::ALL[0].name;
+        assert_eq!(json!(failure), json!({ "target": target, "error": "no URL: wrangler", "hint": "set `domains`" }));
+        assert_eq!(end(Answer { ok: true, ..Answer::default() }).unwrap(), End::Done);
+        let failed = end(Answer { failures: vec![failure], ..Answer::default() }).unwrap_err();
+        assert_eq!((error::exit_code(&failed), error::is_shown(&failed)), (7, true));
+    }
+
+    #[test]
     fn parity_is_between_two_that_told_their_tools() {
         let table: [(&[Option<&str>], Option<bool>); 5] = [
             (&[], None),
