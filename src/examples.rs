@@ -3,7 +3,7 @@
 use clap::ValueEnum as _;
 
 use crate::cli::Example;
-use crate::project::npm::Package;
+use crate::template::packages::Package;
 
 impl Example {
     /// Also the template's folder.

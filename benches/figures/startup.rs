@@ -53,7 +53,7 @@ pub fn print(bench: &Bench, project: &Path, stub: &Path) -> Result<()> {
         args: args.iter().map(|arg| arg.display().to_string()).collect(),
     };
     let launcher = bench.path("vercel-launcher.mjs");
-    std::fs::write(&launcher, include_str!("../../templates/local/vercel-launcher.mjs.hbs"))?;
+    std::fs::write(&launcher, mcp_deploy::targets::vercel::LAUNCHER)?;
     let vercel = |what, project: &Path, name: &str| -> Result<Server> {
         let function = bench.path(name);
         mcp_deploy::plan::copy_function(&project.join(".vercel/output/functions/index.func"), project, &function)?;

@@ -5,6 +5,7 @@ mod local;
 pub mod param;
 mod project;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::LazyLock;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::Error;
 use crate::probe::Call;
+use crate::targets::{self, Target};
 
 pub use deployed::*;
 pub use local::*;
@@ -89,17 +91,29 @@ pub enum Command {
     Schema(Schema),
 }
 
-/// One cloud, in the order of `targets::ALL`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CloudArg {
-    #[value(alias = "aws")]
-    Lambda,
-    Vercel,
-    Cloudflare,
+/// One target: its row.
+#[derive(Clone, Copy)]
+pub struct CloudArg(pub &'static Target);
+
+impl fmt::Debug for CloudArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name)
+    }
 }
 
-/// A cloud, or all that the manifest names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl ValueEnum for CloudArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        static EVERY: LazyLock<Vec<CloudArg>> = LazyLock::new(|| targets::ALL.iter().map(CloudArg).collect());
+        &EVERY
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name).aliases(self.0.aliases))
+    }
+}
+
+/// A target, or all that the manifest names.
+#[derive(Debug, Clone, Copy)]
 pub enum TargetArg {
     One(CloudArg),
     All,
@@ -108,15 +122,15 @@ pub enum TargetArg {
 impl ValueEnum for TargetArg {
     fn value_variants<'a>() -> &'a [Self] {
         static EVERY: LazyLock<Vec<TargetArg>> = LazyLock::new(|| {
-            let clouds = CloudArg::value_variants().iter().copied();
-            clouds.map(TargetArg::One).chain([TargetArg::All]).collect()
+            let targets = CloudArg::value_variants().iter().copied();
+            targets.map(TargetArg::One).chain([TargetArg::All]).collect()
         });
         &EVERY
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         match self {
-            TargetArg::One(cloud) => cloud.to_possible_value(),
+            TargetArg::One(target) => target.to_possible_value(),
             TargetArg::All => Some(PossibleValue::new("all").help("Every cloud in the manifest")),
         }
     }

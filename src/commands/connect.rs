@@ -17,7 +17,6 @@ use crate::manifest::{Auth, Manifest};
 use crate::plan;
 use crate::probe;
 use crate::project::Project;
-use crate::targets;
 use crate::ui;
 
 /// How a client reaches the server.
@@ -195,7 +194,7 @@ pub fn run(args: Connect, dir: Option<&Path>) -> Result<End> {
 
 /// The addresses that the record has, the newest last.
 fn deployed(project: &Project, args: &Connect) -> Result<Vec<String>> {
-    let target = args.target.map(|cloud| targets::of(cloud).name);
+    let target = args.target.map(|cloud| cloud.0.name);
     let record = Record::read(&project.home)?;
     let mut urls: Vec<String> =
         record.current(target, Some(&args.stage.stage)).iter().map(|one| one.url.clone()).collect();

@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use super::{End, chosen};
 use crate::cli::Doctor;
-use crate::ship::local;
 use crate::targets::{self, Target};
 use crate::toolchain::{self, Need, Origin, Requirement, Search, Status, ToolId};
 use crate::ui::{self, Mark};
@@ -43,7 +42,7 @@ pub fn run(args: Doctor) -> Result<End> {
             asked && tool.is_provisioned() && !matches!(status, Status::Ready(_))
         };
         let wanted: Vec<_> = rows.iter().filter(wanted).map(|(tool, _)| *tool).collect();
-        local::install(&wanted, &search)?;
+        toolchain::provision_all(&wanted, &search)?;
         rows = toolchain::survey(&ids, &search);
     }
     let complete = rows.iter().all(|(tool, status)| matches!(status, Status::Ready(_)) || tool.need != Need::Run);

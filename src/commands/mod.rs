@@ -38,7 +38,8 @@ use crate::ship::release;
 use crate::targets::deployment;
 use crate::targets::deployment::Context;
 use crate::targets::ownership::{ProjectMark, Takes};
-use crate::targets::{self, Build, Target};
+use crate::targets::{Build, Target};
+use crate::template;
 use crate::toolchain::Toolchain;
 use crate::ui;
 
@@ -107,7 +108,7 @@ fn chosen(args: &[TargetArg], every: &[&'static Target]) -> Result<Vec<&'static 
 
 /// The row of one cloud, which must be in `every`.
 fn one(cloud: CloudArg, every: &[&'static Target]) -> Result<&'static Target> {
-    let target = targets::of(cloud);
+    let target = cloud.0;
     if !every.iter().any(|known| known.name == target.name) {
         let name = target.name;
         let error = Error::usage(format!("the manifest has no `[targets.{name}]`"));
@@ -130,7 +131,7 @@ impl Deployments {
     fn open(dir: Option<&Path>, cloud: CloudArg, stage: &str, mode: Mode) -> Result<Self> {
         let project = Project::open(dir)?.at_stage(stage)?;
         // What was deployed to a cloud is still there when the manifest names that cloud no more.
-        let target = targets::of(cloud);
+        let target = cloud.0;
         let record = Record::read(&project.home)?;
         let current = record.current(Some(target.name), Some(stage));
         if current.is_empty() {
@@ -168,6 +169,7 @@ impl Deployments {
             recorded: &self.current,
             mark: self.mark.clone(),
             takes: Takes::Nothing,
+            render: template::project,
             asks: false,
             allow_data_loss: &[],
         }

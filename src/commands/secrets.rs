@@ -21,6 +21,7 @@ use crate::targets::deployment;
 use crate::targets::deployment::Context;
 use crate::targets::ownership::{ProjectMark, Takes};
 use crate::targets::{self, Build, Target};
+use crate::template;
 use crate::toolchain::Toolchain;
 use crate::ui::{self, Mark};
 
@@ -273,6 +274,7 @@ impl Clouds {
             recorded,
             mark,
             takes: Takes::Nothing,
+            render: template::project,
             asks: false,
             allow_data_loss: &[],
         };

@@ -30,6 +30,7 @@ use crate::ship::server_log;
 use crate::targets::deployment::Context;
 use crate::targets::ownership::Takes;
 use crate::targets::{self, Build, Target};
+use crate::template;
 use crate::toolchain::{Search, Toolchain};
 use crate::ui::{self, Mark};
 
@@ -162,6 +163,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
         recorded: &recorded,
         mark,
         takes: Takes::Nothing,
+        render: template::project,
         asks: mode == Mode::Ask,
         allow_data_loss: &args.allow_data_loss,
     };

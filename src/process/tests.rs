@@ -230,7 +230,7 @@ fn killed_program() {
     let dir = std::path::PathBuf::from(std::env::var_os("KILLED_DIR").expect("set by the test below"));
     let file = dir.join("src/generated/recorded.ts");
     std::fs::write(&file, "// A stub\n").unwrap();
-    let _stub = crate::plan::Stub::back(&dir, "// A stub\nexport {};\n");
+    watchdog::put_back(&file.canonicalize().unwrap(), "// A stub\nexport {};\n");
     std::fs::write(&file, "// Recorded by record.ts\n").unwrap();
     // One that does not obey, and has a child; one that does; one that ended before.
     let stubborn = "trap '' TERM; sleep 300 & echo $! > child; echo $$ > stubborn; wait; sleep 300";

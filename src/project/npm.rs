@@ -4,15 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::fault::{Fault, Position, Severity};
 use crate::files::{self, GENERATED};
-use crate::manifest::{Auth, Manifest};
+use crate::manifest::Manifest;
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::project::Project;
-use crate::targets;
+use crate::template::packages::{Package, needed};
 use crate::toolchain::{ToolId, Toolchain};
 
 const FILE: &str = "package.json";
@@ -107,32 +106,6 @@ fn is_imported(root: &Path, package: &str, but: &str) -> bool {
 fn install_exactly(packages: &[Package]) -> String {
     let names: Vec<_> = packages.iter().map(|Package { name, version, .. }| format!("{name}@{version}")).collect();
     format!("npm install --save-exact {}", names.join(" "))
-}
-
-/// An npm package that the generated code imports or a cloud's build runs, in the version that was run.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Package {
-    pub name: &'static str,
-    pub version: &'static str,
-    /// For people: `AWS Lambda`.
-    #[serde(skip)]
-    pub needed_by: &'static str,
-}
-
-/// Every package of a project, each once, by name; with those that its handlers bring.
-pub fn needed(manifest: &Manifest, own: &[Package]) -> Vec<Package> {
-    let mut all = own.to_vec();
-    all.push(Package { name: "@modelcontextprotocol/server", version: "2.4.0", needed_by: "the generated server" });
-    if let Auth::OAuth(_) = manifest.access.auth {
-        all.push(Package { name: "jose", version: "6.2.17", needed_by: "`auth = \"oauth\"`" });
-    }
-    for target in targets::chosen(&manifest.targets) {
-        let packages = (target.packages)(manifest);
-        all.extend(packages.iter().map(|(name, version)| Package { name, version, needed_by: target.title }));
-    }
-    all.sort_by_key(|package| package.name);
-    all.dedup_by_key(|package| package.name);
-    all
 }
 
 /// `npm install`, when `package.json` is newer than what is installed, or the compiler is not; `None` when nothing is to do.

@@ -24,7 +24,7 @@ use crate::project::{self, Project};
 use crate::prompt::{self, Mode};
 use crate::secrets::dotenv;
 use crate::targets::{Build, Local, Start, Step, Target};
-use crate::toolchain::{self, MissingTools, Need, Requirement, Search, Toolchain};
+use crate::toolchain::{self, MissingTools, Search, Toolchain};
 use crate::ui::{self, Mark};
 
 /// A server that ran on this machine and was probed.
@@ -74,29 +74,8 @@ fn resolve(names: &[&str], mode: Mode) -> Result<Toolchain> {
         bail!(error.hint("run `mcp-deploy doctor --fix`, which installs them into a private cache, or add `--yes`"));
     }
     let ours: Vec<_> = ours.iter().map(|(tool, _)| *tool).collect();
-    install(&ours, &search)?;
+    toolchain::provision_all(&ours, &search)?;
     Toolchain::resolve(names, &search).map_err(Into::into)
-}
-
-/// Installs tools into the private cache side by side, with a line for each; one that needs another waits for it. Of those that
-/// fail the first is told.
-pub fn install(tools: &[&'static Requirement], search: &Search) -> Result<()> {
-    let one = |tool: &'static Requirement| {
-        debug_assert!(tool.need != Need::Install);
-        let step = ui::step(format!("install {} {} into the private cache", tool.name, tool.version));
-        let installed = toolchain::provision(tool.id, search, &mut |doing| step.doing(doing));
-        step.end(if installed.is_ok() { Mark::Good } else { Mark::Bad }, "");
-        installed.map(drop)
-    };
-    thread::scope(|scope| {
-        let running: Vec<_> = tools.iter().map(|tool| scope.spawn(|| one(tool))).collect();
-        let end = |thread: thread::ScopedJoinHandle<'_, Result<()>>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        // All of them have ended before the first failure is looked for.
-        let ended: Vec<_> = running.into_iter().map(end).collect();
-        ended.into_iter().collect()
-    })
 }
 
 /// Packages installed, handlers and types in order; faults are printed and end the command.

@@ -9,7 +9,8 @@ use super::data_loss;
 use super::ownership::{Found, ProjectMark, Takes};
 use crate::deployments;
 use crate::error::{self, Error};
-use crate::manifest::{API_KEYS, Secret};
+use crate::manifest::{API_KEYS, Manifest, Secret};
+use crate::plan::FileSet;
 use crate::process::{self, Cmd, Io, Outcome};
 use crate::targets::Build;
 
@@ -80,6 +81,8 @@ pub struct Context<'a> {
     pub takes: Takes,
     /// Whether somebody is there to be asked.
     pub asks: bool,
+    /// The files of a project: what they are rendered from stands a floor above.
+    pub render: fn(&Manifest) -> Result<FileSet>,
     /// What may lose its data: logical names of resources, and classes.
     pub allow_data_loss: &'a [String],
 }

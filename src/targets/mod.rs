@@ -16,7 +16,6 @@ use anyhow::Result;
 
 use isolated::Isolated;
 
-use crate::cli::CloudArg;
 use crate::manifest::targets::Facts;
 use crate::manifest::{Manifest, Targets};
 use crate::process::Cmd;
@@ -28,6 +27,8 @@ use crate::toolchain::{ToolId, Toolchain};
 pub struct Target {
     /// What the manifest knows of it: its name, its title, its limits.
     pub facts: &'static Facts,
+    /// Other names for it in `--target`.
+    pub aliases: &'static [&'static str],
     /// Packages that `package.json` must bring for it, with the version that was run.
     pub packages: fn(&Manifest) -> &'static [(&'static str, &'static str)],
     /// Whether it runs what `src/generated/bundle.ts` makes for it.
@@ -131,33 +132,4 @@ pub static ALL: [Target; 3] = [lambda::TARGET, vercel::TARGET, cloudflare::TARGE
 /// The clouds that the manifest names, in the order of [`ALL`].
 pub fn chosen(targets: &Targets) -> impl Iterator<Item = &'static Target> {
     ALL.iter().filter(|target| (target.chosen)(targets))
-}
-
-/// The row of a `--target` value.
-pub fn of(cloud: CloudArg) -> &'static Target {
-    &ALL[cloud as usize]
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::ValueEnum as _;
-
-    use super::*;
-    use crate::cli::TargetArg;
-
-    #[test]
-    fn every_cloud_of_the_command_line_has_its_row() {
-        assert_eq!(CloudArg::value_variants().len(), ALL.len());
-        for cloud in CloudArg::value_variants() {
-            assert_eq!(cloud.to_possible_value().expect("none is hidden").get_name(), of(*cloud).name);
-        }
-    }
-
-    #[test]
-    fn every_row_can_be_a_target_of_the_command_line() {
-        let values = TargetArg::value_variants().iter().map(|arg| arg.to_possible_value().expect("none is hidden"));
-        let names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
-        let rows: Vec<&str> = ALL.iter().map(|target| target.name).chain(["all"]).collect();
-        assert_eq!(names, rows);
-    }
 }

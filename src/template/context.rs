@@ -6,12 +6,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::packages::{Package, needed};
 use super::{sample, types};
 use crate::manifest::targets::lambda::{GATEWAY_STAGE, Lambda};
 use crate::manifest::{self, Auth, Kind, Manifest, OAuth, Prompt, RateLimit, Resource, Targets, Tool};
 use crate::plan::{self, FileSet};
-use crate::project::npm;
-use crate::project::npm::Package;
 use crate::targets::{self, Target, lambda};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
@@ -82,7 +81,7 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
         "resources": handlers(manifest, Kind::Resource),
         "prompts": handlers(manifest, Kind::Prompt),
         "targets": flags(|target| (target.chosen)(targets)),
-        "dependencies": npm::needed(manifest, packages),
+        "dependencies": needed(manifest, packages),
         "lambda": targets.lambda.as_ref().map(|lambda| json!({
             "architecture": lambda.architecture,
             "memory": lambda.memory,
@@ -141,8 +140,7 @@ fn secrets_for_wrangler(manifest: &Manifest) -> Vec<Value> {
 pub fn digest(manifest: &Manifest, files: &FileSet) -> Value {
     let files = files.0.iter().filter(|(path, _)| path.starts_with("src/") && *path != plan::RECORDED);
     let files = files.map(|(path, (_, text))| format!("{path}\0{text}\0"));
-    let packages =
-        npm::needed(manifest, &[]).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
+    let packages = needed(manifest, &[]).into_iter().map(|package| format!("{} {}\0", package.name, package.version));
     json!({ "digest": plan::hash(&files.chain(packages).collect::<String>()) })
 }
 

@@ -2,6 +2,7 @@
 
 mod context;
 mod overrides;
+pub mod packages;
 mod sample;
 mod types;
 
@@ -16,8 +17,8 @@ use serde_json::Value;
 
 use crate::manifest::{Kind, Manifest, edit};
 use crate::plan::{FileSet, Lacks, Owner};
-use crate::project::npm::Package;
 use crate::targets;
+use packages::Package;
 
 pub use context::Birth;
 
@@ -134,11 +135,6 @@ pub fn ci(system: &str, manifest: &Manifest) -> Result<Vec<(String, String)>> {
     Ok(files.0.into_iter().map(|(path, (_, text))| (path, text)).collect())
 }
 
-/// A script of ours that runs what another cloud's CLI built (`templates/local`).
-pub fn local(name: &str) -> Result<String> {
-    render(&format!("local/{name}{SUFFIX}"), &Data::null())
-}
-
 /// What templates see, which [`Data::wraps`] would copy.
 fn wrapped(value: Value) -> Data {
     let mut data = Data::null();
@@ -245,7 +241,7 @@ mod tests {
         for path in paths {
             let parts: Vec<&str> = path.split('/').collect();
             let (depth, is_ours): (usize, fn(&str) -> bool) = match parts[0] {
-                "ci" | "local" => continue,
+                "ci" => continue,
                 "init" | "project" | "tool" | "resource" | "prompt" => (1, plan::is_born),
                 "examples" | "parts" => (2, plan::is_born),
                 "auth" | "rate-limit" | "state" | "store" | "targets" => (2, plan::is_generated),

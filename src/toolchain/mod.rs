@@ -16,7 +16,7 @@ use semver::Version;
 use crate::process::Cmd;
 
 pub use find::{Search, survey};
-pub use install::provision;
+pub use install::{provision, provision_all};
 pub use table::{Need, REQUIREMENTS, Requirement, Source, ToolId};
 
 /// A tool that can be run.

@@ -371,7 +371,7 @@ fn tools_are_installed_side_by_side() {
         begun.display()
     );
     machine.npm(&(meet + &made));
-    crate::ship::local::install(&tools, &machine.search).unwrap();
+    provision_all(&tools, &machine.search).unwrap();
     assert!(tools.iter().all(|tool| matches!(machine.status(tool.id), Status::Ready(_))));
 }
 

@@ -13,7 +13,7 @@ use crate::support::work;
 fn what_is_ours_according_to_moto() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let script = folder.path().join("aws.py");
-    work::write(&script, mcp_deploy::template::local("aws.py").expect("the script"));
+    work::write(&script, mcp_deploy::targets::lambda::aws::SCRIPT);
     let port = mcp_deploy::process::free_port().expect("a free port").to_string();
     let mut moto = Command::new(MOTO_AWS.path());
     moto.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port]);

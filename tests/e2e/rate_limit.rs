@@ -7,7 +7,6 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use mcp_deploy::template;
 use serde_json::{Value, json};
 
 use crate::state::Moto;
@@ -231,7 +230,7 @@ fn launched(entry: &Path, port: &str) -> Command {
     let function = folder("function");
     write(function.join(".vc-config.json"), json!({ "handler": entry, "runtime": "nodejs24.x" }).to_string());
     let launcher = function.join("launcher.mjs");
-    write(&launcher, template::local("vercel-launcher.mjs").expect("it is ours"));
+    write(&launcher, mcp_deploy::targets::vercel::LAUNCHER);
     let mut command = KIT.node(&launcher);
     command.arg(&function).arg(port);
     command

@@ -5,7 +5,6 @@ use std::process::Command;
 use std::sync::{Barrier, LazyLock};
 use std::time::{Duration, Instant};
 
-use mcp_deploy::template;
 use serde_json::{Value, json};
 
 use crate::support::child::{LONG, Running, SHORT, run};
@@ -545,7 +544,7 @@ fn vercel(site: &Site, env: &[(&str, &str)]) -> (String, Running) {
     site.server("vercel");
     let port = free_port();
     let launcher = folder("launcher").join("launcher.mjs");
-    write(&launcher, template::local("vercel-launcher.mjs").expect("a template"));
+    write(&launcher, mcp_deploy::targets::vercel::LAUNCHER);
     let function = folder("function");
     let built = site.root.join(".vercel/output/functions/index.func");
     mcp_deploy::plan::copy_function(&built, &site.root, &function).expect("it was built");

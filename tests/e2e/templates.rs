@@ -138,7 +138,7 @@ fn every_template_of_a_stack_set_is_clean() {
             json!(text.replace("CodeUri: dist/lambda", "CodeUri: s3://acme-code-eu-west-1/weather/1")),
         );
     }
-    write(dir.join("aws.py"), template::local("aws.py").expect("it can be rendered"));
+    write(dir.join("aws.py"), mcp_deploy::targets::lambda::aws::SCRIPT);
     write(dir.join("packaged.json"), Value::Object(packaged.clone()).to_string());
     let said = python(&dir, TRANSFORM, &[&dir.join("aws.py"), &dir.join("packaged.json")]).expect(0);
     let transformed: serde_json::Map<String, Value> = serde_json::from_str(&said.stdout).expect("JSON");

@@ -17,6 +17,7 @@ mod hostile;
 mod interruption;
 mod json;
 mod keys;
+mod layers;
 mod lazy;
 mod manifests;
 mod properties;

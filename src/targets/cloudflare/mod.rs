@@ -13,6 +13,7 @@ use crate::toolchain::ToolId;
 
 pub const TARGET: Target = Target {
     facts: &cloudflare::FACTS,
+    aliases: &[],
     packages: |_| &[],
     runs_node: false,
     websocket: Targets::has_websocket,

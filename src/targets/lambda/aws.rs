@@ -10,8 +10,10 @@ use crate::error::Error;
 use crate::plan;
 use crate::process::{self, Cmd, Io, Scratch};
 use crate::targets::deployment::{Context, EndUnknown};
-use crate::template;
 use crate::toolchain::ToolId;
+
+/// What asks AWS, with the libraries that `sam` brings.
+pub const SCRIPT: &str = include_str!("aws.py");
 
 /// The code of the error with which `aws.py` says that something was begun, and its end was not seen.
 const UNDERWAY: &str = "Underway";
@@ -63,7 +65,7 @@ struct Script(Scratch);
 impl Script {
     fn new() -> Result<Self> {
         let script = Script(Scratch::new()?);
-        plan::write_scratch(&script.path(), &template::local("aws.py")?)?;
+        plan::write_scratch(&script.path(), SCRIPT)?;
         Ok(script)
     }
 

@@ -8,7 +8,6 @@ use super::place::{Place, side_by_side};
 use super::{aws, data};
 use crate::targets::deployment::{Context, Problem};
 use crate::targets::ownership::{Found, TAG, Whose};
-use crate::template;
 use crate::toolchain::ToolId;
 
 /// The stack and the secret of a place.
@@ -66,7 +65,7 @@ fn stack(context: &Context<'_>, place: &Place, answer: &Value) -> Result<Found> 
         found.signs.push("a change set of it waits for review, and nothing of it exists yet".to_owned());
     }
     if found.whose == Whose::Foreign {
-        let ours = template::project(context.build.manifest)?;
+        let ours = (context.render)(context.build.manifest)?;
         let ours = ours.0.get("template.yaml").map(|(_, text)| text.as_str()).unwrap_or_default();
         for resource in answer["resources"].as_array().into_iter().flatten() {
             let (id, kind) = (text(&resource["id"]), text(&resource["type"]));

@@ -1,6 +1,6 @@
 //! AWS Lambda: `sam` validates and deploys; the bundle runs behind the Lambda Web Adapter.
 
-mod aws;
+pub mod aws;
 mod changes;
 mod data;
 mod deploy;
@@ -26,6 +26,7 @@ use crate::toolchain::ToolId;
 
 pub const TARGET: Target = Target {
     facts: &lambda::FACTS,
+    aliases: &["aws"],
     packages,
     runs_node: true,
     websocket: |_| false,

@@ -11,11 +11,11 @@ use super::isolated::Isolated;
 use super::{Build, Local, Start, Step, Target};
 use crate::manifest::targets::vercel;
 use crate::plan;
-use crate::template;
 use crate::toolchain::ToolId;
 
 pub const TARGET: Target = Target {
     facts: &vercel::FACTS,
+    aliases: &[],
     packages: |_| &[("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
     runs_node: true,
     websocket: |_| false,
@@ -40,6 +40,9 @@ fn artifact(root: &Path) -> PathBuf {
     root.join(".vercel/output/functions/index.func")
 }
 
+/// Runs a function that `vercel build` made: `node launcher.mjs FOLDER PORT`.
+pub const LAUNCHER: &str = include_str!("launcher.mjs");
+
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     // What Vercel's Marketplace sets for a database that it made; the names of our own are declared.
     let store: Vec<&str> = TARGET.store.iter().flat_map(|store| store.secrets).map(|secret| secret.alias).collect();
@@ -47,8 +50,8 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         plan::copy_function(&artifact(build.root), build.root, to)
     })?;
     let function = place.code.clone();
-    let launcher = start.scratch.join("vercel-launcher.mjs");
-    plan::write_scratch(&launcher, &template::local("vercel-launcher.mjs")?)?;
+    let launcher = start.scratch.join("launcher.mjs");
+    plan::write_scratch(&launcher, LAUNCHER)?;
     let cmd = place.node(build).arg(&launcher).arg(&function).arg(start.port.to_string());
     let cmd = start.local_state(build, TARGET.name).into_iter().fold(cmd, |cmd, (name, file)| cmd.env(name, file));
     let cmd = start.env.iter().fold(cmd, |cmd, (name, value)| cmd.env_secret(name, value));

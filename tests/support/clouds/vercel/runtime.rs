@@ -55,8 +55,7 @@ pub fn start(
     let function = root.join("function");
     mcp_deploy::plan::copy_function(&root.join(FUNCTION), root, &function).map_err(|error| format!("{error:#}"))?;
     let launcher = root.join("launcher.mjs");
-    let script = mcp_deploy::template::local("vercel-launcher.mjs").map_err(|error| format!("{error:#}"))?;
-    std::fs::write(&launcher, script).map_err(|error| error.to_string())?;
+    std::fs::write(&launcher, mcp_deploy::targets::vercel::LAUNCHER).map_err(|error| error.to_string())?;
     let port = free_port().map_err(|error| error.to_string())?;
     let cmd = tools.cmd(ToolId::Node).arg(&launcher).arg(&function).arg(port.to_string()).current_dir(&function);
     let cmd = deployment.environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));

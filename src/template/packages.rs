@@ -1,0 +1,32 @@
+//! The npm packages that a project needs, each in the version that was run.
+
+use serde::Serialize;
+
+use crate::manifest::{Auth, Manifest};
+use crate::targets;
+
+/// An npm package that the generated code imports or a cloud's build runs, in the version that was run.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Package {
+    pub name: &'static str,
+    pub version: &'static str,
+    /// For people: `AWS Lambda`.
+    #[serde(skip)]
+    pub needed_by: &'static str,
+}
+
+/// Every package of a project, each once, by name; with those that its handlers bring.
+pub fn needed(manifest: &Manifest, own: &[Package]) -> Vec<Package> {
+    let mut all = own.to_vec();
+    all.push(Package { name: "@modelcontextprotocol/server", version: "2.4.0", needed_by: "the generated server" });
+    if let Auth::OAuth(_) = manifest.access.auth {
+        all.push(Package { name: "jose", version: "6.2.17", needed_by: "`auth = \"oauth\"`" });
+    }
+    for target in targets::chosen(&manifest.targets) {
+        let packages = (target.packages)(manifest);
+        all.extend(packages.iter().map(|(name, version)| Package { name, version, needed_by: target.title }));
+    }
+    all.sort_by_key(|package| package.name);
+    all.dedup_by_key(|package| package.name);
+    all
+}
