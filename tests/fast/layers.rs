@@ -99,7 +99,7 @@ fn sources(root: &Path) -> Vec<(PathBuf, String)> {
         }
     }
     found.sort();
-    assert!(found.len() > 0, "no sources below {}", root.display());
+    assert!(!found.is_empty(), "no sources below {}", root.display());
     found
 }
 
