@@ -113,7 +113,7 @@ pub fn with(cmd: Cmd, environment: &[(&str, String)]) -> Cmd {
 }
 
 pub fn run(cmd: &Cmd) -> Result<Outcome, ToolFailed> {
-    process::run(cmd, Io::Answer, Some(LIMIT)).map_err(|error| error.downcast::<ToolFailed>().expect("the tool ran"))
+    process::run(cmd, Io::Answer, Some(LIMIT)).map_err(|error| ToolFailed::of(&error).expect("the tool ran").clone())
 }
 
 /// Asks the servers, with the names and certificates of the edge.
