@@ -10,8 +10,7 @@ use crate::cli::KeysAction;
 use crate::error::Error;
 use crate::manifest::{self, Auth};
 use crate::project::Project;
-use crate::secrets::api_keys;
-use crate::secrets::api_keys::{Key, Keys};
+use crate::secrets::api_keys::{self, Key, Keys};
 use crate::secrets::dotenv;
 use crate::ui;
 

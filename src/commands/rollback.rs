@@ -16,8 +16,7 @@ use crate::process;
 use crate::prompt::{self, Mode};
 use crate::ship::live;
 use crate::ship::release;
-use crate::targets::deployment;
-use crate::targets::deployment::Context;
+use crate::targets::deployment::{self, Context};
 use crate::ui::{self, Mark};
 
 #[derive(Serialize)]

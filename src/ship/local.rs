@@ -9,8 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use super::budget;
-use super::local_credentials;
-use super::local_credentials::Guest;
+use super::local_credentials::{self, Guest};
 use super::passed;
 use super::server_log;
 use crate::error::Error;

@@ -10,8 +10,7 @@ use serde_json::json;
 
 use super::adoption;
 use super::local;
-use crate::deployments;
-use crate::deployments::{Commit, Deployment, Record, State, Unfinished};
+use crate::deployments::{self, Commit, Deployment, Record, State, Unfinished};
 use crate::error::{self, Error};
 use crate::probe::{Call, Check, Report};
 use crate::process;

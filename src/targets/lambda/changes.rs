@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use super::found::text;
 use super::place::Place;
 use super::{aws, data};
-use crate::targets::data_loss;
-use crate::targets::data_loss::Loss;
+use crate::targets::data_loss::{self, Loss};
 use crate::targets::deployment::Context;
 use crate::ui;
 

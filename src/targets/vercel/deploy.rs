@@ -3,8 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::project;
-use super::project::{ensure_linked, is_linked};
+use super::project::{self, ensure_linked, is_linked};
 use crate::deployments::Deployment;
 use crate::error::Error;
 use crate::process::{self, Cmd, Io, ToolFailed};
@@ -12,8 +11,7 @@ use crate::targets::Step;
 use crate::targets::deployment::{
     Cloud, Context, Deployed, Login, Problem, Progress, Serving, Values, missing_secrets, unless_still, unset_here,
 };
-use crate::targets::ownership;
-use crate::targets::ownership::{Found, Whose};
+use crate::targets::ownership::{self, Found, Whose};
 use crate::toolchain::ToolId;
 
 /// As the manifest and `--target` name it.

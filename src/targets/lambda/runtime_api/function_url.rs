@@ -6,8 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
-use super::event;
-use super::event::{Call, Prelude};
+use super::event::{self, Call, Prelude};
 use super::{Front, MAX_PAYLOAD, Piece, Shared, new_ids, rest};
 use crate::http_server::{Conn, Head, ReadError, head_bytes, pair, reason};
 
