@@ -1,18 +1,8 @@
 //! Errors are made of parts, and only `src/error.rs` puts them together or takes them apart.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The Rust sources below `dir`.
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(dir).expect("a folder of sources") {
-        let path = entry.expect("an entry").path();
-        match path.is_dir() {
-            true => sources(&path, found),
-            false if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
-            false => {}
-        }
-    }
-}
+use crate::support::sources;
 
 /// What is wrong with a source, and why.
 fn faults(source: &str) -> Vec<&'static str> {
@@ -31,12 +21,8 @@ fn faults(source: &str) -> Vec<&'static str> {
 
 #[test]
 fn no_error_is_glued_or_hidden() {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
-    let mut found = Vec::new();
-    sources(root, &mut found);
-    assert!(found.len() > 100, "{} sources", found.len());
-    for path in found.iter().filter(|path| **path != root.join("error.rs")) {
-        let faults = faults(&std::fs::read_to_string(path).expect("a source"));
+    for (path, source) in sources().iter().filter(|(path, _)| *path != Path::new("error.rs")) {
+        let faults = faults(source);
         assert!(faults.is_empty(), "{}: {faults:?}", path.display());
     }
 }

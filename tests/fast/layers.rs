@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Item, ItemMod, ItemUse, Macro, UseTree};
+use syn::{ItemMod, ItemUse, Macro, UseTree};
+
+use crate::support::sources;
 
 /// From the ground up.
 const FLOORS: &[&[&str]] = &[
@@ -23,7 +25,7 @@ const FLOORS: &[&[&str]] = &[
 
 #[test]
 fn no_arrow_points_up() {
-    let arrows = arrows(&sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))));
+    let arrows = arrows(&sources());
     let wrong = faults(&arrows);
     assert!(wrong.is_empty(), "{}\nthe floors are in tests/fast/layers.rs and docs/design.md", wrong.join("\n"));
 }
@@ -81,26 +83,6 @@ struct Arrow {
     to: String,
     /// As it would be written from the crate's root.
     path: String,
-}
-
-/// Every source file below `root`, with its path below it.
-fn sources(root: &Path) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a folder of sources") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).expect("a source");
-                found.push((path.strip_prefix(root).expect("below the root").to_owned(), text));
-            }
-        }
-    }
-    found.sort();
-    assert!(!found.is_empty(), "no sources below {}", root.display());
-    found
 }
 
 fn arrows(sources: &[(PathBuf, String)]) -> Vec<Arrow> {
@@ -162,6 +144,7 @@ impl Reader {
         match tree {
             UseTree::Path(path) => self.tree(&path.tree, &with(path.ident.to_string())),
             UseTree::Group(group) => group.items.iter().for_each(|tree| self.tree(tree, before)),
+            UseTree::Name(name) if name.ident == "self" => self.add(before),
             UseTree::Name(name) => self.add(&with(name.ident.to_string())),
             UseTree::Rename(name) => self.add(&with(name.ident.to_string())),
             UseTree::Glob(_) => self.add(before),
@@ -227,13 +210,6 @@ impl<'a> Visit<'a> for Reader {
     fn visit_macro(&mut self, call: &'a Macro) {
         self.tokens(call.tokens.clone());
         visit::visit_macro(self, call);
-    }
-
-    fn visit_item(&mut self, item: &'a Item) {
-        if let Item::Verbatim(tokens) = item {
-            self.tokens(tokens.clone());
-        }
-        visit::visit_item(self, item);
     }
 
     fn visit_attribute(&mut self, attribute: &'a syn::Attribute) {

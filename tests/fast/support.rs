@@ -163,3 +163,23 @@ pub fn assert_same(found: &Tree, expected: &Tree, context: &str) {
         .collect();
     assert!(differences.is_empty(), "{context}:\n  {}", differences.join("\n  "));
 }
+
+/// Every Rust source below `src/`, with its path below it.
+pub fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((path.strip_prefix(&root).unwrap().to_owned(), fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() > 100, "{} sources", found.len());
+    found
+}
