@@ -36,7 +36,7 @@ use crate::ship::local;
 use crate::ship::release;
 use crate::targets::deployment::{self, Context};
 use crate::targets::ownership::{ProjectMark, Takes};
-use crate::targets::{Build, Target};
+use crate::targets::{self, Build, Target};
 use crate::template;
 use crate::toolchain::Toolchain;
 use crate::ui;
@@ -81,8 +81,9 @@ pub fn run(command: Command, dir: Option<&Path>) -> Result<End> {
 }
 
 fn no_cloud() -> Error {
-    Error::new("the manifest names no cloud")
-        .hint("add `[targets.lambda]`, `[targets.vercel]` or `[targets.cloudflare]` to `mcp.toml`")
+    let tables: Vec<String> = targets::ALL.iter().map(|target| format!("`[targets.{}]`", target.name)).collect();
+    let (last, others) = tables.split_last().map_or(("", &[][..]), |(last, others)| (last.as_str(), others));
+    Error::new("the manifest names no cloud").hint(format!("add {} or {last} to `mcp.toml`", others.join(", ")))
 }
 
 /// The rows that `--target` names; `all` stands for `every`.

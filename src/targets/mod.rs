@@ -133,3 +133,14 @@ pub static ALL: [Target; 3] = [lambda::TARGET, vercel::TARGET, cloudflare::TARGE
 pub fn chosen(targets: &Targets) -> impl Iterator<Item = &'static Target> {
     ALL.iter().filter(|target| (target.chosen)(targets))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::targets;
+
+    #[test]
+    fn every_cloud_of_the_manifest_has_its_row() {
+        assert_eq!(ALL.each_ref().map(|target| target.name), targets::ALL.map(|facts| facts.name));
+    }
+}

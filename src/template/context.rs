@@ -1,6 +1,7 @@
 //! What the templates see: the manifest as each of them needs it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -11,7 +12,7 @@ use super::{sample, types};
 use crate::manifest::targets::lambda::{GATEWAY_STAGE, Lambda};
 use crate::manifest::{self, Auth, Kind, Manifest, OAuth, Prompt, RateLimit, Resource, Targets, Tool};
 use crate::plan::{self, FileSet};
-use crate::targets::{self, Target, lambda};
+use crate::targets::{self, Target, lambda, vercel};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
 #[derive(Debug, Clone, Serialize)]
@@ -70,7 +71,7 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
                 "calls": calls, "window": window, "open": open, "namespace": rate_limit_namespace(&manifest.app),
                 "by_address": manifest.access.auth == Auth::None,
                 // Where the cloud's own counter is no part of its local runtime.
-                "in_memory": targets.lambda.is_some() || targets.vercel.is_some(),
+                "in_memory": targets::chosen(targets).any(|target| target.store.is_some()),
             })
         }),
         "mcp_deploy_version": env!("CARGO_PKG_VERSION"),
@@ -82,27 +83,27 @@ pub fn project(manifest: &Manifest, packages: &[Package]) -> Value {
         "prompts": handlers(manifest, Kind::Prompt),
         "targets": flags(|target| (target.chosen)(targets)),
         "dependencies": needed(manifest, packages),
-        "lambda": targets.lambda.as_ref().map(|lambda| json!({
-            "architecture": lambda.architecture,
-            "memory": lambda.memory,
-            "timeout_seconds": function_timeout(manifest, 900),
-            "regions": lambda.regions,
-            "layer_name": if lambda.architecture == "arm64" { "LambdaAdapterLayerArm64" } else { "LambdaAdapterLayerX86" },
+        "lambda": targets.lambda.as_ref().map(|table| json!({
+            "architecture": table.architecture,
+            "memory": table.memory,
+            "timeout_seconds": function_timeout(manifest, lambda::TARGET.limits.timeout),
+            "regions": table.regions,
+            "layer_name": if table.architecture == "arm64" { "LambdaAdapterLayerArm64" } else { "LambdaAdapterLayerX86" },
             "layer_version": 30,
-            "log_retention_days": lambda.log_retention_days,
-            "provisioned_concurrency": lambda.provisioned_concurrency,
-            "reserved_concurrency": lambda.reserved_concurrency,
-            "tracing": lambda.tracing,
-            "policies": lambda.policies,
+            "log_retention_days": table.log_retention_days,
+            "provisioned_concurrency": table.provisioned_concurrency,
+            "reserved_concurrency": table.reserved_concurrency,
+            "tracing": table.tracing,
+            "policies": table.policies,
             "secrets": secrets(manifest, "lambda"),
-            "has_policies": !lambda.policies.is_empty() || lambda::calls_aws(manifest),
-            "vpc": lambda.vpc.as_ref().map(|vpc| json!({ "subnets": vpc.subnets, "security_groups": vpc.security_groups })),
-            "gateway": gateway(lambda),
+            "has_policies": !table.policies.is_empty() || lambda::calls_aws(manifest),
+            "vpc": table.vpc.as_ref().map(|vpc| json!({ "subnets": vpc.subnets, "security_groups": vpc.security_groups })),
+            "gateway": gateway(table),
         })),
-        "vercel": targets.vercel.as_ref().map(|vercel| json!({
-            "max_duration": vercel.max_duration.unwrap_or_else(|| function_timeout(manifest, 800)),
-            "memory": vercel.memory,
-            "regions": vercel.regions,
+        "vercel": targets.vercel.as_ref().map(|table| json!({
+            "max_duration": table.max_duration.unwrap_or_else(|| function_timeout(manifest, vercel::TARGET.limits.timeout)),
+            "memory": table.memory,
+            "regions": table.regions,
         })),
         "cloudflare": targets.cloudflare.as_ref().map(|cloudflare| json!({
             "domains": cloudflare.domains,
@@ -194,8 +195,9 @@ fn durable_objects(manifest: &Manifest) -> Vec<Value> {
 }
 
 /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
-fn function_timeout(manifest: &Manifest, limit: u64) -> u64 {
-    (manifest.longest_timeout().as_secs_f64().ceil() as u64 + 10).min(limit)
+fn function_timeout(manifest: &Manifest, limit: Option<Duration>) -> u64 {
+    let seconds = manifest.longest_timeout().as_secs_f64().ceil() as u64 + 10;
+    limit.map_or(seconds, |limit| seconds.min(limit.as_secs()))
 }
 
 /// Even in a description CloudFormation's linter refuses what looks like a reference: `${…}`, `{{resolve:…}}`.
@@ -307,7 +309,7 @@ fn with_timeout(manifest: &Manifest, tool: &Tool, mut entry: Value) -> Value {
     entry
 }
 
-fn milliseconds(duration: std::time::Duration) -> u64 {
+fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

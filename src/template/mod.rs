@@ -144,7 +144,7 @@ fn wrapped(value: Value) -> Data {
 
 /// Renders every template below `templates/NAME`; the path below it is the destination, `NAME` in it the data's name.
 fn folder(name: &str, owner: Owner, data: &Data, files: &mut FileSet) -> Result<()> {
-    let Some(dir) = TEMPLATES.get_dir(name) else { return Ok(()) };
+    let dir = TEMPLATES.get_dir(name).with_context(|| format!("there are no templates in `{name}`"))?;
     let mut paths = Vec::new();
     walk(dir, &mut paths);
     for path in paths {
@@ -280,6 +280,12 @@ mod tests {
         for template in ["{{missing}}", "{{json missing}}", "{{yaml a.b}}"] {
             assert!(engine.render_template(template, &serde_json::json!({})).is_err(), "{template}");
         }
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error() {
+        let error = folder("targets/none", Owner::Generated, &Data::null(), &mut FileSet::default()).unwrap_err();
+        assert_eq!(error.to_string(), "there are no templates in `targets/none`");
     }
 
     fn rendered(access: &str, clouds: &[&str], stage: &str) -> FileSet {

@@ -13,11 +13,14 @@ use crate::manifest::names::shown;
 use crate::manifest::reader::Fields;
 use crate::manifest::sections::span_at_root;
 
+/// Seconds: the longest that a function may run.
+const LONGEST: u64 = 800;
+
 pub static FACTS: Facts = Facts {
     name: "vercel",
     title: "Vercel",
     limits: CloudLimits {
-        timeout: Some(Duration::from_secs(800)),
+        timeout: Some(Duration::from_secs(LONGEST)),
         body: 4_500_000,
         result: 4_500_000,
         rate_windows: &[],
@@ -52,7 +55,7 @@ fn vercel(fields: &Fields<'_, '_>, base: Vercel) -> Vercel {
     let regions = read_regions(fields, unknown_region);
     let vercel = Vercel {
         regions: if regions.is_empty() { base.regions } else { regions },
-        max_duration: fields.integer("max_duration", 1..=800).or(base.max_duration),
+        max_duration: fields.integer("max_duration", 1..=LONGEST as i64).or(base.max_duration),
         memory: fields.integer("memory", 128..=10_240).or(base.memory),
         overrides: overrides(fields, base.overrides, RELIED),
     };
@@ -76,7 +79,7 @@ fn function_durations(root: &Fields<'_, '_>, manifest: &Manifest) {
 fn schema() -> Value {
     json!({
         "regions": { "type": "array", "items": { "type": "string" }, "description": "Vercel regions, such as iad1." },
-        "max_duration": { "type": "integer", "minimum": 1, "maximum": 800, "description": "Seconds." },
+        "max_duration": { "type": "integer", "minimum": 1, "maximum": LONGEST, "description": "Seconds." },
         "memory": { "type": "integer", "description": "Megabytes." },
     })
 }

@@ -10,7 +10,6 @@ pub mod runtime_api;
 pub mod stack_set;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -144,8 +143,7 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, place: Isolated) -> 
     let runtime_api = RuntimeApi::start(front, start.port, &build.manifest.server.name)?;
     let memory = build.manifest.targets.lambda.as_ref().map_or(1024, |lambda| lambda.memory);
     let memory = u32::try_from(memory).unwrap_or(u32::MAX);
-    let timeout = Duration::from_secs(900);
-    let mut environment = runtime_api.environment(&place.code, HANDLER, memory, timeout);
+    let mut environment = runtime_api.environment(&place.code, HANDLER, memory, lambda::LONGEST);
     environment.extend(ADAPTER.map(|(name, value)| (name.to_owned(), value.to_owned())));
     environment.push(("AWS_LWA_PORT".into(), port.to_string()));
     // On Lambda the adapter is an extension: a process beside the server, not its parent.

@@ -16,15 +16,13 @@ use crate::manifest::reader::Fields;
 use crate::manifest::sections::span_at_root;
 use crate::manifest::{Manifest, names};
 
+/// The longest that a function may run.
+pub const LONGEST: Duration = Duration::from_secs(900);
+
 pub static FACTS: Facts = Facts {
     name: "lambda",
     title: "AWS Lambda",
-    limits: CloudLimits {
-        timeout: Some(Duration::from_secs(900)),
-        body: 6 << 20,
-        result: 200_000_000,
-        rate_windows: &[],
-    },
+    limits: CloudLimits { timeout: Some(LONGEST), body: 6 << 20, result: 200_000_000, rate_windows: &[] },
     file: "template.yaml",
     format: Format::Yaml,
     store: Some(&stores::DYNAMODB),
