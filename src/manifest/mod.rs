@@ -23,6 +23,7 @@ pub use targets::Targets;
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::fault::Position;
@@ -134,7 +135,7 @@ pub enum Auth {
 pub const API_KEYS: &str = "MCP_API_KEYS";
 
 /// `[access.oauth]`: whose tokens count, and which.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct OAuth {
     pub issuer: String,
     /// Tokens must have been issued for it: the server's own URL, or the identifier that the issuer knows it by.
@@ -370,12 +371,19 @@ impl Manifest {
         self.prompts
             .iter()
             .map(|prompt| {
-                let mut entry = described(&prompt.name, &prompt.title, &prompt.description, &prompt.icons);
+                let mut entry = prompt.described();
                 // The SDK lists them even where there are none.
                 entry.insert("arguments".into(), prompt.input.as_ref().map_or_else(|| json!([]), prompt_arguments));
                 entry.into()
             })
             .collect()
+    }
+}
+
+impl Prompt {
+    /// Its entry without the arguments.
+    pub fn described(&self) -> Map<String, Value> {
+        described(&self.name, &self.title, &self.description, &self.icons)
     }
 }
 

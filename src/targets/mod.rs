@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
+use serde_json::Value;
 
 use isolated::Isolated;
 
@@ -35,6 +36,10 @@ pub struct Target {
     pub runs_node: bool,
     /// Whether its servers speak MCP over WebSockets too.
     pub websocket: fn(&Targets) -> bool,
+    /// What its templates see under its name: a structure of its own, `null` where the manifest does not name it.
+    pub data: fn(&Manifest) -> serde_json::Result<Value>,
+    /// Folders of templates that it needs beside those of its name.
+    pub folders: fn(&Manifest) -> Vec<&'static str>,
     /// What the cloud's own CLI has to do before anything can run.
     pub build: fn(&Build<'_>) -> Vec<Step>,
     /// The command that runs what was built, as the cloud would.
@@ -54,6 +59,14 @@ impl Deref for Target {
 
     fn deref(&self) -> &Facts {
         self.facts
+    }
+}
+
+impl Target {
+    /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
+    fn function_timeout(&self, manifest: &Manifest) -> u64 {
+        let seconds = manifest.longest_timeout().as_secs_f64().ceil() as u64 + 10;
+        self.limits.timeout.map_or(seconds, |limit| seconds.min(limit.as_secs()))
     }
 }
 

@@ -4,6 +4,7 @@ mod context;
 mod overrides;
 pub mod packages;
 mod sample;
+mod served;
 mod types;
 
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use handlebars::{
     Context as Data, Handlebars, Helper, HelperResult, Output, RenderContext, RenderErrorReason, no_escape,
 };
 use include_dir::{Dir, include_dir};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::manifest::{Kind, Manifest, edit};
@@ -44,7 +46,7 @@ pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet>
 }
 
 fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<FileSet> {
-    let data = wrapped(context::project(manifest, packages));
+    let data = seen(context::Project::of(manifest, packages)?)?;
     let mut files = FileSet::default();
     folder("generated", Owner::Generated, &data, &mut files)?;
     if let Some(auth) = manifest.access.auth.kind() {
@@ -71,27 +73,21 @@ fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<
         if let Some(store) = target.store.filter(|_| manifest.needs_store()) {
             folder(&format!("store/{}", store.name), Owner::Generated, &data, &mut files)?;
         }
+        for name in (target.folders)(manifest) {
+            folder(name, Owner::Generated, &data, &mut files)?;
+        }
     }
     if manifest.has_state() {
         state(manifest, &data, &mut files)?;
     }
-    if manifest.targets.lambda.is_some() && targets::lambda::calls_aws(manifest) {
-        folder("aws", Owner::Generated, &data, &mut files)?;
-    }
-    if data.data()["websocket"] == true {
-        folder("websocket", Owner::Generated, &data, &mut files)?;
-    }
-    if data.data()["cloudflare"]["objects"].as_array().is_some_and(|objects| !objects.is_empty()) {
-        folder("durable-objects", Owner::Generated, &data, &mut files)?;
-    }
     overrides::apply(&manifest.targets, &mut files)?;
-    folder("digest", Owner::Generated, &wrapped(context::digest(manifest, &files)), &mut files)?;
+    folder("digest", Owner::Generated, &seen(context::Digest::of(manifest, &files))?, &mut files)?;
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {
         for (index, (name, _)) in manifest.declared(kind).into_iter().enumerate() {
             if lacks(&kind.handler(name))? {
-                let starter = wrapped(context::starter(manifest, kind, index));
-                folder(kind.noun(), Owner::User, &starter, &mut files)?;
+                let starter = seen(context::Starter::of(manifest, kind, index))?;
+                named(kind.noun(), Some(name), Owner::User, &starter, &mut files)?;
             }
         }
     }
@@ -110,14 +106,14 @@ fn state(manifest: &Manifest, data: &Data, files: &mut FileSet) -> Result<()> {
 /// The files that only `init` writes: what a new project has beside [`project`].
 pub fn birth(manifest: &Manifest) -> Result<FileSet> {
     let mut files = FileSet::default();
-    folder("init", Owner::User, &wrapped(context::project(manifest, &[])), &mut files)?;
+    folder("init", Owner::User, &seen(context::Project::of(manifest, &[])?)?, &mut files)?;
     Ok(files)
 }
 
 /// An example: the text of its `mcp.toml` and the user files that come with it, those of `templates/parts` among them.
 pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, FileSet)> {
     let mut files = FileSet::default();
-    let data = Data::wraps(birth)?;
+    let data = seen(birth)?;
     for part in parts {
         folder(&format!("parts/{part}"), Owner::User, &data, &mut files)?;
     }
@@ -130,27 +126,30 @@ pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, Fil
 /// The files of a continuous integration system, by path.
 pub fn ci(system: &str, manifest: &Manifest) -> Result<Vec<(String, String)>> {
     let mut files = FileSet::default();
-    let data = wrapped(context::project(manifest, &[]));
+    let data = seen(context::Project::of(manifest, &[])?)?;
     folder(&format!("ci/{system}"), Owner::User, &data, &mut files)?;
     Ok(files.0.into_iter().map(|(path, (_, text))| (path, text)).collect())
 }
 
-/// What templates see, which [`Data::wraps`] would copy.
-fn wrapped(value: Value) -> Data {
-    let mut data = Data::null();
-    *data.data_mut() = value;
-    data
+/// What templates see.
+fn seen(context: impl Serialize) -> Result<Data> {
+    Data::wraps(context).context("cannot put together what the templates see")
 }
 
-/// Renders every template below `templates/NAME`; the path below it is the destination, `NAME` in it the data's name.
+/// Renders every template below `templates/NAME`; the path below it is the destination.
 fn folder(name: &str, owner: Owner, data: &Data, files: &mut FileSet) -> Result<()> {
+    named(name, None, owner, data, files)
+}
+
+/// The same for one declaration, whose name stands in place of `NAME` in the paths.
+fn named(name: &str, declared: Option<&str>, owner: Owner, data: &Data, files: &mut FileSet) -> Result<()> {
     let dir = TEMPLATES.get_dir(name).with_context(|| format!("there are no templates in `{name}`"))?;
     let mut paths = Vec::new();
     walk(dir, &mut paths);
     for path in paths {
         let destination = path.strip_prefix(name).and_then(|path| path.strip_prefix('/')).unwrap_or(&path);
         let destination = destination.strip_suffix(SUFFIX).unwrap_or(destination);
-        let named = data.data()["name"].as_str().map(|name| destination.replace("NAME", name));
+        let named = declared.map(|declared| destination.replace("NAME", declared));
         files.insert(named.unwrap_or_else(|| destination.to_owned()), owner, render(&path, data)?);
     }
     Ok(())

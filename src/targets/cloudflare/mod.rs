@@ -1,6 +1,7 @@
 //! Cloudflare Workers: `wrangler` builds, and runs the Worker in workerd.
 
 mod deploy;
+mod template;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ pub const TARGET: Target = Target {
     packages: |_| &[],
     runs_node: false,
     websocket: Targets::has_websocket,
+    data: |manifest| serde_json::to_value(template::data(manifest)),
+    folders: template::folders,
     build,
     start,
     artifact,

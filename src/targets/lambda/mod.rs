@@ -8,6 +8,7 @@ mod found;
 mod place;
 pub mod runtime_api;
 pub mod stack_set;
+mod template;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,8 @@ pub const TARGET: Target = Target {
     packages,
     runs_node: true,
     websocket: |_| false,
+    data: |manifest| serde_json::to_value(template::data(manifest)),
+    folders: template::folders,
     build,
     start,
     artifact,
@@ -48,7 +51,7 @@ fn packages(manifest: &Manifest) -> &'static [(&'static str, &'static str)] {
 }
 
 /// Whether the generated server itself calls AWS: Secrets Manager, DynamoDB.
-pub fn calls_aws(manifest: &Manifest) -> bool {
+fn calls_aws(manifest: &Manifest) -> bool {
     manifest.secrets_of(TARGET.name).next().is_some() || manifest.needs_store()
 }
 

@@ -2,6 +2,7 @@
 
 mod deploy;
 mod project;
+mod template;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,8 @@ pub const TARGET: Target = Target {
     packages: |_| &[("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
     runs_node: true,
     websocket: |_| false,
+    data: |manifest| serde_json::to_value(template::data(manifest)),
+    folders: |_| Vec::new(),
     build,
     start,
     artifact,

@@ -7,6 +7,7 @@ mod stack_set;
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::overrides::{Relied, overrides};
@@ -86,7 +87,7 @@ pub struct Gateway {
 pub const GATEWAY_STAGE: &str = "live";
 
 /// Of all callers together.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Throttle {
     /// Requests a second.
     pub rate: u64,
@@ -172,7 +173,7 @@ impl StackSet {
 }
 
 /// `vpc = { subnets, security_groups }`: the function runs inside a network of the account.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Vpc {
     pub subnets: Vec<String>,
     pub security_groups: Vec<String>,

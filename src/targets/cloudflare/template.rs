@@ -1,0 +1,83 @@
+//! What the templates see of Cloudflare Workers.
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::TARGET;
+use crate::manifest::Manifest;
+
+/// `cloudflare` in the templates.
+#[derive(Serialize)]
+pub struct Data<'m> {
+    domains: &'m [String],
+    smart_placement: bool,
+    placement: Option<&'m str>,
+    observability: bool,
+    /// Names that wrangler requires a value of.
+    secrets: Vec<&'m str>,
+    websocket: bool,
+    rate_limit_namespace: String,
+    /// The classes that the Worker has.
+    objects: Vec<DurableObject>,
+    /// The same, and those that Cloudflare is told to delete.
+    exports: Vec<DurableObject>,
+}
+
+/// A class of Durable Objects and the module that has it.
+#[derive(Clone, Serialize)]
+struct DurableObject {
+    class: &'static str,
+    module: &'static str,
+    deleted: bool,
+}
+
+/// `None` where the manifest does not name the target.
+pub fn data(manifest: &Manifest) -> Option<Data<'_>> {
+    let table = manifest.targets.cloudflare.as_ref()?;
+    let exports = durable_objects(manifest);
+    Some(Data {
+        domains: &table.domains,
+        smart_placement: table.smart_placement,
+        placement: table.placement.as_deref(),
+        observability: table.observability,
+        secrets: required_secrets(manifest),
+        websocket: manifest.targets.has_websocket(),
+        rate_limit_namespace: rate_limit_namespace(&manifest.app),
+        objects: exports.iter().filter(|object| !object.deleted).cloned().collect(),
+        exports,
+    })
+}
+
+/// What a Durable Object is compiled against, and what speaks MCP over WebSockets.
+pub fn folders(manifest: &Manifest) -> Vec<&'static str> {
+    let websocket = manifest.targets.has_websocket().then_some("websocket");
+    let objects = durable_objects(manifest).iter().any(|object| !object.deleted).then_some("durable-objects");
+    websocket.into_iter().chain(objects).collect()
+}
+
+/// All of them or none: with a list, wrangler would give a local Worker no other, and to be on the list is to be required.
+fn required_secrets(manifest: &Manifest) -> Vec<&str> {
+    match manifest.secrets_of(TARGET.name).any(|secret| secret.optional) {
+        true => Vec::new(),
+        false => manifest.secrets_of(TARGET.name).map(|secret| secret.name.as_str()).collect(),
+    }
+}
+
+/// The counters are the account's, by a whole number: the same for every deployment of one app, another for any other.
+fn rate_limit_namespace(app: &str) -> String {
+    let digest = Sha256::digest(app);
+    let number = digest.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+    (number >> 1).max(1).to_string()
+}
+
+/// A class that is deleted stays named, for Cloudflare to know.
+fn durable_objects(manifest: &Manifest) -> Vec<DurableObject> {
+    let object = |class, module, deleted| DurableObject { class, module, deleted };
+    let table = manifest.targets.cloudflare.as_ref();
+    let websocket = table.and_then(|table| table.websocket);
+    let session = websocket.map(|on| object("McpSession", "./session.ts", !on));
+    let deletes = table.is_some_and(|table| table.deletes_state);
+    let state =
+        (manifest.has_state() || deletes).then(|| object("ToolState", "./tool-state.ts", !manifest.has_state()));
+    session.into_iter().chain(state).collect()
+}

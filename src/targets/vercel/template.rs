@@ -1,0 +1,25 @@
+//! What the templates see of Vercel.
+
+use serde::Serialize;
+
+use super::TARGET;
+use crate::manifest::Manifest;
+
+/// `vercel` in the templates.
+#[derive(Serialize)]
+pub struct Data<'m> {
+    /// Seconds.
+    max_duration: u64,
+    memory: Option<u64>,
+    regions: &'m [String],
+}
+
+/// `None` where the manifest does not name the target.
+pub fn data(manifest: &Manifest) -> Option<Data<'_>> {
+    let table = manifest.targets.vercel.as_ref()?;
+    Some(Data {
+        max_duration: table.max_duration.unwrap_or_else(|| TARGET.function_timeout(manifest)),
+        memory: table.memory,
+        regions: &table.regions,
+    })
+}
