@@ -33,14 +33,15 @@ pub fn run(args: Destroy, dir: Option<&Path>) -> Result<End> {
     }
     let _alone = Exclusive::to_deploy(&all.project.home)?;
     let context = all.context(&[], false);
+    let cloud = all.target.cloud()?;
     for deployment in &all.current {
         let step = ui::step(format!("destroy {}", deployment.place()));
-        let done = (all.target.cloud.destroy)(&context, deployment);
+        let done = (cloud.destroy)(&context, deployment);
         step.end(if done.is_ok() { Mark::Good } else { Mark::Bad }, "");
         done?;
         Record::forget(&all.project.home, deployment)?;
     }
-    let mut left: Vec<&str> = all.current.iter().map(all.target.cloud.leftovers).collect();
+    let mut left: Vec<&str> = all.current.iter().map(cloud.leftovers).collect();
     left.dedup();
     ui::say(format_args!("`{app}` is gone; what is left: {}", left.join("; ")));
     Ok(End::Done)

@@ -18,7 +18,7 @@ use crate::ship::local::{self, Running};
 use crate::ship::recording::{self, Recording};
 use crate::ship::server_log;
 use crate::targets::{self, Build, Target};
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Purpose, Toolchain};
 use crate::ui::{self, Mark};
 
 pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
@@ -34,7 +34,7 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
         let error = Error::new(format!("port {port} of 127.0.0.1 is taken; nothing was built"));
         bail!(error.hint("stop what listens there, or leave out `--port`, which takes a free one"));
     }
-    let tools = local::tools(&[target], Mode::of(args.yes))?;
+    let tools = local::tools(&[target], Purpose::Run, Mode::of(args.yes))?;
     // One port for the whole session: clients keep their URL across restarts.
     let port = args.port.map_or_else(free_port, Ok).context("no free port on 127.0.0.1")?;
     drop(project);

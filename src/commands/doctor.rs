@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{End, chosen};
 use crate::cli::Doctor;
 use crate::targets::{self, Target};
-use crate::toolchain::{self, Need, Origin, Requirement, Search, Status, ToolId};
+use crate::toolchain::{self, Need, Origin, Purpose, Requirement, Search, Status, ToolId};
 use crate::ui::{self, Mark};
 
 #[derive(Serialize)]
@@ -38,14 +38,14 @@ pub fn run(args: Doctor) -> Result<End> {
     let mut rows = toolchain::survey(&ids, &search);
     if args.fix {
         let wanted = |(tool, status): &&(&Requirement, Status)| {
-            let asked = tool.need == Need::Run || (tool.id == ToolId::LambdaAdapter && args.with_adapter);
+            let asked = is_needed(tool) || (tool.need == Need::Extra && args.with_adapter);
             asked && tool.is_provisioned() && !matches!(status, Status::Ready(_))
         };
         let wanted: Vec<_> = rows.iter().filter(wanted).map(|(tool, _)| *tool).collect();
         toolchain::provision_all(&wanted, &search)?;
         rows = toolchain::survey(&ids, &search);
     }
-    let complete = rows.iter().all(|(tool, status)| matches!(status, Status::Ready(_)) || tool.need != Need::Run);
+    let complete = rows.iter().all(|(tool, status)| matches!(status, Status::Ready(_)) || !is_needed(tool));
     if args.json {
         ui::json(&rows.iter().map(|(tool, status)| row(tool, status)).collect::<Vec<_>>())?;
     } else {
@@ -61,6 +61,11 @@ pub fn run(args: Doctor) -> Result<End> {
     Ok(if complete { End::Done } else { End::No })
 }
 
+/// For anything that is done with a target.
+fn is_needed(tool: &Requirement) -> bool {
+    tool.need.is_needed_to(Purpose::Deploy)
+}
+
 fn row<'a>(tool: &'a Requirement, status: &Status) -> Row<'a> {
     let (word, found) = match status {
         Status::Ready(found) => ("ready", Some(found)),
@@ -71,7 +76,7 @@ fn row<'a>(tool: &'a Requirement, status: &Status) -> Row<'a> {
     Row {
         tool: tool.name,
         status: word,
-        optional: tool.need != Need::Run,
+        optional: !is_needed(tool),
         version: found.and_then(|found| found.version.as_ref()).map(ToString::to_string),
         path: found.map(|found| found.path.display().to_string()),
         minimum: tool.minimum,
@@ -94,10 +99,11 @@ fn print(tool: &Requirement, status: &Status) {
         Status::Missing => (Mark::Bad, "not found".to_owned()),
         Status::Broken { path, error } => (Mark::Bad, format!("does not run: {}: {error}", path.display())),
     };
-    let mark = if mark == Mark::Bad && tool.need != Need::Run { Mark::Skipped } else { mark };
+    let mark = if mark == Mark::Bad && !is_needed(tool) { Mark::Skipped } else { mark };
     ui::listed(mark, format_args!("{:<15} {found}", tool.name));
     let when = match tool.need {
         Need::Run => "",
+        Need::Deploy => "only to deploy, ",
         Need::Install => "only to install another tool, ",
         Need::Extra => "optional, ",
     };

@@ -21,7 +21,7 @@ pub fn run(args: Logs, dir: Option<&Path>) -> Result<End> {
     })?;
     all.ours()?;
     let context = all.context(&[], true);
-    let cmd = (all.target.cloud.logs)(&context, deployment, args.follow)?;
+    let cmd = (all.target.cloud()?.logs)(&context, deployment, args.follow)?;
     match process::run(&cmd, Io::Live, None) {
         // Ctrl-C is how following ends.
         Err(error) if !(args.follow && process::interrupted()) => Err(error),

@@ -38,7 +38,7 @@ use crate::targets::deployment::{self, Context};
 use crate::targets::ownership::{ProjectMark, Takes};
 use crate::targets::{self, Build, Target};
 use crate::template;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Purpose, Toolchain};
 use crate::ui;
 
 /// How a command that did not fail ended.
@@ -147,7 +147,7 @@ impl Deployments {
             bail!(error.hint(format!("run `mcp-deploy ship --target {name}`; `{record}` is the record")));
         }
         let mark = project.mark(stage)?;
-        let tools = local::tools(&[target], mode)?;
+        let tools = local::tools(&[target], Purpose::Deploy, mode)?;
         // Nothing is rendered: the way back must not depend on the state of the files.
         project.mirror()?;
         Ok(Deployments { project, target, tools, current, mark })

@@ -68,8 +68,8 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
             Err(cause) if process::interrupted() => return Err(cause),
             Err(cause) => {
                 let known = served.as_deref().or(current.version.as_deref());
-                let is_still =
-                    || (all.target.cloud.serving)(&context, current).is_ok_and(|serving| serving.is_still(known));
+                let serving = || (all.target.cloud()?.serving)(&context, current);
+                let is_still = || serving().is_ok_and(|serving| serving.is_still(known));
                 is_open |= was_open || deployment::end_is_unknown(&cause) || !is_still();
                 failures.push(Failure::new(all.target, cause));
             }

@@ -21,7 +21,7 @@ use crate::targets::deployment::{self, Context};
 use crate::targets::ownership::{ProjectMark, Takes};
 use crate::targets::{self, Build, Target};
 use crate::template;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Purpose, Toolchain};
 use crate::ui::{self, Mark};
 
 pub fn run(action: SecretsAction, dir: Option<&Path>) -> Result<End> {
@@ -77,7 +77,7 @@ fn remove(name: &str, target: &[TargetArg], stage: &str, mode: Mode, dir: Option
     let _alone = Exclusive::to_deploy(&clouds.project.home)?;
     clouds.each(|target, context| {
         let step = ui::step(format!("{}: remove the secret `{name}`", target.name));
-        let removed = clouds.recorded_anew(target, context, || (target.cloud.remove_secret)(context, name));
+        let removed = clouds.recorded_anew(target, context, || (target.cloud()?.remove_secret)(context, name));
         step.end(if removed.is_ok() { Mark::Good } else { Mark::Bad }, "");
         removed.with_context(|| format!("cannot remove the secret `{name}` from {}", target.title))
     })?;
@@ -129,7 +129,7 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
     let clouds = Clouds::open(target, stage, Mode::for_answer(false, json), dir)?;
     let mut stored = Vec::new();
     clouds.each(|target, context| {
-        let names = (target.cloud.secret_names)(context);
+        let names = (target.cloud()?.secret_names)(context);
         let names = names.with_context(|| format!("cannot list the secrets on {}", target.title))?;
         stored.push((target.name, names));
         Ok(())
@@ -208,10 +208,11 @@ fn push(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Re
             return Ok(());
         }
         let s = if count == 1 { "" } else { "s" };
+        let cloud = target.cloud()?;
         let step = ui::step(format!("{}: push {count} secret{s}", target.name));
-        let pushed = clouds.recorded_anew(target, context, || (target.cloud.push_secrets)(context, &values));
+        let pushed = clouds.recorded_anew(target, context, || (cloud.push_secrets)(context, &values));
         match &pushed {
-            Ok(()) => step.end(Mark::Good, target.cloud.pushed),
+            Ok(()) => step.end(Mark::Good, cloud.pushed),
             Err(_) => step.end(Mark::Bad, ""),
         }
         pushed.with_context(|| format!("cannot push the secrets to {}", target.title))
@@ -235,7 +236,7 @@ impl Clouds {
         let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
         let targets = chosen(target, &every)?;
         let values = dotenv::values(&project.home, &project.manifest)?;
-        let tools = if targets.is_empty() { None } else { Some(local::tools(&targets, mode)?) };
+        let tools = if targets.is_empty() { None } else { Some(local::tools(&targets, Purpose::Deploy, mode)?) };
         let mark = if tools.is_some() { Some(project.mark(stage)?) } else { None };
         if tools.is_some() {
             project.mirror()?;
@@ -247,12 +248,13 @@ impl Clouds {
     /// Where a change of secrets makes a version, which is served at once, the record names that one from then on: it is the same
     /// code. What somebody else deployed in between stays somebody else's.
     fn recorded_anew(&self, target: &Target, context: &Context<'_>, change: impl FnOnce() -> Result<()>) -> Result<()> {
-        let is_here = |one: &&Deployment| one.target == target.name && target.cloud.secrets_make_versions;
+        let cloud = target.cloud()?;
+        let is_here = |one: &&Deployment| one.target == target.name && cloud.secrets_make_versions;
         let recorded: Vec<Deployment> = self.recorded.iter().filter(is_here).cloned().collect();
         let before = release::served(target, context, &recorded);
         change()?;
         for (deployment, _) in recorded.iter().zip(before).filter(|(one, before)| one.version == *before) {
-            let serving = (target.cloud.serving)(context, deployment)
+            let serving = (cloud.serving)(context, deployment)
                 .context("done, but the version that came of it is not known, and so not in the record")?;
             if let Some(version) = serving.version.filter(|version| deployment.version.as_ref() != Some(version)) {
                 Record::renumber(&self.project.home, deployment, version)?;

@@ -28,7 +28,7 @@ use crate::targets::deployment::Context;
 use crate::targets::ownership::Takes;
 use crate::targets::{self, Build, Target};
 use crate::template;
-use crate::toolchain::{Search, Toolchain};
+use crate::toolchain::{Purpose, Search, Toolchain};
 use crate::ui::{self, Mark};
 
 /// What `ship --json` answers.
@@ -93,7 +93,8 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
         return dry_run(&project, &targets, &args);
     }
     let mode = Mode::for_answer(args.yes, args.json);
-    let tools = local::tools(&targets, mode)?;
+    let purpose = if args.local { Purpose::Run } else { Purpose::Deploy };
+    let tools = local::tools(&targets, purpose, mode)?;
     let answer = match args.local {
         true => {
             project.mirror()?;
@@ -180,7 +181,9 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
             ready.push((*target, None));
             continue;
         }
-        let prepared = (target.cloud.prepare)(&context)
+        let prepared = target
+            .cloud()
+            .and_then(|cloud| (cloud.prepare)(&context))
             .and_then(|steps| steps.iter().try_for_each(|step| local::run_step(target, &project.root, step)));
         match prepared.and_then(|()| one(target, &context.build, &args.calls.call)) {
             Ok(run) => {
@@ -370,6 +373,9 @@ struct Intended<'a> {
 
 /// Every file that would be written, every command that would be run; touches nothing. Fails where shipping would at once.
 fn dry_run(project: &Project, targets: &[&'static Target], args: &Ship) -> Result<End> {
+    if !args.local {
+        targets.iter().try_for_each(|target| target.cloud().map(drop))?;
+    }
     let plan = project.plan()?;
     let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
     let tools = Toolchain::named(&names, &Search::from_env()?);

@@ -16,6 +16,7 @@ use crate::prompt::Mode;
 use crate::ship::local;
 use crate::targets::{self, Target};
 use crate::template::Birth;
+use crate::toolchain::Purpose;
 use crate::ui;
 
 /// The call that every cloud has to answer alike.
@@ -31,7 +32,7 @@ struct Trial {
 pub fn run(args: Try) -> Result<End> {
     let every: Vec<&'static Target> = targets::ALL.iter().collect();
     let targets = if args.target.is_empty() { every.clone() } else { chosen(&args.target, &every)? };
-    let tools = local::tools(&targets, Mode::for_answer(args.yes, args.json))?;
+    let tools = local::tools(&targets, Purpose::Run, Mode::for_answer(args.yes, args.json))?;
     let root = folder(args.keep.as_deref())?;
     let birth = Birth::new("weather".into(), Example::Weather.description("weather"), &targets);
     init::plan(&root, &birth, Example::Weather)?.apply(false)?;

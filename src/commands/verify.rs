@@ -15,6 +15,7 @@ use crate::prompt::Mode;
 use crate::ship::local;
 use crate::ship::server_log;
 use crate::targets::{self, Build};
+use crate::toolchain::Purpose;
 use crate::ui;
 
 pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
@@ -31,7 +32,7 @@ pub fn run(args: Verify, dir: Option<&Path>) -> Result<End> {
             let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
             let target = one(target, &every)?;
             local::declared(&args.calls.call, &project.manifest)?;
-            let tools = local::tools(&[target], Mode::for_answer(false, json))?;
+            let tools = local::tools(&[target], Purpose::Run, Mode::for_answer(false, json))?;
             let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
             let run = local::run_locally(target, &build, &args.calls.call, &mut on_check)?;
             server_log::print(&run.log);

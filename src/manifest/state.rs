@@ -65,11 +65,9 @@ fn no_handle(tool: &Tool, parameter: &str) -> Option<(String, String)> {
 
 /// The credentials of a cloud's store are secrets of that cloud alone, declared by what needs them.
 pub fn secrets(manifest: &mut Manifest) {
-    if !manifest.needs_store() {
-        return;
-    }
-    for target in targets::chosen(&manifest.targets) {
-        for Credential { name, alias, description } in target.store.iter().flat_map(|store| store.secrets) {
+    let used: Vec<_> = targets::chosen(&manifest.targets).filter(|target| target.store.is_used(manifest)).collect();
+    for target in used {
+        for Credential { name, alias, description } in target.store.secrets {
             if manifest.secrets.iter().all(|secret| secret.name != *name) {
                 let secret = Secret::new(*name, format!("{}: {description}", target.title));
                 manifest.secrets.push(Secret { only: Some(target.name), alias: Some(alias), ..secret });

@@ -99,7 +99,8 @@ pub fn strangers(target: &Target, context: &Context<'_>, record: &Record, stage:
 /// What is served at each place; `None` where nobody tells.
 pub fn served(target: &Target, context: &Context<'_>, places: &[Deployment]) -> Vec<Option<String>> {
     let told = live::pulses(places).into_iter().map(|pulse| pulse.ok().and_then(|pulse| pulse.deployment));
-    let ask = |place: &Deployment| (target.cloud.serving)(context, place).ok().and_then(|serving| serving.version);
+    let ask =
+        |place: &Deployment| (target.cloud().ok()?.serving)(context, place).ok().and_then(|serving| serving.version);
     places.iter().zip(told).map(|(place, told)| told.or_else(|| ask(place))).collect()
 }
 
@@ -117,7 +118,10 @@ fn not_ready(problems: &[(&'static str, Problem)]) -> Error {
 /// What is to be marked as ours that is not yet.
 pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode, adopt: Option<&str>) -> Result<Takes> {
     let step = ui::step("preflight: credentials, names, owners, secrets");
-    let ask = |target: &&'static Target| (target.cloud.preflight)(context);
+    let ask = |target: &Target| match target.cloud() {
+        Ok(cloud) => (cloud.preflight)(context),
+        Err(error) => (vec![Problem::of(&error, error.to_string(), "")], Vec::new()),
+    };
     let mut asked: Vec<(Vec<Problem>, Vec<Found>)> = std::thread::scope(|scope| {
         let asked: Vec<_> = targets.iter().map(|target| scope.spawn(move || ask(target))).collect();
         let answer = |panic| std::panic::resume_unwind(panic);
@@ -131,7 +135,7 @@ pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode,
     }
     for (target, (problems, found)) in targets.iter().zip(&mut asked) {
         if mode == Mode::Ask && problems.iter().any(|problem| problem.login) && log_in(target, context)? {
-            (*problems, *found) = (target.cloud.preflight)(context);
+            (*problems, *found) = ask(target);
         }
     }
     let mut problems: Vec<(&'static str, Problem)> = Vec::new();
@@ -164,7 +168,7 @@ pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode,
 
 /// Fails unless everything that has the names of a deployment is this project's.
 pub fn ours(target: &Target, context: &Context<'_>) -> Result<()> {
-    let found = (target.cloud.found)(context)
+    let found = (target.cloud()?.found)(context)
         .with_context(|| format!("cannot ask {} whose it is; nothing was touched", target.title))?;
     match found.iter().find(|one| one.whose == Whose::Foreign) {
         None => Ok(()),
@@ -180,7 +184,7 @@ pub fn ours(target: &Target, context: &Context<'_>) -> Result<()> {
 
 /// The cloud's own login owns the terminal; true when it was run.
 fn log_in(target: &Target, context: &Context<'_>) -> Result<bool> {
-    let login = &target.cloud.login;
+    let login = &target.cloud()?.login;
     if !prompt::confirm(Mode::Ask, &format!("{}: {}", target.title, login.question))? {
         return Ok(false);
     }
@@ -204,6 +208,7 @@ fn deploy(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Re
     if let Some(stranger) = found.iter().find(|stranger| !plan.accepted.contains(stranger)) {
         bail!(Error::new(format!("{stranger} while this was built; nothing was deployed")).hint(GET_THEIRS));
     }
+    let cloud = target.cloud()?;
     Record::begin(home, begun(target, plan.stage, plan.commit, false))?;
     let step = (!context.terminal).then(|| ui::step(format!("{}: deploy", target.name)));
     let doing = |what: &str| {
@@ -211,7 +216,7 @@ fn deploy(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Re
             step.doing(what);
         }
     };
-    let results = (target.cloud.deploy)(context, &doing);
+    let results = (cloud.deploy)(context, &doing);
     if let Some(step) = step {
         step.end(if results.iter().all(Result::is_ok) { Mark::Good } else { Mark::Bad }, "");
     }
@@ -333,7 +338,7 @@ pub fn restore(
     to: Option<&Deployment>,
 ) -> Result<String> {
     let step = ui::step(format!("{}: roll back", current.place()));
-    let restored = (target.cloud.rollback)(context, current, to);
+    let restored = (target.cloud()?.rollback)(context, current, to);
     step.end(if restored.is_ok() { Mark::Good } else { Mark::Bad }, restored.as_deref().unwrap_or_default());
     let version = restored.with_context(|| format!("cannot roll back {}", current.place()))?;
     let known = Record::read(&project.home)?

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use isolated::Isolated;
 
+use crate::error::Error;
 use crate::manifest::targets::Facts;
 use crate::manifest::{Manifest, Targets};
 use crate::process::Cmd;
@@ -50,8 +51,8 @@ pub struct Target {
     pub scripts: fn(&Path) -> PathBuf,
     /// The command that bundles once more into a folder, and writes esbuild's metafile: what went in, and how much of it.
     pub metafile: fn(&Build<'_>, &Path, &Path) -> Result<Cmd>,
-    /// How it gets into an account, and what the owner can do with it there.
-    pub cloud: Cloud,
+    /// How it gets into an account, and what the owner can do with it there; `None`: it has no API, and is only built and run here.
+    pub cloud: Option<Cloud>,
 }
 
 impl Deref for Target {
@@ -63,6 +64,17 @@ impl Deref for Target {
 }
 
 impl Target {
+    /// What is asked for all that is live; an error where the target has no API.
+    pub fn cloud(&self) -> Result<&Cloud> {
+        let no_api = || {
+            let message = format!("{} has no API to deploy through, and nothing of it is live", self.title);
+            let hint =
+                format!("`mcp-deploy ship --target {} --local` builds it, runs it and verifies it here", self.name);
+            Error::new(message).hint(hint)
+        };
+        self.cloud.as_ref().ok_or_else(|| no_api().into())
+    }
+
     /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
     fn function_timeout(&self, manifest: &Manifest) -> u64 {
         let seconds = manifest.longest_timeout().as_secs_f64().ceil() as u64 + 10;

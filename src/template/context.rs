@@ -143,7 +143,7 @@ impl<'m> Project<'m> {
                 window,
                 open,
                 by_address: access.auth == Auth::None,
-                in_memory: targets::chosen(targets).any(|target| target.store.is_some()),
+                in_memory: targets::chosen(targets).any(|target| target.store.counts),
             }),
             mcp_deploy_version: env!("CARGO_PKG_VERSION"),
             manifest_json: served::json(manifest)?,

@@ -7,6 +7,7 @@ mod sample;
 mod served;
 mod types;
 
+use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
@@ -17,6 +18,7 @@ use include_dir::{Dir, include_dir};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::manifest::targets::stores;
 use crate::manifest::{Kind, Manifest, edit};
 use crate::plan::{FileSet, Lacks, Owner};
 use crate::targets;
@@ -70,10 +72,8 @@ fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<
         if limited {
             folder(&format!("rate-limit/{}", target.name), Owner::Generated, &data, &mut files)?;
         }
-        if let Some(store) = target.store.filter(|_| manifest.needs_store()) {
-            folder(&format!("store/{}", store.name), Owner::Generated, &data, &mut files)?;
-        }
-        for name in (target.folders)(manifest) {
+        let client = target.store.client.iter().copied().filter(|_| target.store.is_used(manifest));
+        for name in client.chain((target.folders)(manifest)) {
             folder(name, Owner::Generated, &data, &mut files)?;
         }
     }
@@ -94,12 +94,13 @@ fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<
     Ok(files)
 }
 
-/// `ctx.state`, what each cloud keeps it in, and what they share.
+/// `ctx.state`, what each target and a run on this machine keep it in, and what they share.
 fn state(manifest: &Manifest, data: &Data, files: &mut FileSet) -> Result<()> {
-    // The last one is for runs on this machine; no bundle for a cloud that has no use for it contains it.
-    let mut folders = ["state/common", "state/sql", "state/node"].map(str::to_owned).to_vec();
     let chosen: Vec<_> = targets::chosen(&manifest.targets).collect();
+    let of_stores = chosen.iter().map(|target| target.store).chain([&stores::FILE]).flat_map(|store| store.state);
+    let mut folders: BTreeSet<String> = of_stores.map(|name| (*name).to_owned()).collect();
     folders.extend(chosen.iter().map(|target| format!("state/{}", target.name)));
+    folders.insert("state/common".to_owned());
     folders.iter().try_for_each(|name| folder(name, Owner::Generated, data, files))
 }
 
@@ -253,9 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn every_target_has_templates() {
+    fn every_target_and_store_has_templates() {
+        let there = |name: &str| assert!(TEMPLATES.get_dir(name).is_some(), "there are no templates in `{name}`");
         for target in &targets::ALL {
-            assert!(TEMPLATES.get_dir(format!("targets/{}", target.name)).is_some(), "{}", target.name);
+            ["targets", "rate-limit", "state"].iter().for_each(|folder| there(&format!("{folder}/{}", target.name)));
+        }
+        for store in stores::ALL {
+            store.client.iter().chain(store.state).for_each(|name| there(name));
         }
     }
 

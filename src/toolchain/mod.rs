@@ -17,7 +17,7 @@ use crate::process::Cmd;
 
 pub use find::{Search, survey};
 pub use install::{provision, provision_all};
-pub use table::{Need, REQUIREMENTS, Requirement, Source, ToolId};
+pub use table::{Need, Purpose, REQUIREMENTS, Requirement, Source, ToolId};
 
 /// A tool that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,18 +93,18 @@ impl Status {
 }
 
 impl Toolchain {
-    /// Everything that the commands of `targets` run; without any target, what every project needs.
-    pub fn resolve(targets: &[&str], search: &Search) -> Result<Self, MissingTools> {
-        let (tools, missing) = Self::look(targets, search);
+    /// Everything that a command of this purpose runs for `targets`; without any target, what every project needs.
+    pub fn resolve(targets: &[&str], purpose: Purpose, search: &Search) -> Result<Self, MissingTools> {
+        let (tools, missing) = Self::look(targets, purpose, search);
         if missing.is_empty() { Ok(tools) } else { Err(MissingTools(missing)) }
     }
 
     /// The same for showing commands: a tool that is missing goes by its name.
     pub fn named(targets: &[&str], search: &Search) -> Self {
-        Self::look(targets, search).0
+        Self::look(targets, Purpose::Deploy, search).0
     }
 
-    fn look(targets: &[&str], search: &Search) -> (Self, Vec<(&'static Requirement, Status)>) {
+    fn look(targets: &[&str], purpose: Purpose, search: &Search) -> (Self, Vec<(&'static Requirement, Status)>) {
         let wanted = |tool: &&Requirement| {
             let needed = tool.needed_by == table::EVERYONE || tool.needed_by.iter().any(|name| targets.contains(name));
             tool.need != Need::Install && needed
@@ -117,7 +117,7 @@ impl Toolchain {
                 Status::Ready(ready) => {
                     found.insert(tool.id, ready);
                 }
-                status if tool.need == Need::Run => missing.push((tool, status)),
+                status if tool.need.is_needed_to(purpose) => missing.push((tool, status)),
                 _ => {}
             }
         }

@@ -17,10 +17,32 @@ pub enum ToolId {
 pub enum Need {
     /// Every command of the target runs it.
     Run,
+    /// Only what asks or changes the cloud.
+    Deploy,
     /// Only to install another tool.
     Install,
     /// Something more works with it; never installed unless asked for by name.
     Extra,
+}
+
+/// What a command does with a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Builds it and runs it on this machine.
+    Run,
+    /// Asks or changes the cloud too.
+    Deploy,
+}
+
+impl Need {
+    /// Whether a command fails without it.
+    pub fn is_needed_to(self, purpose: Purpose) -> bool {
+        match self {
+            Need::Run => true,
+            Need::Deploy => purpose == Purpose::Deploy,
+            Need::Install | Need::Extra => false,
+        }
+    }
 }
 
 /// One row.

@@ -1,5 +1,7 @@
 //! What `state` of a tool brings into a project, for which cloud, and that it all goes away with it.
 
+use mcp_deploy::manifest::targets::stores;
+
 use crate::support::{Sandbox, assert_same};
 
 const TOOL: &str = "[tools.get_weather]\n";
@@ -83,4 +85,20 @@ fn what_nobody_needs_any_more_is_said() {
     assert!(sandbox.ok(&["remove-tool", "get_weather"]).stderr.contains(uninstall));
     other.write("src/aws.ts", "import { AwsClient } from 'aws4fetch';\n");
     assert!(!other.ok(&["remove-tool", "get_weather"]).stderr.contains("npm uninstall"));
+}
+
+/// `tests/e2e/state.rs` asks the contract of each store, of a stand-in where the store itself is no local program.
+#[test]
+fn every_store_is_held_to_the_contract() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/state.rs");
+    let file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let proofs = file.items.iter().filter_map(|item| match item {
+        syn::Item::Fn(proof) if proof.attrs.iter().any(|attribute| attribute.path().is_ident("test")) => Some(proof),
+        _ => None,
+    });
+    let proofs: Vec<String> = proofs.map(|proof| proof.sig.ident.to_string()).collect();
+    for store in stores::ALL {
+        let name = store.name.replace('-', "_");
+        assert!(proofs.iter().any(|proof| proof.contains(&name)), "tests/e2e/state.rs has no proof of `{name}`");
+    }
 }

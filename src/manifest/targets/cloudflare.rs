@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::overrides::{Relied, overrides};
-use super::{CloudLimits, Facts, Format, Targets};
+use super::{CloudLimits, Facts, Format, Targets, stores};
 use crate::manifest::reader::Fields;
 use crate::manifest::sections::span_at_root;
 use crate::manifest::{Manifest, names, settings};
@@ -14,7 +14,7 @@ pub static FACTS: Facts = Facts {
     limits: CloudLimits { timeout: None, body: 100 << 20, result: 8 << 20, rate_windows: &[10, 60] },
     file: "wrangler.jsonc",
     format: Format::Json,
-    store: None,
+    store: &stores::DURABLE_OBJECTS,
     reserved: &[("CLOUDFLARE_", "wrangler")],
     unasked: true,
     chosen: |targets| targets.cloudflare.is_some(),

@@ -27,8 +27,8 @@ pub struct Facts {
     /// The cloud's own file, which its `overrides` are merged into.
     pub file: &'static str,
     pub format: Format,
-    /// What counts calls and keeps state there; `None`: the platform itself does.
-    pub store: Option<&'static Store>,
+    /// What keeps state there, and counts calls unless the platform itself does.
+    pub store: &'static Store,
     /// How names of variables begin that are not the user's to set, and who sets them.
     pub reserved: &'static [(&'static str, &'static str)],
     /// Whether `init` takes it when nobody names a cloud.

@@ -1,27 +1,48 @@
-//! What clouds keep things in between two requests where they do not do it themselves.
+//! What targets keep things in between two requests: the counts of calls, and `ctx.state`.
+
+use crate::manifest::Manifest;
 
 /// One such store.
 pub struct Store {
-    /// The folder of its client below `templates/store`.
     pub name: &'static str,
-    /// What the server needs to reach it, unless the cloud's own identity does.
+    /// Whether it counts calls; where it does not, the platform itself does.
+    pub counts: bool,
+    /// Folders of templates with its client.
+    pub client: &'static [&'static str],
+    /// Folders of templates that `ctx.state` in it takes beside.
+    pub state: &'static [&'static str],
+    /// What the server needs to reach it, unless the target's own identity does.
     pub secrets: &'static [Credential],
 }
 
-/// A secret that a store declares, for the clouds that use it.
+/// A secret that a store declares, for the targets that use it.
 pub struct Credential {
     pub name: &'static str,
     /// Another name that the value may go by in the cloud.
     pub alias: &'static str,
-    /// Behind the cloud's title.
+    /// Behind the target's title.
     pub description: &'static str,
 }
 
-pub static DYNAMODB: Store = Store { name: "dynamodb", secrets: &[] };
+impl Store {
+    /// Whether a server keeps anything in it.
+    pub fn is_used(&self, manifest: &Manifest) -> bool {
+        manifest.has_state() || (self.counts && manifest.access.rate_limit.is_some())
+    }
+}
+
+/// Every store; each holds the contract in `tests/e2e/state.rs`.
+pub static ALL: [&Store; 4] = [&DYNAMODB, &UPSTASH, &DURABLE_OBJECTS, &FILE];
+
+pub static DYNAMODB: Store =
+    Store { name: "dynamodb", counts: true, client: &["store/dynamodb"], state: &[], secrets: &[] };
 
 /// Its aliases are what Vercel's Marketplace sets for a database that it made.
 pub static UPSTASH: Store = Store {
     name: "upstash",
+    counts: true,
+    client: &["store/upstash"],
+    state: &[],
     secrets: &[
         Credential {
             name: "UPSTASH_REDIS_REST_URL",
@@ -35,3 +56,12 @@ pub static UPSTASH: Store = Store {
         },
     ],
 };
+
+/// Each with a database of SQLite.
+pub static DURABLE_OBJECTS: Store =
+    Store { name: "durable-objects", counts: false, client: &[], state: &["state/sql"], secrets: &[] };
+
+/// Of SQLite, on this machine: what runs here keep state in, unless the target's own runtime has its store. Every server has it,
+/// and no bundle for a cloud that has no use for it contains it.
+pub static FILE: Store =
+    Store { name: "file", counts: false, client: &[], state: &["state/sql", "state/node"], secrets: &[] };

@@ -27,7 +27,7 @@ pub static FACTS: Facts = Facts {
     },
     file: "vercel.json",
     format: Format::Json,
-    store: Some(&stores::UPSTASH),
+    store: &stores::UPSTASH,
     reserved: &[("VERCEL", "Vercel")],
     unasked: true,
     chosen: |targets| targets.vercel.is_some(),

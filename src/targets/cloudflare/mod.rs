@@ -25,7 +25,7 @@ pub const TARGET: Target = Target {
     artifact,
     scripts: |root| root.join(OUTPUT),
     metafile,
-    cloud: crate::targets::cloudflare::deploy::CLOUD,
+    cloud: Some(deploy::CLOUD),
 };
 
 fn build(build: &Build<'_>) -> Vec<Step> {

@@ -39,7 +39,7 @@ pub const TARGET: Target = Target {
     metafile: |build, out, metafile| {
         Ok(super::bundle(build, "lambda").arg("--outdir").arg(out).arg("--metafile").arg(metafile))
     },
-    cloud: crate::targets::lambda::deploy::CLOUD,
+    cloud: Some(deploy::CLOUD),
 };
 
 /// The bundler, and what signs requests to AWS.

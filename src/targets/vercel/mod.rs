@@ -29,7 +29,7 @@ pub const TARGET: Target = Target {
     metafile: |build, out, metafile| {
         Ok(super::bundle(build, "vercel").arg("--outdir").arg(out).arg("--metafile").arg(metafile))
     },
-    cloud: crate::targets::vercel::deploy::CLOUD,
+    cloud: Some(deploy::CLOUD),
 };
 
 fn build(build: &Build<'_>) -> Vec<Step> {
@@ -48,7 +48,7 @@ pub const LAUNCHER: &str = include_str!("launcher.mjs");
 
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     // What Vercel's Marketplace sets for a database that it made; the names of our own are declared.
-    let store: Vec<&str> = TARGET.store.iter().flat_map(|store| store.secrets).map(|secret| secret.alias).collect();
+    let store: Vec<&str> = TARGET.store.secrets.iter().map(|secret| secret.alias).collect();
     let place = Isolated::new(build, start, TARGET.name, &store, |to| {
         plan::copy_function(&artifact(build.root), build.root, to)
     })?;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use mcp_deploy::toolchain::{Search, ToolId, Toolchain};
+use mcp_deploy::toolchain::{Purpose, Search, ToolId, Toolchain};
 
 use super::child::Running;
 use super::{TARGETS, work};
@@ -35,7 +35,7 @@ impl Kit {
             assert!(ready, "`doctor --fix` did not provide {needed}: {rows:#?}");
         }
         let search = Search::from_env().expect("there is a cache");
-        let tools = Toolchain::resolve(&TARGETS, &search).unwrap_or_else(|missing| panic!("{missing}"));
+        let tools = Toolchain::resolve(&TARGETS, Purpose::Run, &search).unwrap_or_else(|missing| panic!("{missing}"));
         Kit { search, tools }
     }
 

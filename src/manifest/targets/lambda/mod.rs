@@ -26,7 +26,7 @@ pub static FACTS: Facts = Facts {
     limits: CloudLimits { timeout: Some(LONGEST), body: 6 << 20, result: 200_000_000, rate_windows: &[] },
     file: "template.yaml",
     format: Format::Yaml,
-    store: Some(&stores::DYNAMODB),
+    store: &stores::DYNAMODB,
     reserved: &[("AWS_", "AWS Lambda"), ("LAMBDA_", "AWS Lambda")],
     unasked: true,
     chosen: |targets| targets.lambda.is_some(),
