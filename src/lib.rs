@@ -9,6 +9,7 @@ pub mod fault;
 pub mod files;
 mod http_server;
 pub mod manifest;
+pub mod parallel;
 pub mod plan;
 pub mod probe;
 pub mod process;

@@ -13,6 +13,7 @@ use crate::cli::Ship;
 use crate::deployments::{self, Record};
 use crate::error::{self, Error};
 use crate::files::Exclusive;
+use crate::parallel;
 use crate::probe::{Call, Report};
 use crate::process::{self, Cmd};
 use crate::project::npm;
@@ -213,13 +214,8 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
         accepted: &accepted,
     };
     let (context, plan) = (&context, &plan);
-    let results: Vec<_> = std::thread::scope(|scope| {
-        let deploy = |target, bundle| release::release(target, context, &plan(bundle));
-        let running: Vec<_> =
-            ready.iter().map(|(target, bundle)| (*target, scope.spawn(move || deploy(*target, *bundle)))).collect();
-        let answer = |panic| std::panic::resume_unwind(panic);
-        running.into_iter().map(|(target, thread)| (target, thread.join().unwrap_or_else(answer))).collect()
-    });
+    let results =
+        parallel::map(&ready, |(target, bundle)| (*target, release::release(target, context, &plan(*bundle))));
     if process::interrupted() {
         bail!(process::Interrupted);
     }

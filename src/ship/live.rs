@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use super::local;
 use crate::deployments::Deployment;
 use crate::manifest::Manifest;
+use crate::parallel;
 use crate::probe::{self, Call, Check, Options, Pulse, Report, Silence};
 use crate::process::{self, Interrupted};
 use crate::targets::Target;
@@ -100,9 +101,5 @@ fn of_another(pulse: &Pulse, deployments: &[String]) -> Silence {
 
 /// What each of these answers on its health page, asked at the same time.
 pub fn pulses(deployments: &[Deployment]) -> Vec<Result<Pulse, Silence>> {
-    std::thread::scope(|scope| {
-        let asked: Vec<_> = deployments.iter().map(|one| scope.spawn(|| probe::pulse(one.own_url()))).collect();
-        let answer = |panic| std::panic::resume_unwind(panic);
-        asked.into_iter().map(|thread| thread.join().unwrap_or_else(answer)).collect()
-    })
+    parallel::map(deployments, |one| probe::pulse(one.own_url()))
 }

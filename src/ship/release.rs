@@ -12,6 +12,7 @@ use super::adoption;
 use super::local;
 use crate::deployments::{self, Commit, Deployment, Record, State, Unfinished};
 use crate::error::{self, Error};
+use crate::parallel;
 use crate::probe::{Call, Check, Report};
 use crate::process;
 use crate::project::Project;
@@ -122,11 +123,7 @@ pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode,
         Ok(cloud) => (cloud.preflight)(context),
         Err(error) => (vec![Problem::of(&error, error.to_string(), "")], Vec::new()),
     };
-    let mut asked: Vec<(Vec<Problem>, Vec<Found>)> = std::thread::scope(|scope| {
-        let asked: Vec<_> = targets.iter().map(|target| scope.spawn(move || ask(target))).collect();
-        let answer = |panic| std::panic::resume_unwind(panic);
-        asked.into_iter().map(|thread| thread.join().unwrap_or_else(answer)).collect()
-    });
+    let mut asked = parallel::map(targets, |target| ask(target));
     let may_be_touched = |found: &[Found]| found.iter().all(|one| adoption::problem(one, mode, adopt).is_none());
     let is_clear = asked.iter().all(|(problems, found)| problems.is_empty() && may_be_touched(found));
     step.end(if is_clear { Mark::Good } else { Mark::Bad }, "");

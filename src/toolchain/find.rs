@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use semver::Version;
 
 use super::{Found, Origin, Requirement, Status, ToolId, default_cache, surroundings};
+use crate::parallel;
 use crate::process::{Cmd, Io, run};
 
 /// Where to look.
@@ -44,15 +44,7 @@ impl Search {
 
 /// The state of each tool, in the order of `ids`; all are asked at the same time.
 pub fn survey(ids: &[ToolId], search: &Search) -> Vec<(&'static Requirement, Status)> {
-    thread::scope(|scope| {
-        let ask = |id: &ToolId| {
-            let tool = id.requirement();
-            (tool, scope.spawn(move || status(tool, search)))
-        };
-        let asked: Vec<_> = ids.iter().map(ask).collect();
-        let answer = |handle: thread::ScopedJoinHandle<'_, Status>| handle.join().unwrap_or(Status::Missing);
-        asked.into_iter().map(|(tool, handle)| (tool, answer(handle))).collect()
-    })
+    parallel::map(ids, |id| (id.requirement(), status(id.requirement(), search)))
 }
 
 pub(super) fn status(tool: &'static Requirement, search: &Search) -> Status {

@@ -11,28 +11,21 @@ use semver::Version;
 
 use super::find::{MARKER, ask_version, in_cache, status};
 use super::{Found, Need, Requirement, Search, Source, Status, ToolId, child_path, command, surroundings};
+use crate::parallel;
 use crate::process::{Cmd, Interrupted, Io, ToolFailed, interrupted, run};
 use crate::ui::{self, Mark};
 
 /// Installs tools into the private cache side by side, with a line for each; one that needs another waits for it. Of those that
 /// fail the first is told.
 pub fn provision_all(tools: &[&'static Requirement], search: &Search) -> Result<()> {
-    let one = |tool: &'static Requirement| {
+    let one = |tool: &&'static Requirement| {
         debug_assert!(tool.need != Need::Install);
         let step = ui::step(format!("install {} {} into the private cache", tool.name, tool.version));
         let installed = provision(tool.id, search, &mut |doing| step.doing(doing));
         step.end(if installed.is_ok() { Mark::Good } else { Mark::Bad }, "");
         installed.map(drop)
     };
-    thread::scope(|scope| {
-        let running: Vec<_> = tools.iter().map(|tool| scope.spawn(|| one(tool))).collect();
-        let end = |thread: thread::ScopedJoinHandle<'_, Result<()>>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        // All of them have ended before the first failure is looked for.
-        let ended: Vec<_> = running.into_iter().map(end).collect();
-        ended.into_iter().collect()
-    })
+    parallel::map(tools, one).into_iter().collect()
 }
 
 /// Installs the pinned version of a tool, unless the cache has it already. What the installation itself needs comes first.

@@ -1,5 +1,6 @@
 //! `sam` against the stand-in of AWS.
 
+use mcp_deploy::parallel;
 use mcp_deploy::process::{Cmd, ToolFailed};
 use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
@@ -97,12 +98,7 @@ fn what_sam_deploys_is_what_answers() {
 fn regions_are_deployed_to_side_by_side() {
     let setting = Setting::new();
     setting.build();
-    std::thread::scope(|scope| {
-        for region in [REGION, "eu-west-1"] {
-            let setting = &setting;
-            scope.spawn(move || setting.deploy(region).unwrap());
-        }
-    });
+    parallel::map(&[REGION, "eu-west-1"], |region| setting.deploy(region).unwrap());
     let (one, other) = (setting.url(REGION), setting.url("eu-west-1"));
     assert_ne!(one, other);
     assert_eq!(setting.client.temperature(&one), setting.client.temperature(&other));

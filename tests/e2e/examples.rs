@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use mcp_deploy::parallel;
 use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
 
@@ -164,14 +165,7 @@ fn every_example_runs_on_every_cloud() {
 
 fn all(clouds: impl Fn(&Example) -> Vec<&'static str> + Sync) {
     let services = Services::start();
-    let rows: Vec<String> = std::thread::scope(|scope| {
-        let one = |example| row(example, &clouds(example), &services);
-        let running: Vec<_> = EXAMPLES.iter().map(|example| scope.spawn(move || one(example))).collect();
-        let row = |thread: std::thread::ScopedJoinHandle<'_, String>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        running.into_iter().map(row).collect()
-    });
+    let rows = parallel::map(&EXAMPLES, |example| row(example, &clouds(example), &services));
     compare(&rows.concat());
 }
 

@@ -12,7 +12,7 @@ use crate::support::sources;
 
 /// From the ground up.
 const FLOORS: &[&[&str]] = &[
-    &["error", "fault", "http_server", "process", "ui"],
+    &["error", "fault", "http_server", "parallel", "process", "ui"],
     &["files", "prompt", "schema", "toolchain"],
     &["manifest"],
     &["plan", "probe"],

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::deployments::Deployment;
 use crate::error::Error;
+use crate::parallel;
 use crate::process::{self, Cmd, Io, Scratch, ToolFailed};
 use crate::targets::data_loss::Loss;
 use crate::targets::deployment::{
@@ -51,11 +52,8 @@ fn named(context: &Context<'_>, args: &[&str]) -> Cmd {
 }
 
 fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
-    let (asked, serving) = std::thread::scope(|scope| {
-        let serving = scope.spawn(|| found(context, false));
-        let asked = context.ask(&wrangler(context, &["whoami", "--json"]));
-        (asked, serving.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
+    let asked = || context.ask(&wrangler(context, &["whoami", "--json"]));
+    let (serving, asked) = parallel::both(|| found(context, false), asked);
     let not_in = |problem: Problem| (std::iter::once(problem).chain(unset_here(context, NAME)).collect(), Vec::new());
     let answer = match &asked {
         Ok(outcome) => outcome.stdout.clone(),

@@ -3,11 +3,12 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
-use super::place::{Place, places, regions, side_by_side};
+use super::place::{Place, places, regions};
 use super::{aws, changes, found, place, stack_set};
 use crate::deployments::Deployment;
 use crate::error::Error;
 use crate::files;
+use crate::parallel;
 use crate::plan::{self, Temporary};
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::deployment::{
@@ -91,7 +92,7 @@ fn plain(context: &Context<'_>) -> Vec<Problem> {
 /// The stack and the secret of each place, until AWS does not let us in.
 pub fn stacks(context: &Context<'_>, places: &[Place]) -> Result<Vec<Found>, Problem> {
     let mut found = Vec::new();
-    for (place, asked) in places.iter().zip(side_by_side(places, |place| found::at(context, place))) {
+    for (place, asked) in places.iter().zip(parallel::map(places, |place| found::at(context, place))) {
         found.extend(asked.map_err(|error| refused(place, &error))?);
     }
     Ok(found)
@@ -191,7 +192,7 @@ fn deploy(context: &Context<'_>, doing: Progress<'_>) -> Vec<Result<Deployed>> {
     if regions.len() > 1 {
         doing(&format!("{} regions", regions.len()));
     }
-    side_by_side(&regions, |region| {
+    parallel::map(&regions, |region| {
         let known = context.recorded_version(NAME, None, Some(region));
         let ask = || serving(context, &Place::own(region), context.app());
         deploy_to(context, region).map_err(|error| unless_still(known, error, ask))
@@ -436,7 +437,7 @@ fn destroy(context: &Context<'_>, deployment: &Deployment) -> Result<()> {
         )
         .map(drop)
     };
-    side_by_side(&places, delete).into_iter().collect()
+    parallel::map(&places, delete).into_iter().collect()
 }
 
 /// Set only when set in every place.
@@ -445,14 +446,14 @@ fn secret_names(context: &Context<'_>) -> Result<Vec<String>> {
         let answer = aws::ask(context, place, "secret_names", json!({ "secret": secret_id(context) }))?;
         Ok(serde_json::from_value(answer["names"].clone())?)
     };
-    let mut everywhere = side_by_side(&places(context)?, ask).into_iter().collect::<Result<Vec<_>>>()?.into_iter();
+    let mut everywhere = parallel::map(&places(context)?, ask).into_iter().collect::<Result<Vec<_>>>()?.into_iter();
     let mut common = everywhere.next().unwrap_or_default();
     everywhere.for_each(|names| common.retain(|name| names.contains(name)));
     Ok(common)
 }
 
 fn push_secrets(context: &Context<'_>, values: &Values) -> Result<()> {
-    side_by_side(&places(context)?, |place| push_to(context, place, values).map(drop)).into_iter().collect()
+    parallel::map(&places(context)?, |place| push_to(context, place, values).map(drop)).into_iter().collect()
 }
 
 /// The version of what is stored then.
@@ -471,7 +472,7 @@ fn push(context: &Context<'_>, place: &Place, values: &Values, version: Option<&
 fn remove_secret(context: &Context<'_>, name: &str) -> Result<()> {
     let request = || json!({ "secret": secret_id(context), "name": name, "mark": context.mark.to_string() });
     let remove = |place: &Place| aws::ask(context, place, "remove_secret", request()).map(drop);
-    side_by_side(&places(context)?, remove).into_iter().collect()
+    parallel::map(&places(context)?, remove).into_iter().collect()
 }
 
 fn log_in(context: &Context<'_>) -> Result<()> {

@@ -4,8 +4,9 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::deploy::{NAME, secret_id};
-use super::place::{Place, side_by_side};
+use super::place::Place;
 use super::{aws, data};
+use crate::parallel;
 use crate::targets::deployment::{Context, Problem};
 use crate::targets::ownership::{Found, TAG, Whose};
 use crate::toolchain::ToolId;
@@ -22,7 +23,7 @@ pub fn at(context: &Context<'_>, place: &Place) -> Result<Vec<Found>> {
 
 /// The same in several places.
 pub fn everywhere(context: &Context<'_>, places: &[Place]) -> Result<Vec<Found>> {
-    let found = side_by_side(places, |place| at(context, place).with_context(|| format!("in {place}")));
+    let found = parallel::map(places, |place| at(context, place).with_context(|| format!("in {place}")));
     Ok(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 

@@ -78,18 +78,3 @@ pub fn places(context: &Context<'_>) -> Result<Vec<Place>> {
     };
     Ok(ids.iter().flat_map(|id| regions.iter().map(move |region| place(id, region))).collect())
 }
-
-/// As many at once as a machine can bear; results in the order of `items`.
-pub fn side_by_side<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
-    let work = &work;
-    let several = |items: &[I]| -> Vec<T> {
-        std::thread::scope(|scope| {
-            let running: Vec<_> = items.iter().map(|item| scope.spawn(move || work(item))).collect();
-            let panicked = |panic| std::panic::resume_unwind(panic);
-            running.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
-        })
-    };
-    items.chunks(AT_ONCE).flat_map(several).collect()
-}
-
-const AT_ONCE: usize = 8;

@@ -9,12 +9,13 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::deploy::{NAME, TEMPLATE, deployed, is_out_of_order, push_to, refused, stacks};
-use super::place::{Account, Place, places, regions, side_by_side};
+use super::place::{Account, Place, places, regions};
 use super::{aws, changes, found as there};
 use crate::deployments::Member;
 use crate::error::Error;
 use crate::files;
 use crate::manifest::targets::lambda::StackSet;
+use crate::parallel;
 use crate::plan;
 use crate::targets::data_loss;
 use crate::targets::deployment::{Context, Deployed, EndUnknown, Problem, Progress};
@@ -168,7 +169,7 @@ pub fn deploy(context: &Context<'_>, set: &StackSet, doing: Progress<'_>) -> Res
     for other in left(&answer, &places) {
         ui::say(format_args!("the stack set keeps a stack in {other}, which the manifest does not name, as it was"));
     }
-    Ok(side_by_side(&places, |place| member(context, set, place, &home, &answer)))
+    Ok(parallel::map(&places, |place| member(context, set, place, &home, &answer)))
 }
 
 /// An account and region, as the answers name it.
@@ -237,7 +238,7 @@ fn stored_secrets(context: &Context<'_>, places: &[Place]) -> Result<Option<Stri
     }
     let values = context.values_of(NAME);
     let versions =
-        side_by_side(places, |place| push_to(context, place, &values).with_context(|| format!("in {place}")));
+        parallel::map(places, |place| push_to(context, place, &values).with_context(|| format!("in {place}")));
     let versions = versions.into_iter().collect::<Result<Vec<_>>>()?;
     Ok(Some(plan::hash(&versions.join("\n"))))
 }
@@ -246,7 +247,7 @@ fn stored_secrets(context: &Context<'_>, places: &[Place]) -> Result<Option<Stri
 fn template(context: &Context<'_>, set: &StackSet, secrets: Option<&str>) -> Result<String> {
     let regions = regions(context);
     let mut packaged =
-        side_by_side(&regions, |region| package(context, set, region)).into_iter().collect::<Result<Vec<_>>>()?;
+        parallel::map(&regions, |region| package(context, set, region)).into_iter().collect::<Result<Vec<_>>>()?;
     // Under the same keys everywhere, or one template could not name them.
     let unbound = |(template, region): (&Value, &&str)| {
         template.to_string().replace(&format!("\"s3://{}/", bucket(set, region)), "\"s3:///")

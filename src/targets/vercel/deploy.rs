@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::project::{self, ensure_linked, is_linked};
 use crate::deployments::Deployment;
 use crate::error::Error;
+use crate::parallel;
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::targets::Step;
 use crate::targets::deployment::{
@@ -115,11 +116,9 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
     // Under a coding agent the CLI wraps the same object.
     let deployment = answer.get("deployment").unwrap_or(&answer);
     let id = deployment["id"].as_str().context("`vercel deploy` names no deployment")?;
-    let (project, domains) = std::thread::scope(|scope| {
-        let domains = scope.spawn(|| project::asked(context, "/domains").unwrap_or_default());
-        // What cannot be asked is no failure of the deployment: which version answers is seen at its address.
-        (project::asked(context, "").unwrap_or_default(), domains.join().unwrap_or_default())
-    });
+    // What cannot be asked is no failure of the deployment: which version answers is seen at its address.
+    let asked = |path| project::asked(context, path).unwrap_or_default();
+    let (project, domains) = parallel::both(|| asked(""), || asked("/domains"));
     // After a rollback Vercel shows no new deployment until somebody promotes one.
     let shows_another = project["targets"]["production"]["id"].as_str().is_some_and(|shown| shown != id);
     if shows_another || project["lastAliasRequest"]["type"] == "rollback" {

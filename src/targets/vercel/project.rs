@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::deploy::{NAME, NAMED, vercel};
 use crate::files;
+use crate::parallel;
 use crate::process::{Cmd, ToolFailed};
 use crate::targets::deployment::Context;
 use crate::targets::ownership::{Found, Takes, VARIABLE, Whose};
@@ -87,10 +88,7 @@ fn there(context: &Context<'_>) -> Result<Option<There>> {
     let (team, project) = place(context)?;
     let path = format!("/v9/projects/{project}");
     let variables = format!("/v10/projects/{project}/env");
-    let (asked, envs) = std::thread::scope(|scope| {
-        let envs = scope.spawn(|| get(context, &team, &variables));
-        (get(context, &team, &path), envs.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
+    let (asked, envs) = parallel::both(|| get(context, &team, &path), || get(context, &team, &variables));
     let Some(project) = asked? else { return Ok(None) };
     let envs = envs?.unwrap_or_default();
     let mark = envs["envs"].as_array().into_iter().flatten().find(|one| one["key"] == VARIABLE);
