@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::config::ConfigBuilder;
@@ -219,21 +221,7 @@ pub fn header_value(text: &str) -> String {
     if plain && text.trim() == text && !text.starts_with("=?base64?") {
         return text.to_owned();
     }
-    format!("=?base64?{}?=", base64(text.as_bytes()))
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let group = |chunk: &[u8]| {
-        let bits = (0..3).fold(0u32, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        (0..4)
-            .map(|at| match at <= chunk.len() {
-                true => char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]),
-                false => '=',
-            })
-            .collect::<String>()
-    };
-    bytes.chunks(3).map(group).collect()
+    format!("=?base64?{}?=", BASE64_STANDARD.encode(text))
 }
 
 #[cfg(test)]

@@ -1,41 +1,44 @@
 //! How JavaScript spells and reads URLs.
 
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
 pub fn percent_decode(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let hex = part.get(..2).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                bytes.extend(&part.as_bytes()[2..]);
-            }
-            None => bytes.extend([b"%", part.as_bytes()].concat()),
-        }
-    }
-    String::from_utf8(bytes).ok()
+    percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
 /// JavaScript's `encodeURI`, under which the server's validator files every schema.
 pub fn encode_uri(text: &str) -> String {
-    percent_encode(text, |b| !b.is_ascii_alphanumeric() && !b";,/?:@&=+$-_.!~*'()#".contains(&b))
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b';')
+        .remove(b',')
+        .remove(b'/')
+        .remove(b'?')
+        .remove(b':')
+        .remove(b'@')
+        .remove(b'&')
+        .remove(b'=')
+        .remove(b'+')
+        .remove(b'$')
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'!')
+        .remove(b'~')
+        .remove(b'*')
+        .remove(b'\'')
+        .remove(b'(')
+        .remove(b')')
+        .remove(b'#');
+    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 /// A fragment as `new URL()` spells it: that is how the server's validator looks a reference up.
 pub fn as_url_fragment(text: &str) -> String {
+    const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`');
     let trimmed = text.trim_end_matches(|c: char| c <= ' ').replace(['\t', '\n', '\r'], "");
-    percent_encode(&trimmed, |b| b <= b' ' || b > b'~' || b"\"<>`".contains(&b))
-}
-
-fn percent_encode(text: &str, encode: fn(u8) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match encode(byte) {
-            true => out.push_str(&format!("%{byte:02X}")),
-            false => out.push(char::from(byte)),
-        }
-    }
-    out
+    utf8_percent_encode(&trimmed, ENCODED).to_string()
 }
 
 /// Whether `new URL(text, base)` takes it; in doubt it does not.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 const MAX_HEAD: usize = 64 * 1024;
@@ -306,7 +307,7 @@ fn head(parsed: &httparse::Request<'_, '_>) -> Request {
     };
     Request {
         method: parsed.method.unwrap_or_default().to_owned(),
-        path: percent_decode(path, false),
+        path: percent_decode(path),
         query: pairs(query),
         headers: parsed.headers.iter().map(header).collect(),
         target,
@@ -360,26 +361,11 @@ fn fill(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<usize> {
 fn pairs(query: &str) -> Vec<(String, String)> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (percent_decode(name, true), percent_decode(value, true))
+        (percent_decode(&name.replace('+', " ")), percent_decode(&value.replace('+', " ")))
     };
     query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
-fn percent_decode(text: &str, plus_is_space: bool) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = |at: usize| text.get(at + 1..at + 3).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (bytes[at], hex(at)) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                at += 2;
-            }
-            (b'+', _) if plus_is_space => out.push(b' '),
-            (byte, _) => out.push(byte),
-        }
-        at += 1;
-    }
-    String::from_utf8_lossy(&out).into_owned()
+fn percent_decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
