@@ -73,6 +73,7 @@ fn remote(url: &str, args: &Verify, dir: Option<&Path>, on_check: &mut dyn FnMut
         }),
         max_body_bytes: manifest.map_or(1 << 20, |manifest| manifest.limits.max_body),
         deployments: project.as_ref().map_or_else(|| Ok(Vec::new()), |project| recorded(project, url))?,
+        platforms: targets::platforms(),
     };
     local::prove(options, manifest.map(|manifest| local::contract(manifest, None)), on_check)
 }

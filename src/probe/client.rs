@@ -11,7 +11,7 @@ use ureq::unversioned::transport::TransportAdapter;
 
 use super::http::{self, Reply, Request, header_value};
 use super::sse::Events;
-use super::{Era, Fault, Options, diagnose, early, schema};
+use super::{Era, Fault, Gate, Options, diagnose, early, schema};
 
 const MAX_ANSWER: usize = 64 << 20;
 /// A server that is down for so many requests in a row is not asked again: each would cost a whole timeout.
@@ -41,6 +41,7 @@ pub struct Client {
     refused: RefCell<Option<Reply>>,
     /// Whether it was said already that nothing can be asked.
     told: Cell<bool>,
+    gates: Vec<Gate>,
 }
 
 /// A JSON-RPC error is an answer, not a fault.
@@ -82,7 +83,18 @@ impl Client {
             answered: Cell::new(false),
             refused: RefCell::new(None),
             told: Cell::new(false),
+            gates: options.platforms.gates.clone(),
         })
+    }
+
+    /// What an answer means that is not the one asked for.
+    pub fn unexpected(&self, reply: &Reply) -> Fault {
+        diagnose::unexpected(reply, &self.gates)
+    }
+
+    /// Whether it comes from what stands before the server.
+    pub fn gate(&self, reply: &Reply) -> Option<Fault> {
+        diagnose::gate(reply, &self.gates)
     }
 
     pub fn shown(&self) -> String {
@@ -227,14 +239,14 @@ impl Client {
             *self.session.borrow_mut() = Some(session.to_owned());
         }
         let Some(mut json) = reply.json.clone() else {
-            return Err(diagnose::unexpected(&reply));
+            return Err(self.unexpected(&reply));
         };
         if let Some(code) = reply.rpc_code() {
             let message = json["error"]["message"].as_str().unwrap_or("").to_owned();
             return Ok(Err(RpcError { status: reply.status, code, message }));
         }
         if reply.status != 200 || json.get("result").is_none() {
-            return Err(diagnose::unexpected(&reply));
+            return Err(self.unexpected(&reply));
         }
         if json["jsonrpc"] != "2.0" || json["id"].as_u64() != request.id {
             return Err(Fault::wrong("the answer has another `id` than the request, or is not `jsonrpc` 2.0"));

@@ -62,6 +62,14 @@ pub struct Reply {
 }
 
 impl Reply {
+    #[cfg(test)]
+    pub fn of(status: u16, headers: &[(&'static str, &str)], body: &str) -> Reply {
+        let headers: HeaderMap =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let json: Option<Value> = serde_json::from_str(body).ok().filter(Value::is_object);
+        Reply { status, headers, body: body.to_owned(), json, cut: None }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

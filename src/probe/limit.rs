@@ -7,7 +7,7 @@ use serde_json::json;
 use super::client::Client;
 use super::eras::Server;
 use super::http::Reply;
-use super::{Fault, Probe, diagnose};
+use super::{Fault, Probe};
 use crate::manifest::RateLimit;
 
 /// More calls are not sent only to see the next one refused.
@@ -35,7 +35,7 @@ pub fn run(probe: &mut Probe, client: &Client, server: Option<&Server>) {
             match reply.status {
                 429 => break reply,
                 200 => answered += 1,
-                _ => return Err(diagnose::unexpected(&reply)),
+                _ => return Err(client.unexpected(&reply)),
             }
             // One that began late in a window may meet the limit in the next.
             if answered > 2 * calls {

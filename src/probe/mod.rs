@@ -29,6 +29,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use client::Client;
+pub use http::{Reply, quoted};
 
 use crate::error::Error;
 use crate::manifest::RateLimit;
@@ -52,6 +53,27 @@ pub struct Options {
     pub max_body_bytes: u64,
     /// The cloud's identifiers of the versions of which one has to answer; empty: any may.
     pub deployments: Vec<String>,
+    pub platforms: Platforms,
+}
+
+/// What platforms tell of themselves.
+#[derive(Clone, Default)]
+pub struct Platforms {
+    pub gates: Vec<Gate>,
+    /// What makes a health page tell which version answers, for people.
+    pub to_tell_versions: Vec<&'static str>,
+}
+
+/// Knows an answer that comes from a platform, and not from the server.
+pub type Gate = fn(&Reply) -> Option<Gated>;
+
+/// What answered in place of the server.
+#[derive(Clone, Debug)]
+pub struct Gated {
+    pub detail: String,
+    pub hint: &'static str,
+    /// It answers so however long one waits.
+    pub lasting: bool,
 }
 
 /// One tool call the user asked for.
@@ -236,7 +258,7 @@ pub struct Pulse {
 }
 
 /// Asks the health page next to an endpoint, once.
-pub fn pulse(endpoint: &str) -> Result<Pulse, Silence> {
+pub fn pulse(endpoint: &str, platforms: &Platforms) -> Result<Pulse, Silence> {
     let options = Options {
         url: endpoint.to_owned(),
         local: false,
@@ -246,13 +268,14 @@ pub fn pulse(endpoint: &str) -> Result<Pulse, Silence> {
         timeout: Duration::from_secs(5),
         max_body_bytes: 0,
         deployments: Vec::new(),
+        platforms: platforms.clone(),
     };
     let silence = |fault: Fault, lasting| Silence { detail: fault.detail, hint: fault.hint, lasting };
     let client = Client::new(&options).map_err(|fault| silence(fault, true))?;
     let reply = client.once(&client.bare("GET", &client.sibling("health"))).map_err(|fault| silence(fault, false))?;
     match reply.status {
         200 => Ok(Pulse { deployment: reach::deployment(reply.json.as_ref()).map(str::to_owned) }),
-        _ => Err(silence(diagnose::unexpected(&reply), diagnose::lasting(&reply))),
+        _ => Err(silence(client.unexpected(&reply), diagnose::lasting(&reply, &platforms.gates))),
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::attacks::CREDENTIALS;
 use super::client::Client;
-use super::{Contract, Fault, FaultKind, Probe, diagnose};
+use super::{Contract, Fault, FaultKind, Options, Platforms, Probe};
 
 pub const TITLE: &str = "answers on its health page";
 
@@ -22,9 +22,9 @@ pub fn health(probe: &mut Probe, client: &Client) -> bool {
         contract.map_or_else(|| Ok(identity(&page)), |contract| is_ours(&page, contract))
     });
     probe.websocket = websocket;
-    let wanted = &probe.options.deployments;
+    let Options { deployments: wanted, platforms, .. } = probe.options;
     if reached && !wanted.is_empty() {
-        probe.check("deployment", "serves the version that the record names", || is_wanted(serves, wanted));
+        probe.check("deployment", "serves the version that the record names", || is_wanted(serves, wanted, platforms));
     }
     reached
 }
@@ -34,11 +34,11 @@ pub fn deployment(page: Option<&Value>) -> Option<&str> {
     page?["deployment"].as_str()
 }
 
-fn is_wanted(serves: Option<String>, wanted: &[String]) -> Result<String, Fault> {
+fn is_wanted(serves: Option<String>, wanted: &[String], platforms: &Platforms) -> Result<String, Fault> {
     let serves = serves.ok_or_else(|| {
-        Fault::skip("its health page does not tell which version answers").hint(
-            "on Vercel: turn on \"Automatically expose System Environment Variables\" in the project's settings; else render and ship again",
-        )
+        let hints = platforms.to_tell_versions.iter().map(|hint| format!("{hint}; else "));
+        let hint = hints.collect::<String>() + "render and ship again";
+        Fault::skip("its health page does not tell which version answers").hint(hint)
     })?;
     if wanted.contains(&serves) {
         return Ok(serves);
@@ -52,7 +52,7 @@ pub fn metadata(probe: &mut Probe, client: &Client) {
     probe.check("oauth.metadata", "tells clients where to get an access token (RFC 9728)", || {
         let request = client.bare("GET", &client.sibling(".well-known/oauth-protected-resource/mcp"));
         let reply = client.send(&CREDENTIALS.iter().fold(request, |request, name| request.without(name)))?;
-        let page = reply.json.as_ref().filter(|_| reply.status == 200).ok_or_else(|| diagnose::unexpected(&reply))?;
+        let page = reply.json.as_ref().filter(|_| reply.status == 200).ok_or_else(|| client.unexpected(&reply))?;
         let servers = page["authorization_servers"].as_array().map_or(&[][..], Vec::as_slice);
         match (page["resource"].as_str(), servers.first().and_then(Value::as_str)) {
             _ if reply.header("access-control-allow-origin") != Some("*") => {
@@ -67,7 +67,7 @@ pub fn metadata(probe: &mut Probe, client: &Client) {
 /// The whole page, whoever answers with it.
 fn ask(client: &Client, contract: Option<&Contract>) -> Result<Value, Fault> {
     let mut reply = client.send(&client.bare("GET", &client.sibling("health")))?;
-    if let Some(gate) = diagnose::gate(&reply) {
+    if let Some(gate) = client.gate(&reply) {
         return Err(gate);
     }
     match (reply.status, reply.json.take(), contract) {
@@ -79,7 +79,7 @@ fn ask(client: &Client, contract: Option<&Contract>) -> Result<Value, Fault> {
             .hint("check the path of the URL: the endpoint is usually `/mcp`")),
         (200, ..) => Err(Fault::wrong(format!("expected JSON, got {}", reply.summary()))
             .hint("another page answers here: check the URL")),
-        _ => Err(diagnose::unexpected(&reply)),
+        _ => Err(client.unexpected(&reply)),
     }
 }
 

@@ -291,11 +291,7 @@ fn write(mut stream: &TcpStream, told: Told) -> std::io::Result<()> {
 
 fn answer(quirk: &str, asked: &Asked) -> Told {
     match quirk {
-        "gate.aws" => return told(403, "application/json", r#"{"Message":"Forbidden"}"#),
-        "gate.vercel" => {
-            return told(401, "text/html", "<html><script>_vercel_sso_nonce</script></html>");
-        }
-        "gate.cloudflare" => return told(500, "text/plain", "error code: 1101"),
+        "gate.platform" => return told(403, "text/plain", "").with("x-gate", "down"),
         "gate.redirect" => {
             return told(308, "text/plain", "").with("location", "https://else.example/mcp?t=x");
         }

@@ -9,7 +9,7 @@ use super::client::{Client, LONGEST_WAIT, Socket, client_info};
 use super::contract::difference;
 use super::eras::{LEGACY_VERSIONS, LISTS, List, MAX_PAGES, Server, count, identity, settle};
 use super::http::{allow, quoted};
-use super::{Contract, Era, Fault, Probe, diagnose};
+use super::{Contract, Era, Fault, Probe};
 
 pub fn run(probe: &mut Probe, client: &Client, legacy: Option<&Server>) {
     let contract = probe.contract;
@@ -64,7 +64,7 @@ fn open(client: &Client) -> Result<Socket, Fault> {
             Err(reply) => reply,
         };
     }
-    let fault = diagnose::unexpected(&refused);
+    let fault = client.unexpected(&refused);
     Err(Fault::wrong(format!("no WebSocket, but {}", fault.detail))
         .hint("an upgrade with the subprotocol `mcp` and good credentials is answered with 101"))
 }

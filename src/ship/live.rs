@@ -10,7 +10,7 @@ use crate::manifest::Manifest;
 use crate::parallel;
 use crate::probe::{self, Call, Check, Options, Pulse, Report, Silence};
 use crate::process::{self, Interrupted};
-use crate::targets::Target;
+use crate::targets::{self, Target};
 
 /// A page that will not change by itself may still be that of the version before.
 const LAST_OF_THE_OLD: Duration = Duration::from_secs(5);
@@ -44,6 +44,7 @@ pub fn verify(
         timeout: manifest.longest_timeout() + Duration::from_secs(10),
         max_body_bytes: manifest.limits.max_body,
         deployments: questions.deployments.to_vec(),
+        platforms: targets::platforms(),
     };
     let report = local::prove(options, Some(local::contract(manifest, target)), on_check)?;
     Ok(Proof { report, waited_in_vain: silence.is_some_and(|silence| !silence.lasting) })
@@ -58,9 +59,10 @@ pub struct Proof {
 /// Until the address answers that it is well, and that it is one of `deployments`, if there are any; else what it answered last.
 pub fn wait(url: &str, deployments: &[String], patience: Duration) -> Result<Result<Pulse, Silence>> {
     let mut deadline = Instant::now() + patience;
+    let platforms = targets::platforms();
     let mut pause = Duration::from_millis(250);
     loop {
-        let silence = match probe::pulse(url) {
+        let silence = match probe::pulse(url, &platforms) {
             Ok(pulse) if is_one_of(&pulse, deployments) => return Ok(Ok(pulse)),
             Ok(pulse) => of_another(&pulse, deployments),
             Err(silence) => silence,
@@ -101,5 +103,6 @@ fn of_another(pulse: &Pulse, deployments: &[String]) -> Silence {
 
 /// What each of these answers on its health page, asked at the same time.
 pub fn pulses(deployments: &[Deployment]) -> Vec<Result<Pulse, Silence>> {
-    parallel::map(deployments, |one| probe::pulse(one.own_url()))
+    let platforms = &targets::platforms();
+    parallel::map(deployments, |one| probe::pulse(one.own_url(), platforms))
 }

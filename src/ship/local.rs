@@ -22,7 +22,7 @@ use crate::project::npm;
 use crate::project::{self, Project};
 use crate::prompt::{self, Mode};
 use crate::secrets::dotenv;
-use crate::targets::{Build, Local, Start, Step, Target};
+use crate::targets::{self, Build, Local, Start, Step, Target};
 use crate::toolchain::{self, MissingTools, Purpose, Search, Toolchain};
 use crate::ui::{self, Mark};
 
@@ -232,6 +232,7 @@ pub fn run_locally(
         timeout: build.manifest.longest_timeout() + Duration::from_secs(10),
         max_body_bytes: build.manifest.limits.max_body,
         deployments: Vec::new(),
+        platforms: targets::platforms(),
     };
     let report = prove(options, Some(contract(build.manifest, Some(target))), on_check)?;
     running.still_runs()?;

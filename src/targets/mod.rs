@@ -20,6 +20,7 @@ use isolated::Isolated;
 use crate::error::Error;
 use crate::manifest::targets::Facts;
 use crate::manifest::{Manifest, Targets};
+use crate::probe::{Gate, Platforms};
 use crate::process::Cmd;
 use crate::targets::deployment::Cloud;
 use crate::targets::lambda::runtime_api::RuntimeApi;
@@ -51,6 +52,10 @@ pub struct Target {
     pub scripts: fn(&Path) -> PathBuf,
     /// The command that bundles once more into a folder, and writes esbuild's metafile: what went in, and how much of it.
     pub metafile: fn(&Build<'_>, &Path, &Path) -> Result<Cmd>,
+    /// What it answers itself in place of a server.
+    pub gates: &'static [Gate],
+    /// What makes its servers tell which version answers, where that is a setting.
+    pub to_tell_versions: Option<&'static str>,
     /// How it gets into an account, and what the owner can do with it there; `None`: it has no API, and is only built and run here.
     pub cloud: Option<Cloud>,
 }
@@ -154,6 +159,14 @@ pub struct Local {
 
 pub static ALL: [Target; 3] = [lambda::TARGET, vercel::TARGET, cloudflare::TARGET];
 
+/// What all of them tell the prober.
+pub fn platforms() -> Platforms {
+    Platforms {
+        gates: ALL.iter().flat_map(|target| target.gates).copied().collect(),
+        to_tell_versions: ALL.iter().filter_map(|target| target.to_tell_versions).collect(),
+    }
+}
+
 /// The clouds that the manifest names, in the order of [`ALL`].
 pub fn chosen(targets: &Targets) -> impl Iterator<Item = &'static Target> {
     ALL.iter().filter(|target| (target.chosen)(targets))
@@ -163,9 +176,44 @@ pub fn chosen(targets: &Targets) -> impl Iterator<Item = &'static Target> {
 mod tests {
     use super::*;
     use crate::manifest::targets;
+    use crate::probe::Reply;
 
     #[test]
     fn every_cloud_of_the_manifest_has_its_row() {
         assert_eq!(ALL.each_ref().map(|target| target.name), targets::ALL.map(|facts| facts.name));
+    }
+
+    #[test]
+    fn each_gate_is_known_by_its_answer() {
+        let html = ("content-type", "text/html; charset=utf-8");
+        let json = ("content-type", "application/json");
+        let aws = r#"{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: x"}"#;
+        for (reply, hint, lasting) in [
+            (
+                Reply::of(401, &[html, ("set-cookie", "_vercel_sso_nonce=x; Path=/")], "<!doctype html>"),
+                "protection disable",
+                true,
+            ),
+            (Reply::of(302, &[("location", "https://vercel.com/sso-api?url=x")], ""), "protection disable", true),
+            (Reply::of(401, &[html], "<script>_vercel_sso_nonce</script>"), "protection disable", true),
+            (Reply::of(404, &[("x-vercel-error", "DEPLOYMENT_NOT_FOUND")], ""), "no deployment", false),
+            (Reply::of(500, &[("x-vercel-error", "FUNCTION_INVOCATION_FAILED")], ""), "vercel logs", false),
+            (Reply::of(403, &[json], aws), "lambda:InvokeFunctionUrl", false),
+            (Reply::of(403, &[json], r#"{"Message":"Forbidden"}"#), "lambda:InvokeFunction", false),
+            (Reply::of(403, &[json], r#"{"message":"Missing Authentication Token"}"#), "stage", false),
+            (Reply::of(502, &[json], r#"{"message": "Internal server error"}"#), "sam logs", false),
+            (Reply::of(500, &[("content-type", "text/plain")], "error code: 1101"), "wrangler tail", true),
+            (Reply::of(500, &[html], "<span class=\"cf-error-code\">1102</span>"), "wrangler tail", false),
+            (Reply::of(500, &[html], "failed [code: 10021]"), "wrangler deploy", true),
+            (Reply::of(404, &[], "error code: 1042"), "workers.dev", false),
+        ] {
+            let gated = platforms().gates.iter().find_map(|gate| gate(&reply));
+            let gated = gated.unwrap_or_else(|| panic!("no gate seen in {reply:?}"));
+            assert!(gated.hint.contains(hint) && gated.lasting == lasting, "{gated:?}");
+        }
+        for body in [r#"{"error":"x"}"#, "Not Found", "error 11015"] {
+            let reply = Reply::of(404, &[], body);
+            assert!(platforms().gates.iter().all(|gate| gate(&reply).is_none()), "{body}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Cloudflare Workers: `wrangler` builds, and runs the Worker in workerd.
 
 mod deploy;
+mod gates;
 mod template;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ pub const TARGET: Target = Target {
     artifact,
     scripts: |root| root.join(OUTPUT),
     metafile,
+    gates: gates::ALL,
+    to_tell_versions: None,
     cloud: Some(deploy::CLOUD),
 };
 

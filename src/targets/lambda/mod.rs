@@ -5,6 +5,7 @@ mod changes;
 mod data;
 mod deploy;
 mod found;
+mod gates;
 mod place;
 pub mod runtime_api;
 pub mod stack_set;
@@ -39,6 +40,8 @@ pub const TARGET: Target = Target {
     metafile: |build, out, metafile| {
         Ok(super::bundle(build, "lambda").arg("--outdir").arg(out).arg("--metafile").arg(metafile))
     },
+    gates: gates::ALL,
+    to_tell_versions: None,
     cloud: Some(deploy::CLOUD),
 };
 

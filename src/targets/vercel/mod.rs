@@ -1,6 +1,7 @@
 //! Vercel: `vercel build` without an account; its output runs in a launcher of ours.
 
 mod deploy;
+mod gates;
 mod project;
 mod template;
 
@@ -29,6 +30,10 @@ pub const TARGET: Target = Target {
     metafile: |build, out, metafile| {
         Ok(super::bundle(build, "vercel").arg("--outdir").arg(out).arg("--metafile").arg(metafile))
     },
+    gates: gates::ALL,
+    to_tell_versions: Some(
+        "on Vercel: turn on \"Automatically expose System Environment Variables\" in the project's settings",
+    ),
     cloud: Some(deploy::CLOUD),
 };
 
