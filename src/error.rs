@@ -90,12 +90,9 @@ impl Error {
         self
     }
 
-    /// The message with its hint, for a program that prints it as it is.
-    pub fn in_full(&self) -> String {
-        match &self.0.hint {
-            Some(hint) => format!("{}\nhint: {hint}", self.0.message),
-            None => self.0.message.clone(),
-        }
+    /// Its hint, and not those of its causes.
+    pub fn own_hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
     }
 }
 
@@ -110,6 +107,28 @@ impl std::error::Error for Error {
         self.0.cause.as_ref().map(AsRef::as_ref)
     }
 }
+
+/// An error whose message has its hint, for a library that prints it as it is.
+#[derive(Debug)]
+pub struct InFull(pub Error);
+
+impl InFull {
+    /// The error in what the library hands back.
+    pub fn of<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+        cause.downcast_ref::<InFull>().map(|told| &told.0)
+    }
+}
+
+impl fmt::Display for InFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.own_hint() {
+            Some(hint) => write!(f, "{}\nhint: {hint}", self.0),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl std::error::Error for InFull {}
 
 /// The errors of ours in a chain of causes, the outermost first.
 fn ours(error: &anyhow::Error) -> impl Iterator<Item = &Parts> {

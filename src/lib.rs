@@ -32,7 +32,10 @@ use commands::End;
 /// Runs the command line and chooses the exit code: 0 done, 1 an error, 2 wrong usage, 3 not verified, else a failed tool's own.
 pub fn main() -> ExitCode {
     process::install_interrupt_handler();
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(wrong) => return misused(&wrong),
+    };
     let json = cli.command.is_json();
     match commands::run(cli.command, cli.dir.as_deref()) {
         Ok(End::Done) => ExitCode::SUCCESS,
@@ -49,4 +52,18 @@ pub fn main() -> ExitCode {
             ExitCode::from(error::exit_code(&failed))
         }
     }
+}
+
+/// The end of a command line that cannot be understood, or that asks for help.
+fn misused(wrong: &clap::Error) -> ExitCode {
+    // Nobody may be there to read it.
+    let _ = wrong.print();
+    if !wrong.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let error = cli::usage::error(wrong).into();
+    if cli::usage::wants_json(std::env::args_os()) {
+        let _ = ui::json(&error::document(&error));
+    }
+    ExitCode::from(error::exit_code(&error))
 }

@@ -4,22 +4,22 @@ mod deployed;
 mod local;
 pub mod param;
 mod project;
+pub mod usage;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::LazyLock;
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::error::Error;
 use crate::probe::Call;
 use crate::targets::{self, Target};
 
 pub use deployed::*;
 pub use local::*;
 pub use project::*;
+use usage::parsed;
 
 /// Turns one tool manifest and a few TypeScript handlers into an MCP server on AWS Lambda, Vercel and Cloudflare Workers.
 #[derive(Debug, Parser)]
@@ -151,9 +151,4 @@ pub struct StageArg {
     /// Which deployment of the server: `production`, or one of the manifest's `[stages]`
     #[arg(long, value_name = "NAME", default_value = "production")]
     pub stage: String,
-}
-
-/// An argument of a form of its own; what is wrong with it is told with its hint.
-fn parsed<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|error: Error| error.in_full())
 }

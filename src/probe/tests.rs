@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::testing::{CALLS, KEY, LIMIT, Server, contract};
 use super::*;
+use crate::error::InFull;
 
 pub fn options(server: &Server) -> Options {
     Options {
@@ -402,7 +403,7 @@ fn calls_are_read_with_clear_errors() {
         ("get_weather location=Oslo", "are not JSON"),
         ("get_weather [1]", "not an object"),
     ] {
-        let error = text.parse::<Call>().unwrap_err().in_full();
+        let error = InFull(text.parse::<Call>().unwrap_err()).to_string();
         assert!(error.contains(why) && error.contains("hint: write `NAME {json}`"), "{text}: {error}");
     }
 }

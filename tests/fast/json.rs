@@ -1,7 +1,43 @@
 //! What programs read under `--json`, held to the documented schema.
 
-use crate::answers::conforms_to;
+use crate::answers::{conforms, conforms_to};
 use crate::support::Sandbox;
+
+/// What the command line itself refuses is an answer too.
+#[test]
+fn wrong_usage_is_a_document() {
+    let project = Sandbox::weather();
+    for (line, message, hint) in [
+        ("render --jsn --json", "unexpected argument '--jsn' found", "did you mean `--json`?\nUsage: "),
+        ("rendr --json", "unrecognized subcommand 'rendr'", "did you mean `render`?\nUsage: "),
+        ("keys --json", "unexpected argument '--json' found", "Usage: mcp-deploy keys"),
+        ("logs --json", "unexpected argument '--json' found", "Usage: mcp-deploy logs"),
+        (
+            "keys add --json",
+            "the following required arguments were not provided: <NAME>",
+            "Usage: mcp-deploy keys add --json <NAME>",
+        ),
+        (
+            "ship --target moon --json",
+            "invalid value 'moon' for '--target <CLOUD>' [possible values: lambda, vercel, cloudflare, all]",
+            "`mcp-deploy --help`",
+        ),
+        ("verify --call {} --json", "invalid value '{}' for '--call <NAME {JSON}>': ", ""),
+    ] {
+        let run = project.run(&line.split(' ').collect::<Vec<_>>());
+        let answer = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{line}: {error}: {run:?}"));
+        conforms("error", &answer);
+        assert_eq!((run.code, &answer["ok"]), (2, &false.into()), "{line}");
+        let (told, next) = (answer["error"].as_str().unwrap(), answer["hint"].as_str().unwrap());
+        assert!(told.starts_with(message) && next.starts_with(hint), "{line}: {answer:#}");
+        assert!(!told.contains("hint") && !told.contains("error:"), "{line}: {told}");
+        assert!(run.stderr.starts_with("error: "), "{line}: {run:?}");
+    }
+    for line in ["render --jsn", "secrets set --yes -- --json", "--help", "--version"] {
+        let run = project.run(&line.split(' ').collect::<Vec<_>>());
+        assert!(!run.stdout.starts_with('{'), "{line}: {run:?}");
+    }
+}
 
 #[test]
 fn answers_are_as_documented() {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Fails unless `answer` is what `docs/json.schema.json` says that `definition` is.
-fn conforms(definition: &str, answer: &Value) {
+pub fn conforms(definition: &str, answer: &Value) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/json.schema.json");
     let text = std::fs::read_to_string(path).expect("the documented schema");
     let documented: Value = serde_json::from_str(&text).expect("JSON");
