@@ -13,6 +13,7 @@ use crate::cli::Ship;
 use crate::deployments::{self, Record};
 use crate::error::{self, Error};
 use crate::files::Exclusive;
+use crate::manifest::Manifest;
 use crate::parallel;
 use crate::probe::{Call, Report};
 use crate::process::{self, Cmd};
@@ -156,8 +157,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     let mut context = Context {
         build: Build { root: &project.root, manifest: &project.manifest, tools },
         values: &values,
-        // No tool of AWS shows anything of a stack set.
-        terminal: ui::interactive() && targets.len() == 1 && !args.json && !project.manifest.targets.has_stack_set(),
+        terminal: ui::interactive() && !args.json && is_shown(targets, &project.manifest),
         limit: Duration::from_secs(args.timeout),
         recorded: &recorded,
         mark,
@@ -236,6 +236,11 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     servers.extend(domains.iter().map(|report| (report.url.clone(), report)));
     let alike = (!args.no_compare && servers.len() > runs.len()).then(|| comparison::compare(&servers)).flatten();
     Ok(Answer { ok: false, runs, releases, domains, failures, parity, alike }.judged())
+}
+
+/// Whether the tool of the only target shows what it does.
+fn is_shown(targets: &[&'static Target], manifest: &Manifest) -> bool {
+    matches!(targets, [Target { cloud: Some(cloud), .. }] if (cloud.is_shown)(manifest))
 }
 
 /// What somebody else deployed since the record was written: told before anything is built, and replaced when that is wanted.

@@ -107,11 +107,6 @@ pub fn variable(name: &str) -> Option<String> {
     taken.map(|(prefix, owner)| format!("the name `{name}` is reserved: {owner} uses `{prefix}…` itself"))
 }
 
-/// Whether it is the number of an AWS account.
-pub fn is_aws_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 /// At most 40 characters of a name somebody gave, for a message.
 pub fn shown(name: &str) -> String {
     match name.char_indices().nth(40) {

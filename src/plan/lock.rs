@@ -10,6 +10,7 @@ use toml_edit::{Document, Value};
 use crate::error::Error;
 use crate::fault::Position;
 use crate::files;
+use crate::manifest::targets;
 
 pub const FILE: &str = "mcp.lock";
 
@@ -154,14 +155,12 @@ fn is_hexadecimal(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Generated files outside of their own folder: the clouds' tools look for them there.
-const ELSEWHERE: [&str; 6] =
-    [".vercelignore", "public/robots.txt", "samconfig.toml", "template.yaml", "vercel.json", "wrangler.jsonc"];
-
 /// Whether templates can make a generated file of this path. The lock may name no other: it comes with a project that somebody
 /// else may have written, and what it names is overwritten, moved and deleted.
 pub fn is_generated(path: &str) -> bool {
-    ELSEWHERE.contains(&path) || path.strip_prefix("src/generated/").is_some_and(|name| name.split('/').all(is_name))
+    // Outside of their own folder, where the targets' tools look for them.
+    let elsewhere = targets::ALL.iter().any(|target| target.outputs.contains(&path));
+    elsewhere || path.strip_prefix("src/generated/").is_some_and(|name| name.split('/').all(is_name))
 }
 
 /// The user's files that a new project, or a new declaration, begins with.

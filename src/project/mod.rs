@@ -39,8 +39,10 @@ pub struct Project {
 }
 
 /// What a stage's copy does without: it is built anew, found upwards, or ours.
-const NOT_MIRRORED: [&str; 7] =
-    ["node_modules", ".git", ".aws-sam", ".vercel", ".wrangler", ".mcp-deploy", dotenv::FILE];
+fn not_mirrored() -> Vec<&'static str> {
+    let of_targets = manifest::targets::ALL.iter().flat_map(|target| target.leftovers).copied();
+    ["node_modules", ".git", ".mcp-deploy", dotenv::FILE].into_iter().chain(of_targets).collect()
+}
 
 /// The folder given with `--dir`, else the nearest one upwards that holds a manifest.
 pub fn find(dir: Option<&Path>) -> Result<PathBuf> {
@@ -113,7 +115,7 @@ impl Project {
         }
         let _alone = Exclusive::to_write(&self.home)?;
         let copy = self.root.strip_prefix(&self.home).ok().and_then(Path::to_str).context("the stage has no folder")?;
-        files::mirror(&self.home, copy, &NOT_MIRRORED)?;
+        files::mirror(&self.home, copy, &not_mirrored())?;
         // An older project's own `.gitignore` may not know of them.
         plan::replace(&self.home, &format!("{STAGES}/.gitignore"), "*\n")?;
         // A second copy of secrets would be one too many.

@@ -22,6 +22,8 @@ pub struct Cloud {
     pub found: fn(&Context<'_>) -> Result<Vec<Found>>,
     /// Commands that must run before the build (linking a project, fetching its settings).
     pub prepare: fn(&Context<'_>) -> Result<Vec<crate::targets::Step>>,
+    /// Whether its tool shows a deployment as it goes, if it has the terminal.
+    pub is_shown: fn(&Manifest) -> bool,
     /// One result a region, and of a stack set one an account and region; a cloud without regions has one.
     pub deploy: fn(&Context<'_>, Progress<'_>) -> Vec<Result<Deployed>>,
     /// What it serves at the place of a deployment, by its own account.

@@ -8,6 +8,7 @@ pub mod lambda;
 pub mod ownership;
 pub mod vercel;
 
+use std::any::Any;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,7 +24,6 @@ use crate::manifest::{Manifest, Targets};
 use crate::probe::{Gate, Platforms};
 use crate::process::Cmd;
 use crate::targets::deployment::Cloud;
-use crate::targets::lambda::runtime_api::RuntimeApi;
 use crate::toolchain::{ToolId, Toolchain};
 
 /// One cloud.
@@ -151,9 +151,9 @@ pub struct Local {
     pub base: String,
     /// What runs it: shown to the user and part of the report.
     pub runtime: String,
-    /// Must live as long as the server.
-    pub runtime_api: Option<RuntimeApi>,
-    /// As long as that, too: where it runs.
+    /// A stand-in of the platform, which lives as long as the server.
+    pub platform: Option<Box<dyn Any + Send>>,
+    /// Where it runs, for as long.
     pub place: Option<Isolated>,
 }
 

@@ -264,6 +264,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_target_names_what_its_templates_and_its_tools_make() {
+        let ignored = TEMPLATES.get_file("init/.gitignore.hbs").and_then(|file| file.contents_utf8()).unwrap();
+        for target in &targets::ALL {
+            let folder = format!("targets/{}", target.name);
+            let mut paths = Vec::new();
+            walk(TEMPLATES.get_dir(&folder).unwrap(), &mut paths);
+            let made =
+                paths.iter().filter_map(|path| path.strip_prefix(&folder)?.strip_prefix('/')?.strip_suffix(SUFFIX));
+            let made: BTreeSet<&str> = made.filter(|path| !path.starts_with("src/generated/")).collect();
+            assert_eq!(made, target.outputs.iter().copied().collect(), "{}", target.name);
+            assert!(target.outputs.contains(&target.file), "{}", target.name);
+            for folder in target.leftovers {
+                let line = |line: &str| line.trim_end_matches('/') == *folder;
+                assert!(ignored.lines().any(line), "templates/init/.gitignore.hbs does not name {folder}");
+            }
+        }
+    }
+
     /// Only handlers are left out, and only those that are there.
     #[test]
     fn a_starter_is_made_for_a_handler_that_is_missing() {

@@ -26,6 +26,7 @@ mod signals;
 mod source;
 mod state;
 mod support;
+mod targets;
 mod terminal;
 mod together;
 mod trees;

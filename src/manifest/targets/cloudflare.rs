@@ -14,6 +14,8 @@ pub static FACTS: Facts = Facts {
     limits: CloudLimits { timeout: None, body: 100 << 20, result: 8 << 20, rate_windows: &[10, 60] },
     file: "wrangler.jsonc",
     format: Format::Json,
+    outputs: &["wrangler.jsonc"],
+    leftovers: &[".wrangler"],
     store: &stores::DURABLE_OBJECTS,
     reserved: &[("CLOUDFLARE_", "wrangler")],
     unasked: true,
@@ -83,7 +85,7 @@ fn cloudflare(fields: &Fields<'_, '_>, base: Cloudflare) -> Cloudflare {
         observability: fields.bool("observability").unwrap_or(base.observability),
         websocket: fields.bool("websocket").or(base.websocket),
         deletes_state: fields.choice("state", &["deleted"]).is_some() || base.deletes_state,
-        overrides: overrides(fields, base.overrides, RELIED),
+        overrides: overrides(fields, base.overrides, RELIED, &[]),
     };
     if cloudflare.smart_placement && cloudflare.placement.is_some() {
         // A stage that says one of them leaves the manifest's other.

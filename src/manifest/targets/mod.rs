@@ -27,6 +27,10 @@ pub struct Facts {
     /// The cloud's own file, which its `overrides` are merged into.
     pub file: &'static str,
     pub format: Format,
+    /// The files that its templates make outside of `src/generated`.
+    pub outputs: &'static [&'static str],
+    /// Folders that its tools make: git leaves them alone, and a stage's copy does without.
+    pub leftovers: &'static [&'static str],
     /// What keeps state there, and counts calls unless the platform itself does.
     pub store: &'static Store,
     /// How names of variables begin that are not the user's to set, and who sets them.
@@ -162,8 +166,11 @@ fn no_websocket(fields: &Fields<'_, '_>, what: &str) {
     // Only then: it is not to be named among the known keys.
     if fields.entries().iter().any(|(key, _)| *key == "websocket") && fields.item("websocket").is_some() {
         let message = format!("{what} keep no WebSocket: they end with each answer");
-        let hint = "only `[targets.cloudflare]` has `websocket`; everywhere else clients send requests over HTTP";
-        fields.reader().error(fields.key_span("websocket"), message, Some(hint.into()));
+        let has = |target: &&&Facts| (target.schema)().get("websocket").is_some();
+        let tables: Vec<String> = ALL.iter().filter(has).map(|target| format!("`[targets.{}]`", target.name)).collect();
+        let hint =
+            format!("only {} has `websocket`; everywhere else clients send requests over HTTP", tables.join(" or "));
+        fields.reader().error(fields.key_span("websocket"), message, Some(hint));
     }
 }
 

@@ -9,15 +9,23 @@ use crate::manifest::reader::{Fields, span_at, to_json};
 /// What mcp-deploy itself relies on in a cloud's file, by its path, and what to do instead; `*` stands for any end of a name.
 pub type Relied = [(&'static [&'static str], &'static str)];
 
+/// Lists that may change as long as this text is in them: the end of their path, and the text.
+pub type Kept = [(&'static str, &'static str)];
+
 /// The table merged over `base`, which is the manifest's own when a stage is read.
-pub fn overrides(fields: &Fields<'_, '_>, mut base: Map<String, Value>, relied: &Relied) -> Map<String, Value> {
+pub fn overrides(
+    fields: &Fields<'_, '_>,
+    mut base: Map<String, Value>,
+    relied: &Relied,
+    kept: &Kept,
+) -> Map<String, Value> {
     let Some(item) = fields.item("overrides") else { return base };
     let path = fields.path_of("overrides");
     if fields.reader().table(item, &path, fields.key_span("overrides")).is_none() {
         return base;
     }
     let Some(Value::Object(own)) = to_json(fields.reader(), item) else { return base };
-    let leaves = Leaves { fields, item, relied };
+    let leaves = Leaves { fields, item, relied, kept };
     own.iter().for_each(|(key, value)| leaves.check(&mut vec![key], value));
     merge(&mut base, own);
     base
@@ -37,6 +45,7 @@ struct Leaves<'f, 'r, 't> {
     fields: &'f Fields<'r, 't>,
     item: &'r Item,
     relied: &'f Relied,
+    kept: &'f Kept,
 }
 
 impl Leaves<'_, '_, '_> {
@@ -60,8 +69,8 @@ impl Leaves<'_, '_, '_> {
         let meets =
             |place: &[&str]| !shallow(place) && place.iter().zip(path.iter()).all(|(wanted, key)| fits(wanted, key));
         let Some((place, instead)) = self.relied.iter().find(|(place, _)| meets(place)) else { return };
-        // More layers are fine as long as the adapter is one of them.
-        if place.last() == Some(&"Layers") && value.to_string().contains("LambdaAdapterLayer") {
+        let is_kept = |(key, text): &(&str, &str)| place.last() == Some(key) && value.to_string().contains(text);
+        if self.kept.iter().any(is_kept) {
             return;
         }
         let pointer: String =

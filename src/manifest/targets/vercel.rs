@@ -27,6 +27,8 @@ pub static FACTS: Facts = Facts {
     },
     file: "vercel.json",
     format: Format::Json,
+    outputs: &[".vercelignore", "public/robots.txt", "vercel.json"],
+    leftovers: &[".vercel"],
     store: &stores::UPSTASH,
     reserved: &[("VERCEL", "Vercel")],
     unasked: true,
@@ -57,7 +59,7 @@ fn vercel(fields: &Fields<'_, '_>, base: Vercel) -> Vercel {
         regions: if regions.is_empty() { base.regions } else { regions },
         max_duration: fields.integer("max_duration", 1..=LONGEST as i64).or(base.max_duration),
         memory: fields.integer("memory", 128..=10_240).or(base.memory),
-        overrides: overrides(fields, base.overrides, RELIED),
+        overrides: overrides(fields, base.overrides, RELIED, &[]),
     };
     super::no_websocket(fields, "Vercel's functions");
     fields.finish();

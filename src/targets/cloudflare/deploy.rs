@@ -21,6 +21,7 @@ pub const CLOUD: Cloud = Cloud {
     preflight,
     found: |context| found(context, true),
     prepare: |_| Ok(Vec::new()),
+    is_shown: |_| true,
     deploy,
     serving: |context, _| serving(context),
     rollback,

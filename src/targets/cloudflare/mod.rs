@@ -73,7 +73,7 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         bundle: artifact(build.root),
         base: format!("http://127.0.0.1:{port}"),
         runtime: "workerd, through `wrangler dev`".into(),
-        runtime_api: None,
+        platform: None,
         place: None,
     })
 }

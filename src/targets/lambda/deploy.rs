@@ -8,6 +8,7 @@ use super::{aws, changes, found, place, stack_set};
 use crate::deployments::Deployment;
 use crate::error::Error;
 use crate::files;
+use crate::manifest::Manifest;
 use crate::parallel;
 use crate::plan::{self, Temporary};
 use crate::process::{self, Cmd, Io, ToolFailed};
@@ -25,6 +26,7 @@ pub const CLOUD: Cloud = Cloud {
     preflight,
     found,
     prepare: |_| Ok(Vec::new()),
+    is_shown,
     deploy,
     serving: |context, deployment| serving(context, &place_of(deployment)?, stack_of(context, deployment)),
     rollback,
@@ -38,6 +40,11 @@ pub const CLOUD: Cloud = Cloud {
     remove_secret,
     login: Login { question: "The profile asks for the code of a second factor. Enter it now?", run: log_in },
 };
+
+/// No tool of AWS shows anything of a stack set.
+fn is_shown(manifest: &Manifest) -> bool {
+    manifest.targets.lambda.as_ref().is_none_or(|lambda| lambda.stack_set.is_none())
+}
 
 fn leftovers(deployment: &Deployment) -> &'static str {
     match deployment.stack_set {

@@ -161,7 +161,7 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, place: Isolated) -> 
         bundle: place.code.clone(),
         base: runtime_api.url(),
         runtime: format!("Node.js behind the Lambda Web Adapter{through}"),
-        runtime_api: Some(runtime_api),
+        platform: Some(Box::new(runtime_api)),
         place: Some(place),
     })
 }
@@ -176,7 +176,7 @@ fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, place: Isolated) ->
         bundle: place.code.clone(),
         base: format!("http://127.0.0.1:{}", start.port),
         runtime: "Node.js, started as the Lambda Web Adapter starts it (the adapter itself is not installed)".into(),
-        runtime_api: None,
+        platform: None,
         place: Some(place),
     }
 }

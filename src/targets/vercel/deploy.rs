@@ -22,6 +22,7 @@ pub const CLOUD: Cloud = Cloud {
     preflight,
     found: project::found,
     prepare,
+    is_shown: |_| true,
     deploy,
     serving: |context, _| serving(context),
     rollback,

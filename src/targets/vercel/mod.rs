@@ -72,7 +72,7 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         bundle: function,
         base: format!("http://127.0.0.1:{}", start.port),
         runtime: format!("the built function ({}) in a launcher", config["runtime"].as_str().unwrap_or("nodejs")),
-        runtime_api: None,
+        platform: None,
         place: Some(place),
     })
 }

@@ -117,7 +117,7 @@ fn region_of(arn: &str) -> Option<&str> {
             if partition.starts_with("aws")
                 && plain(partition)
                 && plain(region)
-                && names::is_aws_account(account)
+                && super::is_account(account)
                 && id.strip_prefix("certificate/").is_some_and(plain) =>
         {
             Some(region)

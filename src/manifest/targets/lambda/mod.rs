@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::overrides::{Relied, overrides};
-use super::{CloudLimits, Facts, Format, Targets, stores};
+use super::overrides::{Kept, Relied, overrides};
+use super::{CloudLimits, Facts, Format, stores};
 use crate::manifest::json_schema::{closed, text};
 use crate::manifest::reader::Fields;
 use crate::manifest::sections::span_at_root;
@@ -26,6 +26,8 @@ pub static FACTS: Facts = Facts {
     limits: CloudLimits { timeout: Some(LONGEST), body: 6 << 20, result: 200_000_000, rate_windows: &[] },
     file: "template.yaml",
     format: Format::Yaml,
+    outputs: &["samconfig.toml", "template.yaml"],
+    leftovers: &[".aws-sam"],
     store: &stores::DYNAMODB,
     reserved: &[("AWS_", "AWS Lambda"), ("LAMBDA_", "AWS Lambda")],
     unasked: true,
@@ -160,12 +162,6 @@ impl Accounts {
     }
 }
 
-impl Targets {
-    pub fn has_stack_set(&self) -> bool {
-        self.lambda.as_ref().is_some_and(|lambda| lambda.stack_set.is_some())
-    }
-}
-
 impl StackSet {
     pub fn has_other_accounts(&self) -> bool {
         self.accounts != Accounts::Own
@@ -212,7 +208,7 @@ fn lambda(fields: &Fields<'_, '_>, base: Lambda) -> Lambda {
         vpc: vpc(fields).or(base.vpc),
         front: front::front(fields, base.front),
         stack_set: stack_set::stack_set(fields, base.stack_set),
-        overrides: overrides(fields, base.overrides, RELIED),
+        overrides: overrides(fields, base.overrides, RELIED, KEPT),
     };
     front::check_regions(fields, &lambda.front, &lambda.regions);
     stack_set::check(fields, &lambda);
@@ -279,6 +275,11 @@ fn vpc(fields: &Fields<'_, '_>) -> Option<Vpc> {
     Some(vpc)
 }
 
+/// Whether it is the number of an AWS account.
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Measured on Node.js: a result exists up to ten times while it is made, checked and sent, beside what the server itself takes.
 fn function_memory(root: &Fields<'_, '_>, manifest: &Manifest) {
     let Some(memory) = manifest.targets.lambda.as_ref().map(|lambda| lambda.memory) else { return };
@@ -335,6 +336,9 @@ fn schema() -> Value {
 
 const FUNCTION: &str = "McpFunction";
 const BUNDLED: &str = "sam builds nothing: `src/generated/bundle.ts` makes the folder that it uploads";
+
+/// More layers are fine as long as the adapter is one of them.
+const KEPT: &Kept = &[("Layers", "LambdaAdapterLayer")];
 
 /// What mcp-deploy itself relies on in `template.yaml`.
 const RELIED: &Relied = &[

@@ -28,7 +28,7 @@ fn is_bucket(name: &str) -> bool {
 
 fn accounts(table: &Fields<'_, '_>) -> Accounts {
     let is_unit = |text: &str| text.starts_with("ou-") || text.starts_with("r-");
-    let ids = listed(table, "accounts", names::is_aws_account, "no AWS account", "write its 12 digits in quotes");
+    let ids = listed(table, "accounts", super::is_account, "no AWS account", "write its 12 digits in quotes");
     let units = listed(
         table,
         "organizational_units",
