@@ -29,6 +29,7 @@ use crate::deployments::{self, Deployment, Record};
 use crate::error::Error;
 use crate::manifest::{Kind, Manifest};
 use crate::plan::{Action, Applied, Plan};
+use crate::process::Answerers;
 use crate::project::Project;
 use crate::project::npm;
 use crate::prompt::Mode;
@@ -171,6 +172,7 @@ impl Deployments {
             render: template::project,
             asks: false,
             allow_data_loss: &[],
+            answerers: Answerers::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::deployments::{Deployment, Record};
 use crate::error::Error;
 use crate::files::Exclusive;
 use crate::manifest::Secret;
+use crate::process::Answerers;
 use crate::project::Project;
 use crate::prompt::{self, Mode};
 use crate::secrets::dotenv;
@@ -278,6 +279,7 @@ impl Clouds {
             render: template::project,
             asks: false,
             allow_data_loss: &[],
+            answerers: Answerers::default(),
         };
         // Nothing is done anywhere before all of them are known to be ours.
         self.targets.iter().try_for_each(|target| release::ours(target, &context))?;

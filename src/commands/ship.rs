@@ -16,7 +16,7 @@ use crate::files::Exclusive;
 use crate::manifest::Manifest;
 use crate::parallel;
 use crate::probe::{Call, Report};
-use crate::process::{self, Cmd};
+use crate::process::{self, Answerers, Cmd};
 use crate::project::npm;
 use crate::project::{self, Project};
 use crate::prompt::{self, Mode};
@@ -165,6 +165,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
         render: template::project,
         asks: mode == Mode::Ask,
         allow_data_loss: &args.allow_data_loss,
+        answerers: Answerers::default(),
     };
     project.mirror()?;
     context.takes = release::preflight(targets, &context, mode, args.adopt.as_deref())?;

@@ -1,6 +1,7 @@
 //! Runs other programs: shown as one pasteable line, drained while they run, stopped with everything they started.
 //! The only module that starts a child; it prints nothing and returns what happened.
 
+mod answering;
 mod command;
 mod failure;
 mod git;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+pub use answering::Answerers;
 pub use command::Cmd;
 pub use failure::{Interrupted, ToolFailed};
 pub use git::git;

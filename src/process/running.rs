@@ -163,7 +163,7 @@ impl Drop for Running {
 }
 
 /// How long a tool may take to obey an interruption before it is asked to end.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 const SIGKILL: i32 = 9;
 

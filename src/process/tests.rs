@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use super::answering::Answering;
 use super::*;
 
 fn sh(script: &str) -> Cmd {
@@ -164,6 +165,55 @@ fn a_server_that_never_gets_ready_is_stopped() {
     let error = server.wait_ready(&mut || false, Duration::from_millis(300)).unwrap_err();
     assert_eq!(ToolFailed::of(&error).unwrap().tail, "thinking");
     assert!(server.exited().is_some());
+}
+
+const ANSWERS: &str = "echo $$ >&2; while read -r line; do case $line in die) kill -KILL $$;; half) printf half; exit 0;; wait) sleep 60;; *) echo \"$$ $line\";; esac; done";
+
+#[test]
+fn one_child_answers_every_question() {
+    let mut child = Answering::start(&sh(ANSWERS)).unwrap();
+    let mut ask = |question: &str| child.ask(question.to_owned(), Duration::from_secs(20)).unwrap();
+    let (first, second) = (ask("one"), ask("two"));
+    let (pid, word) = first.split_once(' ').unwrap();
+    assert_eq!((word, second), ("one", format!("{pid} two")));
+    let long = "x".repeat(300_000);
+    assert_eq!(ask(&long), format!("{pid} {long}"));
+    let pid = pid.to_owned();
+    drop(child);
+    wait_until("it ends with its owner", || !alive(&pid));
+}
+
+#[test]
+fn one_that_died_is_not_asked_again() {
+    let answerers = Answerers::default();
+    let ask = |question: &str| {
+        answerers.ask("here", || Ok((sh(ANSWERS), Scratch::new()?)), question.to_owned(), Duration::from_secs(20))
+    };
+    let pid = |answer: String| answer.split_once(' ').unwrap().0.to_owned();
+    let first = pid(ask("one").unwrap());
+    assert_eq!(pid(ask("two").unwrap()), first);
+    // Between two questions, and by one.
+    assert!(Command::new("kill").args(["-KILL", &first]).status().unwrap().success());
+    wait_until("it is gone", || !alive(&first));
+    let second = pid(ask("three").unwrap());
+    assert_ne!(second, first);
+    assert!(ask("die").is_err());
+    assert_ne!(pid(ask("four").unwrap()), second);
+}
+
+#[test]
+fn a_child_that_does_not_answer_is_a_failure() {
+    let fails = |question: &str, limit| {
+        let mut child = Answering::start(&sh(ANSWERS)).unwrap();
+        let failed = child.ask(question.to_owned(), limit).unwrap_err().downcast::<ToolFailed>().unwrap();
+        assert!(!child.is_there(), "{question}");
+        failed
+    };
+    let long = Duration::from_secs(20);
+    assert_eq!(fails("die", long).signal, Some(9));
+    assert_eq!((fails("half", long).code, fails("half", long).exit_code()), (Some(0), 1));
+    let limit = Duration::from_millis(300);
+    assert_eq!(fails("wait", limit).limit, Some(limit));
 }
 
 #[test]

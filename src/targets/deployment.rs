@@ -11,7 +11,7 @@ use crate::deployments;
 use crate::error::{self, Error};
 use crate::manifest::{API_KEYS, Manifest, Secret};
 use crate::plan::FileSet;
-use crate::process::{self, Cmd, Io, Outcome};
+use crate::process::{self, Answerers, Cmd, Io, Outcome};
 use crate::targets::Build;
 
 /// What one cloud can do with a built project, each through the cloud's own CLI.
@@ -58,7 +58,7 @@ pub struct Login {
 /// How long a cloud's tool may take for one step, unless the user says otherwise.
 pub const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// For a mere question.
-const QUESTION: Duration = Duration::from_secs(60);
+pub const QUESTION: Duration = Duration::from_secs(60);
 
 /// Told what a deployment is doing right now.
 pub type Progress<'a> = &'a dyn Fn(&str);
@@ -87,6 +87,8 @@ pub struct Context<'a> {
     pub render: fn(&Manifest) -> Result<FileSet>,
     /// What may lose its data: logical names of resources, and classes.
     pub allow_data_loss: &'a [String],
+    /// What answers the questions of one command, as long as it has any.
+    pub answerers: Answerers,
 }
 
 /// What a cloud serves at one place.

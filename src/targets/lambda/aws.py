@@ -1,7 +1,7 @@
 """What `sam` has no command for, done with sam's own Python and sam's own credentials.
 
-Takes an operation and a region; reads the rest as JSON from stdin, writes one JSON document to stdout. Secret values
-never leave stdin.
+Answers questions until stdin ends: each is a line of JSON with an operation, a region and a request, each answer a line of JSON.
+Secret values never leave stdin. With `log_in REGION` it asks for the code of a second factor on the terminal, and ends.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import uuid
+from datetime import datetime, timedelta, timezone
 
 import boto3
 from botocore.config import Config
@@ -34,22 +35,29 @@ TAG = "mcp-deploy:project"
 
 
 def main():
-    operation, region = sys.argv[1:]
+    if sys.argv[1:2] == ["log_in"]:
+        return credentials_of(session_in(sys.argv[2]))
+    # What a library prints is no answer.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        question = json.loads(line)
+        print(json.dumps(answer_to(question["operation"], question["region"], question["request"])), file=answers, flush=True)
+
+
+def answer_to(operation, region, request):
     try:
-        answer = answer_to(operation, region)
+        return OPERATIONS[operation](session_for(region, request.pop("account", None)), request)
     except ClientError as error:
         known = error.response.get("Error", {})
         code = known.get("Code") or ""
         # An error of AWS has a name; that of a proxy has a status alone.
         is_named = code not in ("", "Unknown") and not code.isdigit()
-        answer = refusal(code, known.get("Message", str(error))) if is_named else unreadable(operation, error)
+        return refusal(code, known.get("Message", str(error))) if is_named else unreadable(operation, error)
     except (BotoCoreError, SecondFactor, Underway, Foreign) as error:
-        answer = refusal(type(error).__name__, str(error))
+        return refusal(type(error).__name__, str(error))
     except Exception as error:
         # botocore's parsers, and ours, stumble over what is no answer of AWS.
-        answer = unreadable(operation, error)
-    if answer is not None:
-        json.dump(answer, sys.stdout)
+        return unreadable(operation, error)
 
 
 def refusal(code, message):
@@ -62,22 +70,40 @@ def unreadable(operation, error):
     return refusal("UnreadableAnswer", f"the answer to `{operation}` is none of AWS, {why} ({type(error).__name__}: {said})")
 
 
-def answer_to(operation, region):
+# By region and account: what AWS's interfaces look like is read once. Clients are new for each question, so that no connection
+# is used again that may have been cut off in between.
+SESSIONS = {}
+
+
+def session_for(region, account):
+    key = (region, account and (account["id"], account["role"]))
+    session, until = SESSIONS.get(key, (None, None))
+    if session is None or (until and until - datetime.now(timezone.utc) < timedelta(minutes=10)):
+        session, until = entered(own_session(region), account) if account else (own_session(region), None)
+        SESSIONS[key] = session, until
+    return session
+
+
+def own_session(region):
+    if (session := SESSIONS.get((region, None), (None, None))[0]) is None:
+        session = session_in(region)
+        # A prompt would wait for somebody who is not there.
+        session._session.get_component("credential_provider").get_provider("assume-role")._prompter = refuse_to_ask
+        SESSIONS[region, None] = session, None
+    return session
+
+
+def session_in(region):
     session = boto3.session.Session(region_name=region)
     # Two tries, and not for minutes: somebody waits for the answer.
     session._session.set_default_client_config(Config(connect_timeout=10, read_timeout=20, retries={"total_max_attempts": 2}))
-    roles = session._session.get_component("credential_provider").get_provider("assume-role")
     # The cache that sam uses: a code is asked for once.
-    roles.cache = JSONFileCache()
-    if operation == "log_in":
-        session.get_credentials().get_frozen_credentials()
-        return None
-    # A prompt would wait for somebody who is not there.
-    roles._prompter = refuse_to_ask
-    request = json.load(sys.stdin)
-    if account := request.pop("account", None):
-        session = entered(session, account)
-    return OPERATIONS[operation](session, request)
+    session._session.get_component("credential_provider").get_provider("assume-role").cache = JSONFileCache()
+    return session
+
+
+def credentials_of(session):
+    session.get_credentials().get_frozen_credentials()
 
 
 def refuse_to_ask(prompt):
@@ -85,19 +111,20 @@ def refuse_to_ask(prompt):
 
 
 def entered(session, account):
-    """A session in another account, by the role that it has for us."""
+    """A session in another account, by the role that it has for us; and until when."""
     client = session.client("sts")
     us = client.get_caller_identity()
     if us["Account"] == account["id"]:
-        return session
+        return session, None
     role = f"arn:{us['Arn'].split(':')[1]}:iam::{account['id']}:role/{account['role']}"
     given = client.assume_role(RoleArn=role, RoleSessionName="mcp-deploy")["Credentials"]
-    return boto3.session.Session(
+    there = boto3.session.Session(
         aws_access_key_id=given["AccessKeyId"],
         aws_secret_access_key=given["SecretAccessKey"],
         aws_session_token=given["SessionToken"],
         region_name=session.region_name,
     )
+    return there, given["Expiration"]
 
 
 def found(session, request):
@@ -273,7 +300,10 @@ def serving(session, request):
 
 
 def serve_shipped(session, request):
-    """Makes the alias serve the version that the stack's template made, if somebody moved it."""
+    """Makes the alias serve the version that the stack's template made, if somebody moved it; what the stack says of itself."""
+    said = outputs(session, request)["outputs"]
+    if (function := said.get("FunctionName")) is None:
+        return {"error": {"code": "NoFunction", "message": "the stack has no output `FunctionName`"}}
     pages = session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=request["stack"])
     shipped = [
         found["PhysicalResourceId"].rsplit(":", 1)[-1]
@@ -284,10 +314,10 @@ def serve_shipped(session, request):
     if len(shipped) != 1:
         return {"error": {"code": "NoVersion", "message": f"the stack has {len(shipped)} versions of the function, and not one"}}
     client = session.client("lambda")
-    alias = client.get_alias(FunctionName=request["function"], Name="live")
+    alias = client.get_alias(FunctionName=function, Name="live")
     if alias["FunctionVersion"] != shipped[0]:
-        alias = client.update_alias(FunctionName=request["function"], Name="live", FunctionVersion=shipped[0])
-    return {"version": alias["FunctionVersion"]}
+        alias = client.update_alias(FunctionName=function, Name="live", FunctionVersion=shipped[0])
+    return {"version": alias["FunctionVersion"], "outputs": said}
 
 
 def live_version(session, request):
@@ -458,7 +488,7 @@ def transform(session, request):
 
 def outputs(session, request):
     found = session.client("cloudformation").describe_stacks(StackName=request["stack"])["Stacks"][0]
-    return {"outputs": found.get("Outputs", [])}
+    return {"outputs": {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}}
 
 
 # Every stack is tried, at the same time as the others: each has its own result.

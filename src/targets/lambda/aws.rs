@@ -1,6 +1,7 @@
 //! The AWS API, asked through sam's own Python, so that the credentials are those of sam.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use super::place::Place;
 use crate::error::Error;
 use crate::plan;
 use crate::process::{self, Cmd, Io, Scratch};
-use crate::targets::deployment::{Context, EndUnknown};
+use crate::targets::deployment::{Context, EndUnknown, QUESTION};
 use crate::toolchain::ToolId;
 
 /// What asks AWS, with the libraries that `sam` brings.
@@ -20,28 +21,22 @@ const UNDERWAY: &str = "Underway";
 
 /// One call, which only reads or takes no time.
 pub fn ask(context: &Context<'_>, place: &Place, operation: &str, request: Value) -> Result<Value> {
-    call(context, place, operation, request, |cmd| context.ask(cmd))
+    call(context, place, operation, request, context.limit.min(QUESTION))
 }
 
 /// One call that takes as long as a deployment.
 pub fn run(context: &Context<'_>, place: &Place, operation: &str, request: Value) -> Result<Value> {
-    call(context, place, operation, request, |cmd| context.run_for_answer(cmd))
+    call(context, place, operation, request, context.limit)
 }
 
-fn call(
-    context: &Context<'_>,
-    place: &Place,
-    operation: &str,
-    mut request: Value,
-    run: impl FnOnce(&Cmd) -> Result<process::Outcome>,
-) -> Result<Value> {
+fn call(context: &Context<'_>, place: &Place, operation: &str, mut request: Value, limit: Duration) -> Result<Value> {
     if let Some(account) = &place.account {
         request["account"] = json!({ "id": account.id, "role": account.role });
     }
-    let script = Script::new()?;
-    let cmd = script.cmd(context, operation, &place.region)?.stdin(request.to_string());
-    let outcome = run(&cmd).with_context(|| format!("cannot ask AWS in {place}"))?;
-    let answer: Value = serde_json::from_str(&outcome.stdout).context("AWS was asked, but the answer is not JSON")?;
+    let question = json!({ "operation": operation, "region": place.region, "request": request });
+    let asked = context.answerers.ask(&place.region, || script(context), question.to_string(), limit);
+    let answer = asked.with_context(|| format!("cannot ask AWS in {place}"))?;
+    let answer: Value = serde_json::from_str(&answer).context("AWS was asked, but the answer is not JSON")?;
     match answer.get("error") {
         Some(error) if error["code"] == UNDERWAY => {
             bail!(EndUnknown::error(error["message"].as_str().unwrap_or_default()))
@@ -55,28 +50,19 @@ fn call(
 
 /// Asks for the code of the second factor on the terminal; sam finds what came of it in the cache that both use.
 pub fn log_in(context: &Context<'_>, region: &str) -> Result<()> {
-    let script = Script::new()?;
-    process::run(&script.cmd(context, "log_in", region)?, Io::Live, None).map(drop)
+    // Whoever was refused before may remember it.
+    context.answerers.end();
+    let (cmd, _script) = script(context)?;
+    process::run(&cmd.args(["log_in", region]), Io::Live, None).map(drop)
 }
 
-/// `aws.py` in a folder of its own, as long as it is needed.
-struct Script(Scratch);
-
-impl Script {
-    fn new() -> Result<Self> {
-        let script = Script(Scratch::new()?);
-        plan::write_scratch(&script.path(), SCRIPT)?;
-        Ok(script)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.path().join("aws.py")
-    }
-
-    fn cmd(&self, context: &Context<'_>, operation: &str, region: &str) -> Result<Cmd> {
-        let cmd = context.build.tools.cmd_with(ToolId::Sam, &python(context)?).shown_as("python");
-        Ok(cmd.arg("-I").arg(self.path()).args([operation, region]).current_dir(context.build.root))
-    }
+/// `aws.py` in a folder of its own, and what runs it.
+fn script(context: &Context<'_>) -> Result<(Cmd, Scratch)> {
+    let folder = Scratch::new()?;
+    let path = folder.path().join("aws.py");
+    plan::write_scratch(&path, SCRIPT)?;
+    let cmd = context.build.tools.cmd_with(ToolId::Sam, &python(context)?).shown_as("python");
+    Ok((cmd.arg("-I").arg(path).current_dir(context.build.root), folder))
 }
 
 /// The interpreter that runs `sam`: beside it in a virtual environment, else the one its first line names.

@@ -217,7 +217,7 @@ fn stack_of<'a>(context: &Context<'a>, deployment: &'a Deployment) -> &'a str {
 }
 
 fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
-    let (app, place) = (context.app(), Place::own(region));
+    let place = Place::own(region);
     let before = changes::before(context, &place).with_context(|| format!("cannot deploy to {region}"))?;
     // Of a stack that is there nothing is changed, and no secret stored, before it is known what would be lost.
     let secrets = match before.exists {
@@ -251,7 +251,7 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
                 .with_context(|| format!("cannot deploy to {region}"))?;
         }
     }
-    deployed(context, &place, app, &outputs(context, region)?)
+    deployed(context, &place, context.app())
 }
 
 /// `sam deploy`, with the mark on the stack from its first moment on; and a template that it needs.
@@ -305,14 +305,11 @@ fn secrets_request(context: &Context<'_>, values: &Values) -> Value {
 
 /// What a stack's outputs say, once its function's alias serves the version that this code is: CloudFormation leaves an alias that
 /// somebody moved where it is, as long as the template asks for nothing else.
-pub fn deployed(context: &Context<'_>, place: &Place, stack: &str, outputs: &[Value]) -> Result<Deployed> {
-    let output = |key: &str| {
-        outputs.iter().find(|output| output["OutputKey"] == key).and_then(|output| output["OutputValue"].as_str())
-    };
-    let url = output("McpEndpoint").context("the stack has no output `McpEndpoint`")?.to_owned();
-    let function = output("FunctionName").context("the stack has no output `FunctionName`")?;
-    let shipped = aws::ask(context, place, "serve_shipped", json!({ "stack": stack, "function": function }))
+pub fn deployed(context: &Context<'_>, place: &Place, stack: &str) -> Result<Deployed> {
+    let shipped = aws::ask(context, place, "serve_shipped", json!({ "stack": stack }))
         .context("deployed, but the alias cannot be made to serve it")?;
+    let output = |key: &str| shipped["outputs"][key].as_str();
+    let url = output("McpEndpoint").context("the stack has no output `McpEndpoint`")?.to_owned();
     let version = shipped["version"].as_str().map(str::to_owned);
     // One domain leads to whichever region is near: each is proven at its own address.
     let direct = output("RegionEndpoint").filter(|_| regions(context).len() > 1).map(str::to_owned);
@@ -352,26 +349,9 @@ fn stored_secrets(context: &Context<'_>, place: &Place) -> Result<Option<String>
     push_to(context, place, &context.values_of(NAME)).map(Some)
 }
 
-fn outputs(context: &Context<'_>, region: &str) -> Result<Vec<Value>> {
-    let cmd = sam(
-        &context.build,
-        region,
-        &["list", "stack-outputs", "--stack-name", context.app(), "--region", region, "--output", "json"],
-    );
-    let outcome = context.ask(&cmd)?;
-    serde_json::from_str(&outcome.stdout).context("`sam list stack-outputs` did not answer with a list")
-}
-
 fn function_name(context: &Context<'_>, deployment: &Deployment, place: &Place) -> Result<String> {
-    let outputs = match &deployment.stack_set {
-        Some(member) => stack_set::outputs(context, place, &member.stack)?,
-        None => outputs(context, &place.region)?,
-    };
-    let found = outputs.iter().find(|output| output["OutputKey"] == "FunctionName");
-    found
-        .and_then(|output| output["OutputValue"].as_str())
-        .map(str::to_owned)
-        .context("the stack has no output `FunctionName`")
+    let answer = aws::ask(context, place, "outputs", json!({ "stack": stack_of(context, deployment) }))?;
+    answer["outputs"]["FunctionName"].as_str().map(str::to_owned).context("the stack has no output `FunctionName`")
 }
 
 fn place_of(deployment: &Deployment) -> Result<Place> {

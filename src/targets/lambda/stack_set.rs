@@ -193,9 +193,8 @@ fn named(stack: &Value) -> String {
 /// What became of one of its stacks.
 fn member(context: &Context<'_>, set: &StackSet, place: &Place, home: &Place, answer: &Value) -> Result<Deployed> {
     let stack = stack_at(place, answer).with_context(|| format!("cannot deploy to {place}"))?;
-    let asked = outputs(context, place, &stack).and_then(|outputs| deployed(context, place, &stack, &outputs));
     // It is deployed: only what it serves, and where, could not be asked.
-    let mut deployed = asked.map_err(|error| {
+    let mut deployed = deployed(context, place, &stack).map_err(|error| {
         EndUnknown::error(format!("deployed to {place}, but AWS does not tell where it answers: {error:#}"))
     })?;
     deployed.account = place.account.as_ref().map(|account| account.id.clone());
@@ -224,11 +223,6 @@ fn stack_at(place: &Place, answer: &Value) -> Result<String> {
         bail!("{}: {}", text(&found["status"]), if why.is_empty() { "AWS says no more" } else { why.as_str() });
     }
     Ok(text(&found["stack"]))
-}
-
-pub fn outputs(context: &Context<'_>, place: &Place, stack: &str) -> Result<Vec<Value>> {
-    let answer = aws::ask(context, place, "outputs", json!({ "stack": stack }))?;
-    Ok(answer["outputs"].as_array().cloned().unwrap_or_default())
 }
 
 /// One template is for every place, so what stands for the version of the secrets is made of all of them.

@@ -16,11 +16,13 @@ REGION, MARK, OTHER = "us-east-1", "0123456789abcdef/production/weather", "fedcb
 TAG = "mcp-deploy:project"
 
 
+AWS = subprocess.Popen([sys.executable, "-I", sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
 def ask(operation, **request):
-    run = subprocess.run(
-        [sys.executable, "-I", sys.argv[1], operation, REGION], input=json.dumps(request), capture_output=True, text=True, check=True
-    )
-    return json.loads(run.stdout)
+    AWS.stdin.write(json.dumps({"operation": operation, "region": REGION, "request": request}) + "\n")
+    AWS.stdin.flush()
+    return json.loads(AWS.stdout.readline())
 
 
 def found(mark=MARK):
@@ -119,4 +121,6 @@ known = ask("stack_set", name="weather", delegated_admin=False)["stack_set"]
 expect("tags of a stack set", known["tags"], {"team": "billing"})
 expect("its template", json.loads(known["template"])["Resources"]["Topic"], TOPIC)
 expect("no stack set", ask("stack_set", name="other", delegated_admin=False), {"stack_set": None})
+AWS.stdin.close()
+expect("its end", AWS.wait(60), 0)
 print("ok")
