@@ -205,7 +205,7 @@ fn one_that_died_is_not_asked_again() {
 fn a_child_that_does_not_answer_is_a_failure() {
     let fails = |question: &str, limit| {
         let mut child = Answering::start(&sh(ANSWERS)).unwrap();
-        let failed = child.ask(question.to_owned(), limit).unwrap_err().downcast::<ToolFailed>().unwrap();
+        let failed = ToolFailed::of(&child.ask(question.to_owned(), limit).unwrap_err()).unwrap().clone();
         assert!(!child.is_there(), "{question}");
         failed
     };
