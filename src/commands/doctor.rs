@@ -22,7 +22,7 @@ struct Row<'a> {
     minimum: &'a str,
     /// The version that was run with this release, and that `--fix` installs.
     pinned: &'a str,
-    needed_by: &'a [&'a str],
+    needed_by: Vec<&'a str>,
     why: &'a str,
 }
 
@@ -32,7 +32,7 @@ pub fn run(args: Doctor) -> Result<End> {
     let search = Search::from_env()?;
     let ids: Vec<ToolId> = toolchain::REQUIREMENTS
         .iter()
-        .filter(|tool| wanted.iter().any(|target| tool.needed_by.contains(&target.name)))
+        .filter(|tool| wanted.iter().any(|target| tool.is_needed_by(target.name)))
         .map(|tool| tool.id)
         .collect();
     let mut rows = toolchain::survey(&ids, &search);
@@ -61,6 +61,10 @@ pub fn run(args: Doctor) -> Result<End> {
     Ok(if complete { End::Done } else { End::No })
 }
 
+fn needed_by(tool: &Requirement) -> Vec<&'static str> {
+    targets::ALL.iter().map(|target| target.name).filter(|name| tool.is_needed_by(name)).collect()
+}
+
 /// For anything that is done with a target.
 fn is_needed(tool: &Requirement) -> bool {
     tool.need.is_needed_to(Purpose::Deploy)
@@ -81,14 +85,14 @@ fn row<'a>(tool: &'a Requirement, status: &Status) -> Row<'a> {
         path: found.map(|found| found.path.display().to_string()),
         minimum: tool.minimum,
         pinned: tool.version,
-        needed_by: tool.needed_by,
+        needed_by: needed_by(tool),
         why: tool.why,
     }
 }
 
 fn print(tool: &Requirement, status: &Status) {
     let least = if tool.tells_version { format!("{} or newer", tool.minimum) } else { "any version".to_owned() };
-    let needed = format!("{least} for {}: {}", tool.needed_by.join(", "), tool.why);
+    let needed = format!("{least} for {}: {}", needed_by(tool).join(", "), tool.why);
     let version = |found: &toolchain::Found| found.version.as_ref().map(ToString::to_string).unwrap_or_default();
     let (mark, found) = match status {
         Status::Ready(found) => {

@@ -121,7 +121,7 @@ fn empty(text: &str) -> Option<String> {
     text.trim().is_empty().then(|| "say something; assistants read it".to_owned())
 }
 
-fn ask_targets(mode: Mode) -> Result<Vec<&'static Target>> {
+pub(super) fn ask_targets(mode: Mode) -> Result<Vec<&'static Target>> {
     let titles: Vec<String> = targets::ALL.iter().map(|target| target.title.to_owned()).collect();
     let marked: Vec<bool> = targets::ALL.iter().map(|target| target.unasked).collect();
     let picked = prompt::several(mode, "--target", "For which clouds?", &titles, &marked)?;
@@ -180,7 +180,8 @@ mod tests {
     /// One that an example forgot would be a project without any cloud, at exit code 0.
     #[test]
     fn every_example_names_the_clouds_that_it_is_asked_for() {
-        let every: Vec<&'static Target> = targets::ALL.iter().collect();
+        let is_real = |target: &&Target| target.name != targets::fixture::TARGET.name;
+        let every: Vec<&'static Target> = targets::ALL.iter().filter(is_real).collect();
         for example in Example::value_variants() {
             let names: Vec<&str> = every.iter().map(|target| target.name).collect();
             assert_eq!(named(*example, &every), names, "{}", example.name());

@@ -7,6 +7,8 @@ mod connect;
 mod destroy;
 mod dev;
 mod doctor;
+#[cfg(test)]
+mod fourth;
 mod init;
 mod keys;
 mod logs;

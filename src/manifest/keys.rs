@@ -187,5 +187,6 @@ fn the_documentation_has_what_the_schema_has() {
         .filter(|key| !OF_STAGES.iter().any(|stage| key.strip_prefix(stage).is_some_and(|rest| rest.starts_with('.'))))
         .collect();
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/manifest.md")).expect("readable");
+    let text = text + targets::fixture::DOCS;
     same(("docs/manifest.md", &of_docs(&text)), ("the schema", &schema));
 }

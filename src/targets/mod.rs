@@ -3,6 +3,8 @@
 pub mod cloudflare;
 pub mod data_loss;
 pub mod deployment;
+#[cfg(test)]
+pub mod fixture;
 mod isolated;
 pub mod lambda;
 pub mod ownership;
@@ -157,7 +159,14 @@ pub struct Local {
     pub place: Option<Isolated>,
 }
 
-pub static ALL: [Target; 3] = [lambda::TARGET, vercel::TARGET, cloudflare::TARGET];
+/// In the order of the manifest's.
+pub static ALL: &[Target] = &[
+    lambda::TARGET,
+    vercel::TARGET,
+    cloudflare::TARGET,
+    #[cfg(test)]
+    fixture::TARGET,
+];
 
 /// What all of them tell the prober.
 pub fn platforms() -> Platforms {
@@ -180,7 +189,8 @@ mod tests {
 
     #[test]
     fn every_cloud_of_the_manifest_has_its_row() {
-        assert_eq!(ALL.each_ref().map(|target| target.name), targets::ALL.map(|facts| facts.name));
+        let names = |facts: &mut dyn Iterator<Item = &'static Facts>| facts.map(|facts| facts.name).collect::<Vec<_>>();
+        assert_eq!(names(&mut ALL.iter().map(|target| target.facts)), names(&mut targets::ALL.iter().copied()));
     }
 
     #[test]

@@ -28,6 +28,23 @@ pub use context::Birth;
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
+/// Those of the target that only tests have.
+#[cfg(test)]
+static OF_FIXTURE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/targets/fixture/templates");
+
+fn roots() -> impl Iterator<Item = &'static Dir<'static>> {
+    [
+        &TEMPLATES,
+        #[cfg(test)]
+        &OF_FIXTURE,
+    ]
+    .into_iter()
+}
+
+fn dir(name: &str) -> Option<&'static Dir<'static>> {
+    roots().find_map(|root| root.get_dir(name))
+}
+
 /// Every template's name ends so, which keeps cargo from treating any as a file of its own.
 const SUFFIX: &str = ".hbs";
 
@@ -144,7 +161,7 @@ fn folder(name: &str, owner: Owner, data: &Data, files: &mut FileSet) -> Result<
 
 /// The same for one declaration, whose name stands in place of `NAME` in the paths.
 fn named(name: &str, declared: Option<&str>, owner: Owner, data: &Data, files: &mut FileSet) -> Result<()> {
-    let dir = TEMPLATES.get_dir(name).with_context(|| format!("there are no templates in `{name}`"))?;
+    let dir = dir(name).with_context(|| format!("there are no templates in `{name}`"))?;
     let mut paths = Vec::new();
     walk(dir, &mut paths);
     for path in paths {
@@ -167,7 +184,7 @@ fn render(path: &str, data: &Data) -> Result<String> {
     let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
     let failed = || format!("cannot render the template `{path}`");
     if !engine.has_template(path) {
-        let file = TEMPLATES.get_file(path).with_context(|| format!("no template `{path}`"))?;
+        let file = roots().find_map(|root| root.get_file(path)).with_context(|| format!("no template `{path}`"))?;
         let text = file.contents_utf8().with_context(|| format!("the template `{path}` is not UTF-8"))?;
         // Most of the time goes into parsing.
         if !text.contains("{{") {
@@ -255,8 +272,8 @@ mod tests {
 
     #[test]
     fn every_target_and_store_has_templates() {
-        let there = |name: &str| assert!(TEMPLATES.get_dir(name).is_some(), "there are no templates in `{name}`");
-        for target in &targets::ALL {
+        let there = |name: &str| assert!(dir(name).is_some(), "there are no templates in `{name}`");
+        for target in targets::ALL {
             ["targets", "rate-limit", "state"].iter().for_each(|folder| there(&format!("{folder}/{}", target.name)));
         }
         for store in stores::ALL {
@@ -267,10 +284,10 @@ mod tests {
     #[test]
     fn every_target_names_what_its_templates_and_its_tools_make() {
         let ignored = TEMPLATES.get_file("init/.gitignore.hbs").and_then(|file| file.contents_utf8()).unwrap();
-        for target in &targets::ALL {
+        for target in targets::ALL {
             let folder = format!("targets/{}", target.name);
             let mut paths = Vec::new();
-            walk(TEMPLATES.get_dir(&folder).unwrap(), &mut paths);
+            walk(dir(&folder).unwrap(), &mut paths);
             let made =
                 paths.iter().filter_map(|path| path.strip_prefix(&folder)?.strip_prefix('/')?.strip_suffix(SUFFIX));
             let made: BTreeSet<&str> = made.filter(|path| !path.starts_with("src/generated/")).collect();

@@ -106,7 +106,8 @@ impl Toolchain {
 
     fn look(targets: &[&str], purpose: Purpose, search: &Search) -> (Self, Vec<(&'static Requirement, Status)>) {
         let wanted = |tool: &&Requirement| {
-            let needed = tool.needed_by == table::EVERYONE || tool.needed_by.iter().any(|name| targets.contains(name));
+            // Without any target, what every project needs.
+            let needed = tool.is_needed_by("") || targets.iter().any(|target| tool.is_needed_by(target));
             tool.need != Need::Install && needed
         };
         let ids: Vec<ToolId> = REQUIREMENTS.iter().filter(wanted).map(|tool| tool.id).collect();

@@ -10,6 +10,8 @@ pub enum ToolId {
     Wrangler,
     Python,
     LambdaAdapter,
+    #[cfg(test)]
+    Fixture,
 }
 
 /// When a tool is needed.
@@ -58,6 +60,7 @@ pub struct Requirement {
     /// The version this release was proven with, and the one that is installed.
     pub version: &'static str,
     pub minimum: &'static str,
+    /// Names of targets; empty: every one.
     pub needed_by: &'static [&'static str],
     pub need: Need,
     pub why: &'static str,
@@ -84,6 +87,10 @@ pub enum Source {
 }
 
 impl Requirement {
+    pub fn is_needed_by(&self, target: &str) -> bool {
+        self.needed_by == EVERYONE || self.needed_by.contains(&target)
+    }
+
     /// Whether we can install it; npm and Python have to be there.
     pub fn is_provisioned(&self) -> bool {
         !matches!(self.source, Source::Host { .. })
@@ -207,9 +214,26 @@ pub static REQUIREMENTS: &[Requirement] = &[
         tells_version: false,
         unset: &[],
     },
+    // Of the target that only unit tests have.
+    #[cfg(test)]
+    Requirement {
+        id: ToolId::Fixture,
+        name: "fixture-cli",
+        programs: &["fixture-cli"],
+        package: "fixture-cli",
+        version: "1.0.0",
+        minimum: "1.0.0",
+        needed_by: &["fixture"],
+        need: Need::Deploy,
+        why: "it deploys to Fixture Cloud",
+        source: Source::Npm { overrides: &[] },
+        files: &["node_modules/fixture-cli/cli.js"],
+        tells_version: true,
+        unset: &[],
+    },
 ];
 
-pub(super) const EVERYONE: &[&str] = &["lambda", "vercel", "cloudflare"];
+const EVERYONE: &[&str] = &[];
 
 /// The npm package that carries the binary itself, so that no install script has to run.
 const NODE_PACKAGE: &str = NODE_PLATFORM.0;

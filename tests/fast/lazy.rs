@@ -15,7 +15,7 @@ use crate::support::Sandbox;
 fn no_entry_imports_the_sdk_at_once() {
     let mut entries = 0;
     for tree in fs::read_dir(path("tests/trees")).unwrap().flatten() {
-        for target in &targets::ALL {
+        for target in targets::ALL {
             let entry = tree.path().join(format!("src/generated/{}.ts", target.name));
             if !entry.exists() {
                 continue;

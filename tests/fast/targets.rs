@@ -65,7 +65,7 @@ fn exception(file: &str) -> Option<&'static str> {
 /// What gives a target away: its names, and those of its stores and tools.
 fn words() -> BTreeSet<String> {
     let mut words = BTreeSet::new();
-    for target in &targets::ALL {
+    for target in targets::ALL {
         words.extend([target.name].iter().chain(target.aliases).map(|name| (*name).to_owned()));
     }
     // A name of several words is made of those of others.

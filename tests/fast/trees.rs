@@ -90,7 +90,7 @@ fn projects_are_rendered_byte_for_byte() {
 /// A cloud that somebody adds has all that the others have.
 #[test]
 fn every_target_has_its_templates_tree_and_page() {
-    for target in &targets::ALL {
+    for target in targets::ALL {
         let name = target.name;
         assert!(path("templates/targets").join(name).is_dir(), "templates/targets/{name} is missing");
         let tree = format!("weather-{name}");

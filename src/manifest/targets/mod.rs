@@ -2,6 +2,8 @@
 //! that its table may say and what the manifest has to know of it; nothing else below `src/manifest` names one.
 
 pub mod cloudflare;
+#[cfg(test)]
+pub mod fixture;
 pub mod lambda;
 pub mod overrides;
 mod regions;
@@ -74,11 +76,17 @@ pub enum Format {
 }
 
 /// Every cloud, in the order in which they are listed everywhere.
-pub static ALL: [&Facts; 3] = [&lambda::FACTS, &vercel::FACTS, &cloudflare::FACTS];
+pub static ALL: &[&Facts] = &[
+    &lambda::FACTS,
+    &vercel::FACTS,
+    &cloudflare::FACTS,
+    #[cfg(test)]
+    &fixture::FACTS,
+];
 
 /// The clouds that the manifest names, in the order of [`ALL`].
 pub fn chosen(targets: &Targets) -> impl Iterator<Item = &'static Facts> {
-    ALL.into_iter().filter(|target| (target.chosen)(targets))
+    ALL.iter().copied().filter(|target| (target.chosen)(targets))
 }
 
 /// `[targets.*]`: the clouds the manifest names.
@@ -87,6 +95,8 @@ pub struct Targets {
     pub lambda: Option<lambda::Lambda>,
     pub vercel: Option<vercel::Vercel>,
     pub cloudflare: Option<cloudflare::Cloudflare>,
+    #[cfg(test)]
+    pub fixture: Option<fixture::Fixture>,
 }
 
 pub fn targets(root: &Fields<'_, '_>) -> Targets {
@@ -183,8 +193,8 @@ mod tests {
     #[test]
     fn every_cloud_has_its_row() {
         // A new field does not compile until it is listed here, and then the test wants its row.
-        let given = |Targets { lambda, vercel, cloudflare }: &Targets| {
-            [lambda.is_some(), vercel.is_some(), cloudflare.is_some()]
+        let given = |Targets { lambda, vercel, cloudflare, fixture }: &Targets| {
+            [lambda.is_some(), vercel.is_some(), cloudflare.is_some(), fixture.is_some()]
         };
         assert_eq!(given(&Targets::default()).len(), ALL.len());
         for (index, target) in ALL.iter().enumerate() {
