@@ -73,7 +73,8 @@ fn its_files_are_rendered() {
     assert_eq!(text(&files, "src/generated/fixture.ts").trim_end(), "//");
     assert_eq!(text(&files, "src/generated/fixture-client.ts"), "// client\n");
     assert!(text(&files, "src/generated/manifest.ts").contains("\"a.example.com\""), "it answers for its domain");
-    assert!(files.0.contains_key("src/generated/bundle.ts"), "it runs Node.js");
+    assert!(text(&files, "src/generated/bundle.ts").contains("= { fixture: \"server\" };"), "it runs Node.js");
+    assert!(text(&template::birth(&manifest).unwrap(), ".gitignore").contains("\n.fixture/\n"));
     assert!(text(&files, "package.json").contains("\"fixture-package\": \"1.2.3\""));
     let others = targets::ALL.iter().filter(|other| other.name != TARGET.name);
     assert!(others.flat_map(|other| other.outputs).all(|path| !files.0.contains_key(*path)));

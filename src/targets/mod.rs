@@ -36,8 +36,8 @@ pub struct Target {
     pub aliases: &'static [&'static str],
     /// Packages that `package.json` must bring for it, with the version that was run.
     pub packages: fn(&Manifest) -> &'static [(&'static str, &'static str)],
-    /// Whether it runs what `src/generated/bundle.ts` makes for it.
-    pub runs_node: bool,
+    /// What it starts of what `src/generated/bundle.ts` makes for it, without `.mjs`; `None`: it does not run Node.js.
+    pub bundle: Option<&'static str>,
     /// Whether its servers speak MCP over WebSockets too.
     pub websocket: fn(&Targets) -> bool,
     /// What its templates see under its name: a structure of its own, `null` where the manifest does not name it.

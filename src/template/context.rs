@@ -64,6 +64,10 @@ pub struct Project<'m> {
     resources: Vec<Handler<'m>>,
     prompts: Vec<Handler<'m>>,
     targets: Flags,
+    /// What `src/generated/bundle.ts` can make.
+    bundles: Vec<Bundle>,
+    /// Of every target: one that the manifest names later is ignored by git from the beginning.
+    leftovers: Vec<&'static str>,
     dependencies: Vec<Package>,
     websocket: bool,
     store: bool,
@@ -100,6 +104,13 @@ struct Handler<'m> {
     name: &'m str,
     ident: String,
     import_path: String,
+}
+
+#[derive(Serialize)]
+struct Bundle {
+    target: &'static str,
+    /// The file that the platform starts, without its extension.
+    started: &'static str,
 }
 
 #[derive(Serialize)]
@@ -152,6 +163,8 @@ impl<'m> Project<'m> {
             resources: handlers(manifest, Kind::Resource),
             prompts: handlers(manifest, Kind::Prompt),
             targets: flags(|target| (target.chosen)(targets)),
+            bundles: targets::chosen(targets).filter_map(bundle).collect(),
+            leftovers: targets::ALL.iter().flat_map(|target| target.leftovers).copied().collect(),
             dependencies: needed(manifest, packages),
             websocket: targets::chosen(targets).any(|target| (target.websocket)(targets)),
             store: manifest.needs_store(),
@@ -172,6 +185,10 @@ fn handlers(manifest: &Manifest, kind: Kind) -> Vec<Handler<'_>> {
         import_path: format!("../{}/{name}.ts", kind.plural()),
     };
     declared.map(handler).collect()
+}
+
+fn bundle(target: &'static Target) -> Option<Bundle> {
+    Some(Bundle { target: target.name, started: target.bundle? })
 }
 
 fn secret(secret: &crate::manifest::Secret) -> Secret<'_> {

@@ -157,3 +157,26 @@ fn split(text: &str) -> impl Iterator<Item = String> {
     }
     words.into_iter().filter(|word| !word.is_empty())
 }
+
+/// The tables of `docs/adding-a-target.md` have the fields of the rows, in their order.
+#[test]
+fn the_documentation_names_every_field() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/adding-a-target.md")).unwrap();
+    for (file, row) in [("manifest/targets/mod.rs", "Facts"), ("targets/mod.rs", "Target")] {
+        let sources = sources();
+        let (_, text) = sources.iter().find(|(path, _)| path == Path::new(file)).expect("a source");
+        let items = syn::parse_file(text).unwrap().items;
+        let fields = items.into_iter().find_map(|item| match item {
+            syn::Item::Struct(item) if item.ident == row => Some(item.fields),
+            _ => None,
+        });
+        let fields: Vec<String> =
+            fields.expect("the row").into_iter().map(|field| field.ident.expect("a name").to_string()).collect();
+        let part = page.split_once(&format!(": {row}`")).expect("its part").1;
+        let part = part.split("\n   with ").next().unwrap_or(part).split("\n   and ").next().unwrap_or(part);
+        let rows = part.lines().filter_map(|line| line.trim().strip_prefix("| `")?.split('|').next());
+        let named: Vec<String> =
+            rows.flat_map(|row| row.split(',').map(|name| name.trim_matches([' ', '`']).to_owned())).collect();
+        assert_eq!(named, fields, "{row}");
+    }
+}

@@ -23,7 +23,7 @@ pub static FACTS: Facts = Facts {
     file: "fixture.json",
     format: Format::Json,
     outputs: &["fixture.json"],
-    leftovers: &[],
+    leftovers: &[".fixture"],
     store: &stores::UPSTASH,
     reserved: &[("FIXTURE_", "Fixture Cloud")],
     unasked: false,

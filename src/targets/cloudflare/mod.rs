@@ -17,7 +17,7 @@ pub const TARGET: Target = Target {
     facts: &cloudflare::FACTS,
     aliases: &[],
     packages: |_| &[],
-    runs_node: false,
+    bundle: None,
     websocket: Targets::has_websocket,
     data: |manifest| serde_json::to_value(template::data(manifest)),
     folders: template::folders,

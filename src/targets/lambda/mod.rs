@@ -29,7 +29,7 @@ pub const TARGET: Target = Target {
     facts: &lambda::FACTS,
     aliases: &["aws"],
     packages,
-    runs_node: true,
+    bundle: Some("lambda"),
     websocket: |_| false,
     data: |manifest| serde_json::to_value(template::data(manifest)),
     folders: template::folders,

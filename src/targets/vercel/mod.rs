@@ -19,7 +19,7 @@ pub const TARGET: Target = Target {
     facts: &vercel::FACTS,
     aliases: &[],
     packages: |_| &[("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
-    runs_node: true,
+    bundle: Some("server"),
     websocket: |_| false,
     data: |manifest| serde_json::to_value(template::data(manifest)),
     folders: |_| Vec::new(),
