@@ -32,13 +32,13 @@ pub fn run(args: Doctor) -> Result<End> {
     let search = Search::from_env()?;
     let ids: Vec<ToolId> = toolchain::REQUIREMENTS
         .iter()
-        .filter(|tool| wanted.iter().any(|target| tool.is_needed_by(target.name)))
+        .filter(|tool| wanted.iter().any(|target| needs(target, tool).is_some()))
         .map(|tool| tool.id)
         .collect();
     let mut rows = toolchain::survey(&ids, &search);
     if args.fix {
         let wanted = |(tool, status): &&(&Requirement, Status)| {
-            let asked = is_needed(tool) || (tool.need == Need::Extra && args.with_adapter);
+            let asked = is_needed(tool) || (need(tool) == Need::Extra && args.with_adapter);
             asked && tool.is_provisioned() && !matches!(status, Status::Ready(_))
         };
         let wanted: Vec<_> = rows.iter().filter(wanted).map(|(tool, _)| *tool).collect();
@@ -61,13 +61,24 @@ pub fn run(args: Doctor) -> Result<End> {
     Ok(if complete { End::Done } else { End::No })
 }
 
+/// When a target needs a tool; `None`: never.
+fn needs(target: &Target, tool: &Requirement) -> Option<Need> {
+    let all = toolchain::EVERY.iter().chain(target.tools);
+    all.filter(|(id, _)| *id == tool.id).map(|(_, need)| *need).min()
+}
+
+/// When the target needs it that needs it most.
+fn need(tool: &Requirement) -> Need {
+    targets::ALL.iter().filter_map(|target| needs(target, tool)).min().unwrap_or(Need::Extra)
+}
+
 fn needed_by(tool: &Requirement) -> Vec<&'static str> {
-    targets::ALL.iter().map(|target| target.name).filter(|name| tool.is_needed_by(name)).collect()
+    targets::ALL.iter().filter(|target| needs(target, tool).is_some()).map(|target| target.name).collect()
 }
 
 /// For anything that is done with a target.
 fn is_needed(tool: &Requirement) -> bool {
-    tool.need.is_needed_to(Purpose::Deploy)
+    need(tool).is_needed_to(Purpose::Deploy)
 }
 
 fn row<'a>(tool: &'a Requirement, status: &Status) -> Row<'a> {
@@ -105,7 +116,7 @@ fn print(tool: &Requirement, status: &Status) {
     };
     let mark = if mark == Mark::Bad && !is_needed(tool) { Mark::Skipped } else { mark };
     ui::listed(mark, format_args!("{:<15} {found}", tool.name));
-    let when = match tool.need {
+    let when = match need(tool) {
         Need::Run => "",
         Need::Deploy => "only to deploy, ",
         Need::Install => "only to install another tool, ",

@@ -379,8 +379,7 @@ fn dry_run(project: &Project, targets: &[&'static Target], args: &Ship) -> Resul
         targets.iter().try_for_each(|target| target.cloud().map(drop))?;
     }
     let plan = project.plan()?;
-    let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
-    let tools = Toolchain::named(&names, &Search::from_env()?);
+    let tools = Toolchain::named(&targets::tools(targets), &Search::from_env()?);
     let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
     let mut commands: Vec<String> = npm::install_command(&project.home, &tools).iter().map(Cmd::to_string).collect();
     commands.push(npm::type_check_command(project, &tools).to_string());

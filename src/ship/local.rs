@@ -23,7 +23,7 @@ use crate::project::{self, Project};
 use crate::prompt::{self, Mode};
 use crate::secrets::dotenv;
 use crate::targets::{self, Build, Local, Start, Step, Target};
-use crate::toolchain::{self, MissingTools, Purpose, Search, Toolchain};
+use crate::toolchain::{self, MissingTools, Needs, Purpose, Search, Toolchain};
 use crate::ui::{self, Mark};
 
 /// A server that ran on this machine and was probed.
@@ -53,13 +53,12 @@ pub fn node_tools(mode: Mode) -> Result<Toolchain> {
 
 /// The tools that a command of this purpose runs for these clouds; missing ones are installed into the private cache after one question.
 pub fn tools(targets: &[&'static Target], purpose: Purpose, mode: Mode) -> Result<Toolchain> {
-    let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
-    resolve(&names, purpose, mode)
+    resolve(&targets::tools(targets), purpose, mode)
 }
 
-fn resolve(names: &[&str], purpose: Purpose, mode: Mode) -> Result<Toolchain> {
+fn resolve(needs: &Needs, purpose: Purpose, mode: Mode) -> Result<Toolchain> {
     let search = Search::from_env()?;
-    let missing = match Toolchain::resolve(names, purpose, &search) {
+    let missing = match Toolchain::resolve(needs, purpose, &search) {
         Ok(tools) => return Ok(tools),
         Err(missing) => missing,
     };
@@ -74,7 +73,7 @@ fn resolve(names: &[&str], purpose: Purpose, mode: Mode) -> Result<Toolchain> {
     }
     let ours: Vec<_> = ours.iter().map(|(tool, _)| *tool).collect();
     toolchain::provision_all(&ours, &search)?;
-    Toolchain::resolve(names, purpose, &search).map_err(Into::into)
+    Toolchain::resolve(needs, purpose, &search).map_err(Into::into)
 }
 
 /// Packages installed, handlers and types in order; faults are printed and end the command.

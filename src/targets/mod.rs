@@ -26,7 +26,7 @@ use crate::manifest::{Manifest, Targets};
 use crate::probe::{Gate, Platforms};
 use crate::process::Cmd;
 use crate::targets::deployment::Cloud;
-use crate::toolchain::{ToolId, Toolchain};
+use crate::toolchain::{Need, Needs, ToolId, Toolchain};
 
 /// One cloud.
 pub struct Target {
@@ -34,6 +34,8 @@ pub struct Target {
     pub facts: &'static Facts,
     /// Other names for it in `--target`.
     pub aliases: &'static [&'static str],
+    /// What its commands run, beside what every project needs.
+    pub tools: &'static Needs,
     /// Packages that `package.json` must bring for it, with the version that was run.
     pub packages: fn(&Manifest) -> &'static [(&'static str, &'static str)],
     /// What it starts of what `src/generated/bundle.ts` makes for it, without `.mjs`; `None`: it does not run Node.js.
@@ -167,6 +169,11 @@ pub static ALL: &[Target] = &[
     #[cfg(test)]
     fixture::TARGET,
 ];
+
+/// What the commands of these run.
+pub fn tools(targets: &[&Target]) -> Vec<(ToolId, Need)> {
+    targets.iter().flat_map(|target| target.tools).copied().collect()
+}
 
 /// What all of them tell the prober.
 pub fn platforms() -> Platforms {

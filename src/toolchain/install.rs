@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use semver::Version;
 
 use super::find::{MARKER, ask_version, in_cache, status};
-use super::{Found, Need, Requirement, Search, Source, Status, ToolId, child_path, command, surroundings};
+use super::{Found, Requirement, Search, Source, Status, ToolId, child_path, command, surroundings};
 use crate::parallel;
 use crate::process::{Cmd, Interrupted, Io, ToolFailed, interrupted, run};
 use crate::ui::{self, Mark};
@@ -19,7 +19,7 @@ use crate::ui::{self, Mark};
 /// fail the first is told.
 pub fn provision_all(tools: &[&'static Requirement], search: &Search) -> Result<()> {
     let one = |tool: &&'static Requirement| {
-        debug_assert!(tool.need != Need::Install);
+        debug_assert!(tool.is_provisioned());
         let step = ui::step(format!("install {} {} into the private cache", tool.name, tool.version));
         let installed = provision(tool.id, search, &mut |doing| step.doing(doing));
         step.end(if installed.is_ok() { Mark::Good } else { Mark::Bad }, "");

@@ -17,7 +17,7 @@ use crate::process::Cmd;
 
 pub use find::{Search, survey};
 pub use install::{provision, provision_all};
-pub use table::{Need, Purpose, REQUIREMENTS, Requirement, Source, ToolId};
+pub use table::{EVERY, Need, Needs, Purpose, REQUIREMENTS, Requirement, Source, ToolId};
 
 /// A tool that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,23 +93,21 @@ impl Status {
 }
 
 impl Toolchain {
-    /// Everything that a command of this purpose runs for `targets`; without any target, what every project needs.
-    pub fn resolve(targets: &[&str], purpose: Purpose, search: &Search) -> Result<Self, MissingTools> {
-        let (tools, missing) = Self::look(targets, purpose, search);
+    /// Everything that a command of this purpose runs, and what every project needs.
+    pub fn resolve(needs: &Needs, purpose: Purpose, search: &Search) -> Result<Self, MissingTools> {
+        let (tools, missing) = Self::look(needs, purpose, search);
         if missing.is_empty() { Ok(tools) } else { Err(MissingTools(missing)) }
     }
 
     /// The same for showing commands: a tool that is missing goes by its name.
-    pub fn named(targets: &[&str], search: &Search) -> Self {
-        Self::look(targets, Purpose::Deploy, search).0
+    pub fn named(needs: &Needs, search: &Search) -> Self {
+        Self::look(needs, Purpose::Deploy, search).0
     }
 
-    fn look(targets: &[&str], purpose: Purpose, search: &Search) -> (Self, Vec<(&'static Requirement, Status)>) {
-        let wanted = |tool: &&Requirement| {
-            // Without any target, what every project needs.
-            let needed = tool.is_needed_by("") || targets.iter().any(|target| tool.is_needed_by(target));
-            tool.need != Need::Install && needed
-        };
+    fn look(needs: &Needs, purpose: Purpose, search: &Search) -> (Self, Vec<(&'static Requirement, Status)>) {
+        let all = || EVERY.iter().chain(needs).filter(|(_, need)| *need != Need::Install);
+        let wanted = |tool: &&Requirement| all().any(|(id, _)| *id == tool.id);
+        let is_needed = |tool: &Requirement| all().any(|(id, need)| *id == tool.id && need.is_needed_to(purpose));
         let ids: Vec<ToolId> = REQUIREMENTS.iter().filter(wanted).map(|tool| tool.id).collect();
         let mut found = BTreeMap::new();
         let mut missing = Vec::new();
@@ -118,7 +116,7 @@ impl Toolchain {
                 Status::Ready(ready) => {
                     found.insert(tool.id, ready);
                 }
-                status if tool.need.is_needed_to(purpose) => missing.push((tool, status)),
+                status if is_needed(tool) => missing.push((tool, status)),
                 _ => {}
             }
         }

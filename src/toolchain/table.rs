@@ -1,4 +1,4 @@
-//! The tools: which version, for whom, why, and where it comes from. Adding one is adding a row.
+//! The tools: which version, why, and where it comes from. Adding one is adding a row; who needs it is in the rows of targets.
 
 /// A tool we run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,8 +14,11 @@ pub enum ToolId {
     Fixture,
 }
 
-/// When a tool is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Tools, and when each of them is needed.
+pub type Needs = [(ToolId, Need)];
+
+/// When a tool is needed; of two, the first is the stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// Every command of the target runs it.
     Run,
@@ -60,9 +63,6 @@ pub struct Requirement {
     /// The version this release was proven with, and the one that is installed.
     pub version: &'static str,
     pub minimum: &'static str,
-    /// Names of targets; empty: every one.
-    pub needed_by: &'static [&'static str],
-    pub need: Need,
     pub why: &'static str,
     pub source: Source,
     /// Files below its folder in the cache, the program first; without one of them it is broken.
@@ -87,10 +87,6 @@ pub enum Source {
 }
 
 impl Requirement {
-    pub fn is_needed_by(&self, target: &str) -> bool {
-        self.needed_by == EVERYONE || self.needed_by.contains(&target)
-    }
-
     /// Whether we can install it; npm and Python have to be there.
     pub fn is_provisioned(&self) -> bool {
         !matches!(self.source, Source::Host { .. })
@@ -112,8 +108,6 @@ pub static REQUIREMENTS: &[Requirement] = &[
         package: NODE_PACKAGE,
         version: "24.19.0",
         minimum: "24.0.0",
-        needed_by: EVERYONE,
-        need: Need::Run,
         why: "it runs the server locally, in the version the clouds run, and the clouds' own tools",
         source: Source::Npm { overrides: &[] },
         files: &[NODE_FILE],
@@ -127,8 +121,6 @@ pub static REQUIREMENTS: &[Requirement] = &[
         package: "npm",
         version: "11.19.1",
         minimum: "10.0.0",
-        needed_by: EVERYONE,
-        need: Need::Run,
         why: "it installs the project's packages and our own tools",
         source: Source::Host { how: "it comes with Node.js, see https://nodejs.org" },
         files: &[],
@@ -143,8 +135,6 @@ pub static REQUIREMENTS: &[Requirement] = &[
         version: "1.170.0",
         // The first release with the runtime nodejs24.x.
         minimum: "1.148.0",
-        needed_by: &["lambda"],
-        need: Need::Run,
         why: "it validates and deploys to AWS Lambda",
         source: Source::Pip,
         files: &["bin/sam", "bin/python"],
@@ -159,8 +149,6 @@ pub static REQUIREMENTS: &[Requirement] = &[
         version: "64.0.2",
         // The first release whose answer names the production URL.
         minimum: "61.0.0",
-        needed_by: &["vercel"],
-        need: Need::Run,
         why: "it builds and deploys to Vercel",
         // 64.0.2 asks for exactly 4.4.0, which not every registry mirror serves.
         source: Source::Npm { overrides: &[("sandbox", "4.5.0")] },
@@ -176,8 +164,6 @@ pub static REQUIREMENTS: &[Requirement] = &[
         version: "4.164.0",
         // An older one brings an older workerd, which refuses the compatibility date we render.
         minimum: "4.164.0",
-        needed_by: &["cloudflare"],
-        need: Need::Run,
         why: "it runs the Worker locally and deploys to Cloudflare",
         source: Source::Npm { overrides: &[] },
         files: &["node_modules/wrangler/bin/wrangler.js"],
@@ -191,8 +177,6 @@ pub static REQUIREMENTS: &[Requirement] = &[
         package: "",
         version: "3.11.7",
         minimum: "3.10.0",
-        needed_by: &["lambda"],
-        need: Need::Install,
         why: "`sam` is installed with it",
         source: Source::Host { how: "see https://www.python.org/downloads, or your package manager" },
         files: &[],
@@ -206,8 +190,6 @@ pub static REQUIREMENTS: &[Requirement] = &[
         package: "lambda_web_adapter",
         version: "1.0.0-rc1",
         minimum: "0.0.0",
-        needed_by: &["lambda"],
-        need: Need::Extra,
         why: "local runs go through the very adapter that Lambda runs; compiling it takes minutes",
         source: Source::Cargo,
         files: &["bin/lambda-adapter"],
@@ -223,8 +205,6 @@ pub static REQUIREMENTS: &[Requirement] = &[
         package: "fixture-cli",
         version: "1.0.0",
         minimum: "1.0.0",
-        needed_by: &["fixture"],
-        need: Need::Deploy,
         why: "it deploys to Fixture Cloud",
         source: Source::Npm { overrides: &[] },
         files: &["node_modules/fixture-cli/cli.js"],
@@ -233,7 +213,8 @@ pub static REQUIREMENTS: &[Requirement] = &[
     },
 ];
 
-const EVERYONE: &[&str] = &[];
+/// What every project needs, whatever its targets.
+pub const EVERY: &Needs = &[(ToolId::Node, Need::Run), (ToolId::Npm, Need::Run)];
 
 /// The npm package that carries the binary itself, so that no install script has to run.
 const NODE_PACKAGE: &str = NODE_PLATFORM.0;

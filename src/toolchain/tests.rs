@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::process::{Io, ToolFailed, run};
 
+const SAM: (ToolId, Need) = (ToolId::Sam, Need::Run);
+const VERCEL: (ToolId, Need) = (ToolId::Vercel, Need::Run);
+const WRANGLER: (ToolId, Need) = (ToolId::Wrangler, Need::Run);
+
 /// A machine made of shell scripts: nothing of the real PATH but the system's basic programs.
 struct Machine {
     dir: tempfile::TempDir,
@@ -135,12 +139,12 @@ fn what_a_person_types_starts_the_tool_that_we_use() {
     let machine = Machine::new();
     machine.says("node", "v26.1.0");
     machine.says("npm", "11.0.0");
-    let typed = || Toolchain::named(&["cloudflare", "lambda"], &machine.search).typed(ToolId::Wrangler, &["login"]);
+    let typed = || Toolchain::named(&[SAM, WRANGLER], &machine.search).typed(ToolId::Wrangler, &["login"]);
     let script = machine.cached(ToolId::Wrangler);
     let node = machine.dir.path().join("bin/node");
     assert_eq!(typed(), format!("{} {} login", node.display(), script.display()));
     let sam = machine.cached(ToolId::Sam);
-    let tools = Toolchain::named(&["lambda"], &machine.search);
+    let tools = Toolchain::named(&[SAM], &machine.search);
     assert_eq!(tools.typed(ToolId::Sam, &["delete", "a b"]), format!("{} delete 'a b'", sam.display()));
     machine.says("wrangler", "5.0.0");
     assert_eq!(typed(), "wrangler login");
@@ -193,8 +197,7 @@ fn a_toolchain_names_all_that_is_missing() {
     let machine = Machine::new();
     machine.says("node", "v20.1.0");
     machine.says("npm", "11.2.3");
-    let MissingTools(missing) =
-        Toolchain::resolve(&["lambda", "cloudflare"], Purpose::Run, &machine.search).unwrap_err();
+    let MissingTools(missing) = Toolchain::resolve(&[SAM, WRANGLER], Purpose::Run, &machine.search).unwrap_err();
     let ids: Vec<ToolId> = missing.iter().map(|(tool, _)| tool.id).collect();
     assert_eq!(ids, [ToolId::Node, ToolId::Sam, ToolId::Wrangler]);
     let said = MissingTools(missing).to_string();
@@ -209,7 +212,7 @@ fn scripts_run_under_the_chosen_node_with_its_folder_first() {
     machine.says("npm", "11.2.3");
     let script = machine.cached(ToolId::Wrangler);
     let node = machine.cached(ToolId::Node);
-    let tools = Toolchain::resolve(&["cloudflare"], Purpose::Run, &machine.search).unwrap();
+    let tools = Toolchain::resolve(&[WRANGLER], Purpose::Run, &machine.search).unwrap();
     // It shows what it was given instead of running anything.
     fs::write(&node, "#!/bin/sh\necho \"$@\"; echo $WRANGLER_SEND_METRICS; echo \"$PATH\"\n").unwrap();
 
@@ -231,7 +234,7 @@ fn path_stays_as_it_is_when_it_leads_to_the_right_node() {
     machine.program("sam", "[ \"$1\" = --version ] && echo 1.160.0 || echo \"$PATH\"");
     let line = |tools: &Toolchain| run(&tools.cmd(ToolId::Sam).arg("build"), Io::Answer, None).unwrap().stdout;
     let own = machine.search.path.to_str().unwrap();
-    let tools = Toolchain::resolve(&["lambda"], Purpose::Run, &machine.search).unwrap();
+    let tools = Toolchain::resolve(&[SAM], Purpose::Run, &machine.search).unwrap();
     assert_eq!(line(&tools).trim(), own);
 }
 
@@ -241,7 +244,7 @@ fn agents_are_hidden_from_vercel() {
     machine.says("node", "v24.1.0");
     machine.says("npm", "11.2.3");
     machine.program("vercel", "[ \"$1\" = --version ] && echo 64.0.2 || echo \"[$CLAUDECODE]\"");
-    let tools = Toolchain::resolve(&["vercel"], Purpose::Run, &machine.search).unwrap();
+    let tools = Toolchain::resolve(&[VERCEL], Purpose::Run, &machine.search).unwrap();
     let said = |cmd: Cmd| run(&cmd, Io::Answer, None).unwrap().stdout;
     assert_eq!(said(tools.cmd(ToolId::Vercel)), "[]\n");
     // What a caller sets afterwards holds.
@@ -254,7 +257,7 @@ fn what_node_has_compiled_of_a_tool_is_kept() {
     machine.program("node", "[ \"$1\" = --version ] && echo v24.1.0 || echo \"[$NODE_COMPILE_CACHE]\"");
     machine.says("npm", "11.2.3");
     machine.cached(ToolId::Wrangler);
-    let tools = Toolchain::resolve(&["cloudflare"], Purpose::Run, &machine.search).unwrap();
+    let tools = Toolchain::resolve(&[WRANGLER], Purpose::Run, &machine.search).unwrap();
     let said = |cmd: Cmd| run(&cmd, Io::Answer, None).unwrap().stdout;
     let own = std::env::var("NODE_COMPILE_CACHE").ok();
     let kept = own.clone().unwrap_or_else(|| machine.search.cache.join("node-compile-cache").display().to_string());

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mcp_deploy::process::{self, Cmd, Io, Outcome, ToolFailed};
+use mcp_deploy::targets;
 use mcp_deploy::toolchain::{Purpose, Search, ToolId, Toolchain};
 use serde_json::{Value, json};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -18,7 +19,8 @@ pub fn tools() -> &'static Toolchain {
     static TOOLS: OnceLock<Toolchain> = OnceLock::new();
     TOOLS.get_or_init(|| {
         let search = Search::from_env().expect("a cache folder");
-        let look = || Toolchain::resolve(&["lambda", "vercel", "cloudflare"], Purpose::Deploy, &search);
+        let needs = targets::tools(&targets::ALL.iter().collect::<Vec<_>>());
+        let look = || Toolchain::resolve(&needs, Purpose::Deploy, &search);
         if let Some(tools) = look().ok().filter(|tools| tools.found(ToolId::LambdaAdapter).is_some()) {
             return tools;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use mcp_deploy::manifest::targets::stores;
-use mcp_deploy::{targets, toolchain};
+use mcp_deploy::targets;
 use proc_macro2::{TokenStream, TokenTree};
 
 use crate::support::sources;
@@ -14,7 +14,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("manifest/targets/mod.rs", "the field and the row of each target"),
     ("targets/mod.rs", "the row of each target"),
     ("manifest/targets/stores.rs", "the row of each store"),
-    ("toolchain/table.rs", "a tool's row names who needs it, and the tool has its maker's name"),
+    ("toolchain/table.rs", "a tool has its maker's name"),
     ("toolchain/mod.rs", "variables that keep a tool quiet have its maker's name"),
     ("cli/", "examples of help texts are for people"),
     ("examples.rs", "two examples ask AWS, whatever they run on"),
@@ -70,7 +70,8 @@ fn words() -> BTreeSet<String> {
     }
     // A name of several words is made of those of others.
     words.extend(stores::ALL.iter().filter(|store| !store.secrets.is_empty()).map(|store| store.name.to_owned()));
-    let tools = toolchain::REQUIREMENTS.iter().filter(|tool| tool.needed_by.len() == 1 && tool.is_provisioned());
+    let tools = targets::ALL.iter().flat_map(|target| target.tools).map(|(id, _)| id.requirement());
+    let tools = tools.filter(|tool| tool.is_provisioned());
     words.extend(tools.map(|tool| tool.name.to_owned()).filter(|name| !name.contains('-')));
     words
 }

@@ -11,11 +11,12 @@ use anyhow::Result;
 use super::{Build, Local, Start, Step, Target};
 use crate::manifest::targets::{Targets, cloudflare};
 use crate::process::Cmd;
-use crate::toolchain::ToolId;
+use crate::toolchain::{Need, ToolId};
 
 pub const TARGET: Target = Target {
     facts: &cloudflare::FACTS,
     aliases: &[],
+    tools: &[(ToolId::Wrangler, Need::Run)],
     packages: |_| &[],
     bundle: None,
     websocket: Targets::has_websocket,

@@ -23,11 +23,12 @@ use crate::manifest::Manifest;
 use crate::manifest::targets::lambda::{self, GATEWAY_STAGE};
 use crate::plan;
 use crate::process::Cmd;
-use crate::toolchain::ToolId;
+use crate::toolchain::{Need, ToolId};
 
 pub const TARGET: Target = Target {
     facts: &lambda::FACTS,
     aliases: &["aws"],
+    tools: &[(ToolId::Sam, Need::Run), (ToolId::Python, Need::Install), (ToolId::LambdaAdapter, Need::Extra)],
     packages,
     bundle: Some("lambda"),
     websocket: |_| false,

@@ -13,11 +13,12 @@ use super::isolated::Isolated;
 use super::{Build, Local, Start, Step, Target};
 use crate::manifest::targets::vercel;
 use crate::plan;
-use crate::toolchain::ToolId;
+use crate::toolchain::{Need, ToolId};
 
 pub const TARGET: Target = Target {
     facts: &vercel::FACTS,
     aliases: &[],
+    tools: &[(ToolId::Vercel, Need::Run)],
     packages: |_| &[("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
     bundle: Some("server"),
     websocket: |_| false,

@@ -6,10 +6,11 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use mcp_deploy::targets;
 use mcp_deploy::toolchain::{Purpose, Search, ToolId, Toolchain};
 
 use super::child::Running;
-use super::{TARGETS, work};
+use super::work;
 
 /// Found or installed once; without it no test can run, and each says so.
 pub static KIT: LazyLock<Kit> = LazyLock::new(Kit::new);
@@ -35,7 +36,8 @@ impl Kit {
             assert!(ready, "`doctor --fix` did not provide {needed}: {rows:#?}");
         }
         let search = Search::from_env().expect("there is a cache");
-        let tools = Toolchain::resolve(&TARGETS, Purpose::Run, &search).unwrap_or_else(|missing| panic!("{missing}"));
+        let needs = targets::tools(&targets::ALL.iter().collect::<Vec<_>>());
+        let tools = Toolchain::resolve(&needs, Purpose::Run, &search).unwrap_or_else(|missing| panic!("{missing}"));
         Kit { search, tools }
     }
 
