@@ -7,7 +7,7 @@ pub mod error;
 mod examples;
 pub mod fault;
 pub mod files;
-mod http_server;
+pub mod http_server;
 pub mod manifest;
 pub mod parallel;
 pub mod plan;

@@ -1,7 +1,7 @@
 //! From the start of a process to its first answer, all servers in turn, round by round.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -168,7 +168,7 @@ fn table(request: &str, rows: &[Row]) {
 
 /// Wall time, processor time in ms and peak memory in MiB until the first good answer.
 fn first_answer(row: &Row) -> Result<(Duration, f64, f64)> {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let port = mcp_deploy::process::free_port()?;
     let request = (row.request)(port);
     let Server { what, program, args } = &row.server;
     let mut command = Command::new(program);

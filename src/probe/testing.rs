@@ -1,11 +1,10 @@
 //! A tiny MCP server on the loopback, right in everything but its one quirk: each check must be able to fail.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Write as _};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,6 +13,7 @@ use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 
 use super::Contract;
+use crate::http_server::{Conn, Head, Listener, Open};
 
 pub const LIMIT: usize = 4096;
 /// In an hour, of a server with a rate limit.
@@ -22,14 +22,12 @@ pub const KEY: &str = "s3cret-key";
 
 /// Stops with the value; every wait inside is bounded.
 pub struct Server {
-    address: SocketAddr,
+    listener: Listener,
     state: Arc<State>,
-    thread: Option<JoinHandle<()>>,
 }
 
 struct State {
     quirk: &'static str,
-    stop: AtomicBool,
     spoiled: AtomicBool,
     requests: AtomicUsize,
     /// Calls on each budget.
@@ -38,28 +36,16 @@ struct State {
 
 impl Server {
     pub fn start(quirk: &'static str) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let state =
-            State { quirk, stop: false.into(), spoiled: false.into(), requests: 0.into(), calls: Mutex::default() };
+        let state = State { quirk, spoiled: false.into(), requests: 0.into(), calls: Mutex::default() };
         let state = Arc::new(state);
         let shared = Arc::clone(&state);
-        let thread = std::thread::spawn(move || {
-            let mut open = Vec::new();
-            for stream in listener.incoming().map_while(Result::ok) {
-                if shared.stop.load(Ordering::SeqCst) {
-                    break;
-                }
-                let state = Arc::clone(&shared);
-                open.push(std::thread::spawn(move || drop(serve(stream, &state))));
-            }
-            open.into_iter().for_each(|thread| drop(thread.join()));
-        });
-        Server { address, state, thread: Some(thread) }
+        let mut listener = Listener::bind(0).unwrap();
+        listener.serve(usize::MAX, move |stream, open| drop(serve(stream, &shared, open))).unwrap();
+        Server { listener, state }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/mcp", self.address)
+        format!("{}/mcp", self.listener.url())
     }
 
     pub fn requests(&self) -> usize {
@@ -67,24 +53,14 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.state.stop.store(true, Ordering::SeqCst);
-        drop(TcpStream::connect(self.address));
-        self.thread.take().map(JoinHandle::join);
-    }
-}
-
 struct Asked {
-    method: String,
-    path: String,
-    headers: Vec<(String, String)>,
+    head: Head,
     body: Vec<u8>,
 }
 
 impl Asked {
     fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.head.get(name)
     }
 }
 
@@ -110,48 +86,37 @@ impl Told {
     }
 }
 
-fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let mut words = line.split(' ').map(str::to_owned);
-    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let mut headers = Vec::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let Some((name, value)) = line.trim().split_once(':') else {
-            break;
-        };
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
-    let mut asked = Asked { method, path, headers, body: Vec::new() };
-    let length: usize = asked.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+fn serve(stream: TcpStream, state: &State, open: &Open) -> io::Result<()> {
+    let mut conn = Conn::new(stream);
+    conn.set_read_timeout(Duration::from_secs(5));
+    let Ok(Some(head)) = conn.head() else { return Ok(()) };
+    let length: usize = head.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     state.requests.fetch_add(1, Ordering::SeqCst);
     // Refused unread, like most servers do: the client may find the connection closed while it still sends.
     if length > LIMIT && state.quirk != "hostile.oversized" {
-        return write(&stream, error(413, -32000, "too large"));
+        return write(&conn.into_stream(), error(413, -32000, "too large"));
     }
-    asked.body.resize(length, 0);
-    reader.read_exact(&mut asked.body)?;
-    if state.quirk == "hang" || state.quirk == "hostile.get" && asked.method == "GET" && asked.path == "/mcp" {
-        return wait(state, || Ok(()));
+    let Ok(body) = conn.body(&head).and_then(|mut body| body.collect(usize::MAX)) else { return Ok(()) };
+    let (asked, stream) = (Asked { head, body }, conn.into_stream());
+    if state.quirk == "hang"
+        || state.quirk == "hostile.get" && asked.head.method == "GET" && asked.head.target == "/mcp"
+    {
+        return wait(open, || Ok(()));
     }
     let trickles = state.quirk == "trickle" && asked.body.windows(10).any(|window| window == b"tools/call");
     if trickles {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
         (&stream).write_all(head.as_bytes())?;
-        return wait(state, || (&stream).write_all(b": keep-alive\n\n"));
+        return wait(open, || (&stream).write_all(b": keep-alive\n\n"));
     }
     if state.quirk == "survived" && asked.body.windows(7).any(|window| window == b"no-such") {
         state.spoiled.store(true, Ordering::SeqCst);
     }
-    if state.quirk == "stuck" && asked.path == "/mcp" {
-        return wait(state, || Ok(()));
+    if state.quirk == "stuck" && asked.head.target == "/mcp" {
+        return wait(open, || Ok(()));
     }
     let busy = state.quirk == "busy" && state.requests.load(Ordering::SeqCst) % 20 == 2;
-    if busy || state.quirk == "limited" && asked.path == "/mcp" {
+    if busy || state.quirk == "limited" && asked.head.target == "/mcp" {
         return write(&stream, error(429, -32000, "slow down").with("retry-after", if busy { "1" } else { "3600" }));
     }
     if let Some(refused) = limited(state, &asked) {
@@ -176,14 +141,14 @@ fn speaks_websocket(quirk: &str) -> bool {
 }
 
 /// A session over a WebSocket, until the client closes it.
-fn converse(mut stream: &TcpStream, quirk: &str, asked: &Asked) -> std::io::Result<()> {
+fn converse(mut stream: &TcpStream, quirk: &str, asked: &Asked) -> io::Result<()> {
     let key = asked.header("sec-websocket-key").unwrap_or_default();
     let accept = derive_accept_key(if quirk == "websocket.accept" { b"another" } else { key.as_bytes() });
     let protocol = if quirk == "websocket.protocol" { "" } else { "sec-websocket-protocol: mcp\r\n" };
     let head = "HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: websocket";
     stream.write_all(format!("{head}\r\nsec-websocket-accept: {accept}\r\n{protocol}\r\n").as_bytes())?;
     let mut socket = WebSocket::from_raw_socket(stream, Role::Server, None);
-    let gone = |error: tungstenite::Error| std::io::Error::other(error);
+    let gone = |error: tungstenite::Error| io::Error::other(error);
     let mut limited = false;
     loop {
         let text = match socket.read().map_err(gone)? {
@@ -237,7 +202,7 @@ const PING: &[u8] = &[0x89, 0];
 const NOTIFICATION: &[u8] = b"\x81\x22{\"jsonrpc\":\"2.0\",\"method\":\"hello\"}";
 
 /// Frames without end, as far as the client is concerned: it has to leave first.
-fn babble(mut stream: &TcpStream, frame: &[u8]) -> std::io::Result<()> {
+fn babble(mut stream: &TcpStream, frame: &[u8]) -> io::Result<()> {
     for _ in 0..500 {
         stream.write_all(frame)?;
         std::thread::sleep(Duration::from_millis(20));
@@ -247,8 +212,11 @@ fn babble(mut stream: &TcpStream, frame: &[u8]) -> std::io::Result<()> {
 
 /// A limit of [`CALLS`], and what can be wrong with it.
 fn limited(state: &State, asked: &Asked) -> Option<Told> {
-    let quirk =
-        state.quirk.trim_start_matches("websocket.").strip_prefix("rate-limit").filter(|_| asked.path == "/mcp")?;
+    let quirk = state
+        .quirk
+        .trim_start_matches("websocket.")
+        .strip_prefix("rate-limit")
+        .filter(|_| asked.head.target == "/mcp")?;
     let budget = asked.header("x-mcp-local-budget");
     let mut calls = state.calls.lock().unwrap();
     let calls = calls.entry(budget.unwrap_or_default().to_owned()).or_default();
@@ -269,9 +237,9 @@ fn limited(state: &State, asked: &Asked) -> Option<Told> {
 }
 
 /// At most ten seconds, and no longer than the server lives.
-fn wait(state: &State, mut each: impl FnMut() -> std::io::Result<()>) -> std::io::Result<()> {
+fn wait(open: &Open, mut each: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     for _ in 0..200 {
-        if state.stop.load(Ordering::SeqCst) {
+        if open.is_closing() {
             break;
         }
         each()?;
@@ -280,7 +248,7 @@ fn wait(state: &State, mut each: impl FnMut() -> std::io::Result<()>) -> std::io
     Ok(())
 }
 
-fn write(mut stream: &TcpStream, told: Told) -> std::io::Result<()> {
+fn write(mut stream: &TcpStream, told: Told) -> io::Result<()> {
     let mut head =
         format!("HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n", told.status, told.body.len());
     for (name, value) in &told.headers {
@@ -297,7 +265,7 @@ fn answer(quirk: &str, asked: &Asked) -> Told {
         }
         _ => {}
     }
-    if asked.path == "/health" {
+    if asked.head.target == "/health" {
         return match quirk {
             "no-health" => told(404, "text/plain", "Not Found"),
             "websocket.older" => {
@@ -318,7 +286,7 @@ fn answer(quirk: &str, asked: &Asked) -> Told {
             }
         };
     }
-    if asked.path != "/mcp" && quirk != "hostile.path" {
+    if asked.head.target != "/mcp" && quirk != "hostile.path" {
         return told(404, "text/plain", "Not Found");
     }
     if !asked.header("host").unwrap_or("").starts_with("127.0.0.1") && quirk != "hostile.host" {
@@ -328,12 +296,12 @@ fn answer(quirk: &str, asked: &Asked) -> Told {
         Some(_) if quirk == "every-origin" => {
             return told(200, "application/json", "{}").with("access-control-allow-origin", "*");
         }
-        Some(origin) if asked.method == "OPTIONS" && quirk == "hostile.preflight" => {
+        Some(origin) if asked.head.method == "OPTIONS" && quirk == "hostile.preflight" => {
             return told(204, "text/plain", "").with("access-control-allow-origin", origin);
         }
         Some("null") if quirk == "hostile.origin-null" => {}
         Some("null") => return error(403, -32000, "origin"),
-        Some(_) if quirk == "hostile.origin" && asked.method == "POST" => {}
+        Some(_) if quirk == "hostile.origin" && asked.head.method == "POST" => {}
         Some(_) => return error(403, -32000, "origin"),
         None => {}
     }
@@ -341,7 +309,7 @@ fn answer(quirk: &str, asked: &Asked) -> Told {
         let refused = error(401, -32000, &format!("you sent {:?}", asked.header("authorization")));
         return if quirk == "auth.bare" { refused } else { refused.with("x-amzn-remapped-www-authenticate", "Bearer") };
     }
-    match (asked.method.as_str(), quirk) {
+    match (asked.head.method.as_str(), quirk) {
         ("POST", _) => post(quirk, asked),
         ("GET", "get-stream") => told(200, "text/event-stream", ": hello\n\n"),
         ("DELETE", "hostile.delete") => told(200, "text/plain", ""),

@@ -1,7 +1,5 @@
 //! Credentials for a run on this machine: made for it by this process, and worth nothing anywhere else.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +10,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
+use crate::http_server::{Conn, Listener, ReadError, pair};
 use crate::manifest::{API_KEYS, Auth, Manifest, OAuth};
 use crate::secrets::api_keys::{Key, Keys};
 
@@ -104,10 +103,13 @@ fn access_token(manifest: &Manifest, oauth: &OAuth) -> Result<Guest> {
 pub struct Issuer {
     pub url: String,
     keys: EcdsaKeyPair,
+    _listener: Listener,
 }
 
 /// It has one key at a time.
 const KEY_ID: &str = "local";
+/// Far more than the servers of a run open.
+const CONNECTIONS: usize = 64;
 
 impl Issuer {
     pub fn start() -> Result<Issuer> {
@@ -116,17 +118,16 @@ impl Issuer {
         let private = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).map_err(none)?;
         let keys = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, private.as_ref(), &random)
             .map_err(|_| anyhow!("this machine gives no key to sign with"))?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
-        let url = format!("http://{}", listener.local_addr().context("no address on 127.0.0.1")?);
+        let mut listener = Listener::bind(0).context("no free port on 127.0.0.1")?;
+        let url = listener.url();
         let metadata = json!({ "issuer": url, "jwks_uri": format!("{url}/jwks") });
         let jwks = json!({ "keys": [jwk(keys.public_key().as_ref())] });
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                // A client that goes away is no concern of ours.
-                let _ = serve(&stream, &metadata, &jwks);
-            }
+        let serving = listener.serve(CONNECTIONS, move |stream, _| {
+            // A client that goes away is no concern of ours.
+            let _ = serve(Conn::new(stream), &metadata, &jwks);
         });
-        Ok(Issuer { url, keys })
+        serving.context("cannot start a thread for the local authorization server")?;
+        Ok(Issuer { url, keys, _listener: listener })
     }
 
     /// A token with these claims.
@@ -146,16 +147,16 @@ fn jwk(point: &[u8]) -> Value {
     json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": KEY_ID, "x": part(1), "y": part(33) })
 }
 
-fn serve(mut stream: &TcpStream, metadata: &Value, jwks: &Value) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut lines = BufReader::new(stream).lines();
-    let first = lines.next().transpose()?.unwrap_or_default();
-    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
-    let (status, body) = match first.split(' ').nth(1) {
-        Some("/.well-known/openid-configuration") => ("200 OK", metadata.to_string()),
-        Some("/jwks") => ("200 OK", jwks.to_string()),
-        _ => ("404 Not Found", "{}".to_owned()),
-    };
-    let head = "content-type: application/json\r\nconnection: close";
-    write!(stream, "HTTP/1.1 {status}\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+fn serve(mut conn: Conn, metadata: &Value, jwks: &Value) -> Result<(), ReadError> {
+    conn.set_read_timeout(Duration::from_secs(5));
+    while let Some(head) = conn.head()? {
+        conn.body(&head)?.drain()?;
+        let (status, body) = match head.target.as_str() {
+            "/.well-known/openid-configuration" => (200, metadata.to_string()),
+            "/jwks" => (200, jwks.to_string()),
+            _ => (404, "{}".to_owned()),
+        };
+        conn.answer(status, &[pair("content-type", "application/json")], body.as_bytes())?;
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
 
 use crate::clients::typescript;
-use crate::support::child::{LONG, Running, SHORT, run};
+use crate::support::child::{LONG, Running, SHORT, free_port, run};
 use crate::support::site::{Site, Turn};
 use crate::support::tools::{CLIENT_V2, KIT};
 use crate::support::work::{mcp_deploy, read, write};
@@ -250,11 +250,6 @@ fn logged(mut server: Running, port: &str, keys: [&String; 2], hashes: &str) {
     for secret in [keys[0], keys[1], hash] {
         assert!(!said.contains(secret), "a credential is in the log:\n{said}");
     }
-}
-
-fn free_port() -> String {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port().to_string()
 }
 
 crate::support::on_every_runtime!(api_keys, oauth);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::state::Moto;
-use crate::support::child::{LONG, Running, SHORT, run};
+use crate::support::child::{LONG, Running, SHORT, free_port, run};
 use crate::support::site::{Site, Turn};
 use crate::support::tools::{KIT, REDIS};
 use crate::support::work::{clone, folder, mcp_deploy, write};
@@ -234,11 +234,6 @@ fn launched(entry: &Path, port: &str) -> Command {
     let mut command = KIT.node(&launcher);
     command.arg(&function).arg(port);
     command
-}
-
-fn free_port() -> String {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port().to_string()
 }
 
 /// The open project with another `[access]`.

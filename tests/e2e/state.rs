@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::child::{LONG, Running, SHORT, run};
+use crate::support::child::{LONG, Running, SHORT, free_port, run};
 use crate::support::site::Site;
 use crate::support::tools::{KIT, MOTO, REDIS};
 use crate::support::work::{clone, folder, mcp_deploy, read, write};
@@ -619,9 +619,4 @@ fn table_of(template: &str) -> (Value, Value) {
         items.map(|item| Value::Object(item.split(", ").map(pair).collect())).collect()
     };
     (list("AttributeDefinitions"), list("KeySchema"))
-}
-
-fn free_port() -> String {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port().to_string()
 }

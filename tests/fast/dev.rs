@@ -1,12 +1,14 @@
 //! `dev` looks for changes again and again: links neither keep it from an end nor from hearing Ctrl-C.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
+
+use mcp_deploy::http_server::{Conn, Listener, Open, pair};
+use mcp_deploy::process::free_port;
 
 use crate::support::{Sandbox, finished};
 
@@ -127,25 +129,27 @@ impl Drop for Dev {
 }
 
 /// Answers every request as the server's health page.
-fn serve(port: u16) {
-    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _asked = stream.read(&mut [0; 4096]);
-            let _answered = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 17\r\nconnection: close\r\n\r\n{\"name\":\"linked\"}");
+fn serve(port: u16) -> Listener {
+    let mut listener = Listener::bind(port).unwrap();
+    let answered = |stream, _: &Open| {
+        let mut conn = Conn::new(stream);
+        while let Ok(Some(_)) = conn.head() {
+            let head = [pair("content-type", "application/json")];
+            let _gone = conn.answer(200, &head, b"{\"name\":\"linked\"}");
         }
-    });
+    };
+    listener.serve(usize::MAX, answered).unwrap();
+    listener
 }
 
 #[test]
 fn linked_folders_end_and_so_does_dev() {
     for signal in ["INT", "TERM"] {
         let sandbox = project();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port().unwrap();
         let mut dev = Dev::start(&sandbox, port);
         dev.says("cloudflare: build");
-        serve(port);
+        let _server = serve(port);
         dev.says("Ctrl-C stops it");
         // A linked folder of the project's own is watched like any other.
         sandbox.write("p/lib/shared.ts", "export const more = 1;\n");
@@ -170,10 +174,10 @@ const SAM: &str = "#!/bin/sh\ncase \"$1\" in --version) echo SAM CLI, version 99
 fn a_killed_run_leaves_no_folder() {
     let manifest = MANIFEST.replace("cloudflare]", "lambda]") + "\n[env]\nUNITS = \"metric\"\n";
     let sandbox = rendered(&manifest, &[("node", NODE_OF_LAMBDA), ("npm", NODE), ("sam", SAM)]);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port().unwrap();
     let mut dev = Dev::start(&sandbox, port);
     dev.says("lambda: build");
-    serve(port);
+    let _server = serve(port);
     dev.says("Ctrl-C stops it");
     let deadline = Instant::now() + Duration::from_secs(20);
     while !fs::read_to_string(sandbox.path("folder")).is_ok_and(|text| text.ends_with('\n')) {

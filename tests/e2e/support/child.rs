@@ -10,6 +10,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+/// A port of 127.0.0.1 for a server that is yet to start.
+pub fn free_port() -> String {
+    mcp_deploy::process::free_port().expect("a free port").to_string()
+}
+
 /// No single command of these tests takes that long, not even on a busy machine.
 pub const LONG: Duration = Duration::from_secs(600);
 /// For what happens at once.

@@ -1,24 +1,40 @@
 //! A page that a tool has to wait for: what happens before it is given, and after, needs no clock.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::Read;
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use mcp_deploy::http_server::{Conn, pair};
+
 use super::child::SHORT;
+use crate::http::{self, Listener, lock};
 
 /// A page on this machine that is answered when the test says so.
-pub struct Gate(TcpListener);
+pub struct Gate {
+    listener: Listener,
+    visitors: Mutex<Receiver<Visitor>>,
+}
 
 /// The tool, waiting for its answer.
 pub struct Visitor(TcpStream);
 
 impl Gate {
     pub fn open() -> Self {
-        Gate(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"))
+        let (say, visitors) = channel();
+        let listener = http::connections(move |stream, _| {
+            let mut conn = Conn::new(stream);
+            // Whoever leaves without a request is no visitor.
+            if let Ok(Some(_)) = conn.head() {
+                let _nobody_waits = say.send(Visitor(conn.into_stream()));
+            }
+        });
+        Gate { listener, visitors: Mutex::new(visitors) }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/", self.0.local_addr().expect("it is bound"))
+        format!("{}/", self.listener.url())
     }
 
     #[track_caller]
@@ -35,22 +51,15 @@ impl Gate {
 
     /// The tool, if it stands here already.
     pub fn visited(&self) -> Option<Visitor> {
-        self.0.set_nonblocking(true).expect("a socket can be set");
-        let (stream, _) = self.0.accept().ok()?;
-        stream.set_nonblocking(false).expect("a socket can be set");
-        let mut head = BufReader::new(stream.try_clone().expect("a socket can be shared"));
-        let mut line = String::new();
-        while head.read_line(&mut line).expect("a request") > 2 {
-            line.clear();
-        }
-        Some(Visitor(stream))
+        lock(&self.visitors).try_recv().ok()
     }
 }
 
 impl Visitor {
     pub fn answer(&mut self, text: &str) {
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n";
-        write!(self.0, "{head}content-length: {}\r\n\r\n{text}", text.len()).expect("the tool waits");
+        let head = [pair("content-type", "text/plain"), pair("connection", "close")];
+        let mut conn = Conn::new(self.0.try_clone().expect("a socket can be shared"));
+        conn.answer(200, &head, text.as_bytes()).expect("the tool waits");
     }
 
     /// Whether it hangs up without having been answered.

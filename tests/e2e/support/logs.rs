@@ -2,35 +2,27 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::thread;
 
 use super::work::folder;
+use crate::http::{self, Listener, Request, Response};
 
 pub static LOGS: LazyLock<Logs> = LazyLock::new(Logs::start);
 
 pub struct Logs {
     pub url: String,
     dir: PathBuf,
+    _listener: Listener,
 }
 
 impl Logs {
     fn start() -> Self {
         let dir = folder("logs");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let served = dir.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let dir = served.clone();
-                thread::spawn(move || serve(&stream, &dir));
-            }
-        });
-        Logs { url, dir }
+        let listener = http::requests(move |request| serve(request, &served).into());
+        Logs { url: listener.url(), dir, _listener: listener }
     }
 
     /// Writes a log of at least `bytes`: NDJSON with lines of every length, escapes and more than ASCII among them.
@@ -49,33 +41,16 @@ impl Logs {
     }
 }
 
-/// One connection: any number of requests for a range of a file.
-fn serve(stream: &TcpStream, dir: &std::path::Path) {
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    while let Some(first) = lines.next() {
-        let range = lines
-            .by_ref()
-            .take_while(|line| !line.is_empty())
-            .filter_map(|line| line.to_ascii_lowercase().strip_prefix("range: bytes=").map(str::to_owned))
-            .last();
-        let name = first.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
-        let (status, body) = read(&dir.join(name), range.as_deref());
-        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n", body.len());
-        if (&*stream).write_all(head.as_bytes()).and_then(|()| (&*stream).write_all(&body)).is_err() {
-            break; // nobody is there any more
-        }
-    }
-}
-
-fn read(path: &std::path::Path, range: Option<&str>) -> (&'static str, Vec<u8>) {
-    let Ok(file) = File::open(path) else { return ("404 Not Found", Vec::new()) };
-    let (from, to) = range.and_then(|range| range.split_once('-')).expect("only ranges are asked for");
+fn serve(request: &Request, dir: &Path) -> Response {
+    let Ok(file) = File::open(dir.join(request.path.trim_start_matches('/'))) else { return Response::empty(404) };
+    let range = request.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+    let (from, to) = range.expect("only ranges are asked for");
     let (from, to): (u64, u64) = (from.parse().expect("a number"), to.parse().expect("a number"));
     let length = file.metadata().expect("an open file").len();
     if from >= length {
-        return ("416 Range Not Satisfiable", Vec::new());
+        return Response::empty(416);
     }
     let mut body = vec![0; usize::try_from((to + 1).min(length) - from).expect("a part fits into memory")];
     file.read_exact_at(&mut body, from).expect("a file can be read");
-    ("206 Partial Content", body)
+    Response { body, ..Response::empty(206) }
 }

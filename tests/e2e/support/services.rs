@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::child::{LONG, Running};
 use super::tools::MOTO;
-use crate::http::{Listener, Request, Response};
+use crate::http::{self, Listener, Request, Response};
 
 pub struct Services {
     pub github: Listener,
@@ -16,7 +16,7 @@ pub struct Services {
 
 impl Services {
     pub fn start() -> Self {
-        Services { github: Listener::requests(|request| github(request).into()), aws: Aws::start() }
+        Services { github: http::requests(|request| github(request).into()), aws: Aws::start() }
     }
 }
 

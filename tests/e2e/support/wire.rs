@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use mcp_deploy::parallel;
+
+use crate::http::{self, Listener, lock};
 
 /// Passes everything on, and keeps what clients said.
 pub struct Tap {
-    address: SocketAddr,
+    listener: Listener,
     heard: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -17,36 +20,29 @@ impl Tap {
     /// In front of a server on this machine.
     pub fn before(url: &str) -> Self {
         let server = address(url);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
         let heard: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
         let kept = heard.clone();
-        // It ends with the tests' process.
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let Ok(upstream) = TcpStream::connect(server) else { continue };
-                let connection = {
-                    let mut all = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                    all.push(Vec::new());
-                    all.len() - 1
-                };
-                let kept = kept.clone();
-                pump(&client, &upstream, move |bytes| {
-                    kept.lock().unwrap_or_else(PoisonError::into_inner)[connection].extend_from_slice(bytes);
-                });
-                pump(&upstream, &client, |_| {});
-            }
+        let listener = http::connections(move |client, open| {
+            let Ok(upstream) = TcpStream::connect(server) else { return };
+            let _counted = open.add(&upstream);
+            let connection = {
+                let mut all = lock(&kept);
+                all.push(Vec::new());
+                all.len() - 1
+            };
+            let from_client = || pump(&client, &upstream, |bytes| lock(&kept)[connection].extend_from_slice(bytes));
+            parallel::both(from_client, || pump(&upstream, &client, |_| {}));
         });
-        Tap { address, heard }
+        Tap { listener, heard }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/mcp", self.address)
+        format!("{}/mcp", self.listener.url())
     }
 
     /// Every different request so far, in the order in which it was first heard.
     pub fn requests(&self) -> Vec<Vec<u8>> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = lock(&self.heard);
         let mut seen = BTreeSet::new();
         let all = heard.iter().flat_map(|bytes| requests(bytes)).map(|request| uncompressed(&request));
         all.filter(|request| seen.insert(request.clone())).collect()
@@ -64,18 +60,15 @@ fn uncompressed(request: &[u8]) -> Vec<u8> {
     [&request[..at], NAME, b"identity", &request[end..]].concat()
 }
 
-fn pump(from: &TcpStream, to: &TcpStream, hear: impl Fn(&[u8]) + Send + 'static) {
-    let (mut from, mut to) = (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
-    thread::spawn(move || {
-        let mut buffer = [0; 16 << 10];
-        while let Ok(length @ 1..) = from.read(&mut buffer) {
-            hear(&buffer[..length]);
-            if to.write_all(&buffer[..length]).is_err() {
-                break;
-            }
+fn pump(mut from: &TcpStream, mut to: &TcpStream, hear: impl Fn(&[u8])) {
+    let mut buffer = [0; 16 << 10];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        hear(&buffer[..length]);
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
         }
-        let _gone = to.shutdown(Shutdown::Write);
-    });
+    }
+    let _gone = to.shutdown(Shutdown::Write);
 }
 
 /// Where `http://127.0.0.1:PORT/…` is.

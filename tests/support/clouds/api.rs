@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::http::{Listener, Reply, Request, Response, lock};
+use super::http::{self, Listener, Reply, Request, Response, lock};
 
 /// One cloud's API.
 pub trait Cloud: Send + Sync + 'static {
@@ -27,7 +27,7 @@ impl Api {
         let log = Arc::new(Mutex::new(Vec::new()));
         let faults = Arc::new(Mutex::new(Vec::new()));
         let (to_log, to_fail) = (Arc::clone(&log), Arc::clone(&faults));
-        let listener = Listener::requests(move |request| {
+        let listener = http::requests(move |request| {
             lock(&to_log).push(request.clone());
             let struck = strike(&mut lock(&to_fail), request);
             if struck.as_ref().is_some_and(|(_, after)| *after) {

@@ -15,7 +15,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection};
 
-use super::http::{Listener, Open, Response, lock, read_head};
+use super::http::{self, Listener, Open, Response, lock, read_head};
 use super::site::{Route, Site, close_gently};
 
 /// Host names and what is deployed there.
@@ -66,7 +66,7 @@ impl Edge {
         let hosts = Hosts::default();
         let refused = Arc::new(Mutex::new(Vec::new()));
         let (to_find, to_refuse) = (hosts.clone(), Arc::clone(&refused));
-        let listener = Listener::start(move |stream, open| {
+        let listener = http::connections(move |stream, open| {
             let _ = serve(stream, open, &config, &to_find, &to_refuse);
         });
         Edge { hosts, listener, refused, ca_file, _folder: folder }

@@ -1,18 +1,14 @@
-//! HTTP/1.1 on 127.0.0.1: a thread for each connection, whole requests in, whole answers out.
+//! The program's HTTP server with whole requests in, and whole answers out.
 
-use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::io::{self, Read};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mcp_deploy::http_server::{Conn, Head, ReadError};
+pub use mcp_deploy::http_server::{Listener, Open};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
-
-const MAX_HEAD: usize = 64 * 1024;
-const MAX_HEADERS: usize = 100;
 
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -33,6 +29,12 @@ pub struct Request {
 }
 
 impl Request {
+    fn new(head: Head, body: Vec<u8>) -> Self {
+        let (path, query) = head.target.split_once('?').unwrap_or((&head.target, ""));
+        let (path, query) = (percent_decode(path), pairs(query));
+        Request { method: head.method, path, target: head.target, query, headers: head.headers, body }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -130,133 +132,44 @@ impl From<Response> for Reply {
     }
 }
 
-/// Everything open, so that all of it can be closed at once.
-#[derive(Clone, Default)]
-pub struct Open {
-    closing: Arc<AtomicBool>,
-    next: Arc<AtomicU64>,
-    streams: Arc<Mutex<HashMap<u64, TcpStream>>>,
+/// A server of connections on a free port, each with a thread of its own.
+pub fn connections(serve: impl Fn(TcpStream, &Open) + Send + Sync + 'static) -> Listener {
+    let mut listener = Listener::bind(0).expect("a free port on 127.0.0.1");
+    listener.serve(usize::MAX, serve).expect("a thread");
+    listener
 }
 
-impl Open {
-    /// Counts a connection among the open ones until the result is dropped.
-    pub fn add(&self, stream: &TcpStream) -> Option<Place> {
-        let copy = stream.try_clone().ok()?;
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        lock(&self.streams).insert(id, copy);
-        if self.is_closing() {
-            self.cut();
-        }
-        Some(Place { open: self.clone(), id })
-    }
-
-    pub fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::SeqCst)
-    }
-
-    /// Sleeps, but not longer than everything lives.
-    pub fn sleep(&self, time: Duration) {
-        let end = std::time::Instant::now() + time;
-        while std::time::Instant::now() < end && !self.is_closing() {
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    pub fn cut(&self) {
-        for stream in lock(&self.streams).values() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
+/// A server of whole requests and answers.
+pub fn requests(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Listener {
+    connections(move |stream, open| drop(serve(Conn::new(stream), open, &answer)))
 }
 
-pub struct Place {
-    open: Open,
-    id: u64,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        lock(&self.open.streams).remove(&self.id);
-    }
-}
-
-/// Accepts connections until it is dropped; then closes them all and waits for their threads.
-pub struct Listener {
-    pub address: SocketAddr,
-    open: Open,
-    acceptor: Option<JoinHandle<()>>,
-}
-
-impl Listener {
-    pub fn start(serve: impl Fn(TcpStream, &Open) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on 127.0.0.1");
-        let address = listener.local_addr().expect("a listener has an address");
-        let open = Open::default();
-        let shared = open.clone();
-        let acceptor = thread::spawn(move || {
-            thread::scope(|scope| {
-                while !shared.is_closing() {
-                    let Ok((stream, _)) = listener.accept() else { continue };
-                    let (serve, shared) = (&serve, &shared);
-                    scope.spawn(move || {
-                        let _ = stream.set_nodelay(true);
-                        if let Some(_place) = shared.add(&stream) {
-                            serve(stream, shared);
-                        }
-                    });
-                }
-            });
-        });
-        Listener { address, open, acceptor: Some(acceptor) }
-    }
-
-    /// A server of whole requests and answers.
-    pub fn requests(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start(move |stream, open| serve(stream, open, &answer))
-    }
-
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.open.closing.store(true, Ordering::SeqCst);
-        self.open.cut();
-        // Nothing else ends an `accept` on every system.
-        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
-        }
-    }
-}
-
-fn serve(mut stream: TcpStream, open: &Open, answer: &dyn Fn(&Request) -> Reply) {
-    let mut buffer = Vec::new();
-    while let Ok(Some(request)) = read_request(&mut stream, &mut buffer) {
+fn serve(mut conn: Conn, open: &Open, answer: &dyn Fn(&Request) -> Reply) -> Result<(), ReadError> {
+    while let Some(head) = conn.head()? {
+        let body = conn.body(&head)?.collect(usize::MAX)?;
+        let request = Request::new(head, body);
         match answer(&request) {
-            Reply::Answer(response) => {
-                if stream.write_all(&response.bytes(request.method == "HEAD")).is_err() {
-                    return;
-                }
+            Reply::Answer(response) => conn.write(&response.bytes(request.method == "HEAD"))?,
+            Reply::Reset => {
+                reset(&conn.into_stream());
+                return Ok(());
             }
-            Reply::Reset => return reset(&stream),
             Reply::Hang(time) => {
                 open.sleep(time);
-                return reset(&stream);
+                reset(&conn.into_stream());
+                return Ok(());
             }
             Reply::Upgrade(bytes, then) => {
-                if stream.write_all(&bytes).is_ok() {
-                    then(stream);
-                }
-                return;
+                conn.write(&bytes)?;
+                then(conn.into_stream());
+                return Ok(());
             }
         }
         if request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
-            return;
+            return Ok(());
         }
     }
+    Ok(())
 }
 
 /// Closed with the answer still owed, which every client takes for a broken connection.
@@ -264,98 +177,21 @@ fn reset(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Both);
 }
 
-/// The next request, or nothing when the peer closed the connection.
-fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Request>> {
-    let Some((mut request, length)) = read_head(stream, buffer)? else {
-        return Ok(None);
-    };
-    buffer.drain(..length);
-    if request.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
-        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-    }
-    let chunked = request.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
-    request.body = if chunked {
-        read_chunks(stream, buffer)?
-    } else {
-        let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-        take(stream, buffer, length)?
-    };
-    Ok(Some(request))
-}
-
 /// Fills `buffer` until it begins with a whole head; the length of that goes with it.
-pub fn read_head(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Option<(Request, usize)>> {
+pub fn read_head(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Option<(Head, usize)>> {
     loop {
-        let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut parsed = httparse::Request::new(&mut slots);
-        match parsed.parse(buffer) {
-            Ok(httparse::Status::Complete(length)) => return Ok(Some((head(&parsed), length))),
-            Ok(httparse::Status::Partial) if buffer.len() < MAX_HEAD => {}
-            _ => return Err(io::ErrorKind::InvalidData.into()),
+        match Head::parse(buffer) {
+            Ok(None) => {}
+            Ok(Some(head)) => return Ok(Some(head)),
+            Err(_) => return Err(io::ErrorKind::InvalidData.into()),
         }
-        if fill(stream, buffer)? == 0 {
+        let mut piece = [0; 16 * 1024];
+        let read = stream.read(&mut piece)?;
+        buffer.extend_from_slice(&piece[..read]);
+        if read == 0 {
             return Ok(None);
         }
     }
-}
-
-fn head(parsed: &httparse::Request<'_, '_>) -> Request {
-    let target = parsed.path.unwrap_or_default().to_owned();
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let header = |header: &httparse::Header<'_>| {
-        (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).into_owned())
-    };
-    Request {
-        method: parsed.method.unwrap_or_default().to_owned(),
-        path: percent_decode(path),
-        query: pairs(query),
-        headers: parsed.headers.iter().map(header).collect(),
-        target,
-        body: Vec::new(),
-    }
-}
-
-fn read_chunks(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let line = read_line(stream, buffer)?;
-        let digits = line.split(';').next().unwrap_or_default().trim().to_owned();
-        let size = usize::from_str_radix(&digits, 16).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-        if size == 0 {
-            while !read_line(stream, buffer)?.is_empty() {}
-            return Ok(body);
-        }
-        body.extend(take(stream, buffer, size)?);
-        read_line(stream, buffer)?;
-    }
-}
-
-fn read_line(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<String> {
-    loop {
-        if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = buffer.drain(..=end).collect();
-            return Ok(String::from_utf8_lossy(&line).trim_end().to_owned());
-        }
-        if fill(stream, buffer)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-}
-
-fn take(stream: &mut TcpStream, buffer: &mut Vec<u8>, length: usize) -> io::Result<Vec<u8>> {
-    while buffer.len() < length {
-        if fill(stream, buffer)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    Ok(buffer.drain(..length).collect())
-}
-
-fn fill(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<usize> {
-    let mut piece = [0; 16 * 1024];
-    let read = stream.read(&mut piece)?;
-    buffer.extend_from_slice(&piece[..read]);
-    Ok(read)
 }
 
 fn pairs(query: &str) -> Vec<(String, String)> {

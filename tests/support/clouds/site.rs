@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use super::http::{Listener, Open, Response, lock, read_head};
+use super::http::{self, Listener, Open, Response, lock, read_head};
 
 /// What answers at an address.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ impl Site {
         let _place = open.add(&backend);
         let _ = backend.set_nodelay(true);
         let added: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let upgrade = head.header("upgrade").is_some();
+        let upgrade = head.get("upgrade").is_some();
         backend.write_all(&if upgrade {
             with(&buffer[..length], &added)
         } else {
@@ -128,7 +128,7 @@ pub struct Front {
 impl Front {
     pub fn start(site: Arc<Site>) -> Self {
         Front {
-            listener: Listener::start(move |stream, open| {
+            listener: http::connections(move |stream, open| {
                 let Ok(reader) = stream.try_clone() else { return };
                 let hang_up = || close_gently(&stream);
                 let _ = site.serve(reader, &stream, hang_up, open);

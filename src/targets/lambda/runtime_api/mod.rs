@@ -23,17 +23,16 @@ mod sandbox;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::http_server::{Conn, pair};
+use crate::http_server::{Conn, Listener, Open, pair};
 use anyhow::Context as _;
 use event::Prelude;
 
@@ -68,9 +67,8 @@ pub enum Front {
 /// A front and a Lambda Runtime API, both on 127.0.0.1. Dropped, it closes every connection and ends its threads.
 pub struct RuntimeApi {
     shared: Arc<Shared>,
-    url: SocketAddr,
-    api: SocketAddr,
-    acceptors: Vec<JoinHandle<()>>,
+    url: Listener,
+    api: Listener,
 }
 
 impl RuntimeApi {
@@ -80,36 +78,36 @@ impl RuntimeApi {
     }
 
     fn start_with(front: Front, url_port: u16, function_name: &str, limits: Limits) -> anyhow::Result<Self> {
-        let (url_listener, url) = listen(url_port)?;
-        let (api_listener, api) = listen(0)?;
+        let (mut url, mut api) = (listen(url_port)?, listen(0)?);
+        let most = limits.connections;
         let shared = Arc::new(Shared {
             front,
             function_name: function_name.to_owned(),
-            url_port: url.port(),
+            url_port: url.address().port(),
             limits,
+            sandboxes: api.open(),
             state: Mutex::new(State::new()),
             changed: Condvar::new(),
         });
-        let mut runtime = Self { shared, url, api, acceptors: Vec::new() };
-        for (listener, side) in [(url_listener, Side::Url), (api_listener, Side::Api)] {
-            let shared = Arc::clone(&runtime.shared);
-            let acceptor = thread::Builder::new().spawn(move || accept(&listener, &shared, side));
-            runtime.acceptors.push(acceptor.context("cannot start a thread for the local Lambda")?);
-        }
-        Ok(runtime)
+        let no_thread = "cannot start a thread for the local Lambda";
+        let of_clients = Arc::clone(&shared);
+        url.serve(most, move |stream, _| function_url::serve(&of_clients, Conn::new(stream))).context(no_thread)?;
+        let of_sandboxes = Arc::clone(&shared);
+        api.serve(most, move |stream, _| sandbox::serve(&of_sandboxes, Conn::new(stream))).context(no_thread)?;
+        Ok(Self { shared, url, api })
     }
 
     /// Where clients call the function.
     pub fn url(&self) -> String {
         match self.shared.front {
-            Front::FunctionUrl => format!("http://{}", self.url),
-            Front::RestApi { stage } => format!("http://{}/{stage}", self.url),
+            Front::FunctionUrl => self.url.url(),
+            Front::RestApi { stage } => format!("{}/{stage}", self.url.url()),
         }
     }
 
     /// The same without a path.
     pub fn address(&self) -> SocketAddr {
-        self.url
+        self.url.address()
     }
 
     /// The variables Lambda sets for the adapter and for the server behind it, credentials apart. From here on `timeout` is
@@ -124,7 +122,7 @@ impl RuntimeApi {
         self.shared.state().timeout = timeout;
         let name = &self.shared.function_name;
         vec![
-            pair("AWS_LAMBDA_RUNTIME_API", self.api),
+            pair("AWS_LAMBDA_RUNTIME_API", self.api.address()),
             pair("AWS_LAMBDA_FUNCTION_NAME", name),
             pair("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             pair("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb),
@@ -143,52 +141,13 @@ impl RuntimeApi {
 
 impl Drop for RuntimeApi {
     fn drop(&mut self) {
+        // Whoever waits for the other side stops; the listeners end what is left.
         self.shared.close();
-        for address in [self.url, self.api] {
-            // Nothing else ends an `accept` on every system.
-            let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
-        }
-        for acceptor in self.acceptors.drain(..) {
-            let _ = acceptor.join();
-        }
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Side {
-    Url,
-    Api,
-}
-
-fn listen(port: u16) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| format!("cannot listen on `127.0.0.1:{port}` for the local Lambda"))?;
-    let address = listener.local_addr().context("cannot learn the port of the local Lambda")?;
-    Ok((listener, address))
-}
-
-/// A thread for each connection, all of them ended when this returns.
-fn accept(listener: &TcpListener, shared: &Shared, side: Side) {
-    thread::scope(|scope| {
-        while !shared.state().closed {
-            let Ok((stream, _)) = listener.accept() else {
-                thread::sleep(Duration::from_millis(10)); // out of descriptors: some will be free again
-                continue;
-            };
-            let Some(admitted) = shared.admit(&stream, side) else {
-                continue;
-            };
-            // Without a thread to spare the connection is simply closed.
-            let _ = thread::Builder::new().spawn_scoped(scope, move || {
-                let _admitted = admitted; // whole: capturing a field of it would let go of the place at once
-                let conn = Conn::new(stream);
-                match side {
-                    Side::Url => function_url::serve(shared, conn),
-                    Side::Api => sandbox::serve(shared, conn),
-                }
-            });
-        }
-    });
+fn listen(port: u16) -> anyhow::Result<Listener> {
+    Listener::bind(port).with_context(|| format!("cannot listen on `127.0.0.1:{port}` for the local Lambda"))
 }
 
 struct Shared {
@@ -196,6 +155,8 @@ struct Shared {
     function_name: String,
     url_port: u16,
     limits: Limits,
+    /// The connections of the Runtime API.
+    sandboxes: Open,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -209,8 +170,6 @@ struct State {
     generation: u64,
     /// Since when no sandbox has asked for work: one that has only registered may never be ready.
     absent_since: Option<Instant>,
-    connections: HashMap<u64, (Side, TcpStream)>,
-    next_connection: u64,
 }
 
 /// A request on its way to the sandbox.
@@ -243,8 +202,6 @@ impl State {
             running: None,
             generation: 0,
             absent_since: Some(Instant::now()),
-            connections: HashMap::new(),
-            next_connection: 0,
         }
     }
 
@@ -253,12 +210,6 @@ impl State {
         self.absent_since = Some(Instant::now());
         self.running = None;
     }
-
-    fn shut_down(&self, which: impl Fn(Side) -> bool) {
-        for (_, stream) in self.connections.values().filter(|(side, _)| which(*side)) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
 }
 
 impl Shared {
@@ -266,26 +217,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn admit(&self, stream: &TcpStream, side: Side) -> Option<Admitted<'_>> {
-        let copy = stream.try_clone().ok()?;
-        let mut state = self.state();
-        let count = state.connections.values().filter(|(other, _)| *other == side).count();
-        if state.closed || count >= self.limits.connections {
-            return None;
-        }
-        let id = state.next_connection;
-        state.next_connection += 1;
-        state.connections.insert(id, (side, copy));
-        Some(Admitted { shared: self, id })
-    }
-
     fn close(&self) {
         let mut state = self.state();
         state.closed = true;
         state.queue.clear();
         state.running = None;
-        state.shut_down(|_| true);
         self.changed.notify_all();
+        // Before its listener ends: the clients' threads wait for these.
+        self.sandboxes.cut();
     }
 
     /// Puts an event in the queue, unless that is full.
@@ -319,7 +258,7 @@ impl Shared {
         let mut state = self.state();
         if state.running.as_ref().is_some_and(|running| running.id == id) {
             state.lose_sandbox();
-            state.shut_down(|side| side == Side::Api);
+            self.sandboxes.cut();
             self.changed.notify_all();
         }
     }
@@ -361,18 +300,6 @@ impl Shared {
 
     fn finish(&self, id: &str) {
         self.state().running.take_if(|running| running.id == id);
-    }
-}
-
-/// The place of an open connection among those that are closed at the end.
-struct Admitted<'a> {
-    shared: &'a Shared,
-    id: u64,
-}
-
-impl Drop for Admitted<'_> {
-    fn drop(&mut self) {
-        self.shared.state().connections.remove(&self.id);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Clients on one side, an adapter written here on the other, both over plain sockets.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::thread;
 
 use serde_json::Value;
 
@@ -255,7 +258,7 @@ fn what_is_too_large_or_too_much_or_malformed_is_refused() {
 fn dropped_it_leaves_nothing() {
     let runtime = start(TIMEOUT);
     let mut adapter = Peer::adapter(&runtime);
-    let mut idle = Peer::connect(runtime.url);
+    let mut idle = Peer::connect(runtime.url.address());
     let mut busy = Peer::ask(&runtime, "GET /1 HTTP/1.1\r\nhost: x\r\n\r\n");
     let (id, _) = adapter.next();
     adapter.begin(&id, r#"{"statusCode":200}"#);
@@ -278,12 +281,12 @@ fn the_environment_is_that_of_the_function() {
     let environment: HashMap<_, _> =
         runtime.environment(Path::new("/task"), "server.mjs", 512, TIMEOUT).into_iter().collect();
     let of = |name: &str| environment[name].as_str();
-    assert_eq!(of("AWS_LAMBDA_RUNTIME_API"), runtime.api.to_string());
+    assert_eq!(of("AWS_LAMBDA_RUNTIME_API"), runtime.api.address().to_string());
     assert_eq!(of("AWS_LAMBDA_FUNCTION_NAME"), "test");
     assert_eq!(of("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), "512");
     assert_eq!((of("LAMBDA_TASK_ROOT"), of("_HANDLER")), ("/task", "server.mjs"));
-    let taken = RuntimeApi::start(Front::FunctionUrl, runtime.url.port(), "test").err().unwrap();
-    assert!(format!("{taken:#}").contains(&runtime.url.port().to_string()));
+    let taken = RuntimeApi::start(Front::FunctionUrl, runtime.url.address().port(), "test").err().unwrap();
+    assert!(format!("{taken:#}").contains(&runtime.url.address().port().to_string()));
 }
 
 fn start(timeout: Duration) -> RuntimeApi {
@@ -313,13 +316,13 @@ impl Peer {
     }
 
     fn ask(runtime: &RuntimeApi, request: &str) -> Self {
-        let mut client = Self::connect(runtime.url);
+        let mut client = Self::connect(runtime.url.address());
         client.send(request);
         client
     }
 
     fn adapter(runtime: &RuntimeApi) -> Self {
-        Self::connect(runtime.api)
+        Self::connect(runtime.api.address())
     }
 
     fn send(&mut self, text: &str) {

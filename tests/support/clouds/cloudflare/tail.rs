@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 use sha1::{Digest, Sha1};
 
-use super::super::http::{Listener, Reply, Response, lock};
+use super::super::http::{self, Listener, Reply, Response, lock};
 
 /// Gives the events since it was asked last.
 pub type Source = Box<dyn FnMut() -> Vec<Value> + Send>;
@@ -28,7 +28,7 @@ impl Tails {
     pub fn start() -> Self {
         let sources: Arc<Mutex<HashMap<String, Source>>> = Arc::default();
         let known = Arc::clone(&sources);
-        let listener = Listener::requests(move |request| {
+        let listener = http::requests(move |request| {
             let source = lock(&known).remove(request.path.trim_start_matches('/'));
             let (Some(key), Some(source)) = (request.header("sec-websocket-key"), source) else {
                 return Response::empty(404).into();
@@ -46,7 +46,7 @@ impl Tails {
     /// The address at which one client may read from `source`.
     pub fn open(&self, id: &str, source: Source) -> String {
         lock(&self.sources).insert(id.to_owned(), source);
-        format!("ws://{}/{id}", self.listener.address)
+        format!("ws://{}/{id}", self.listener.address())
     }
 
     pub fn close(&self, id: &str) {

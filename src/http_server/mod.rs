@@ -1,8 +1,13 @@
-//! HTTP/1.1 over one blocking socket: request heads, bodies (counted, chunked, with trailers) and answers.
+//! HTTP/1.1 on 127.0.0.1, for stand-ins and tests. Here one blocking socket: request heads, bodies (counted, chunked, with
+//! trailers) and answers; its sockets come from a [`Listener`].
+
+mod listener;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
+
+pub use listener::{Counted, Listener, Open};
 
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 128;
@@ -53,20 +58,9 @@ impl Conn {
     /// The next request, or nothing when the peer closed the connection between two.
     pub fn head(&mut self) -> Result<Option<Head>, ReadError> {
         loop {
-            let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
-            let mut request = httparse::Request::new(&mut slots);
-            match request.parse(&self.buffer[self.start..]) {
-                Ok(httparse::Status::Complete(length)) => {
-                    let head = Head::from(&request);
-                    self.start += length;
-                    return Ok(Some(head));
-                }
-                Ok(httparse::Status::Partial) if self.pending() > MAX_HEAD => {
-                    return Err(ReadError::Refused(431));
-                }
-                Ok(httparse::Status::Partial) => {}
-                Err(httparse::Error::TooManyHeaders) => return Err(ReadError::Refused(431)),
-                Err(_) => return Err(ReadError::Refused(400)),
+            if let Some((head, length)) = Head::parse(&self.buffer[self.start..])? {
+                self.start += length;
+                return Ok(Some(head));
             }
             if self.fill()? == 0 {
                 return if self.pending() == 0 { Ok(None) } else { Err(ReadError::Gone) };
@@ -90,6 +84,11 @@ impl Conn {
         let mut bytes = head_bytes(status, headers.iter().chain([&pair("content-length", body.len())]));
         bytes.extend_from_slice(body);
         self.write(&bytes)
+    }
+
+    /// The socket, for what is no HTTP any more; the peer has to have waited with it.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     /// Reads and forgets until the peer closes.
@@ -159,7 +158,7 @@ impl Conn {
 }
 
 /// The head of a request; the names of its headers in lower case.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Head {
     pub method: String,
     pub target: String,
@@ -168,6 +167,19 @@ pub struct Head {
 }
 
 impl Head {
+    /// The head that `bytes` begin with, and its length; nothing while it is not whole.
+    pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, ReadError> {
+        let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut request = httparse::Request::new(&mut slots);
+        match request.parse(bytes) {
+            Ok(httparse::Status::Complete(length)) => Ok(Some((Head::from(&request), length))),
+            Ok(httparse::Status::Partial) if bytes.len() > MAX_HEAD => Err(ReadError::Refused(431)),
+            Ok(httparse::Status::Partial) => Ok(None),
+            Err(httparse::Error::TooManyHeaders) => Err(ReadError::Refused(431)),
+            Err(_) => Err(ReadError::Refused(400)),
+        }
+    }
+
     fn from(request: &httparse::Request) -> Self {
         let header = |header: &httparse::Header| {
             (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).into_owned())
