@@ -56,7 +56,11 @@ pub fn print(bench: &Bench, project: &Path, stub: &Path) -> Result<()> {
     std::fs::write(&launcher, mcp_deploy::targets::vercel::LAUNCHER)?;
     let vercel = |what, project: &Path, name: &str| -> Result<Server> {
         let function = bench.path(name);
-        mcp_deploy::plan::copy_function(&project.join(".vercel/output/functions/index.func"), project, &function)?;
+        mcp_deploy::targets::vercel::copy_function(
+            &project.join(".vercel/output/functions/index.func"),
+            project,
+            &function,
+        )?;
         Ok(node(what, &[&launcher, &function, Path::new("PORT")]))
     };
     let lambda = Path::new("dist/lambda/lambda.mjs");

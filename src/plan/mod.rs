@@ -20,9 +20,7 @@ pub use apply::{Applied, replace, replace_private};
 pub use lock::{FILE as LOCK_FILE, is_born, is_generated};
 use lock::{Lock, Unfinished};
 pub use recorded::{FILE as RECORDED, Stub};
-pub use scratch::{
-    Temporary, copy_folder, copy_function, link_file, local_state, temporary, while_running, write_scratch,
-};
+pub use scratch::{Temporary, copy_each, copy_folder, link_file, local_state, temporary, while_running, write_scratch};
 
 /// Who may change a file after its birth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

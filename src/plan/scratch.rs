@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -78,22 +78,10 @@ pub fn link_file(home: &Path, root: &Path, name: &str) -> Result<()> {
     std::os::unix::fs::symlink(from, &to).with_context(failed)
 }
 
-/// Copies a function of Vercel's build output to `to`, with the files that its `filePathMap` takes from the project:
-/// what lies there afterwards is exactly what would be uploaded.
-pub fn copy_function(function: &Path, root: &Path, to: &Path) -> Result<()> {
-    copy_tree(function, to, &mut MOST.clone())?;
-    let config = to.join(".vc-config.json");
-    let text = fs::read_to_string(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
-    let parsed: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| format!("`{}` is not valid JSON", config.display()))?;
+/// Copies each of these, a file or a folder and all that is in it, to its place.
+pub fn copy_each(pairs: &[(PathBuf, PathBuf)]) -> Result<()> {
     let mut left = MOST;
-    for (path, source) in parsed["filePathMap"].as_object().into_iter().flatten() {
-        if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
-            bail!("`{}` puts a file outside of the function: `{path}`", config.display());
-        }
-        copy(&root.join(source.as_str().unwrap_or(path)), &to.join(path), &mut left)?;
-    }
-    Ok(())
+    pairs.iter().try_for_each(|(from, to)| copy(from, to, &mut left))
 }
 
 /// Copies a folder and all that is in it.
@@ -130,31 +118,4 @@ fn copy(from: &Path, to: &Path, left: &mut usize) -> Result<()> {
     }
     fs::copy(from, to).with_context(failed)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_function_is_copied_into_its_folder_and_nowhere_else() {
-        let dir = tempfile::tempdir().unwrap();
-        let (root, function, to) = (dir.path(), dir.path().join("f.func"), dir.path().join("to/function"));
-        fs::create_dir(&function).unwrap();
-        fs::write(root.join("a.js"), "a").unwrap();
-        let copy = |map: &str| {
-            fs::write(function.join(".vc-config.json"), format!("{{\"filePathMap\":{map}}}")).unwrap();
-            copy_function(&function, root, &to)
-        };
-        copy(r#"{"lib/a.js":"a.js"}"#).unwrap();
-        assert_eq!(fs::read_to_string(to.join("lib/a.js")).unwrap(), "a");
-        let absolute = format!("{{\"{}\":\"a.js\"}}", root.join("b.js").display());
-        for map in [r#"{"../../b.js":"a.js"}"#, absolute.as_str()] {
-            let error = copy(map).unwrap_err().to_string();
-            assert!(error.contains("puts a file outside of the function"), "{error}");
-            assert!(!root.join("b.js").exists());
-        }
-        std::os::unix::fs::symlink("/dev/zero", root.join("zeros")).unwrap();
-        assert!(copy(r#"{"z":"zeros"}"#).unwrap_err().to_string().contains("not a regular file"));
-    }
 }

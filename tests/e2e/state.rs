@@ -547,7 +547,7 @@ fn vercel(site: &Site, env: &[(&str, &str)]) -> (String, Running) {
     write(&launcher, mcp_deploy::targets::vercel::LAUNCHER);
     let function = folder("function");
     let built = site.root.join(".vercel/output/functions/index.func");
-    mcp_deploy::plan::copy_function(&built, &site.root, &function).expect("it was built");
+    mcp_deploy::targets::vercel::copy_function(&built, &site.root, &function).expect("it was built");
     let mut node = KIT.node(&launcher);
     node.arg(function).arg(&port);
     served(node, site, &port, env)

@@ -1,6 +1,7 @@
 //! Vercel: `vercel build` without an account; its output runs in a launcher of ours.
 
 mod deploy;
+mod function;
 mod gates;
 mod project;
 mod template;
@@ -8,6 +9,8 @@ mod template;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+
+pub use function::copy as copy_function;
 
 use super::isolated::Isolated;
 use super::{Build, Local, Start, Step, Target};
@@ -55,9 +58,8 @@ pub const LAUNCHER: &str = include_str!("launcher.mjs");
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     // What Vercel's Marketplace sets for a database that it made; the names of our own are declared.
     let store: Vec<&str> = TARGET.store.secrets.iter().map(|secret| secret.alias).collect();
-    let place = Isolated::new(build, start, TARGET.name, &store, |to| {
-        plan::copy_function(&artifact(build.root), build.root, to)
-    })?;
+    let place =
+        Isolated::new(build, start, TARGET.name, &store, |to| function::copy(&artifact(build.root), build.root, to))?;
     let function = place.code.clone();
     let launcher = start.scratch.join("launcher.mjs");
     plan::write_scratch(&launcher, LAUNCHER)?;

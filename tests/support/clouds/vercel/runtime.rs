@@ -53,7 +53,8 @@ pub fn start(
 ) -> Result<Running, String> {
     let root = folder.path();
     let function = root.join("function");
-    mcp_deploy::plan::copy_function(&root.join(FUNCTION), root, &function).map_err(|error| format!("{error:#}"))?;
+    mcp_deploy::targets::vercel::copy_function(&root.join(FUNCTION), root, &function)
+        .map_err(|error| format!("{error:#}"))?;
     let launcher = root.join("launcher.mjs");
     std::fs::write(&launcher, mcp_deploy::targets::vercel::LAUNCHER).map_err(|error| error.to_string())?;
     let port = free_port().map_err(|error| error.to_string())?;
