@@ -73,7 +73,7 @@ pub struct Deployment {
     /// What is needed to change it again, when it is a stack of a stack set.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stack_set: Option<Member>,
-    pub state: State,
+    pub state: DeploymentState,
 }
 
 /// One stack of a CloudFormation StackSet.
@@ -107,7 +107,7 @@ pub struct Commit {
 /// What became of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum DeploymentState {
     /// Deployed; whether it works was not yet asked.
     Deployed,
     Verified,
@@ -119,14 +119,14 @@ pub enum State {
     RolledBack,
 }
 
-impl State {
+impl DeploymentState {
     pub fn words(self) -> &'static str {
         match self {
-            State::Deployed => "not verified",
-            State::Verified => "verified",
-            State::Failed => "failed its live checks",
-            State::RestoredByRollback => "restored by a rollback",
-            State::RolledBack => "left by a rollback",
+            DeploymentState::Deployed => "not verified",
+            DeploymentState::Verified => "verified",
+            DeploymentState::Failed => "failed its live checks",
+            DeploymentState::RestoredByRollback => "restored by a rollback",
+            DeploymentState::RolledBack => "left by a rollback",
         }
     }
 }
@@ -138,7 +138,7 @@ impl Deployment {
     }
 
     fn worked(&self) -> bool {
-        matches!(self.state, State::Verified | State::RestoredByRollback)
+        matches!(self.state, DeploymentState::Verified | DeploymentState::RestoredByRollback)
     }
 
     /// The address that nothing else answers at.
@@ -231,9 +231,9 @@ impl Record {
     pub fn leave(root: &Path, place: &Deployment, version: Option<&str>) -> Result<()> {
         Self::change(root, |record| {
             let is_left = |one: &&mut Deployment| one.same_place(place) && one.version.as_deref() == version;
-            let worked = |one: &&mut Deployment| one.state != State::Failed;
+            let worked = |one: &&mut Deployment| one.state != DeploymentState::Failed;
             let marked = record.deployments.iter_mut().filter(is_left).filter(worked);
-            marked.for_each(|one| one.state = State::RolledBack);
+            marked.for_each(|one| one.state = DeploymentState::RolledBack);
         })
     }
 
@@ -307,7 +307,7 @@ pub fn commit(root: &Path) -> Option<Commit> {
 mod tests {
     use super::*;
 
-    fn deployment(version: &str, state: State) -> Deployment {
+    fn deployment(version: &str, state: DeploymentState) -> Deployment {
         Deployment {
             target: "lambda".into(),
             stage: "production".into(),
@@ -332,32 +332,38 @@ mod tests {
         let put = |version: &str, state| Record::put(root, deployment(version, state)).unwrap();
         let before = |version: &str| {
             let record = Record::read(root).unwrap();
-            record.before(&deployment(version, State::Verified), Some(version)).and_then(|one| one.version.clone())
+            record
+                .before(&deployment(version, DeploymentState::Verified), Some(version))
+                .and_then(|one| one.version.clone())
         };
-        put("1", State::Verified);
+        put("1", DeploymentState::Verified);
         assert_eq!(before("1"), None);
-        put("2", State::Failed);
-        put("3", State::Deployed);
-        put("4", State::Verified);
-        put("5", State::Verified);
+        put("2", DeploymentState::Failed);
+        put("3", DeploymentState::Deployed);
+        put("4", DeploymentState::Verified);
+        put("5", DeploymentState::Verified);
         assert_eq!(before("5").as_deref(), Some("4"));
         // What the record does not know came after all of it.
         assert_eq!(before("9").as_deref(), Some("5"));
-        Record::leave(root, &deployment("5", State::Verified), Some("5")).unwrap();
-        put("4", State::RestoredByRollback);
+        Record::leave(root, &deployment("5", DeploymentState::Verified), Some("5")).unwrap();
+        put("4", DeploymentState::RestoredByRollback);
         assert_eq!(before("4").as_deref(), Some("1"));
-        Record::leave(root, &deployment("2", State::Verified), Some("2")).unwrap();
+        Record::leave(root, &deployment("2", DeploymentState::Verified), Some("2")).unwrap();
         let record = Record::read(root).unwrap();
-        assert_eq!(record.deployments.iter().filter(|one| one.state == State::Failed).count(), 1, "still failed");
+        assert_eq!(
+            record.deployments.iter().filter(|one| one.state == DeploymentState::Failed).count(),
+            1,
+            "still failed"
+        );
     }
 
     #[test]
     fn old_entries_go_and_other_places_stay() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        let elsewhere = Deployment { region: None, ..deployment("0", State::Verified) };
+        let elsewhere = Deployment { region: None, ..deployment("0", DeploymentState::Verified) };
         Record::put(root, elsewhere.clone()).unwrap();
-        (0..KEPT + 5).for_each(|n| Record::put(root, deployment(&n.to_string(), State::Verified)).unwrap());
+        (0..KEPT + 5).for_each(|n| Record::put(root, deployment(&n.to_string(), DeploymentState::Verified)).unwrap());
         let record = Record::read(root).unwrap();
         assert_eq!(record.deployments.len(), KEPT + 1);
         assert_eq!(record.deployments[0], elsewhere);

@@ -102,14 +102,14 @@ pub fn listed(mark: Mark, title: impl Display) {
     answer(format_args!("{} {title}", mark.shown()));
 }
 
-/// Work in progress; it must be ended with [`Step::end`].
-pub struct Step {
+/// Work in progress; it must be ended with [`StepLine::end`].
+pub struct StepLine {
     title: String,
     bar: Option<ProgressBar>,
     started: Instant,
 }
 
-pub fn step(title: impl Into<String>) -> Step {
+pub fn step(title: impl Into<String>) -> StepLine {
     let title = title.into();
     let bar = std::io::stderr().is_terminal().then(|| {
         let bar = SPINNERS.add(ProgressBar::new_spinner().with_message(title.clone()));
@@ -119,10 +119,10 @@ pub fn step(title: impl Into<String>) -> Step {
         bar.enable_steady_tick(Duration::from_millis(100));
         bar
     });
-    Step { title, bar, started: Instant::now() }
+    StepLine { title, bar, started: Instant::now() }
 }
 
-impl Step {
+impl StepLine {
     /// What the step is doing right now; shown on a terminal only.
     pub fn doing(&self, what: &str) {
         if let Some(bar) = &self.bar {
@@ -140,7 +140,7 @@ impl Step {
     }
 }
 
-impl Drop for Step {
+impl Drop for StepLine {
     fn drop(&mut self) {
         // A step that an error ended early: the error itself is printed by the caller.
         if let Some(bar) = self.bar.take() {

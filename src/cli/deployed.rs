@@ -141,7 +141,7 @@ Examples:
 
 /// Give callers API keys, and take them away; for `[access] auth = "api-key"`
 #[derive(Debug, Args)]
-pub struct Keys {
+pub struct KeysArgs {
     #[command(subcommand)]
     pub action: KeysAction,
 }
@@ -236,7 +236,7 @@ Examples:
 pub struct Connect {
     /// [default: all of them]
     #[arg(long, value_name = "CLIENT")]
-    pub client: Option<Client>,
+    pub client: Option<ClientArg>,
     /// Which deployment [default: the newest]
     #[arg(long, value_name = "CLOUD")]
     pub target: Option<CloudArg>,
@@ -258,7 +258,7 @@ pub struct Connect {
 
 /// MCP clients whose configuration `connect` knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Client {
+pub enum ClientArg {
     ClaudeCode,
     ClaudeDesktop,
     Cursor,

@@ -169,7 +169,7 @@ pub struct Render {
 
 /// Find every fault of the manifest and the handlers at once, then type-check
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// Leave out `tsc`, which needs the project's packages
     #[arg(long)]
     pub no_types: bool,

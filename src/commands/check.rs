@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::End;
-use crate::cli::Check;
+use crate::cli::CheckArgs;
 use crate::fault::{Fault, Position, Severity};
 use crate::manifest;
 use crate::plan::{Action, Change, Owner};
@@ -17,14 +17,14 @@ use crate::ship::local;
 use crate::ui;
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct CheckAnswer<'a> {
     ok: bool,
     faults: &'a [Fault],
     /// `passed`, `failed` or `not run`.
     types: &'static str,
 }
 
-pub fn run(args: Check, dir: Option<&Path>) -> Result<End> {
+pub fn run(args: CheckArgs, dir: Option<&Path>) -> Result<End> {
     let root = project::find(dir)?;
     let loaded = manifest::load(&root)?;
     let mut faults = loaded.faults;
@@ -48,7 +48,7 @@ pub fn run(args: Check, dir: Option<&Path>) -> Result<End> {
     }
     let count = errors(&faults);
     if args.json {
-        ui::json(&Answer { ok: count == 0, faults: &faults, types })?;
+        ui::json(&CheckAnswer { ok: count == 0, faults: &faults, types })?;
     } else {
         project::print(&faults);
         let warnings = faults.len() - count;

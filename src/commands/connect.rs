@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::End;
-use crate::cli::{Client, Connect};
+use crate::cli::{ClientArg, Connect};
 use crate::deployments::Record;
 use crate::error::Error;
 use crate::fault::Position;
@@ -28,8 +28,8 @@ struct Reach<'a> {
 }
 
 /// One client: its file in the project, the key of its list of servers, and what an entry looks like.
-struct Row {
-    client: Client,
+struct ClientRow {
+    client: ClientArg,
     title: &'static str,
     /// `None`: the client has no file in a project.
     file: Option<&'static str>,
@@ -41,9 +41,9 @@ struct Row {
     also: fn(&Reach<'_>) -> String,
 }
 
-const ROWS: [Row; 5] = [
-    Row {
-        client: Client::ClaudeCode,
+const ROWS: [ClientRow; 5] = [
+    ClientRow {
+        client: ClientArg::ClaudeCode,
         title: "Claude Code",
         file: Some(".mcp.json"),
         servers: "mcpServers",
@@ -54,8 +54,8 @@ const ROWS: [Row; 5] = [
             format!("or: claude mcp add --transport http {name} {url}{}", header.unwrap_or_default())
         },
     },
-    Row {
-        client: Client::ClaudeDesktop,
+    ClientRow {
+        client: ClientArg::ClaudeDesktop,
         title: "Claude Desktop",
         file: None,
         servers: "mcpServers",
@@ -67,8 +67,8 @@ const ROWS: [Row; 5] = [
             None => format!("better: Settings > Connectors > Add custom connector, with the URL {}", reach.url),
         },
     },
-    Row {
-        client: Client::Cursor,
+    ClientRow {
+        client: ClientArg::Cursor,
         title: "Cursor",
         file: Some(".cursor/mcp.json"),
         servers: "mcpServers",
@@ -76,8 +76,8 @@ const ROWS: [Row; 5] = [
         inputs: |_| None,
         also: |_| String::new(),
     },
-    Row {
-        client: Client::Vscode,
+    ClientRow {
+        client: ClientArg::Vscode,
         title: "Visual Studio Code",
         file: Some(".vscode/mcp.json"),
         servers: "servers",
@@ -93,8 +93,8 @@ const ROWS: [Row; 5] = [
         },
         also: |_| String::new(),
     },
-    Row {
-        client: Client::Windsurf,
+    ClientRow {
+        client: ClientArg::Windsurf,
         title: "Windsurf",
         file: None,
         servers: "mcpServers",
@@ -126,18 +126,18 @@ fn claude_desktop(reach: &Reach<'_>) -> Value {
 
 /// What `connect --json` answers.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct ConnectAnswer<'a> {
     /// What the clients call the server.
     name: &'a str,
     url: &'a str,
     /// The variable for the caller's key that configurations name; absent where the server asks for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     key_variable: Option<&'a str>,
-    clients: Vec<Entry>,
+    clients: Vec<ClientEntry>,
 }
 
 #[derive(Serialize)]
-struct Entry {
+struct ClientEntry {
     client: String,
     /// The client's own file in the project; absent where it has none there.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,7 +181,7 @@ pub fn run(args: Connect, dir: Option<&Path>) -> Result<End> {
         clients.push(entry);
     }
     if args.json {
-        ui::json(&Answer { name, url, key_variable: reach.key.as_deref(), clients })?;
+        ui::json(&ConnectAnswer { name, url, key_variable: reach.key.as_deref(), clients })?;
         return Ok(End::Done);
     }
     if let Some(key) = &reach.key {
@@ -222,13 +222,13 @@ fn endpoint(url: &str) -> Result<String> {
     Ok(url.to_owned())
 }
 
-fn entry(row: &Row, reach: &Reach<'_>, written: bool) -> Entry {
+fn entry(row: &ClientRow, reach: &Reach<'_>, written: bool) -> ClientEntry {
     let mut config = json!({ row.servers: { reach.name: (row.entry)(reach) } });
     if let Some(input) = (row.inputs)(reach) {
         config["inputs"] = json!([input]);
     }
     let client = row.client.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    Entry { client, file: row.file, written, config, note: (row.also)(reach) }
+    ClientEntry { client, file: row.file, written, config, note: (row.also)(reach) }
 }
 
 /// `WEATHER_MCP_KEY`
@@ -237,7 +237,7 @@ fn variable(server: &str) -> String {
 }
 
 /// Adds or replaces one server in the client's file, keeps everything else.
-fn write(row: &Row, root: &Path, reach: &Reach<'_>) -> Result<()> {
+fn write(row: &ClientRow, root: &Path, reach: &Reach<'_>) -> Result<()> {
     let Some(file) = row.file else {
         let why = format!("{} keeps its configuration outside the project; nothing was written", row.title);
         bail!(Error::new(why).hint("run `mcp-deploy connect --client …` without `--write` and copy what it prints"));

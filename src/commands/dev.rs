@@ -14,7 +14,7 @@ use crate::plan;
 use crate::process::{self, free_port};
 use crate::project::Project;
 use crate::prompt::Mode;
-use crate::ship::local::{self, Running};
+use crate::ship::local::{self, LocalServers};
 use crate::ship::recording::{self, Recording};
 use crate::ship::server_log;
 use crate::targets::{self, Build, Target};
@@ -77,7 +77,7 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
 }
 
 /// With what was recorded for it: the cloud's tool may bundle while it runs.
-fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> Result<(Running, Recording)> {
+fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> Result<(LocalServers, Recording)> {
     let (project, alone) = Project::open_to_write(Some(root))?;
     report(&project.plan()?.apply(false)?);
     drop(alone);

@@ -6,11 +6,11 @@ use serde::Serialize;
 use super::{End, chosen};
 use crate::cli::Doctor;
 use crate::targets::{self, Target};
-use crate::toolchain::{self, Need, Origin, Purpose, Requirement, Search, Status, ToolId};
+use crate::toolchain::{self, Need, Origin, Purpose, Requirement, Search, ToolId, ToolStatus};
 use crate::ui::{self, Mark};
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct ToolRow<'a> {
     tool: &'a str,
     /// `ready`, `too old`, `missing`, `broken`.
     status: &'static str,
@@ -37,15 +37,15 @@ pub fn run(args: Doctor) -> Result<End> {
         .collect();
     let mut rows = toolchain::survey(&ids, &search);
     if args.fix {
-        let wanted = |(tool, status): &&(&Requirement, Status)| {
+        let wanted = |(tool, status): &&(&Requirement, ToolStatus)| {
             let asked = is_needed(tool) || (need(tool) == Need::Extra && args.with_adapter);
-            asked && tool.is_provisioned() && !matches!(status, Status::Ready(_))
+            asked && tool.is_provisioned() && !matches!(status, ToolStatus::Ready(_))
         };
         let wanted: Vec<_> = rows.iter().filter(wanted).map(|(tool, _)| *tool).collect();
         toolchain::provision_all(&wanted, &search)?;
         rows = toolchain::survey(&ids, &search);
     }
-    let complete = rows.iter().all(|(tool, status)| matches!(status, Status::Ready(_)) || !is_needed(tool));
+    let complete = rows.iter().all(|(tool, status)| matches!(status, ToolStatus::Ready(_)) || !is_needed(tool));
     if args.json {
         ui::json(&rows.iter().map(|(tool, status)| row(tool, status)).collect::<Vec<_>>())?;
     } else {
@@ -81,14 +81,14 @@ fn is_needed(tool: &Requirement) -> bool {
     need(tool).is_needed_to(Purpose::Deploy)
 }
 
-fn row<'a>(tool: &'a Requirement, status: &Status) -> Row<'a> {
+fn row<'a>(tool: &'a Requirement, status: &ToolStatus) -> ToolRow<'a> {
     let (word, found) = match status {
-        Status::Ready(found) => ("ready", Some(found)),
-        Status::TooOld(found) => ("too old", Some(found)),
-        Status::Missing => ("missing", None),
-        Status::Broken { .. } => ("broken", None),
+        ToolStatus::Ready(found) => ("ready", Some(found)),
+        ToolStatus::TooOld(found) => ("too old", Some(found)),
+        ToolStatus::Missing => ("missing", None),
+        ToolStatus::Broken { .. } => ("broken", None),
     };
-    Row {
+    ToolRow {
         tool: tool.name,
         status: word,
         optional: !is_needed(tool),
@@ -101,18 +101,18 @@ fn row<'a>(tool: &'a Requirement, status: &Status) -> Row<'a> {
     }
 }
 
-fn print(tool: &Requirement, status: &Status) {
+fn print(tool: &Requirement, status: &ToolStatus) {
     let least = if tool.tells_version { format!("{} or newer", tool.minimum) } else { "any version".to_owned() };
     let needed = format!("{least} for {}: {}", needed_by(tool).join(", "), tool.why);
-    let version = |found: &toolchain::Found| found.version.as_ref().map(ToString::to_string).unwrap_or_default();
+    let version = |found: &toolchain::FoundTool| found.version.as_ref().map(ToString::to_string).unwrap_or_default();
     let (mark, found) = match status {
-        Status::Ready(found) => {
+        ToolStatus::Ready(found) => {
             let place = if found.origin == Origin::Cache { "private cache" } else { "PATH" };
             (Mark::Good, format!("{} in {place}: {}", version(found), found.path.display()))
         }
-        Status::TooOld(found) => (Mark::Bad, format!("{} is too old: {}", version(found), found.path.display())),
-        Status::Missing => (Mark::Bad, "not found".to_owned()),
-        Status::Broken { path, error } => (Mark::Bad, format!("does not run: {}: {error}", path.display())),
+        ToolStatus::TooOld(found) => (Mark::Bad, format!("{} is too old: {}", version(found), found.path.display())),
+        ToolStatus::Missing => (Mark::Bad, "not found".to_owned()),
+        ToolStatus::Broken { path, error } => (Mark::Bad, format!("does not run: {}: {error}", path.display())),
     };
     let mark = if mark == Mark::Bad && !is_needed(tool) { Mark::Skipped } else { mark };
     ui::listed(mark, format_args!("{:<15} {found}", tool.name));

@@ -12,20 +12,20 @@ use crate::project::{self, Project};
 use crate::ui;
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct RenderAnswer<'a> {
     up_to_date: bool,
-    files: Vec<Entry<'a>>,
+    files: Vec<FileEntry<'a>>,
 }
 
 /// One file that is not, or was not, as the manifest says.
 #[derive(Serialize)]
-pub struct Entry<'a> {
+pub struct FileEntry<'a> {
     path: &'a str,
     action: Action,
 }
 
-pub fn files(plan: &Plan) -> Vec<Entry<'_>> {
-    plan.drift().into_iter().map(|change| Entry { path: &change.path, action: change.action }).collect()
+pub fn files(plan: &Plan) -> Vec<FileEntry<'_>> {
+    plan.drift().into_iter().map(|change| FileEntry { path: &change.path, action: change.action }).collect()
 }
 
 pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
@@ -35,7 +35,7 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
     let drift = plan.drift();
     if args.json {
         let up_to_date = drift.is_empty();
-        let answer = Answer { up_to_date, files: files(&plan) };
+        let answer = RenderAnswer { up_to_date, files: files(&plan) };
         if !args.check && !args.dry_run {
             plan.apply(args.force)?;
             say_what_to_install(&project.root, &project.manifest);

@@ -20,7 +20,7 @@ use crate::targets::deployment::{self, Context};
 use crate::ui::{self, Mark};
 
 #[derive(Serialize)]
-struct Answer {
+struct RollbackAnswer {
     ok: bool,
     /// One a region.
     restored: Vec<Restored>,
@@ -79,7 +79,7 @@ pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
         Record::finish(home, name, &args.stage.stage)?;
     }
     let ok = failures.is_empty() && restored.iter().all(|one| one.healthy);
-    let answer = Answer { ok, restored, failures };
+    let answer = RollbackAnswer { ok, restored, failures };
     if args.json {
         ui::json(&answer)?;
     }

@@ -97,10 +97,10 @@ fn remove(name: &str, target: &[TargetArg], stage: &str, mode: Mode, dir: Option
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct SecretsAnswer<'a> {
     /// No secret lacks a value that the clouds which were asked need; of no cloud, that this machine needs.
     ok: bool,
-    secrets: Vec<Entry<'a>>,
+    secrets: Vec<SecretEntry<'a>>,
     /// In a cloud's store, and not in the manifest (any more).
     undeclared: Vec<Undeclared<'a>>,
 }
@@ -112,7 +112,7 @@ struct Undeclared<'a> {
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+struct SecretEntry<'a> {
     name: &'a str,
     description: &'a str,
     #[serde(skip)]
@@ -152,7 +152,7 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
         let everywhere = !clouds.targets.is_empty() && needs(secret).iter().all(|cloud| has.contains(cloud));
         let missing = !secret.optional && !local && !everywhere;
         let (name, description, optional) = (&secret.name, &secret.description, secret.optional);
-        Entry { name, description, optional, local, clouds: has, missing }
+        SecretEntry { name, description, optional, local, clouds: has, missing }
     });
     let mut undeclared: Vec<&str> = Vec::new();
     for name in stored.iter().flat_map(|(_, names)| names) {
@@ -161,8 +161,8 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
         }
     }
     let undeclared: Vec<_> = undeclared.into_iter().map(|name| Undeclared { name, clouds: on(name) }).collect();
-    let entries: Vec<Entry<'_>> = entries.collect();
-    let answer = Answer { ok: entries.iter().all(|entry| !entry.missing), secrets: entries, undeclared };
+    let entries: Vec<SecretEntry<'_>> = entries.collect();
+    let answer = SecretsAnswer { ok: entries.iter().all(|entry| !entry.missing), secrets: entries, undeclared };
     let end = if answer.ok { End::Done } else { End::No };
     if json {
         ui::json(&answer)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-use super::render::{Entry, files};
+use super::render::{FileEntry, files};
 use super::{End, chosen, no_cloud, preview, report};
 use crate::cli::Ship;
 use crate::deployments::{self, Record};
@@ -24,7 +24,7 @@ use crate::secrets::dotenv;
 use crate::ship::comparison;
 use crate::ship::local::{self, LocalRun};
 use crate::ship::recording;
-use crate::ship::release::{self, GET_THEIRS, Plan, Release, Stranger};
+use crate::ship::release::{self, GET_THEIRS, Release, ReleasePlan, Stranger};
 use crate::ship::server_log;
 use crate::targets::deployment::Context;
 use crate::targets::ownership::Takes;
@@ -35,7 +35,7 @@ use crate::ui::{self, Mark};
 
 /// What `ship --json` answers.
 #[derive(Default, Serialize)]
-pub struct Answer {
+pub struct ShipAnswer {
     pub ok: bool,
     /// Local runs, one a cloud.
     pub runs: Vec<LocalRun>,
@@ -54,7 +54,7 @@ pub struct Answer {
     pub alike: Option<bool>,
 }
 
-impl Answer {
+impl ShipAnswer {
     /// Says whether all of it went well.
     fn judged(mut self) -> Self {
         let live = self.releases.iter().map(|release| &release.report).chain(&self.domains);
@@ -121,7 +121,7 @@ pub fn locally(
     targets: &[&'static Target],
     calls: &[Call],
     comparing: bool,
-) -> Result<Answer> {
+) -> Result<ShipAnswer> {
     report(&project.plan()?.apply(false)?);
     local::prepare(project, tools)?;
     let _recording = recording::make(project, tools)?;
@@ -138,7 +138,7 @@ pub fn locally(
         summary(targets, &runs);
     }
     let alike = comparing.then(|| comparison::compare(&here(&runs))).flatten();
-    Ok(Answer { runs, failures, alike, ..Answer::default() }.judged())
+    Ok(ShipAnswer { runs, failures, alike, ..ShipAnswer::default() }.judged())
 }
 
 fn here(runs: &[LocalRun]) -> Vec<(String, &Report)> {
@@ -146,7 +146,13 @@ fn here(runs: &[LocalRun]) -> Vec<(String, &Report)> {
 }
 
 /// The local way, then each cloud that passed it is deployed, side by side, and verified live.
-fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args: &Ship, mode: Mode) -> Result<Answer> {
+fn live(
+    project: &Project,
+    tools: &Toolchain,
+    targets: &[&'static Target],
+    args: &Ship,
+    mode: Mode,
+) -> Result<ShipAnswer> {
     let _alone = Exclusive::to_deploy(&project.home)?;
     // One that cannot be read could not be written after the deployment either.
     let record = Record::read(&project.home)?;
@@ -200,10 +206,10 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     }
     if !args.no_compare && comparison::compare(&here(&runs)) == Some(false) {
         ui::say("nothing was deployed");
-        return Ok(Answer { runs, failures, alike: Some(false), ..Answer::default() }.judged());
+        return Ok(ShipAnswer { runs, failures, alike: Some(false), ..ShipAnswer::default() }.judged());
     }
     let commit = deployments::commit(&project.home);
-    let plan = |bundle_bytes| Plan {
+    let plan = |bundle_bytes| ReleasePlan {
         project,
         stage: &args.stage.stage,
         calls: &args.calls.call,
@@ -236,7 +242,7 @@ fn live(project: &Project, tools: &Toolchain, targets: &[&'static Target], args:
     servers.extend(releases.iter().map(|release| (release.deployment.place(), &release.report)));
     servers.extend(domains.iter().map(|report| (report.url.clone(), report)));
     let alike = (!args.no_compare && servers.len() > runs.len()).then(|| comparison::compare(&servers)).flatten();
-    Ok(Answer { ok: false, runs, releases, domains, failures, parity, alike }.judged())
+    Ok(ShipAnswer { ok: false, runs, releases, domains, failures, parity, alike }.judged())
 }
 
 /// Whether the tool of the only target shows what it does.
@@ -357,7 +363,7 @@ fn outcome(release: &Release) -> String {
 }
 
 /// The worst of the failed tools' exit codes goes before a failed verification.
-pub fn end(answer: Answer) -> Result<End> {
+pub fn end(answer: ShipAnswer) -> Result<End> {
     match answer.failures.into_iter().max_by_key(|failure| error::exit_code(&failure.cause)) {
         Some(failure) => bail!(Error::shown(failure.cause)),
         None if answer.ok => Ok(End::Done),
@@ -368,7 +374,7 @@ pub fn end(answer: Answer) -> Result<End> {
 /// What `ship --dry-run --json` answers.
 #[derive(Serialize)]
 struct Intended<'a> {
-    files: Vec<Entry<'a>>,
+    files: Vec<FileEntry<'a>>,
     /// In their order; for an upload there is none yet.
     commands: Vec<String>,
 }
@@ -410,7 +416,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::deployments::{Deployment, State};
+    use crate::deployments::{Deployment, DeploymentState};
     use crate::probe::Counts;
 
     fn release(tools: Option<&str>) -> Release {
@@ -427,7 +433,7 @@ mod tests {
             time: String::new(),
             commit: None,
             bundle_bytes: None,
-            state: State::Verified,
+            state: DeploymentState::Verified,
         };
         let tools = tools.map(|name| vec![json!({ "name": name })]);
         let counts = Counts { passed: 1, ..Counts::default() };
@@ -448,8 +454,8 @@ mod tests {
         let failure = Failure::new(&targets::ALL[0], cause.into());
         let target = targets::ALL[0].name;
         assert_eq!(json!(failure), json!({ "target": target, "error": "no URL: wrangler", "hint": "set `domains`" }));
-        assert_eq!(end(Answer { ok: true, ..Answer::default() }).unwrap(), End::Done);
-        let failed = end(Answer { failures: vec![failure], ..Answer::default() }).unwrap_err();
+        assert_eq!(end(ShipAnswer { ok: true, ..ShipAnswer::default() }).unwrap(), End::Done);
+        let failed = end(ShipAnswer { failures: vec![failure], ..ShipAnswer::default() }).unwrap_err();
         assert_eq!((error::exit_code(&failed), error::is_shown(&failed)), (7, true));
     }
 

@@ -14,15 +14,15 @@ use crate::ship::live;
 use crate::ui::{self, Mark};
 
 #[derive(Serialize)]
-struct Answer {
+struct StatusAnswer {
     /// Everything that was deployed answers, and nothing was left in the middle.
     ok: bool,
-    deployments: Vec<Entry>,
+    deployments: Vec<StatusEntry>,
     unfinished: Vec<Unfinished>,
 }
 
 #[derive(Serialize)]
-struct Entry {
+struct StatusEntry {
     #[serde(flatten)]
     deployment: Deployment,
     /// Its health page answers.
@@ -45,30 +45,32 @@ pub fn run(args: Status, dir: Option<&Path>) -> Result<End> {
     let record = Record::read(&root)?;
     let current = record.current(None, None);
     let answers = live::pulses(&current);
-    let deployments: Vec<Entry> = current.into_iter().zip(answers).map(|(one, answer)| entry(one, answer)).collect();
-    let is_well = |entry: &Entry| entry.healthy && entry.as_recorded != Some(false);
+    let deployments: Vec<StatusEntry> =
+        current.into_iter().zip(answers).map(|(one, answer)| entry(one, answer)).collect();
+    let is_well = |entry: &StatusEntry| entry.healthy && entry.as_recorded != Some(false);
     let ok = deployments.iter().all(is_well) && record.unfinished.is_empty();
     if args.json {
-        ui::json(&Answer { ok, deployments, unfinished: record.unfinished })?;
+        ui::json(&StatusAnswer { ok, deployments, unfinished: record.unfinished })?;
     } else {
         if deployments.is_empty() {
             ui::say("nothing was deployed from here yet");
             ui::hint("run `mcp-deploy ship --target CLOUD`");
         }
-        let is_open = |entry: &Entry| record.unfinished_of(&entry.deployment.target, &entry.deployment.stage).is_some();
+        let is_open =
+            |entry: &StatusEntry| record.unfinished_of(&entry.deployment.target, &entry.deployment.stage).is_some();
         deployments.iter().for_each(|entry| print(entry, is_open(entry)));
         record.unfinished.iter().for_each(|one| print_unfinished(one, &deployments));
     }
     Ok(if ok { End::Done } else { End::Unverified })
 }
 
-fn entry(deployment: Deployment, answer: Result<Pulse, Silence>) -> Entry {
+fn entry(deployment: Deployment, answer: Result<Pulse, Silence>) -> StatusEntry {
     let (pulse, silence) = match answer {
         Ok(pulse) => (pulse, None),
         Err(silence) => (Pulse::default(), Some(silence)),
     };
     let both = pulse.deployment.as_ref().zip(deployment.version.as_ref());
-    Entry {
+    StatusEntry {
         as_recorded: both.map(|(serves, recorded)| serves == recorded),
         healthy: silence.is_none(),
         hint: silence.as_ref().and_then(|silence| silence.hint.clone()),
@@ -78,7 +80,7 @@ fn entry(deployment: Deployment, answer: Result<Pulse, Silence>) -> Entry {
     }
 }
 
-fn print(entry: &Entry, is_open: bool) {
+fn print(entry: &StatusEntry, is_open: bool) {
     let deployment = &entry.deployment;
     let is_well = entry.healthy && entry.as_recorded != Some(false);
     let mark = if is_well { Mark::Good } else { Mark::Bad };
@@ -112,10 +114,10 @@ fn print(entry: &Entry, is_open: bool) {
     ));
 }
 
-fn print_unfinished(one: &Unfinished, deployments: &[Entry]) {
+fn print_unfinished(one: &Unfinished, deployments: &[StatusEntry]) {
     let what = if one.rollback { "rollback" } else { "deployment" };
     ui::listed(Mark::Bad, format_args!("{:<24} a {what} began at {}, and its end was not seen", one.place(), one.time));
-    let here: Vec<&Entry> = deployments
+    let here: Vec<&StatusEntry> = deployments
         .iter()
         .filter(|entry| entry.deployment.target == one.target && entry.deployment.stage == one.stage)
         .collect();

@@ -6,11 +6,12 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use serde_json::json;
 
-use super::ship::{self, Answer};
+use super::ship::{self, ShipAnswer};
 use super::{End, chosen, init};
 use crate::cli::{Example, Try};
 use crate::error::Error;
 use crate::probe::Call;
+use crate::process::Scratch;
 use crate::project::Project;
 use crate::prompt::Mode;
 use crate::ship::local;
@@ -26,7 +27,7 @@ const TOOL: &str = "get_weather";
 struct Trial {
     project: PathBuf,
     #[serde(flatten)]
-    answer: Answer,
+    answer: ShipAnswer,
 }
 
 pub fn run(args: Try) -> Result<End> {
@@ -51,9 +52,7 @@ pub fn run(args: Try) -> Result<End> {
 /// An empty folder: the one asked for, or a new temporary one that stays.
 fn folder(keep: Option<&Path>) -> Result<PathBuf> {
     let Some(keep) = keep else {
-        let dir =
-            tempfile::Builder::new().prefix("mcp-deploy-try-").tempdir().context("cannot create a temporary folder")?;
-        return Ok(dir.keep().join("weather"));
+        return Ok(Scratch::kept("mcp-deploy-try-")?.join("weather"));
     };
     if std::fs::read_dir(keep).is_ok_and(|mut entries| entries.next().is_some()) {
         let error = Error::new(format!("`{}` is not empty; nothing was written", keep.display()));

@@ -11,7 +11,7 @@ use super::edit::toml;
 use super::reader::Reader;
 use super::{FILE, Kind, json_schema, sections, targets};
 
-type Keys = BTreeSet<String>;
+type KeySet = BTreeSet<String>;
 
 /// Words of JSON Schema that our schema names for editors; the reader takes them as they are.
 const OF_JSON_SCHEMA: [&str; 3] = ["type", "description", "default"];
@@ -72,7 +72,7 @@ fn manifest_with(path: &str, value: Value) -> String {
 }
 
 /// What the reader asks a manifest for, and what it says of it.
-fn read(text: &str) -> (Keys, Vec<String>) {
+fn read(text: &str) -> (KeySet, Vec<String>) {
     let document = Document::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let reader = Reader::new(FILE, text);
     sections::manifest(&reader, document.as_item(), &|name| Err(format!("cannot read `{name}`")));
@@ -81,8 +81,8 @@ fn read(text: &str) -> (Keys, Vec<String>) {
 }
 
 /// With every table that a key stands in.
-fn with_tables(keys: impl IntoIterator<Item = String>) -> Keys {
-    let mut all = Keys::new();
+fn with_tables(keys: impl IntoIterator<Item = String>) -> KeySet {
+    let mut all = KeySet::new();
     for key in keys {
         let ends = key.match_indices('.').map(|(at, _)| at).chain([key.len()]);
         let paths = ends.map(|end| key[..end].trim_end_matches("[]").to_owned());
@@ -92,8 +92,8 @@ fn with_tables(keys: impl IntoIterator<Item = String>) -> Keys {
 }
 
 #[track_caller]
-fn same(left: (&str, &Keys), right: (&str, &Keys)) {
-    let lacking = |keys: &Keys, others: &Keys| keys.difference(others).cloned().collect::<Vec<_>>().join(", ");
+fn same(left: (&str, &KeySet), right: (&str, &KeySet)) {
+    let lacking = |keys: &KeySet, others: &KeySet| keys.difference(others).cloned().collect::<Vec<_>>().join(", ");
     let (only_left, only_right) = (lacking(left.1, right.1), lacking(right.1, left.1));
     assert!(left.1 == right.1, "only {} has: {only_left}\nonly {} has: {only_right}", left.0, right.0);
 }
@@ -101,7 +101,7 @@ fn same(left: (&str, &Keys), right: (&str, &Keys)) {
 #[test]
 fn the_reader_asks_for_what_the_schema_has() {
     let schema = of_schema();
-    let mut asked = Keys::new();
+    let mut asked = KeySet::new();
     for (path, value) in &schema {
         let text = manifest_with(path, sample(value));
         let (keys, faults) = read(&text);
@@ -130,7 +130,7 @@ fn the_reader_takes_the_words_that_the_schema_lists() {
 }
 
 /// The keys of the tables below one heading of `docs/manifest.md`: relative to the tables in the heading, or whole.
-fn of_docs(text: &str) -> Keys {
+fn of_docs(text: &str) -> KeySet {
     let (mut sections, mut keys, mut in_table) = (Vec::new(), Vec::new(), false);
     for line in text.lines() {
         if let Some(heading) = line.strip_prefix('#') {
@@ -177,12 +177,12 @@ fn the_documentation_has_what_the_schema_has() {
     let schema = with_tables(of_schema().into_keys());
     for stage in OF_STAGES {
         let main = stage.trim_start_matches("stages.*.");
-        let below = |table: &str| -> Keys {
+        let below = |table: &str| -> KeySet {
             schema.iter().filter_map(|key| key.strip_prefix(&format!("{table}."))).map(str::to_owned).collect()
         };
         same((stage, &below(stage)), (main, &below(main)));
     }
-    let schema: Keys = schema
+    let schema: KeySet = schema
         .into_iter()
         .filter(|key| !OF_STAGES.iter().any(|stage| key.strip_prefix(stage).is_some_and(|rest| rest.starts_with('.'))))
         .collect();

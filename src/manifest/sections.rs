@@ -11,7 +11,7 @@ use super::reader::{Fields, Reader, a, span_at, to_json};
 use super::{API_KEYS, Auth, Cache, Kind, Manifest, Prompt, Resource, Secret, Server, Tool, auth, names, uri_template};
 use super::{limits, rate_limit, settings, state, targets};
 use crate::fault::Position;
-use crate::schema::lint::{self, Role};
+use crate::schema::lint::{self, SchemaRole};
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
@@ -125,7 +125,7 @@ fn tool(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Tool {
     if let Some(problem) = names::unpopular_tool_name(name).filter(|_| legal) {
         fields.reader().warning(fields.span(), problem, None);
     }
-    let input = schema_of(fields, Kind::Tool, ("input", "input_schema"), Role::ToolInput, read);
+    let input = schema_of(fields, Kind::Tool, ("input", "input_schema"), SchemaRole::ToolInput, read);
     Tool {
         name: name.to_owned(),
         title: fields.string("title"),
@@ -134,7 +134,7 @@ fn tool(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Tool {
         timeout: fields.duration("timeout"),
         scopes: auth::scopes(fields),
         input: input.unwrap_or_else(|| object_schema(Map::new(), Vec::new(), true)),
-        output: schema_of(fields, Kind::Tool, ("output", "output_schema"), Role::ToolOutput, read),
+        output: schema_of(fields, Kind::Tool, ("output", "output_schema"), SchemaRole::ToolOutput, read),
         icons: icons(fields),
         state: state::of_tool(fields),
         at: fields.reader().position(fields.span()),
@@ -195,7 +195,7 @@ fn prompt(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Prompt {
         name: name.to_owned(),
         title: fields.string("title"),
         description: fields.required_string("description", DESCRIPTION),
-        input: schema_of(fields, Kind::Prompt, ("input", "input_schema"), Role::PromptArguments, read),
+        input: schema_of(fields, Kind::Prompt, ("input", "input_schema"), SchemaRole::PromptArguments, read),
         icons: icons(fields),
         at: fields.reader().position(fields.span()),
     }
@@ -206,7 +206,7 @@ fn schema_of(
     fields: &Fields<'_, '_>,
     kind: Kind,
     (short, full): (&'static str, &'static str),
-    role: Role,
+    role: SchemaRole,
     read: ReadFile<'_>,
 ) -> Option<Value> {
     let (short_item, full_item) = (fields.item(short), fields.item(full));
@@ -264,7 +264,7 @@ fn schema_of(
 }
 
 /// `[tools.NAME.input]`: each key a property, its value JSON Schema and our one key `optional`.
-fn shorthand(fields: &Fields<'_, '_>, key: &'static str, item: &Item, role: Role) -> Option<Value> {
+fn shorthand(fields: &Fields<'_, '_>, key: &'static str, item: &Item, role: SchemaRole) -> Option<Value> {
     let path = fields.path_of(key);
     let table = fields.reader().table(item, &path, fields.key_span(key))?;
     let (mut properties, mut required) = (Map::new(), Vec::new());
@@ -300,7 +300,7 @@ fn shorthand(fields: &Fields<'_, '_>, key: &'static str, item: &Item, role: Role
         }
         properties.insert(name.to_owned(), Value::Object(property));
     }
-    Some(object_schema(properties, required, role == Role::ToolInput))
+    Some(object_schema(properties, required, role == SchemaRole::ToolInput))
 }
 
 fn object_schema(properties: Map<String, Value>, required: Vec<Value>, closed: bool) -> Value {
@@ -317,7 +317,7 @@ fn object_schema(properties: Map<String, Value>, required: Vec<Value>, closed: b
     schema.into()
 }
 
-fn report(fields: &Fields<'_, '_>, item: &Item, schema: &Value, role: Role, prefix: &str) {
+fn report(fields: &Fields<'_, '_>, item: &Item, schema: &Value, role: SchemaRole, prefix: &str) {
     for problem in lint::lint(schema, role) {
         let pointer = problem.pointer.strip_prefix(prefix).unwrap_or(&problem.pointer);
         fields.reader().add(

@@ -173,10 +173,10 @@ impl Made {
 struct Undo {
     root: PathBuf,
     folder: Folder,
-    steps: Vec<Step>,
+    steps: Vec<UndoStep>,
 }
 
-enum Step {
+enum UndoStep {
     /// The file was not there.
     Remove(String),
     RemoveDir(String),
@@ -199,7 +199,7 @@ impl Undo {
             fault_point();
             let failed = || format!("cannot create the folder `{}`", self.root.join(&dir).display());
             self.folder.create_dir(&dir).with_context(failed)?;
-            self.steps.push(Step::RemoveDir(dir));
+            self.steps.push(UndoStep::RemoveDir(dir));
         }
         Ok(())
     }
@@ -227,14 +227,14 @@ impl Undo {
             Err(error) => return Err(error).with_context(failed),
         };
         fault_point();
-        self.steps.push(Step::Remove(new.temporary.clone()));
+        self.steps.push(UndoStep::Remove(new.temporary.clone()));
         new.write(text.as_bytes()).with_context(failed)?;
         fault_point();
         last(&self.folder)?;
         new.commit().with_context(failed)?;
         self.steps.push(match old {
-            Some(bytes) => Step::Restore(new.name, bytes),
-            None => Step::Remove(new.name),
+            Some(bytes) => UndoStep::Restore(new.name, bytes),
+            None => UndoStep::Remove(new.name),
         });
         Ok(())
     }
@@ -245,7 +245,7 @@ impl Undo {
         let bytes = self.folder.read_bytes(name, files::ANY).with_context(failed)?;
         fault_point();
         self.folder.remove_file(name).with_context(failed)?;
-        self.steps.push(Step::Restore(name.to_owned(), bytes));
+        self.steps.push(UndoStep::Restore(name.to_owned(), bytes));
         self.prune(name);
         Ok(())
     }
@@ -254,7 +254,7 @@ impl Undo {
     fn prune(&mut self, name: &str) {
         for dir in Path::new(name).ancestors().skip(1).filter_map(Path::to_str).filter(|dir| !dir.is_empty()) {
             match self.folder.remove_dir(dir) {
-                Ok(()) => self.steps.push(Step::CreateDir(dir.to_owned())),
+                Ok(()) => self.steps.push(UndoStep::CreateDir(dir.to_owned())),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(_) => break,
             }
@@ -271,8 +271,8 @@ impl Undo {
         fault_point();
         // In one step: killed here, we find the file missing next time and the original complete.
         self.folder.set_aside(name, &original).with_context(failed)?;
-        self.steps.push(Step::Restore(name.to_owned(), bytes));
-        self.steps.push(Step::Remove(original.clone()));
+        self.steps.push(UndoStep::Restore(name.to_owned(), bytes));
+        self.steps.push(UndoStep::Remove(original.clone()));
         Ok(original)
     }
 
@@ -280,11 +280,11 @@ impl Undo {
     fn roll_back(self) {
         for step in self.steps.into_iter().rev() {
             let _ = match step {
-                Step::Remove(name) => self.folder.remove_file(&name),
-                Step::RemoveDir(name) => self.folder.remove_dir(&name),
-                Step::CreateDir(name) => self.folder.create_dir(&name),
+                UndoStep::Remove(name) => self.folder.remove_file(&name),
+                UndoStep::RemoveDir(name) => self.folder.remove_dir(&name),
+                UndoStep::CreateDir(name) => self.folder.create_dir(&name),
                 // Whole again or not at all, should we be killed here too.
-                Step::Restore(name, bytes) => self
+                UndoStep::Restore(name, bytes) => self
                     .folder
                     .begin(&name, Link::Refused, None)
                     .and_then(|old| old.write(&bytes).and_then(|()| old.commit())),

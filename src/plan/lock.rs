@@ -29,12 +29,12 @@ pub struct Lock {
     /// old or the new one.
     files: BTreeMap<String, Vec<String>>,
     /// Only while a run is under way, or after it was killed.
-    pub unfinished: Option<Unfinished>,
+    pub unfinished: Option<UnfinishedRun>,
 }
 
 /// A run whose commit point is the new `mcp.toml`: as long as the old one stands, the run did not happen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Unfinished {
+pub struct UnfinishedRun {
     /// Hash of `mcp.toml` before the run; `None` when there was none.
     pub manifest: Option<String>,
     /// Files that the run creates for the user: theirs from the commit on, ours to undo before.
@@ -107,7 +107,7 @@ impl Lock {
                 bail!("its entry `{}` names no file that mcp-deploy creates", path.escape_debug());
             }
             let manifest = item.get("manifest").and_then(|hash| hash.as_str()).map(str::to_owned);
-            lock.unfinished = Some(Unfinished { manifest, born });
+            lock.unfinished = Some(UnfinishedRun { manifest, born });
         }
         let unfinished =
             lock.unfinished.iter().flat_map(|unfinished| unfinished.manifest.iter().chain(unfinished.born.values()));
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(Lock::parse(&lock.text()).unwrap(), lock);
         for manifest in [None, Some("2e".repeat(32))] {
             let born = [("src/tools/b.ts".to_owned(), "3d".repeat(32))].into();
-            lock.unfinished = Some(Unfinished { manifest, born });
+            lock.unfinished = Some(UnfinishedRun { manifest, born });
             assert_eq!(Lock::parse(&lock.text()).unwrap(), lock);
         }
     }

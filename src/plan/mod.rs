@@ -18,7 +18,7 @@ use crate::manifest;
 
 pub use apply::{Applied, replace, replace_private};
 pub use lock::{FILE as LOCK_FILE, is_born, is_generated};
-use lock::{Lock, Unfinished};
+use lock::{Lock, UnfinishedRun};
 pub use recorded::{FILE as RECORDED, Stub};
 pub use scratch::{Temporary, copy_each, copy_folder, link_file, local_state, temporary, while_running, write_scratch};
 
@@ -225,7 +225,7 @@ impl Plan {
             let created = self.changes.iter().filter(|change| change.owner == Owner::User).filter(writes);
             born.extend(created.filter_map(|change| Some((change.path.clone(), hash(change.text.as_ref()?)))));
         }
-        lock.unfinished = Some(Unfinished { manifest: self.manifest_before.clone(), born });
+        lock.unfinished = Some(UnfinishedRun { manifest: self.manifest_before.clone(), born });
         lock
     }
 }

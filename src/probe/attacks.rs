@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::Client;
 use super::http::{Reply, Request};
-use super::{Era, Fault, diagnose, schema};
+use super::{CheckFault, Era, diagnose, schema};
 
 const FOREIGN_HOST: &str = "mcp-deploy-probe.invalid";
 const FOREIGN_ORIGIN: &str = "https://mcp-deploy-probe.invalid";
@@ -18,14 +18,14 @@ const PROMPTLY: Duration = Duration::from_secs(5);
 pub struct Attack {
     pub id: &'static str,
     pub title: &'static str,
-    pub needs: Needs,
-    pub build: fn(&Scene) -> Result<Request, Fault>,
-    pub judge: fn(&Scene, &Reply) -> Result<(), Fault>,
+    pub needs: Precondition,
+    pub build: fn(&Scene) -> Result<Request, CheckFault>,
+    pub judge: fn(&Scene, &Reply) -> Result<(), CheckFault>,
     pub hint: &'static str,
 }
 
 #[derive(PartialEq)]
-pub enum Needs {
+pub enum Precondition {
     Nothing,
     Modern,
     Local,
@@ -57,7 +57,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.origin",
         title: "refuses a foreign `Origin`",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| Ok(scene.harmless().with("origin", FOREIGN_ORIGIN)),
         judge: refused_origin,
         hint: "any web page could call this server from a visitor's browser: check `Origin`, and answer 403",
@@ -65,7 +65,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.origin-null",
         title: "refuses the `Origin` `null`",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| Ok(scene.harmless().with("origin", "null")),
         judge: refused_origin,
         hint: "sandboxed frames and local files send it: check `Origin`, and answer 403",
@@ -73,7 +73,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.preflight",
         title: "grants no foreign origin a preflight",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| {
             let request = scene.client.endpoint("OPTIONS").with("origin", FOREIGN_ORIGIN);
             Ok(request
@@ -83,26 +83,26 @@ pub const ATTACKS: [Attack; 24] = [
         judge: |scene, reply| match reply.header("access-control-allow-origin") {
             None => Ok(()),
             Some("*") if scene.origins_configured => Err(every_origin()),
-            Some(granted) => Err(Fault::wrong(format!("`access-control-allow-origin: {granted}` was granted"))),
+            Some(granted) => Err(CheckFault::wrong(format!("`access-control-allow-origin: {granted}` was granted"))),
         },
         hint: "name the allowed origins one by one, and never echo the one that asks",
     },
     Attack {
         id: "hostile.host",
         title: "refuses a foreign `Host`",
-        needs: Needs::Local,
+        needs: Precondition::Local,
         build: |scene| Ok(scene.harmless().with("host", FOREIGN_HOST)),
         judge: |_, reply| match reply.status {
-            429 => Err(Fault::wrong("429 says nothing of the `Host`")),
+            429 => Err(CheckFault::wrong("429 says nothing of the `Host`")),
             400..=499 => Ok(()),
-            _ => Err(Fault::wrong(format!("expected a status from 400 to 499, got {}", reply.summary()))),
+            _ => Err(CheckFault::wrong(format!("expected a status from 400 to 499, got {}", reply.summary()))),
         },
         hint: "a page can rebind its own name to this machine: check `Host` on a local server",
     },
     Attack {
         id: "hostile.no-credentials",
         title: "refuses a call without credentials",
-        needs: Needs::Credentials,
+        needs: Precondition::Credentials,
         build: |scene| Ok(CREDENTIALS.iter().fold(scene.harmless(), |request, name| request.without(name))),
         judge: refused_credentials,
         hint: "without credentials the answer is 401 with `www-authenticate`, so that clients know what to send",
@@ -110,7 +110,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "websocket.origin",
         title: "opens no WebSocket for a foreign `Origin`",
-        needs: Needs::WebSocket,
+        needs: Precondition::WebSocket,
         build: |scene| Ok(promptly(scene.client.upgrade().with("origin", FOREIGN_ORIGIN))),
         judge: |scene, reply| match reply.status {
             101 if scene.origins_configured => Err(every_origin()),
@@ -121,7 +121,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "websocket.no-credentials",
         title: "opens no WebSocket without credentials",
-        needs: Needs::WebSocketCredentials,
+        needs: Precondition::WebSocketCredentials,
         build: |scene| {
             let upgrade = promptly(scene.client.upgrade());
             Ok(CREDENTIALS.iter().fold(upgrade, |request, name| request.without(name)))
@@ -132,7 +132,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.get",
         title: "refuses `GET` at once",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| Ok(promptly(scene.client.endpoint("GET").with("accept", "text/event-stream"))),
         judge: refused_method,
         hint: "an open stream is billed until the platform ends it: answer 405 with `Allow: POST`",
@@ -140,7 +140,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.delete",
         title: "refuses `DELETE`",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| Ok(scene.client.endpoint("DELETE")),
         judge: refused_method,
         hint: "there are no sessions to end: answer 405 with `Allow: POST`",
@@ -148,7 +148,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.content-type",
         title: "refuses a body that is not declared as JSON",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| Ok(scene.harmless().with("content-type", "text/plain")),
         judge: |_, reply| expect(reply, 415, None),
         hint: "browsers send `text/plain` without a preflight: answer 415",
@@ -156,7 +156,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.malformed",
         title: "refuses malformed JSON",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| Ok(scene.harmless().body(r#"{"jsonrpc":"2.0","id":1,"method":"#)),
         judge: |_, reply| expect(reply, 400, Some(-32700)),
         hint: "answer 400 with the JSON-RPC error -32700",
@@ -164,7 +164,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.batch",
         title: "refuses a batch",
-        needs: Needs::Modern,
+        needs: Precondition::Modern,
         build: |scene| {
             let request = scene.harmless();
             let batch = json!([scene.envelope(&request)]);
@@ -176,13 +176,13 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.oversized",
         title: "refuses a body above its limit",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| {
             let request = scene.harmless();
             let mut body = request.body.clone().unwrap_or_default();
             let length = usize::try_from(scene.max_body_bytes.saturating_add(1)).unwrap_or(usize::MAX);
             if length > 64 << 20 {
-                return Err(Fault::skip("the limit is above 64 MiB, which is too much to send"));
+                return Err(CheckFault::skip("the limit is above 64 MiB, which is too much to send"));
             }
             // White space after the JSON: a server without a limit answers as usual.
             body.resize(length.max(body.len()), b' ');
@@ -194,7 +194,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.path",
         title: "has nothing at an unknown path",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| {
             let mut request = scene.harmless();
             request.url = scene.client.sibling(NO_SUCH_NAME);
@@ -206,10 +206,10 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.unknown-tool",
         title: "refuses an unknown tool",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| match scene.tools {
             // To call one is then no method at all.
-            [] => Err(Fault::skip("it has no tools")),
+            [] => Err(CheckFault::skip("it has no tools")),
             _ => Ok(scene.client.tool_call(scene.era, NO_SUCH_NAME, &json!({}), None)),
         },
         judge: |_, reply| expect(reply, 200, Some(-32602)),
@@ -218,9 +218,9 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.arguments",
         title: "refuses arguments that break the tool's schema",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| {
-            let none = || Fault::skip("no tool has a schema that arguments can break");
+            let none = || CheckFault::skip("no tool has a schema that arguments can break");
             let (tool, arguments) = schema::violation(scene.tools).ok_or_else(none)?;
             Ok(scene.client.tool_call(scene.era, tool["name"].as_str().unwrap_or(""), &arguments, Some(tool)))
         },
@@ -228,7 +228,7 @@ pub const ATTACKS: [Attack; 24] = [
             let refused = reply.json.as_ref().is_some_and(|json| json["result"]["isError"] == true);
             match refused {
                 true => expect(reply, 200, None),
-                false => Err(Fault::wrong(format!("expected 200 with `isError: true`, got {}", reply.summary()))),
+                false => Err(CheckFault::wrong(format!("expected 200 with `isError: true`, got {}", reply.summary()))),
             }
         },
         hint: "validate against the schema, and answer with a result, so that the model can correct itself",
@@ -236,7 +236,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.unknown-method",
         title: "refuses an unknown method",
-        needs: Needs::Modern,
+        needs: Precondition::Modern,
         build: |scene| Ok(scene.client.request(Era::Modern, NO_SUCH_NAME, json!({}))),
         judge: |_, reply| expect(reply, 404, Some(-32601)),
         hint: "answer 404 with the JSON-RPC error -32601",
@@ -244,7 +244,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.version",
         title: "refuses an unknown protocol version and names its own",
-        needs: Needs::Modern,
+        needs: Precondition::Modern,
         build: |scene| {
             let request = scene.harmless();
             let mut message = scene.envelope(&request);
@@ -256,7 +256,7 @@ pub const ATTACKS: [Attack; 24] = [
             let supported = reply.json.as_ref().and_then(|json| json.pointer("/error/data/supported"));
             match supported.and_then(Value::as_array).is_some_and(|list| list.contains(&json!(Era::Modern.version()))) {
                 true => Ok(()),
-                false => Err(Fault::wrong("400 with -32022, but `data.supported` does not name 2026-07-28")),
+                false => Err(CheckFault::wrong("400 with -32022, but `data.supported` does not name 2026-07-28")),
             }
         },
         hint: "clients choose another version from `data.supported`: answer 400 with -32022 and the list",
@@ -264,7 +264,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.no-method-header",
         title: "refuses a request without `Mcp-Method`",
-        needs: Needs::Modern,
+        needs: Precondition::Modern,
         build: |scene| Ok(scene.harmless().without("mcp-method")),
         judge: |_, reply| expect(reply, 400, Some(-32020)),
         hint: "headers are what gateways go by, so they must be there: answer 400 with -32020",
@@ -272,7 +272,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.method-mismatch",
         title: "refuses an `Mcp-Method` other than the body's",
-        needs: Needs::Modern,
+        needs: Precondition::Modern,
         build: |scene| Ok(scene.harmless().with("mcp-method", "server/discover")),
         judge: |_, reply| expect(reply, 400, Some(-32020)),
         hint: "a gateway would have judged another method: answer 400 with -32020",
@@ -280,7 +280,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.name-mismatch",
         title: "refuses an `Mcp-Name` other than the body's",
-        needs: Needs::Modern,
+        needs: Precondition::Modern,
         build: |scene| {
             let request = scene.client.tool_call(Era::Modern, NO_SUCH_NAME, &json!({}), None);
             Ok(request.with("mcp-name", "another-name"))
@@ -291,7 +291,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.no-meta",
         title: "refuses a request without `_meta`",
-        needs: Needs::Modern,
+        needs: Precondition::Modern,
         build: |scene| without_meta(scene, |params| params.remove("_meta")),
         judge: |_, reply| expect(reply, 400, Some(-32602)),
         hint: "every request names its version and capabilities: answer 400 with -32602",
@@ -299,7 +299,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.no-capabilities",
         title: "refuses a `_meta` without the client's capabilities",
-        needs: Needs::Modern,
+        needs: Precondition::Modern,
         build: |scene| {
             without_meta(scene, |params| {
                 params["_meta"].as_object_mut()?.remove("io.modelcontextprotocol/clientCapabilities")
@@ -311,7 +311,7 @@ pub const ATTACKS: [Attack; 24] = [
     Attack {
         id: "hostile.envelope",
         title: "refuses a message that is not JSON-RPC 2.0",
-        needs: Needs::Nothing,
+        needs: Precondition::Nothing,
         build: |scene| {
             let request = scene.harmless();
             let mut message = scene.envelope(&request);
@@ -326,15 +326,15 @@ pub const ATTACKS: [Attack; 24] = [
 /// What opens the door of a server that asks for credentials.
 pub const CREDENTIALS: [&str; 2] = ["authorization", "x-api-key"];
 
-fn expect(reply: &Reply, status: u16, code: Option<i64>) -> Result<(), Fault> {
+fn expect(reply: &Reply, status: u16, code: Option<i64>) -> Result<(), CheckFault> {
     if reply.status == status && code.is_none_or(|code| reply.rpc_code() == Some(code)) {
         return Ok(());
     }
     let code = code.map(|code| format!(" with the JSON-RPC error {code}")).unwrap_or_default();
-    Err(Fault::wrong(format!("expected {status}{code}, got {}", reply.summary())))
+    Err(CheckFault::wrong(format!("expected {status}{code}, got {}", reply.summary())))
 }
 
-fn refused_origin(scene: &Scene, reply: &Reply) -> Result<(), Fault> {
+fn refused_origin(scene: &Scene, reply: &Reply) -> Result<(), CheckFault> {
     let open = reply.status == 200 && reply.header("access-control-allow-origin") == Some("*");
     if open && scene.origins_configured {
         return Err(every_origin());
@@ -342,11 +342,11 @@ fn refused_origin(scene: &Scene, reply: &Reply) -> Result<(), Fault> {
     expect(reply, 403, None)
 }
 
-fn refused_credentials(_: &Scene, reply: &Reply) -> Result<(), Fault> {
+fn refused_credentials(_: &Scene, reply: &Reply) -> Result<(), CheckFault> {
     expect(reply, 401, None)?;
     match diagnose::challenge(reply).is_empty() {
         false => Ok(()),
-        true => Err(Fault::wrong("401, but without `www-authenticate`")),
+        true => Err(CheckFault::wrong("401, but without `www-authenticate`")),
     }
 }
 
@@ -355,19 +355,19 @@ fn promptly(mut request: Request) -> Request {
     request
 }
 
-fn every_origin() -> Fault {
-    Fault::skip("the server lets every origin in, and the manifest does configure origins")
+fn every_origin() -> CheckFault {
+    CheckFault::skip("the server lets every origin in, and the manifest does configure origins")
 }
 
-fn refused_method(_: &Scene, reply: &Reply) -> Result<(), Fault> {
+fn refused_method(_: &Scene, reply: &Reply) -> Result<(), CheckFault> {
     expect(reply, 405, None)?;
     match reply.header("allow") {
         Some(_) => Ok(()),
-        None => Err(Fault::wrong("405, but without `Allow`")),
+        None => Err(CheckFault::wrong("405, but without `Allow`")),
     }
 }
 
-fn without_meta(scene: &Scene, remove: fn(&mut Map<String, Value>) -> Option<Value>) -> Result<Request, Fault> {
+fn without_meta(scene: &Scene, remove: fn(&mut Map<String, Value>) -> Option<Value>) -> Result<Request, CheckFault> {
     let request = scene.harmless();
     let mut message = scene.envelope(&request);
     if let Some(params) = message["params"].as_object_mut() {

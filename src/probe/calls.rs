@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::contract::{difference, wrapped_schema};
-use super::eras::{Server, modern_result};
+use super::eras::{EraServer, modern_result};
 use super::http::quoted;
-use super::{Answer, Call, Fault, Outcome, Probe, schema};
+use super::{Answer, Call, CheckFault, Outcome, Probe, schema};
 
-pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: Option<&Server>) {
+pub fn run(probe: &mut Probe, client: &Client, modern: Option<&EraServer>, legacy: Option<&EraServer>) {
     if probe.options.calls.is_empty() {
-        return probe.check("call", "answers a tool call", || Err(Fault::skip("no call was asked for")));
+        return probe.check("call", "answers a tool call", || Err(CheckFault::skip("no call was asked for")));
     }
     for call in &probe.options.calls {
         let before = probe.answers.len();
@@ -19,7 +19,7 @@ pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: 
         let title = format!("`{}` answers the same in both generations", call.name);
         probe.check("call.same", title, || match (&one, &other, modern) {
             (Some(one), Some(other), Some(modern)) => same(client, call, modern, one, other),
-            _ => Err(Fault::skip("there are no two answers to compare")),
+            _ => Err(CheckFault::skip("there are no two answers to compare")),
         });
         let uncompared = probe.checks.last().is_some_and(|check| check.outcome == Outcome::Skipped);
         if uncompared && one.is_some() && other.is_some() {
@@ -33,12 +33,12 @@ fn ask(
     client: &Client,
     id: &'static str,
     call: &Call,
-    server: Option<&Server>,
+    server: Option<&EraServer>,
     version: &str,
 ) -> Option<Value> {
     let mut answer = None;
     probe.check(id, format!("`{}` answers in {version}", call.name), || {
-        let server = server.ok_or_else(|| Fault::skip("this era is not spoken"))?;
+        let server = server.ok_or_else(|| CheckFault::skip("this era is not spoken"))?;
         let result = result(client, call, server)?;
         answer = Some((server.era, result.clone()));
         judge(&result, server, call)
@@ -55,18 +55,18 @@ fn ask(
     Some(normal)
 }
 
-fn result(client: &Client, call: &Call, server: &Server) -> Result<Value, Fault> {
+fn result(client: &Client, call: &Call, server: &EraServer) -> Result<Value, CheckFault> {
     let request = client.tool_call(server.era, &call.name, &call.arguments, server.tool(&call.name));
-    client.answer(request)?.map_err(|error| Fault::wrong(error.shown()))
+    client.answer(request)?.map_err(|error| CheckFault::wrong(error.shown()))
 }
 
-fn judge(result: &Value, server: &Server, call: &Call) -> Result<String, Fault> {
+fn judge(result: &Value, server: &EraServer, call: &Call) -> Result<String, CheckFault> {
     let text = first_text(result);
     if result["resultType"] == "input_required" {
-        return Err(Fault::wrong("the tool asks for more input, which a probe cannot give"));
+        return Err(CheckFault::wrong("the tool asks for more input, which a probe cannot give"));
     }
     if result["isError"] == true {
-        return Err(Fault::wrong(format!("the tool reports an error: {text}")));
+        return Err(CheckFault::wrong(format!("the tool reports an error: {text}")));
     }
     let mut faults = if server.era == super::Era::Modern { modern_result(result) } else { Vec::new() };
     if !result["content"].is_array() {
@@ -96,18 +96,18 @@ fn normal(result: &Value, tool: Option<&Value>) -> Value {
 }
 
 /// A clock or a die answers differently every time: only a difference that stays is one of the eras.
-fn same(client: &Client, call: &Call, modern: &Server, one: &Value, other: &Value) -> Result<String, Fault> {
+fn same(client: &Client, call: &Call, modern: &EraServer, one: &Value, other: &Value) -> Result<String, CheckFault> {
     let Some(found) = difference(one, other) else {
         return Ok(String::new());
     };
     if one["isError"] == true && other["isError"] == true {
         // A masked error has a reference of its own each time.
-        return Err(Fault::skip("both calls failed, so there is nothing to compare"));
+        return Err(CheckFault::skip("both calls failed, so there is nothing to compare"));
     }
     let again = normal(&result(client, call, modern)?, modern.tool(&call.name));
     if difference(one, &again).is_some() {
-        return Err(Fault::skip("the tool answers differently every time, so there is nothing to compare"));
+        return Err(CheckFault::skip("the tool answers differently every time, so there is nothing to compare"));
     }
-    Err(Fault::wrong(found.shown("2026-07-28", "2025-11-25"))
+    Err(CheckFault::wrong(found.shown("2026-07-28", "2025-11-25"))
         .hint("a handler must not depend on the client's protocol: look at what it reads from its context"))
 }

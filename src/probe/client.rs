@@ -11,7 +11,7 @@ use ureq::unversioned::transport::TransportAdapter;
 
 use super::http::{self, Reply, Request, header_value};
 use super::sse::Events;
-use super::{Era, Fault, Gate, Options, diagnose, early, schema};
+use super::{CheckFault, Era, Gate, Options, diagnose, early, schema};
 
 const MAX_ANSWER: usize = 64 << 20;
 /// A server that is down for so many requests in a row is not asked again: each would cost a whole timeout.
@@ -59,12 +59,12 @@ impl RpcError {
 }
 
 impl Client {
-    pub fn new(options: &Options) -> Result<Client, Fault> {
+    pub fn new(options: &Options) -> Result<Client, CheckFault> {
         let uri = http::parse(&options.url)?;
         for (name, value) in &options.headers {
             let sendable = HttpRequest::get("/").header(name, value).body(()).is_ok();
             if !sendable {
-                return Err(Fault::unreached(format!("the header `{name}` cannot be sent"))
+                return Err(CheckFault::unreached(format!("the header `{name}` cannot be sent"))
                     .hint("a header has a name of letters, digits and `-`, and a value without line breaks"));
             }
         }
@@ -88,12 +88,12 @@ impl Client {
     }
 
     /// What an answer means that is not the one asked for.
-    pub fn unexpected(&self, reply: &Reply) -> Fault {
+    pub fn unexpected(&self, reply: &Reply) -> CheckFault {
         diagnose::unexpected(reply, &self.gates)
     }
 
     /// Whether it comes from what stands before the server.
-    pub fn gate(&self, reply: &Reply) -> Option<Fault> {
+    pub fn gate(&self, reply: &Reply) -> Option<CheckFault> {
         diagnose::gate(reply, &self.gates)
     }
 
@@ -130,7 +130,7 @@ impl Client {
 
     /// The same, and the WebSocket that comes of it; or the answer of a server that opens none. On a budget of its own: a refusal
     /// for want of one would have to be waited for.
-    pub fn open(&self) -> Result<Result<Socket, Reply>, Fault> {
+    pub fn open(&self) -> Result<Result<Socket, Reply>, CheckFault> {
         self.next_budget();
         let request = self.on_budget(&self.upgrade());
         let scheme = if self.uri.scheme_str() == Some("https") { "wss" } else { "ws" };
@@ -146,9 +146,9 @@ impl Client {
         let answer = match tungstenite::client::client(request, connection) {
             Ok((socket, _)) => return Ok(Ok(socket)),
             Err(HandshakeError::Failure(tungstenite::Error::Http(answer))) => answer,
-            Err(HandshakeError::Failure(error)) => return Err(Fault::wrong(format!("no WebSocket: {error}"))),
+            Err(HandshakeError::Failure(error)) => return Err(CheckFault::wrong(format!("no WebSocket: {error}"))),
             Err(HandshakeError::Interrupted(_)) => {
-                return Err(Fault::wrong("no answer to the request for a WebSocket"));
+                return Err(CheckFault::wrong("no answer to the request for a WebSocket"));
             }
         };
         let (parts, body) = answer.into_parts();
@@ -229,11 +229,11 @@ impl Client {
     }
 
     /// Asks and expects a JSON-RPC answer: a result or an error.
-    pub fn call(&self, era: Era, method: &str, params: Value) -> Result<Result<Value, RpcError>, Fault> {
+    pub fn call(&self, era: Era, method: &str, params: Value) -> Result<Result<Value, RpcError>, CheckFault> {
         self.answer(self.request(era, method, params))
     }
 
-    pub fn answer(&self, request: Request) -> Result<Result<Value, RpcError>, Fault> {
+    pub fn answer(&self, request: Request) -> Result<Result<Value, RpcError>, CheckFault> {
         let reply = self.send(&request)?;
         if let Some(session) = reply.header("mcp-session-id") {
             *self.session.borrow_mut() = Some(session.to_owned());
@@ -249,16 +249,16 @@ impl Client {
             return Err(self.unexpected(&reply));
         }
         if json["jsonrpc"] != "2.0" || json["id"].as_u64() != request.id {
-            return Err(Fault::wrong("the answer has another `id` than the request, or is not `jsonrpc` 2.0"));
+            return Err(CheckFault::wrong("the answer has another `id` than the request, or is not `jsonrpc` 2.0"));
         }
         self.answered.set(true);
         Ok(Ok(json["result"].take()))
     }
 
     /// Sends as it is. A rate limit is waited for, a few times and not long; what it keeps from being asked is skipped.
-    pub fn send(&self, request: &Request) -> Result<Reply, Fault> {
+    pub fn send(&self, request: &Request) -> Result<Reply, CheckFault> {
         if self.lost.get() >= PATIENCE {
-            return Err(Fault::skip(format!("the server gave no answer {PATIENCE} times in a row")));
+            return Err(CheckFault::skip(format!("the server gave no answer {PATIENCE} times in a row")));
         }
         let mut fresh = false;
         loop {
@@ -279,12 +279,12 @@ impl Client {
     }
 
     /// A server that answers nothing else is not proven; one that did is only not proven any further.
-    fn limited(&self, reply: Reply, seconds: u64) -> Fault {
+    fn limited(&self, reply: Reply, seconds: u64) -> CheckFault {
         *self.refused.borrow_mut() = Some(reply);
         let detail = format!("429: the rate limit is reached, for {seconds} s more");
         match !self.answered.get() && !self.told.replace(true) {
-            true => Fault::wrong(detail).hint("try again then"),
-            false => Fault::skip(detail),
+            true => CheckFault::wrong(detail).hint("try again then"),
+            false => CheckFault::skip(detail),
         }
     }
 
@@ -308,7 +308,7 @@ impl Client {
     }
 
     /// A large body may be refused unread, which looks like a broken connection from here.
-    pub fn once(&self, request: &Request) -> Result<Reply, Fault> {
+    pub fn once(&self, request: &Request) -> Result<Reply, CheckFault> {
         let large = request.body.as_ref().is_some_and(|body| body.len() > 16 << 10);
         self.ask(request).or_else(|fault| {
             let again = match self.uri.scheme_str() {
@@ -325,7 +325,7 @@ impl Client {
         self.lost.set(0);
     }
 
-    fn ask(&self, request: &Request) -> Result<Reply, Fault> {
+    fn ask(&self, request: &Request) -> Result<Reply, CheckFault> {
         let deadline = Instant::now() + request.timeout;
         let mut builder = HttpRequest::builder().method(request.method).uri(&request.url);
         for (name, value) in &request.headers {
@@ -364,7 +364,7 @@ fn read(
     stream: bool,
     id: Option<u64>,
     deadline: Instant,
-) -> Result<(), Fault> {
+) -> Result<(), CheckFault> {
     let mut bytes = Vec::new();
     let mut events = Events::default();
     let mut piece = vec![0; 16 << 10];
@@ -382,7 +382,7 @@ fn read(
         };
         bytes.extend_from_slice(&piece[..length]);
         if bytes.len() > MAX_ANSWER {
-            return Err(Fault::wrong(format!("the answer is longer than {} MiB", MAX_ANSWER >> 20)));
+            return Err(CheckFault::wrong(format!("the answer is longer than {} MiB", MAX_ANSWER >> 20)));
         }
         if stream {
             reply.json = events.push(&piece[..length]).iter().find_map(|event| answer_to(event, id));
@@ -408,6 +408,6 @@ pub fn client_info() -> Value {
     json!({ "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") })
 }
 
-fn unsendable() -> Fault {
-    Fault::wrong("the request cannot be built")
+fn unsendable() -> CheckFault {
+    CheckFault::wrong("the request cannot be built")
 }

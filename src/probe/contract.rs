@@ -2,22 +2,22 @@
 
 use serde_json::{Map, Value};
 
-use super::eras::{LISTS, List, Server, count, settle};
+use super::eras::{EraServer, LISTS, List, count, settle};
 use super::http::shorten;
-use super::{Fault, Probe};
+use super::{CheckFault, Probe};
 
 /// Keys of a live entry that are the SDK's own, not the manifest's.
 const SDK_KEYS: [&str; 2] = ["_meta", "execution"];
 
-pub fn compare(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Server>) {
+pub fn compare(probe: &mut Probe, modern: Option<&EraServer>, legacy: Option<&EraServer>) {
     let Some(contract) = probe.contract else {
-        return probe.check("contract", "is what the manifest says", || Err(Fault::skip("no manifest was given")));
+        return probe.check("contract", "is what the manifest says", || Err(CheckFault::skip("no manifest was given")));
     };
     for (at, list) in LISTS.iter().enumerate() {
         let title = format!("has the {}s of the manifest", list.what);
         probe.check(list.contract_id, title, || {
             let live = [modern, legacy].into_iter().flatten().find_map(|server| server.lists[at].as_deref());
-            let live = live.ok_or_else(|| Fault::skip(format!("the server's {}s are not known", list.what)))?;
+            let live = live.ok_or_else(|| CheckFault::skip(format!("the server's {}s are not known", list.what)))?;
             let promised = (list.promised)(contract);
             // A template's handler may list resources of its own, which no manifest can name.
             let open = list.contract_id == "contract.resources" && !contract.resource_templates.is_empty();

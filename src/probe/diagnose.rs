@@ -5,10 +5,10 @@ use std::time::Duration;
 use ureq::http::Uri;
 
 use super::http::{Reply, display, is_loopback};
-use super::{Fault, Gate};
+use super::{CheckFault, Gate};
 
 /// No answer at all.
-pub fn transport(error: &ureq::Error, uri: &Uri, timeout: Duration) -> Fault {
+pub fn transport(error: &ureq::Error, uri: &Uri, timeout: Duration) -> CheckFault {
     let authority = uri.authority().map_or("", |authority| authority.as_str().rsplit('@').next().unwrap_or(""));
     let host = uri.host().unwrap_or("");
     let refused = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
@@ -43,7 +43,7 @@ pub fn transport(error: &ureq::Error, uri: &Uri, timeout: Duration) -> Fault {
         ),
         other => (format!("no answer from `{authority}`: {other}"), "check the URL"),
     };
-    Fault::unreached(detail).hint(hint)
+    CheckFault::unreached(detail).hint(hint)
 }
 
 fn unknown_name(host: &str) -> (String, &'static str) {
@@ -56,14 +56,14 @@ fn unknown_name(host: &str) -> (String, &'static str) {
 const TLS_HINT: &str = "check the certificate of the host, and the clock of this machine";
 
 /// An answer that is not the one asked for: names the gate it comes from, where there is one.
-pub fn unexpected(reply: &Reply, gates: &[Gate]) -> Fault {
+pub fn unexpected(reply: &Reply, gates: &[Gate]) -> CheckFault {
     gate(reply, gates).unwrap_or_else(|| ordinary(reply))
 }
 
 /// Something in front of the server answered, or the server never started: nothing behind it can be asked.
-pub fn gate(reply: &Reply, gates: &[Gate]) -> Option<Fault> {
+pub fn gate(reply: &Reply, gates: &[Gate]) -> Option<CheckFault> {
     let gated = gates.iter().find_map(|gate| gate(reply));
-    gated.map(|gated| Fault::unreached(gated.detail).hint(gated.hint)).or_else(|| redirect(reply))
+    gated.map(|gated| CheckFault::unreached(gated.detail).hint(gated.hint)).or_else(|| redirect(reply))
 }
 
 /// Whether the answer stays as it is, however long one waits: nothing is still on its way.
@@ -71,18 +71,18 @@ pub fn lasting(reply: &Reply, gates: &[Gate]) -> bool {
     gates.iter().find_map(|gate| gate(reply)).is_some_and(|gated| gated.lasting)
 }
 
-fn redirect(reply: &Reply) -> Option<Fault> {
+fn redirect(reply: &Reply) -> Option<CheckFault> {
     let target = reply.header("location").filter(|_| (300..400).contains(&reply.status))?;
     Some(
-        Fault::unreached(format!("{}: redirected to `{}`, which is not followed", reply.status, display(target)))
+        CheckFault::unreached(format!("{}: redirected to `{}`, which is not followed", reply.status, display(target)))
             .hint("give the URL that answers itself"),
     )
 }
 
-fn ordinary(reply: &Reply) -> Fault {
-    let fault = Fault::wrong(reply.summary());
+fn ordinary(reply: &Reply) -> CheckFault {
+    let fault = CheckFault::wrong(reply.summary());
     match reply.status {
-        401 => Fault::wrong(format!("{}: the server asks for credentials{}", reply.status, challenge(reply)))
+        401 => CheckFault::wrong(format!("{}: the server asks for credentials{}", reply.status, challenge(reply)))
             .hint("send them, as the header `authorization` or `x-api-key`"),
         403 => fault.hint("the server refused the call: check the credentials and its access rules"),
         404 => fault.hint("check the path of the URL: the endpoint is usually `/mcp`"),

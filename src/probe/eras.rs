@@ -6,7 +6,7 @@ use super::client::{Client, RpcError, client_info};
 use super::contract::{difference, entry, without_era};
 use super::diagnose::is_modern_code;
 use super::http::quoted;
-use super::{Contract, Era, Fault, Probe};
+use super::{CheckFault, Contract, Era, Probe};
 
 pub const MAX_PAGES: usize = 100;
 pub const LEGACY_VERSIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
@@ -75,14 +75,14 @@ pub const LISTS: [List; 4] = [
 ];
 
 /// What one era of the server said.
-pub struct Server {
+pub struct EraServer {
     pub era: Era,
     pub capabilities: Value,
     /// In the order of `LISTS`; none where the server failed to answer.
     pub lists: [Option<Vec<Value>>; 4],
 }
 
-impl Server {
+impl EraServer {
     pub fn tools(&self) -> &[Value] {
         self.lists[0].as_deref().unwrap_or_default()
     }
@@ -92,7 +92,7 @@ impl Server {
     }
 }
 
-pub fn modern(probe: &mut Probe, client: &Client) -> Option<Server> {
+pub fn modern(probe: &mut Probe, client: &Client) -> Option<EraServer> {
     let contract = probe.contract;
     let mut found = None;
     probe.check("modern.discover", "speaks MCP 2026-07-28 (`server/discover`)", || {
@@ -112,20 +112,20 @@ pub fn modern(probe: &mut Probe, client: &Client) -> Option<Server> {
         settle(faults, shown(&info))
     });
     let capabilities = found?;
-    Some(Server { era: Era::Modern, lists: lists(probe, client, Era::Modern, &capabilities), capabilities })
+    Some(EraServer { era: Era::Modern, lists: lists(probe, client, Era::Modern, &capabilities), capabilities })
 }
 
 /// The rule for clients: one of the modern codes means stay modern; anything else, go on with `initialize`.
-fn not_modern(error: &RpcError) -> Fault {
+fn not_modern(error: &RpcError) -> CheckFault {
     if is_modern_code(error.code) {
-        return Fault::wrong(format!("it knows the modern era, but refused the request: {}", error.shown()))
+        return CheckFault::wrong(format!("it knows the modern era, but refused the request: {}", error.shown()))
             .hint("a correct request was refused: look for something that changes headers or body on the way");
     }
-    Fault::wrong(format!("it speaks only the protocols before 2026-07-28: {}", error.shown()))
+    CheckFault::wrong(format!("it speaks only the protocols before 2026-07-28: {}", error.shown()))
         .hint("deploy a server that is built on the MCP SDK v2")
 }
 
-pub fn legacy(probe: &mut Probe, client: &Client) -> Option<Server> {
+pub fn legacy(probe: &mut Probe, client: &Client) -> Option<EraServer> {
     let contract = probe.contract;
     let mut found = None;
     probe.check("legacy.initialize", "speaks MCP 2025-11-25 (`initialize`)", || {
@@ -133,7 +133,8 @@ pub fn legacy(probe: &mut Probe, client: &Client) -> Option<Server> {
             "protocolVersion": Era::Legacy.version(), "capabilities": {}, "clientInfo": client_info(),
         });
         let result = client.call(Era::Legacy, "initialize", hello)?.map_err(|error| {
-            Fault::wrong(error.shown()).hint("most clients still begin with `initialize`: keep the 2025 protocol on")
+            CheckFault::wrong(error.shown())
+                .hint("most clients still begin with `initialize`: keep the 2025 protocol on")
         })?;
         let mut faults = Vec::new();
         let version = result["protocolVersion"].as_str().unwrap_or("");
@@ -150,10 +151,10 @@ pub fn legacy(probe: &mut Probe, client: &Client) -> Option<Server> {
         let reply = client.send(&client.notification(Era::Legacy, "notifications/initialized"))?;
         match reply.status {
             202 => Ok(String::new()),
-            _ => Err(Fault::wrong(format!("expected 202, got {}", reply.summary()))),
+            _ => Err(CheckFault::wrong(format!("expected 202, got {}", reply.summary()))),
         }
     });
-    Some(Server { era: Era::Legacy, lists: lists(probe, client, Era::Legacy, &capabilities), capabilities })
+    Some(EraServer { era: Era::Legacy, lists: lists(probe, client, Era::Legacy, &capabilities), capabilities })
 }
 
 fn lists(probe: &mut Probe, client: &Client, era: Era, capabilities: &Value) -> [Option<Vec<Value>>; 4] {
@@ -178,7 +179,7 @@ pub fn read_list(
     list: &List,
     capabilities: &Value,
     contract: Option<&Contract>,
-) -> Result<(Vec<Value>, Vec<String>), Fault> {
+) -> Result<(Vec<Value>, Vec<String>), CheckFault> {
     let declared = capabilities.get(list.capability).is_some();
     let mut entries: Vec<Value> = Vec::new();
     let mut faults = Vec::new();
@@ -190,7 +191,7 @@ pub fn read_list(
             Err(error) if error.code == METHOD_NOT_FOUND && may_be_missing(list, declared, contract) => {
                 return Ok((entries, faults));
             }
-            Err(error) => return Err(Fault::wrong(error.shown())),
+            Err(error) => return Err(CheckFault::wrong(error.shown())),
         };
         if era == Era::Modern {
             faults.extend(modern_result(&page));
@@ -209,11 +210,11 @@ pub fn read_list(
             return Ok((entries, faults));
         };
         if cursors.contains(cursor) {
-            return Err(Fault::wrong(format!("the pages never end: the cursor {cursor} came twice")));
+            return Err(CheckFault::wrong(format!("the pages never end: the cursor {cursor} came twice")));
         }
         cursors.push(cursor.clone());
     }
-    Err(Fault::wrong(format!("the list did not end after {MAX_PAGES} pages")))
+    Err(CheckFault::wrong(format!("the list did not end after {MAX_PAGES} pages")))
 }
 
 fn may_be_missing(list: &List, declared: bool, contract: Option<&Contract>) -> bool {
@@ -266,8 +267,8 @@ fn shown(info: &Value) -> String {
     }
 }
 
-pub fn settle(faults: Vec<String>, seen: String) -> Result<String, Fault> {
-    if faults.is_empty() { Ok(seen) } else { Err(Fault::wrong(faults.join("; "))) }
+pub fn settle(faults: Vec<String>, seen: String) -> Result<String, CheckFault> {
+    if faults.is_empty() { Ok(seen) } else { Err(CheckFault::wrong(faults.join("; "))) }
 }
 
 pub fn count(number: usize, what: &str) -> String {
@@ -279,10 +280,10 @@ pub fn count(number: usize, what: &str) -> String {
 }
 
 /// One manifest, one answer: a client of either era must see the same server.
-pub fn same(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Server>) {
+pub fn same(probe: &mut Probe, modern: Option<&EraServer>, legacy: Option<&EraServer>) {
     probe.check("eras.same", "lists the same in both generations", || {
         let (Some(modern), Some(legacy)) = (modern, legacy) else {
-            return Err(Fault::skip("only one era, or none, is spoken"));
+            return Err(CheckFault::skip("only one era, or none, is spoken"));
         };
         let pairs = LISTS.iter().zip(modern.lists.iter().zip(&legacy.lists));
         let mut compared = 0;
@@ -295,7 +296,7 @@ pub fn same(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Server>)
                 let other = entry(legacy, list, &one[list.name]).ok_or_else(|| only(one, list, Era::Modern))?;
                 if let Some(found) = difference(&without_era(one), &without_era(other)) {
                     let detail = found.shown(Era::Modern.version(), Era::Legacy.version());
-                    return Err(Fault::wrong(format!("{} {}: {detail}", list.what, one[list.name])));
+                    return Err(CheckFault::wrong(format!("{} {}: {detail}", list.what, one[list.name])));
                 }
             }
             if let Some(extra) = legacy.iter().find(|one| entry(modern, list, &one[list.name]).is_none()) {
@@ -303,22 +304,22 @@ pub fn same(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Server>)
             }
         }
         match compared {
-            0 => Err(Fault::skip("there is no list of both generations to compare")),
+            0 => Err(CheckFault::skip("there is no list of both generations to compare")),
             _ => Ok(String::new()),
         }
     });
 }
 
-fn only(one: &Value, list: &List, era: Era) -> Fault {
-    Fault::wrong(format!("the {} {} is listed in {} only", list.what, one[list.name], era.version()))
+fn only(one: &Value, list: &List, era: Era) -> CheckFault {
+    CheckFault::wrong(format!("the {} {} is listed in {} only", list.what, one[list.name], era.version()))
 }
 
 /// A promise of change notices keeps a stream open until the platform ends it, and bills for it.
-pub fn list_changed(probe: &mut Probe, modern: Option<&Server>, legacy: Option<&Server>) {
+pub fn list_changed(probe: &mut Probe, modern: Option<&EraServer>, legacy: Option<&EraServer>) {
     probe.check("list-changed", "promises no change notices (`listChanged: false`)", || {
         let servers: Vec<_> = [modern, legacy].into_iter().flatten().collect();
         if servers.is_empty() {
-            return Err(Fault::skip("neither era is spoken"));
+            return Err(CheckFault::skip("neither era is spoken"));
         }
         let mut faults = Vec::new();
         for server in servers {

@@ -2,19 +2,19 @@
 
 use serde_json::json;
 
-use super::attacks::{ATTACKS, Attack, CREDENTIALS, Needs, Scene};
+use super::attacks::{ATTACKS, Attack, CREDENTIALS, Precondition, Scene};
 use super::client::Client;
 use super::contract::difference;
-use super::eras::{LISTS, Server, read_list};
+use super::eras::{EraServer, LISTS, read_list};
 use super::http::{Reply, quoted};
-use super::{Era, Fault, FaultKind, Options, Probe};
+use super::{CheckFault, Era, FaultKind, Options, Probe};
 
-pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: Option<&Server>) {
+pub fn run(probe: &mut Probe, client: &Client, modern: Option<&EraServer>, legacy: Option<&EraServer>) {
     let server = modern.or(legacy);
     let scene = Scene {
         client,
         era: server.map_or(Era::Modern, |server| server.era),
-        tools: server.map_or(&[], Server::tools),
+        tools: server.map_or(&[], EraServer::tools),
         max_body_bytes: probe.options.max_body_bytes,
         origins_configured: probe.contract.is_some_and(|contract| contract.origins_configured),
     };
@@ -27,26 +27,26 @@ pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: 
     for attack in &ATTACKS {
         // On a server that is open to all there is nothing to refuse, and none to open where there are no WebSockets.
         let concerns = match attack.needs {
-            Needs::Credentials => credentials,
-            Needs::WebSocket => probe.websocket,
-            Needs::WebSocketCredentials => probe.websocket && credentials,
-            Needs::Nothing | Needs::Modern | Needs::Local => true,
+            Precondition::Credentials => credentials,
+            Precondition::WebSocket => probe.websocket,
+            Precondition::WebSocketCredentials => probe.websocket && credentials,
+            Precondition::Nothing | Precondition::Modern | Precondition::Local => true,
         };
         if !concerns {
             continue;
         }
         probe.check(attack.id, attack.title, || {
             match attack.needs {
-                Needs::Modern if modern.is_none() => {
-                    return Err(Fault::skip("the server does not speak 2026-07-28"));
+                Precondition::Modern if modern.is_none() => {
+                    return Err(CheckFault::skip("the server does not speak 2026-07-28"));
                 }
-                Needs::Local if !local => {
-                    return Err(Fault::skip("a cloud's router never lets a foreign `Host` in"));
+                Precondition::Local if !local => {
+                    return Err(CheckFault::skip("a cloud's router never lets a foreign `Host` in"));
                 }
                 _ => {}
             }
             let request = (attack.build)(&scene)?;
-            let with_hint = |fault: Fault| {
+            let with_hint = |fault: CheckFault| {
                 if fault.kind == FaultKind::Wrong { fault.hint(attack.hint) } else { fault }
             };
             let reply = client.send(&request)?;
@@ -57,25 +57,25 @@ pub fn run(probe: &mut Probe, client: &Client, modern: Option<&Server>, legacy: 
         });
     }
     probe.check("hostile.no-leak", "shows no stack trace in any error", || match &leak {
-        Some((id, trace)) => Err(Fault::wrong(format!("the answer to `{id}` holds {trace}"))
+        Some((id, trace)) => Err(CheckFault::wrong(format!("the answer to `{id}` holds {trace}"))
             .hint("mask errors: log them with a reference, and answer with the reference")),
-        None if answered == 0 => Err(Fault::skip("no hostile request was answered")),
+        None if answered == 0 => Err(CheckFault::skip("no hostile request was answered")),
         None => Ok(format!("{answered} answers read")),
     });
     survived(probe, client, server);
 }
 
 /// The last word: the server still answers, and still the same.
-fn survived(probe: &mut Probe, client: &Client, server: Option<&Server>) {
+fn survived(probe: &mut Probe, client: &Client, server: Option<&EraServer>) {
     client.forgive();
     let contract = probe.contract;
     probe.check("survived", "still lists its tools after all that", || {
-        let server = server.ok_or_else(|| Fault::skip("neither era is spoken"))?;
-        let before = server.lists[0].as_ref().ok_or_else(|| Fault::skip("it did not list them before either"))?;
+        let server = server.ok_or_else(|| CheckFault::skip("neither era is spoken"))?;
+        let before = server.lists[0].as_ref().ok_or_else(|| CheckFault::skip("it did not list them before either"))?;
         let (now, _) = read_list(client, server.era, &LISTS[0], &server.capabilities, contract)?;
         match difference(&json!(before), &json!(now)) {
             None => Ok(String::new()),
-            Some(found) => Err(Fault::wrong(found.shown("before", "now"))
+            Some(found) => Err(CheckFault::wrong(found.shown("before", "now"))
                 .hint("a request of one client changed what others see: keep no state in the server")),
         }
     });
@@ -95,9 +95,9 @@ pub fn without_credentials(probe: &mut Probe, client: &Client) {
         origins_configured: false,
     };
     let needs = |attack: &&Attack| match attack.needs {
-        Needs::Credentials => true,
-        Needs::WebSocket | Needs::WebSocketCredentials => probe.websocket,
-        Needs::Nothing | Needs::Modern | Needs::Local => false,
+        Precondition::Credentials => true,
+        Precondition::WebSocket | Precondition::WebSocketCredentials => probe.websocket,
+        Precondition::Nothing | Precondition::Modern | Precondition::Local => false,
     };
     for attack in ATTACKS.iter().filter(needs).collect::<Vec<_>>() {
         probe.check(attack.id, attack.title, || {

@@ -17,7 +17,7 @@ use ureq::unversioned::transport::{
     ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport, TransportAdapter, time,
 };
 
-use super::{Fault, diagnose};
+use super::{CheckFault, diagnose};
 
 /// One request, still open to being spoiled on purpose.
 #[derive(Clone)]
@@ -106,9 +106,9 @@ impl Reply {
 }
 
 /// Checks the URL early, so that later errors are about the server.
-pub fn parse(url: &str) -> Result<Uri, Fault> {
+pub fn parse(url: &str) -> Result<Uri, CheckFault> {
     let fault = |why: &str| {
-        Fault::unreached(format!("`{}` is not the URL of a server: {why}", display(url)))
+        CheckFault::unreached(format!("`{}` is not the URL of a server: {why}", display(url)))
             .hint("give the whole URL, for example `https://weather.example.com/mcp`")
     };
     if !matches!(url.split_once("://"), Some(("http" | "https", _))) {
@@ -139,7 +139,7 @@ pub fn agent_config(uri: &Uri) -> ConfigBuilder<AgentScope> {
 
 /// A connection that speaks no HTTP any more: reached as every request is, through the machine's proxy and with its certificates.
 /// The agent makes it for a request, which is given up as soon as there is a connection to send it on.
-pub fn connect(uri: &Uri, timeout: Duration) -> Result<TransportAdapter, Fault> {
+pub fn connect(uri: &Uri, timeout: Duration) -> Result<TransportAdapter, CheckFault> {
     let kept = Arc::default();
     let keep = Keep { inner: DefaultConnector::new(), authority: uri.authority().cloned(), kept: Arc::clone(&kept) };
     let config = agent_config(uri).timeout_global(Some(timeout)).build();
@@ -152,7 +152,7 @@ pub fn connect(uri: &Uri, timeout: Duration) -> Result<TransportAdapter, Fault> 
             Ok(connection)
         }
         (None, Some(error)) => Err(diagnose::transport(&error, uri, timeout)),
-        (None, None) => Err(Fault::unreached("there is no connection")),
+        (None, None) => Err(CheckFault::unreached("there is no connection")),
     }
 }
 

@@ -213,7 +213,7 @@ pub fn run(options: &Options, contract: Option<&Contract>, on_check: &mut dyn Fn
         Ok(client) => story(&mut probe, client),
         Err(fault) => {
             probe.check("reachable", reach::TITLE, || Err(fault.clone()));
-            probe.check("rest", "everything else", || Err(Fault::skip("there is no server to ask")));
+            probe.check("rest", "everything else", || Err(CheckFault::skip("there is no server to ask")));
         }
     }
     let count = |outcome| probe.checks.iter().filter(|check| check.outcome == outcome).count();
@@ -270,7 +270,7 @@ pub fn pulse(endpoint: &str, platforms: &Platforms) -> Result<Pulse, Silence> {
         deployments: Vec::new(),
         platforms: platforms.clone(),
     };
-    let silence = |fault: Fault, lasting| Silence { detail: fault.detail, hint: fault.hint, lasting };
+    let silence = |fault: CheckFault, lasting| Silence { detail: fault.detail, hint: fault.hint, lasting };
     let client = Client::new(&options).map_err(|fault| silence(fault, true))?;
     let reply = client.once(&client.bare("GET", &client.sibling("health"))).map_err(|fault| silence(fault, false))?;
     match reply.status {
@@ -286,7 +286,7 @@ pub fn is_local(url: &str) -> bool {
 
 fn story(probe: &mut Probe, client: &Client) {
     if !reach::health(probe, client) {
-        return probe.check("rest", "everything else", || Err(Fault::skip("the server was not reached")));
+        return probe.check("rest", "everything else", || Err(CheckFault::skip("the server was not reached")));
     }
     let auth = probe.contract.and_then(|contract| contract.auth);
     if auth == Some("oauth") {
@@ -295,13 +295,13 @@ fn story(probe: &mut Probe, client: &Client) {
     if auth.is_some() && !hostile::has_credentials(probe.options) {
         hostile::without_credentials(probe, client);
         return probe.check("rest", "everything else", || {
-            Err(Fault::skip("the server asks for credentials, and none were given")
+            Err(CheckFault::skip("the server asks for credentials, and none were given")
                 .hint("put a key or token into an environment variable, and name that with `--bearer-env`"))
         });
     }
     let modern = eras::modern(probe, client);
     let legacy = eras::legacy(probe, client);
-    let tools = |server: &eras::Server| server.lists[0].clone();
+    let tools = |server: &eras::EraServer| server.lists[0].clone();
     probe.tools = modern.as_ref().and_then(tools).or_else(|| legacy.as_ref().and_then(tools));
     eras::same(probe, modern.as_ref(), legacy.as_ref());
     eras::list_changed(probe, modern.as_ref(), legacy.as_ref());
@@ -314,7 +314,7 @@ fn story(probe: &mut Probe, client: &Client) {
 
 /// Why a check did not pass.
 #[derive(Clone, Debug)]
-struct Fault {
+struct CheckFault {
     detail: String,
     hint: Option<String>,
     kind: FaultKind,
@@ -329,20 +329,20 @@ enum FaultKind {
     Unreached,
 }
 
-impl Fault {
-    fn wrong(detail: impl Into<String>) -> Fault {
-        Fault { detail: detail.into(), hint: None, kind: FaultKind::Wrong }
+impl CheckFault {
+    fn wrong(detail: impl Into<String>) -> CheckFault {
+        CheckFault { detail: detail.into(), hint: None, kind: FaultKind::Wrong }
     }
 
-    fn skip(detail: impl Into<String>) -> Fault {
-        Fault { detail: detail.into(), hint: None, kind: FaultKind::Skip }
+    fn skip(detail: impl Into<String>) -> CheckFault {
+        CheckFault { detail: detail.into(), hint: None, kind: FaultKind::Skip }
     }
 
-    fn unreached(detail: impl Into<String>) -> Fault {
-        Fault { detail: detail.into(), hint: None, kind: FaultKind::Unreached }
+    fn unreached(detail: impl Into<String>) -> CheckFault {
+        CheckFault { detail: detail.into(), hint: None, kind: FaultKind::Unreached }
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> Fault {
+    fn hint(mut self, hint: impl Into<String>) -> CheckFault {
         self.hint = Some(hint.into());
         self
     }
@@ -362,7 +362,7 @@ struct Probe<'a> {
 
 impl Probe<'_> {
     /// Does one check and writes its line: what was seen, or the fault.
-    fn check(&mut self, id: &'static str, title: impl Into<String>, ask: impl FnOnce() -> Result<String, Fault>) {
+    fn check(&mut self, id: &'static str, title: impl Into<String>, ask: impl FnOnce() -> Result<String, CheckFault>) {
         let start = Instant::now();
         let verdict = ask();
         let elapsed = start.elapsed();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::attacks::CREDENTIALS;
 use super::client::Client;
-use super::{Contract, Fault, FaultKind, Options, Platforms, Probe};
+use super::{CheckFault, Contract, FaultKind, Options, Platforms, Probe};
 
 pub const TITLE: &str = "answers on its health page";
 
@@ -34,16 +34,16 @@ pub fn deployment(page: Option<&Value>) -> Option<&str> {
     page?["deployment"].as_str()
 }
 
-fn is_wanted(serves: Option<String>, wanted: &[String], platforms: &Platforms) -> Result<String, Fault> {
+fn is_wanted(serves: Option<String>, wanted: &[String], platforms: &Platforms) -> Result<String, CheckFault> {
     let serves = serves.ok_or_else(|| {
         let hints = platforms.to_tell_versions.iter().map(|hint| format!("{hint}; else "));
         let hint = hints.collect::<String>() + "render and ship again";
-        Fault::skip("its health page does not tell which version answers").hint(hint)
+        CheckFault::skip("its health page does not tell which version answers").hint(hint)
     })?;
     if wanted.contains(&serves) {
         return Ok(serves);
     }
-    Err(Fault::wrong(format!("expected {}, got {serves}", wanted.join(" or ")))
+    Err(CheckFault::wrong(format!("expected {}, got {serves}", wanted.join(" or ")))
         .hint("somebody else deployed or rolled back, or the cloud is still changing over: see `mcp-deploy status`"))
 }
 
@@ -56,16 +56,16 @@ pub fn metadata(probe: &mut Probe, client: &Client) {
         let servers = page["authorization_servers"].as_array().map_or(&[][..], Vec::as_slice);
         match (page["resource"].as_str(), servers.first().and_then(Value::as_str)) {
             _ if reply.header("access-control-allow-origin") != Some("*") => {
-                Err(Fault::wrong("no web page may read it").hint("send `access-control-allow-origin: *`"))
+                Err(CheckFault::wrong("no web page may read it").hint("send `access-control-allow-origin: *`"))
             }
             (Some(_), Some(server)) => Ok(server.to_owned()),
-            _ => Err(Fault::wrong("it has no `resource`, or no `authorization_servers`")),
+            _ => Err(CheckFault::wrong("it has no `resource`, or no `authorization_servers`")),
         }
     });
 }
 
 /// The whole page, whoever answers with it.
-fn ask(client: &Client, contract: Option<&Contract>) -> Result<Value, Fault> {
+fn ask(client: &Client, contract: Option<&Contract>) -> Result<Value, CheckFault> {
     let mut reply = client.send(&client.bare("GET", &client.sibling("health")))?;
     if let Some(gate) = client.gate(&reply) {
         return Err(gate);
@@ -73,22 +73,22 @@ fn ask(client: &Client, contract: Option<&Contract>) -> Result<Value, Fault> {
     match (reply.status, reply.json.take(), contract) {
         (200, Some(page), _) => Ok(page),
         (404 | 405, _, None) => {
-            Err(Fault::skip("there is no `/health` next to the endpoint, which only our servers promise"))
+            Err(CheckFault::skip("there is no `/health` next to the endpoint, which only our servers promise"))
         }
-        (404, ..) => Err(Fault::wrong(format!("{} at `/health` next to the endpoint", reply.summary()))
+        (404, ..) => Err(CheckFault::wrong(format!("{} at `/health` next to the endpoint", reply.summary()))
             .hint("check the path of the URL: the endpoint is usually `/mcp`")),
-        (200, ..) => Err(Fault::wrong(format!("expected JSON, got {}", reply.summary()))
+        (200, ..) => Err(CheckFault::wrong(format!("expected JSON, got {}", reply.summary()))
             .hint("another page answers here: check the URL")),
         _ => Err(client.unexpected(&reply)),
     }
 }
 
-fn is_ours(page: &Value, contract: &Contract) -> Result<String, Fault> {
+fn is_ours(page: &Value, contract: &Contract) -> Result<String, CheckFault> {
     let expected = format!("`{}` {}", contract.name, contract.version);
     if page["name"] == *contract.name && page["version"] == *contract.version {
         return Ok(expected);
     }
-    Err(Fault::wrong(format!("expected {expected}, got {}", identity(page)))
+    Err(CheckFault::wrong(format!("expected {expected}, got {}", identity(page)))
         .hint("an older or another server answers here: deploy again, or check the URL"))
 }
 

@@ -21,12 +21,12 @@ pub const CALLS: u64 = 5;
 pub const KEY: &str = "s3cret-key";
 
 /// Stops with the value; every wait inside is bounded.
-pub struct Server {
+pub struct TestServer {
     listener: Listener,
-    state: Arc<State>,
+    state: Arc<TestState>,
 }
 
-struct State {
+struct TestState {
     quirk: &'static str,
     spoiled: AtomicBool,
     requests: AtomicUsize,
@@ -34,14 +34,14 @@ struct State {
     calls: Mutex<HashMap<String, u64>>,
 }
 
-impl Server {
-    pub fn start(quirk: &'static str) -> Server {
-        let state = State { quirk, spoiled: false.into(), requests: 0.into(), calls: Mutex::default() };
+impl TestServer {
+    pub fn start(quirk: &'static str) -> TestServer {
+        let state = TestState { quirk, spoiled: false.into(), requests: 0.into(), calls: Mutex::default() };
         let state = Arc::new(state);
         let shared = Arc::clone(&state);
         let mut listener = Listener::bind(0).unwrap();
         listener.serve(usize::MAX, move |stream, open| drop(serve(stream, &shared, open))).unwrap();
-        Server { listener, state }
+        TestServer { listener, state }
     }
 
     pub fn url(&self) -> String {
@@ -86,7 +86,7 @@ impl Told {
     }
 }
 
-fn serve(stream: TcpStream, state: &State, open: &Open) -> io::Result<()> {
+fn serve(stream: TcpStream, state: &TestState, open: &Open) -> io::Result<()> {
     let mut conn = Conn::new(stream);
     conn.set_read_timeout(Duration::from_secs(5));
     let Ok(Some(head)) = conn.head() else { return Ok(()) };
@@ -211,7 +211,7 @@ fn babble(mut stream: &TcpStream, frame: &[u8]) -> io::Result<()> {
 }
 
 /// A limit of [`CALLS`], and what can be wrong with it.
-fn limited(state: &State, asked: &Asked) -> Option<Told> {
+fn limited(state: &TestState, asked: &Asked) -> Option<Told> {
     let quirk = state
         .quirk
         .trim_start_matches("websocket.")

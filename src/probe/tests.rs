@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::testing::{CALLS, KEY, LIMIT, Server, contract};
+use super::testing::{CALLS, KEY, LIMIT, TestServer, contract};
 use super::*;
 use crate::error::InFull;
 
-pub fn options(server: &Server) -> Options {
+pub fn options(server: &TestServer) -> Options {
     Options {
         url: server.url(),
         local: true,
@@ -26,7 +26,7 @@ fn lift_gate(reply: &Reply) -> Option<Gated> {
 }
 
 pub fn probe(quirk: &'static str) -> Report {
-    let server = Server::start(quirk);
+    let server = TestServer::start(quirk);
     run(&options(&server), Some(&contract()), &mut |_| {})
 }
 
@@ -41,7 +41,7 @@ pub fn line<'a>(report: &'a Report, id: &str) -> &'a Check {
 #[test]
 fn a_server_that_is_right_passes_everything() {
     let mut seen = Vec::new();
-    let server = Server::start("");
+    let server = TestServer::start("");
     let report = run(&options(&server), Some(&contract()), &mut |check| seen.push(check.id));
     assert_eq!(ids(&report, Outcome::Failed), [""; 0], "{report:#?}");
     assert_eq!(ids(&report, Outcome::Skipped), [""; 0]);
@@ -80,7 +80,7 @@ fn a_modern_refusal_is_not_taken_for_the_old_era() {
 #[test]
 fn behind_a_gate_nothing_more_is_asked() {
     for (quirk, hint) in [("gate.platform", "lift the gate"), ("gate.redirect", "the URL that answers itself")] {
-        let server = Server::start(quirk);
+        let server = TestServer::start(quirk);
         let report = run(&options(&server), Some(&contract()), &mut |_| {});
         assert_eq!(ids(&report, Outcome::Failed), ["reachable"]);
         assert_eq!(ids(&report, Outcome::Skipped), ["rest"]);
@@ -91,7 +91,7 @@ fn behind_a_gate_nothing_more_is_asked() {
 
 #[test]
 fn nobody_there() {
-    let gone = options(&Server::start(""));
+    let gone = options(&TestServer::start(""));
     let report = run(&gone, None, &mut |_| {});
     let check = line(&report, "reachable");
     assert!(check.detail.as_deref().unwrap().contains("nothing listens at `127.0.0.1:"), "{check:?}");
@@ -104,7 +104,7 @@ fn nobody_there() {
 #[test]
 fn a_server_that_hangs_costs_a_bounded_time() {
     for (quirk, most) in [("hang", 1), ("stuck", 4)] {
-        let server = Server::start(quirk);
+        let server = TestServer::start(quirk);
         let start = Instant::now();
         let timeout = Duration::from_millis(300);
         let report = run(&Options { timeout, ..options(&server) }, Some(&contract()), &mut |_| {});
@@ -117,7 +117,7 @@ fn a_server_that_hangs_costs_a_bounded_time() {
 
 #[test]
 fn a_stream_that_trickles_is_cut_off() {
-    let server = Server::start("trickle");
+    let server = TestServer::start("trickle");
     let start = Instant::now();
     let report = run(&Options { timeout: Duration::from_millis(400), ..options(&server) }, None, &mut |_| {});
     let check = line(&report, "call.modern");
@@ -128,7 +128,7 @@ fn a_stream_that_trickles_is_cut_off() {
 #[test]
 fn a_large_body_is_refused_though_the_server_closes_early() {
     for _ in 0..20 {
-        let server = Server::start("");
+        let server = TestServer::start("");
         let options = Options { max_body_bytes: 8 << 20, ..options(&server) };
         let report = run(&options, None, &mut |_| {});
         assert_eq!(
@@ -160,7 +160,7 @@ fn limited(calls: u64) -> Contract {
 #[test]
 fn a_limit_of_a_local_run_is_met_on_one_budget_and_everything_else_asked_on_others() {
     let on_budgets = |quirk| {
-        let server = Server::start(quirk);
+        let server = TestServer::start(quirk);
         run(&Options { budgets: Some("s3cret".into()), ..options(&server) }, Some(&limited(CALLS)), &mut |_| {})
     };
     let report = on_budgets("rate-limit");
@@ -179,7 +179,7 @@ fn a_limit_of_a_local_run_is_met_on_one_budget_and_everything_else_asked_on_othe
         assert!(line(&report, "rate-limit").detail.as_deref().unwrap().contains(said), "{report:#?}");
     }
     let large = run(
-        &Options { budgets: Some("s3cret".into()), ..options(&Server::start("")) },
+        &Options { budgets: Some("s3cret".into()), ..options(&TestServer::start("")) },
         Some(&limited(1000)),
         &mut |_| {},
     );
@@ -188,7 +188,7 @@ fn a_limit_of_a_local_run_is_met_on_one_budget_and_everything_else_asked_on_othe
 
 #[test]
 fn what_a_limit_keeps_from_being_asked_neither_fails_nor_passes() {
-    let report = run(&options(&Server::start("rate-limit")), Some(&limited(CALLS)), &mut |_| {});
+    let report = run(&options(&TestServer::start("rate-limit")), Some(&limited(CALLS)), &mut |_| {});
     assert_eq!(ids(&report, Outcome::Failed), [""; 0], "{report:#?}");
     let asked = ["reachable", "modern.discover", "modern.tools", "modern.resources", "modern.templates"];
     let seen = ["list-changed", "contract.tools", "contract.resources", "contract.templates"];
@@ -199,15 +199,15 @@ fn what_a_limit_keeps_from_being_asked_neither_fails_nor_passes() {
     assert_eq!(skipped.outcome, Outcome::Skipped);
     assert_eq!(skipped.detail.as_deref(), Some("429: the rate limit is reached, for 3600 s more"));
     // Not reached: nobody brings a server in use to its limit.
-    let report = run(&options(&Server::start("")), Some(&limited(1000)), &mut |_| {});
+    let report = run(&options(&TestServer::start("")), Some(&limited(1000)), &mut |_| {});
     assert_eq!(ids(&report, Outcome::Skipped), ["rate-limit"]);
 }
 
 #[test]
 fn credentials_are_needed_and_never_shown() {
-    let server = Server::start("auth");
+    let server = TestServer::start("auth");
     let with_key = |quirk, name: &str, value: &str| {
-        let server = if quirk == "auth" { &server } else { &Server::start(quirk) };
+        let server = if quirk == "auth" { &server } else { &TestServer::start(quirk) };
         let headers = vec![(name.to_owned(), value.to_owned())];
         run(&Options { headers, ..options(server) }, Some(&contract()), &mut |_| {})
     };
@@ -236,7 +236,7 @@ fn a_websocket_is_proven_where_the_health_page_tells_of_it() {
     assert_eq!(line(&report, "websocket.origin").outcome, Outcome::Passed);
     assert!(report.checks.iter().all(|check| check.id != "websocket.no-credentials"), "it is open to all");
     // The manifest promises it of the cloud that answers.
-    let server = Server::start("");
+    let server = TestServer::start("");
     let promised = Contract { websocket: Some(true), ..contract() };
     let report = run(&options(&server), Some(&promised), &mut |_| {});
     assert_eq!(ids(&report, Outcome::Failed), ["websocket.session"], "{report:#?}");
@@ -252,7 +252,7 @@ fn a_websocket_is_proven_where_the_health_page_tells_of_it() {
 #[test]
 fn a_websocket_costs_a_bounded_time_whatever_the_server_keeps_saying() {
     for quirk in ["websocket.notifies", "websocket.pings", "websocket.trickles", "websocket.lingers"] {
-        let server = Server::start(quirk);
+        let server = TestServer::start(quirk);
         let options = Options { timeout: Duration::from_millis(800), ..options(&server) };
         let report = run(&options, Some(&contract()), &mut |_| {});
         assert_eq!(ids(&report, Outcome::Failed), ["websocket.session"], "{quirk}: {report:#?}");
@@ -264,7 +264,7 @@ fn a_websocket_costs_a_bounded_time_whatever_the_server_keeps_saying() {
 
 #[test]
 fn a_rate_limit_that_is_waited_for_costs_a_websocket_none_of_its_time() {
-    let server = Server::start("websocket.limited");
+    let server = TestServer::start("websocket.limited");
     let report = run(&Options { timeout: Duration::from_millis(800), ..options(&server) }, None, &mut |_| {});
     let check = line(&report, "websocket.session");
     assert_eq!(check.outcome, Outcome::Passed, "{check:?}");
@@ -275,7 +275,7 @@ fn a_rate_limit_that_is_waited_for_costs_a_websocket_none_of_its_time() {
 fn a_websocket_is_opened_on_a_budget_of_its_own() {
     // However many calls came before, and so whatever is left of the last budget.
     for calls in 0..CALLS {
-        let server = Server::start("websocket.rate-limit");
+        let server = TestServer::start("websocket.rate-limit");
         let calls = vec!["clock".parse().unwrap(); calls as usize];
         let options = Options { budgets: Some("s3cret".into()), calls, ..options(&server) };
         let report = run(&options, None, &mut |_| {});
@@ -286,7 +286,7 @@ fn a_websocket_is_opened_on_a_budget_of_its_own() {
 
 #[test]
 fn whether_there_are_websockets_is_asked_of_whatever_answers() {
-    let server = Server::start("websocket.older");
+    let server = TestServer::start("websocket.older");
     let promised = Contract { websocket: Some(true), ..contract() };
     let report = run(&options(&server), Some(&promised), &mut |_| {});
     assert_eq!(ids(&report, Outcome::Failed), ["reachable"], "{report:#?}");
@@ -297,7 +297,7 @@ fn whether_there_are_websockets_is_asked_of_whatever_answers() {
 fn a_websocket_is_refused_without_credentials() {
     let promised = Contract { auth: Some("api-key"), ..contract() };
     let ask = |quirk, headers: &[(&str, &str)]| {
-        let server = Server::start(quirk);
+        let server = TestServer::start(quirk);
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         run(&Options { headers, ..options(&server) }, Some(&promised), &mut |_| {})
     };
@@ -317,21 +317,21 @@ fn a_websocket_is_refused_without_credentials() {
 #[test]
 fn without_credentials_only_that_they_are_asked_for_is_proven() {
     let promised = Contract { auth: Some("api-key"), ..contract() };
-    let closed = run(&options(&Server::start("auth")), Some(&promised), &mut |_| {});
+    let closed = run(&options(&TestServer::start("auth")), Some(&promised), &mut |_| {});
     assert_eq!(ids(&closed, Outcome::Passed), ["reachable", "hostile.no-credentials"], "{closed:#?}");
     assert_eq!(ids(&closed, Outcome::Skipped), ["rest"]);
     assert!(line(&closed, "rest").hint.as_deref().unwrap().contains("--bearer-env"));
     // The manifest asks for credentials, and what runs there does not.
-    let open = run(&options(&Server::start("")), Some(&promised), &mut |_| {});
+    let open = run(&options(&TestServer::start("")), Some(&promised), &mut |_| {});
     assert_eq!(ids(&open, Outcome::Failed), ["hostile.no-credentials"]);
     let promised = Contract { auth: Some("oauth"), ..contract() };
-    let silent = run(&options(&Server::start("auth")), Some(&promised), &mut |_| {});
+    let silent = run(&options(&TestServer::start("auth")), Some(&promised), &mut |_| {});
     assert_eq!(ids(&silent, Outcome::Failed), ["oauth.metadata"]);
 }
 
 #[test]
 fn every_origin_is_let_in_only_where_the_manifest_configures_origins() {
-    let server = Server::start("every-origin");
+    let server = TestServer::start("every-origin");
     let report = run(&options(&server), Some(&contract()), &mut |_| {});
     let origin = ["hostile.origin", "hostile.origin-null", "hostile.preflight"];
     assert_eq!(ids(&report, Outcome::Failed), origin);
@@ -341,7 +341,7 @@ fn every_origin_is_let_in_only_where_the_manifest_configures_origins() {
 
 #[test]
 fn without_a_manifest_only_the_comparison_is_left_out() {
-    let server = Server::start("no-health");
+    let server = TestServer::start("no-health");
     let report = run(&options(&server), None, &mut |_| {});
     assert_eq!(ids(&report, Outcome::Skipped), ["reachable", "contract"]);
     assert!(report.ok());
@@ -355,7 +355,7 @@ fn the_version_that_answers_is_the_one_that_is_wanted() {
         ("deployment", &["5"], Outcome::Failed),
         ("", &["5"], Outcome::Skipped),
     ] {
-        let server = Server::start(quirk);
+        let server = TestServer::start(quirk);
         let deployments = wanted.iter().map(|id| (*id).to_owned()).collect();
         let report = run(&Options { deployments, ..options(&server) }, Some(&contract()), &mut |_| {});
         assert_eq!(line(&report, "deployment").outcome, outcome, "{quirk} {wanted:?}");
@@ -363,13 +363,13 @@ fn the_version_that_answers_is_the_one_that_is_wanted() {
         assert!(outcome != Outcome::Skipped || hint.as_deref() == Some("at home: ask it; else render and ship again"));
         assert_eq!(report.ok(), outcome != Outcome::Failed);
     }
-    let server = Server::start("deployment");
+    let server = TestServer::start("deployment");
     assert_eq!(pulse(&server.url(), &Platforms::default()).unwrap().deployment.as_deref(), Some("7"));
 }
 
 #[test]
 fn in_the_cloud_the_host_is_not_tried() {
-    let server = Server::start("hostile.host");
+    let server = TestServer::start("hostile.host");
     let report = run(&Options { local: false, calls: Vec::new(), ..options(&server) }, Some(&contract()), &mut |_| {});
     assert_eq!(ids(&report, Outcome::Skipped), ["call", "hostile.host"]);
     assert!(report.ok());
@@ -377,10 +377,10 @@ fn in_the_cloud_the_host_is_not_tried() {
 
 #[test]
 fn a_tool_that_never_repeats_itself_is_not_compared() {
-    let server = Server::start("");
+    let server = TestServer::start("");
     let report = run(&Options { calls: vec!["clock".parse().unwrap()], ..options(&server) }, None, &mut |_| {});
     assert_eq!(line(&report, "call.same").outcome, Outcome::Skipped);
-    let server = Server::start("call-error");
+    let server = TestServer::start("call-error");
     let report = run(&Options { calls: vec!["clock".parse().unwrap()], ..options(&server) }, None, &mut |_| {});
     let same = line(&report, "call.same");
     assert_eq!(same.detail.as_deref(), Some("both calls failed, so there is nothing to compare"));

@@ -7,16 +7,16 @@ use tungstenite::Message;
 
 use super::client::{Client, LONGEST_WAIT, Socket, client_info};
 use super::contract::difference;
-use super::eras::{LEGACY_VERSIONS, LISTS, List, MAX_PAGES, Server, count, identity, settle};
+use super::eras::{EraServer, LEGACY_VERSIONS, LISTS, List, MAX_PAGES, count, identity, settle};
 use super::http::{allow, quoted};
-use super::{Contract, Era, Fault, Probe};
+use super::{CheckFault, Contract, Era, Probe};
 
-pub fn run(probe: &mut Probe, client: &Client, legacy: Option<&Server>) {
+pub fn run(probe: &mut Probe, client: &Client, legacy: Option<&EraServer>) {
     let contract = probe.contract;
     match (probe.websocket, contract.and_then(|contract| contract.websocket)) {
         (true, _) => probe.check("websocket.session", TITLE, || session(client, contract, legacy)),
         (false, Some(true)) => probe.check("websocket.session", TITLE, || {
-            Err(Fault::wrong("the manifest has `websocket = true`, and `/health` says nothing of WebSockets")
+            Err(CheckFault::wrong("the manifest has `websocket = true`, and `/health` says nothing of WebSockets")
                 .hint("an older or another server answers here: deploy again, or check the URL"))
         }),
         (false, _) => {}
@@ -25,7 +25,7 @@ pub fn run(probe: &mut Probe, client: &Client, legacy: Option<&Server>) {
 
 const TITLE: &str = "speaks MCP over a WebSocket (`initialize`), and lists the same there";
 
-fn session(client: &Client, contract: Option<&Contract>, legacy: Option<&Server>) -> Result<String, Fault> {
+fn session(client: &Client, contract: Option<&Contract>, legacy: Option<&EraServer>) -> Result<String, CheckFault> {
     let mut session = Session { socket: open(client)?, timeout: client.timeout, next_id: 0, waited: false };
     let hello = json!({ "protocolVersion": Era::Legacy.version(), "capabilities": {}, "clientInfo": client_info() });
     let welcome = session.ask("initialize", hello)?;
@@ -52,7 +52,7 @@ fn session(client: &Client, contract: Option<&Contract>, legacy: Option<&Server>
 }
 
 /// A rate limit is waited for once.
-fn open(client: &Client) -> Result<Socket, Fault> {
+fn open(client: &Client) -> Result<Socket, CheckFault> {
     let mut refused = match client.open()? {
         Ok(socket) => return Ok(socket),
         Err(reply) => reply,
@@ -65,13 +65,13 @@ fn open(client: &Client) -> Result<Socket, Fault> {
         };
     }
     let fault = client.unexpected(&refused);
-    Err(Fault::wrong(format!("no WebSocket, but {}", fault.detail))
+    Err(CheckFault::wrong(format!("no WebSocket, but {}", fault.detail))
         .hint("an upgrade with the subprotocol `mcp` and good credentials is answered with 101"))
 }
 
-fn wait(seconds: u64) -> Result<(), Fault> {
+fn wait(seconds: u64) -> Result<(), CheckFault> {
     if seconds > LONGEST_WAIT {
-        return Err(Fault::skip(format!("the rate limit is reached, for {seconds} s more")));
+        return Err(CheckFault::skip(format!("the rate limit is reached, for {seconds} s more")));
     }
     std::thread::sleep(Duration::from_secs(seconds));
     Ok(())
@@ -87,7 +87,7 @@ struct Session {
 
 impl Session {
     /// The result of a request; an error is none. A rate limit is waited for once.
-    fn ask(&mut self, method: &str, params: Value) -> Result<Value, Fault> {
+    fn ask(&mut self, method: &str, params: Value) -> Result<Value, CheckFault> {
         loop {
             self.next_id += 1;
             let id = self.next_id;
@@ -99,28 +99,33 @@ impl Session {
                     wait(seconds)?;
                     allow(self.socket.get_mut(), self.timeout);
                 }
-                Some(seconds) => return Err(Fault::skip(format!("the rate limit is reached, for {seconds} s more"))),
+                Some(seconds) => {
+                    return Err(CheckFault::skip(format!("the rate limit is reached, for {seconds} s more")));
+                }
                 None => {
                     let message = quoted(error["message"].as_str().unwrap_or(""));
-                    return Err(Fault::wrong(format!("`{method}` is answered with {} {message}", error["code"])));
+                    return Err(CheckFault::wrong(format!("`{method}` is answered with {} {message}", error["code"])));
                 }
             }
         }
     }
 
-    fn answer_to(&mut self, id: u64, method: &str) -> Result<Value, Fault> {
+    fn answer_to(&mut self, id: u64, method: &str) -> Result<Value, CheckFault> {
         loop {
             let text = match self.socket.read().map_err(|error| self.broken(method, &error))? {
                 Message::Text(text) => text,
                 Message::Close(frame) => {
                     let why = frame.map_or_else(|| "without a code".to_owned(), |frame| frame.to_string());
-                    return Err(Fault::wrong(format!("closed instead of an answer to `{method}`: {why}")));
+                    return Err(CheckFault::wrong(format!("closed instead of an answer to `{method}`: {why}")));
                 }
-                Message::Binary(_) => return Err(Fault::wrong(format!("`{method}` is answered with binary data"))),
+                Message::Binary(_) => {
+                    return Err(CheckFault::wrong(format!("`{method}` is answered with binary data")));
+                }
                 _ => continue,
             };
-            let message: Value = serde_json::from_str(&text)
-                .map_err(|_| Fault::wrong(format!("`{method}` is answered with what is no JSON: {}", quoted(&text))))?;
+            let message: Value = serde_json::from_str(&text).map_err(|_| {
+                CheckFault::wrong(format!("`{method}` is answered with what is no JSON: {}", quoted(&text)))
+            })?;
             let is_answer = message.get("result").is_some() || message.get("error").is_some();
             match message.get("method") {
                 // Notifications are not for us; of the server's requests, a ping is to be answered.
@@ -129,35 +134,39 @@ impl Session {
                 }
                 Some(_) => {}
                 None if message["jsonrpc"] == "2.0" && message["id"] == id && is_answer => return Ok(message),
-                None => return Err(Fault::wrong(format!("`{method}` got no answer to it, but {}", quoted(&text)))),
+                None => {
+                    return Err(CheckFault::wrong(format!("`{method}` got no answer to it, but {}", quoted(&text))));
+                }
             }
         }
     }
 
     /// All pages.
-    fn list(&mut self, list: &List) -> Result<Vec<Value>, Fault> {
+    fn list(&mut self, list: &List) -> Result<Vec<Value>, CheckFault> {
         let mut entries = Vec::new();
         let mut params = json!({});
         for _ in 0..MAX_PAGES {
             let page = self.ask(list.method, params)?;
             let found = page[list.key].as_array();
             entries.extend(
-                found.ok_or_else(|| Fault::wrong(format!("`{}` has no array `{}`", list.method, list.key)))?.clone(),
+                found
+                    .ok_or_else(|| CheckFault::wrong(format!("`{}` has no array `{}`", list.method, list.key)))?
+                    .clone(),
             );
             match page.get("nextCursor").filter(|cursor| !cursor.is_null()) {
                 Some(cursor) => params = json!({ "cursor": cursor }),
                 None => return Ok(entries),
             }
         }
-        Err(Fault::wrong(format!("`{}` did not end after {MAX_PAGES} pages", list.method)))
+        Err(CheckFault::wrong(format!("`{}` did not end after {MAX_PAGES} pages", list.method)))
     }
 
-    fn say(&mut self, message: &Value) -> Result<(), Fault> {
+    fn say(&mut self, message: &Value) -> Result<(), CheckFault> {
         self.socket.send(Message::text(message.to_string())).map_err(|error| self.broken("a message", &error))
     }
 
     /// In order: the server answers that it closes, too.
-    fn end(mut self) -> Result<(), Fault> {
+    fn end(mut self) -> Result<(), CheckFault> {
         self.socket.close(None).map_err(|error| self.broken("the end", &error))?;
         loop {
             match self.socket.read() {
@@ -168,12 +177,12 @@ impl Session {
         }
     }
 
-    fn broken(&self, what: &str, error: &tungstenite::Error) -> Fault {
+    fn broken(&self, what: &str, error: &tungstenite::Error) -> CheckFault {
         if timed_out(error) {
             let limit = self.timeout.as_secs_f32();
-            return Fault::wrong(format!("the session was given up at {what}: it did not end within {limit} s"));
+            return CheckFault::wrong(format!("the session was given up at {what}: it did not end within {limit} s"));
         }
-        Fault::wrong(format!("the WebSocket broke at {what}: {error}"))
+        CheckFault::wrong(format!("the WebSocket broke at {what}: {error}"))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use super::output::{Capture, Sink};
-use super::running::{LAST_WORDS, Role, Running};
+use super::running::{ChildRole, LAST_WORDS, Running};
 use super::{Cmd, GRACE, Interrupted, SETTLE, Scratch, ToolFailed, cannot_run, interrupted};
 
 /// Ends when it is dropped: between two questions it has nothing to finish. The end of its stdin ends it too, whatever becomes of us.
@@ -28,7 +28,7 @@ impl Answering {
         }
         let mut command = cmd.to_std();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut running = Running::spawn(&mut command, Role::Job).with_context(|| cannot_run(cmd))?;
+        let mut running = Running::spawn(&mut command, ChildRole::Job).with_context(|| cannot_run(cmd))?;
         let capture = Capture::new(cmd.secrets());
         let (input, out, err) = running.pipes();
         let ((questions, asked), (said, answers)) = (mpsc::channel(), mpsc::channel());

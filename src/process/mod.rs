@@ -25,13 +25,13 @@ pub use answering::Answerers;
 pub use command::Cmd;
 pub use failure::{Interrupted, ToolFailed};
 pub use git::git;
-pub use output::{Listener, forms, plain};
+pub use output::{LogListener, forms, plain};
 pub use running::{install_interrupt_handler, interrupted};
 pub use scratch::Scratch;
-pub use server::Server;
+pub use server::ServerProcess;
 
 use output::{Capture, Sink};
-use running::{Role, Running};
+use running::{ChildRole, Running};
 
 /// What happens to a child's input and output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub enum Io {
 
 /// A child that ended with exit code 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Ended {
     pub code: Option<i32>,
     /// Only under [`Io::Answer`].
     pub stdout: String,
@@ -60,7 +60,7 @@ const GRACE: Duration = Duration::from_secs(3);
 const SETTLE: Duration = Duration::from_millis(500);
 
 /// Runs `cmd` to its end. A non-zero exit, a signal or an overrun `limit` is a [`ToolFailed`].
-pub fn run(cmd: &Cmd, io: Io, limit: Option<Duration>) -> anyhow::Result<Outcome> {
+pub fn run(cmd: &Cmd, io: Io, limit: Option<Duration>) -> anyhow::Result<Ended> {
     if interrupted() {
         return Err(Interrupted.into());
     }
@@ -77,7 +77,7 @@ pub fn run(cmd: &Cmd, io: Io, limit: Option<Duration>) -> anyhow::Result<Outcome
 
     let (log, stdout) = (capture.log(), capture.answer());
     if status.success() && !overrun {
-        return Ok(Outcome { code: status.code(), stdout, log });
+        return Ok(Ended { code: status.code(), stdout, log });
     }
     let limit = limit.filter(|_| overrun);
     let said = if log.trim().is_empty() { capture.presentable(&stdout) } else { log };
@@ -112,7 +112,7 @@ fn start(cmd: &Cmd, io: Io) -> anyhow::Result<(Running, Capture)> {
     wire(&mut command, cmd, io).with_context(|| format!("cannot prepare `{}`", cmd.name()))?;
     let terminal = io == Io::Live && io::stdin().is_terminal();
     // On a terminal only the foreground group may read it, so a live child shares ours and gets Ctrl-C by itself.
-    let role = if terminal { Role::Foreground } else { Role::Job };
+    let role = if terminal { ChildRole::Foreground } else { ChildRole::Job };
     launch(cmd, command, role, if io == Io::Answer { Sink::Answer } else { Sink::Log }, None)
 }
 
@@ -141,9 +141,9 @@ fn our_stderr() -> io::Result<Stdio> {
 fn launch(
     cmd: &Cmd,
     mut command: Command,
-    role: Role,
+    role: ChildRole,
     stdout: Sink,
-    listener: Option<Listener>,
+    listener: Option<LogListener>,
 ) -> anyhow::Result<(Running, Capture)> {
     let mut running = Running::spawn(&mut command, role).with_context(|| cannot_run(cmd))?;
     let capture = Capture::new(cmd.secrets()).heard_by(listener);

@@ -16,22 +16,22 @@ pub(super) enum Sink {
 /// Everything a child wrote, as far as it is kept.
 #[derive(Clone)]
 pub(super) struct Capture {
-    shared: Arc<Shared>,
+    shared: Arc<SharedLog>,
     secrets: Arc<[String]>,
-    listener: Option<Listener>,
+    listener: Option<LogListener>,
 }
 
 /// Hears every line of a log as it comes, without colours and secrets.
-pub type Listener = Arc<dyn Fn(&str) + Send + Sync>;
+pub type LogListener = Arc<dyn Fn(&str) + Send + Sync>;
 
 #[derive(Default)]
-struct Shared {
-    kept: Mutex<Kept>,
+struct SharedLog {
+    kept: Mutex<KeptOutput>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Kept {
+struct KeptOutput {
     log: Vec<u8>,
     cut: bool,
     answer: Vec<u8>,
@@ -52,7 +52,7 @@ impl Capture {
         Capture { shared: Arc::default(), secrets: secrets.into(), listener: None }
     }
 
-    pub fn heard_by(self, listener: Option<Listener>) -> Self {
+    pub fn heard_by(self, listener: Option<LogListener>) -> Self {
         Capture { listener, ..self }
     }
 
@@ -147,7 +147,7 @@ impl Capture {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, KeptOutput> {
         self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -256,7 +256,7 @@ mod tests {
     fn a_listener_hears_whole_lines_without_secrets() {
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();
         let hearing = heard.clone();
-        let listener: Listener = Arc::new(move |line: &str| hearing.lock().unwrap().push(line.to_owned()));
+        let listener: LogListener = Arc::new(move |line: &str| hearing.lock().unwrap().push(line.to_owned()));
         let capture = Capture::new(vec!["hunter2".into()]).heard_by(Some(listener));
         let (one, other): (&[u8], &[u8]) = (b"a=hun", b"ter2\nb\nlast");
         capture.drain(Box::new(one.chain(other)), Sink::Log);

@@ -16,7 +16,7 @@ use super::{GRACE, watchdog};
 
 /// How a child hears of an interruption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum ChildRole {
     /// In our group, so the terminal's Ctrl-C reaches it by itself.
     Foreground,
     /// In its own group, to which the same signal is passed on; we wait for it.
@@ -28,17 +28,17 @@ pub(super) enum Role {
 /// A child that has not been reaped yet.
 pub(super) struct Running {
     child: Child,
-    entry: Entry,
+    entry: ChildEntry,
     status: Option<ExitStatus>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
+struct ChildEntry {
     pid: Pid,
-    role: Role,
+    role: ChildRole,
 }
 
-static ALIVE: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+static ALIVE: Mutex<Vec<ChildEntry>> = Mutex::new(Vec::new());
 static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 static LAST: AtomicI32 = AtomicI32::new(SIGINT);
 
@@ -64,15 +64,15 @@ pub fn install_interrupt_handler() {
 }
 
 impl Running {
-    pub fn spawn(command: &mut Command, role: Role) -> io::Result<Self> {
-        if role != Role::Foreground {
+    pub fn spawn(command: &mut Command, role: ChildRole) -> io::Result<Self> {
+        if role != ChildRole::Foreground {
             command.process_group(0);
         }
         // Locked until it is listed: a signal in between would miss it.
         let mut alive = alive();
         let child = spawn_patiently(command)?;
         let pid = Pid::from_child(&child);
-        let entry = Entry { pid, role };
+        let entry = ChildEntry { pid, role };
         watchdog::watch(entry.number());
         alive.push(entry);
         Ok(Running { child, entry, status: None })
@@ -105,7 +105,7 @@ impl Running {
                 return Ok(Some(status));
             }
             // Not every tool obeys the first signal, least of all while it waits for an answer of its API.
-            if self.entry.role == Role::Job
+            if self.entry.role == ChildRole::Job
                 && interrupted()
                 && told.get_or_insert_with(Instant::now).elapsed() > LAST_WORDS
             {
@@ -133,7 +133,7 @@ impl Running {
     fn kill(&mut self) -> ExitStatus {
         let mut alive = alive();
         self.entry.kill_all();
-        if self.entry.role == Role::Foreground {
+        if self.entry.role == ChildRole::Foreground {
             self.entry.send(Signal::KILL);
         }
         watchdog::forget(self.entry.number());
@@ -167,34 +167,34 @@ pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 const SIGKILL: i32 = 9;
 
-impl Entry {
+impl ChildEntry {
     /// As kill(1) takes it.
     fn number(self) -> i32 {
         let pid = self.pid.as_raw_nonzero().get();
-        if self.role == Role::Foreground { pid } else { -pid }
+        if self.role == ChildRole::Foreground { pid } else { -pid }
     }
 
     /// To the group where there is one of its own. A child that is gone already is no error.
     fn send(self, signal: Signal) {
         let sent = match self.role {
-            Role::Foreground => kill_process(self.pid, signal),
-            Role::Job | Role::Server => kill_process_group(self.pid, signal),
+            ChildRole::Foreground => kill_process(self.pid, signal),
+            ChildRole::Job | ChildRole::Server => kill_process_group(self.pid, signal),
         };
         let _gone = sent;
     }
 
     /// SIGKILL to all that is left of a group of its own.
     fn kill_all(self) {
-        if self.role != Role::Foreground && test_kill_process_group(self.pid).is_ok() {
+        if self.role != ChildRole::Foreground && test_kill_process_group(self.pid).is_ok() {
             self.send(Signal::KILL);
         }
     }
 
     fn interrupt(self, signal: i32) {
         match self.role {
-            Role::Server => self.send(Signal::TERM),
-            Role::Foreground if signal == SIGINT => {}
-            Role::Foreground | Role::Job => self.send(Signal::from_named_raw(signal).unwrap_or(Signal::TERM)),
+            ChildRole::Server => self.send(Signal::TERM),
+            ChildRole::Foreground if signal == SIGINT => {}
+            ChildRole::Foreground | ChildRole::Job => self.send(Signal::from_named_raw(signal).unwrap_or(Signal::TERM)),
         }
     }
 }
@@ -223,7 +223,7 @@ fn on_signal(signal: i32) {
     std::process::exit(128 + signal);
 }
 
-fn alive() -> MutexGuard<'static, Vec<Entry>> {
+fn alive() -> MutexGuard<'static, Vec<ChildEntry>> {
     ALIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use tempfile::TempDir;
@@ -20,13 +20,24 @@ impl Scratch {
     }
 
     pub fn below(parent: &Path) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("mcp-deploy-").tempdir_in(std::path::absolute(parent)?)?;
+        Self::named("mcp-deploy-", parent)
+    }
+
+    /// With a name that begins with `prefix`.
+    pub fn named(prefix: &str, parent: &Path) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(std::path::absolute(parent)?)?;
         watchdog::remove(folder.path());
         Ok(Scratch(Some(folder)))
     }
 
     pub fn path(&self) -> &Path {
         self.0.as_ref().map_or(Path::new(""), TempDir::path)
+    }
+
+    /// A new folder that stays, in the system's folder for such things.
+    pub fn kept(prefix: &str) -> anyhow::Result<PathBuf> {
+        let folder = tempfile::Builder::new().prefix(prefix).tempdir().context("cannot create a temporary folder")?;
+        Ok(folder.keep())
     }
 
     /// Nothing in it can be written from now on, except by root.

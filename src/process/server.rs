@@ -3,32 +3,32 @@
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::output::{Capture, Listener, Sink};
-use super::running::{Role, Running};
+use super::output::{Capture, LogListener, Sink};
+use super::running::{ChildRole, Running};
 use super::{Cmd, GRACE, Interrupted, SETTLE, ToolFailed, interrupted, launch};
 
-/// Lives until [`Server::stop`] or until it is dropped.
-pub struct Server {
+/// Lives until [`ServerProcess::stop`] or until it is dropped.
+pub struct ServerProcess {
     cmd: Cmd,
     running: Running,
     capture: Capture,
 }
 
-impl Server {
+impl ServerProcess {
     pub fn spawn(cmd: &Cmd) -> anyhow::Result<Self> {
         Self::spawn_heard(cmd, None)
     }
 
     /// The listener hears its log as it comes.
-    pub fn spawn_heard(cmd: &Cmd, listener: Option<Listener>) -> anyhow::Result<Self> {
+    pub fn spawn_heard(cmd: &Cmd, listener: Option<LogListener>) -> anyhow::Result<Self> {
         if interrupted() {
             return Err(Interrupted.into());
         }
         let mut command = cmd.to_std();
         let input = if cmd.input().is_some() { Stdio::piped() } else { Stdio::null() };
         command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let (running, capture) = launch(cmd, command, Role::Server, Sink::Log, listener)?;
-        Ok(Server { cmd: cmd.clone(), running, capture })
+        let (running, capture) = launch(cmd, command, ChildRole::Server, Sink::Log, listener)?;
+        Ok(ServerProcess { cmd: cmd.clone(), running, capture })
     }
 
     /// What it wrote so far, as far as it is kept.
@@ -79,7 +79,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         self.running.stop(GRACE);
     }

@@ -7,7 +7,7 @@ fn sh(script: &str) -> Cmd {
     Cmd::new("sh").args(["-c", script])
 }
 
-fn failed(result: anyhow::Result<Outcome>) -> ToolFailed {
+fn failed(result: anyhow::Result<Ended>) -> ToolFailed {
     ToolFailed::of(&result.unwrap_err()).unwrap().clone()
 }
 
@@ -132,7 +132,7 @@ fn a_server_is_stopped_with_its_grandchildren() {
         let dir = tempfile::tempdir().unwrap();
         let pid = dir.path().join("pid");
         let cmd = sh("echo up; sh -c 'sleep 300 & echo $! > pid.new; mv pid.new pid; wait'").current_dir(dir.path());
-        let mut server = Server::spawn(&cmd).unwrap();
+        let mut server = ServerProcess::spawn(&cmd).unwrap();
         server.wait_ready(&mut || pid.is_file(), Duration::from_secs(20)).unwrap();
         assert!(server.exited().is_none());
         wait_until("the log is read", || server.log() == "up\n");
@@ -149,7 +149,7 @@ fn a_server_is_stopped_with_its_grandchildren() {
 
 #[test]
 fn a_server_that_dies_fails_at_once_with_its_last_words() {
-    let mut server = Server::spawn(&sh("echo port is taken >&2; exit 4")).unwrap();
+    let mut server = ServerProcess::spawn(&sh("echo port is taken >&2; exit 4")).unwrap();
     let started = Instant::now();
     let error = server.wait_ready(&mut || false, Duration::from_secs(60)).unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(10));
@@ -161,7 +161,7 @@ fn a_server_that_dies_fails_at_once_with_its_last_words() {
 
 #[test]
 fn a_server_that_never_gets_ready_is_stopped() {
-    let mut server = Server::spawn(&sh("echo thinking; sleep 300")).unwrap();
+    let mut server = ServerProcess::spawn(&sh("echo thinking; sleep 300")).unwrap();
     let error = server.wait_ready(&mut || false, Duration::from_millis(300)).unwrap_err();
     assert_eq!(ToolFailed::of(&error).unwrap().tail, "thinking");
     assert!(server.exited().is_some());
@@ -229,7 +229,8 @@ fn free_ports_differ() {
 fn interrupted_program() {
     let dir = std::path::PathBuf::from(std::env::var_os("INTERRUPTED_DIR").unwrap());
     install_interrupt_handler();
-    let server = Server::spawn(&sh("sleep 300 & echo $! > server.new; mv server.new server; wait").current_dir(&dir));
+    let server =
+        ServerProcess::spawn(&sh("sleep 300 & echo $! > server.new; mv server.new server; wait").current_dir(&dir));
     let job = std::env::var("INTERRUPTED_JOB").unwrap();
     let job = format!("{job}; echo $$ > job.new; mv job.new job; while :; do sleep 0.05; done");
     let ended = run(&sh(&job).current_dir(&dir), Io::Quiet, None);
@@ -284,7 +285,7 @@ fn killed_program() {
     std::fs::write(&file, "// Recorded by record.ts\n").unwrap();
     // One that does not obey, and has a child; one that does; one that ended before.
     let stubborn = "trap '' TERM; sleep 300 & echo $! > child; echo $$ > stubborn; wait; sleep 300";
-    let _stubborn = Server::spawn(&sh(stubborn).current_dir(&dir)).unwrap();
+    let _stubborn = ServerProcess::spawn(&sh(stubborn).current_dir(&dir)).unwrap();
     run(&sh("true"), Io::Quiet, None).unwrap();
     let _ = run(&sh("echo $$ > obedient; exec sleep 300").current_dir(&dir), Io::Quiet, None);
 }

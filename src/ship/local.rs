@@ -17,7 +17,7 @@ use crate::fault::Fault;
 use crate::manifest::Manifest;
 use crate::plan;
 use crate::probe::{self, Answer, Call, Check, Contract, Era, Outcome, Report};
-use crate::process::{self, Interrupted, Io, Listener, Scratch, Server};
+use crate::process::{self, Interrupted, Io, LogListener, Scratch, ServerProcess};
 use crate::project::npm;
 use crate::project::{self, Project};
 use crate::prompt::{self, Mode};
@@ -142,9 +142,9 @@ pub fn run_step(target: &Target, root: &Path, part: &Step) -> Result<()> {
 }
 
 /// What was built for one cloud, running on this machine until it is dropped.
-pub struct Running {
+pub struct LocalServers {
     target: &'static Target,
-    servers: Vec<Server>,
+    servers: Vec<ServerProcess>,
     local: Local,
     guest: Guest,
     _scratch: Scratch,
@@ -157,8 +157,8 @@ pub fn start(
     build: &Build<'_>,
     port: Option<u16>,
     state: Option<&Path>,
-    listener: Option<&Listener>,
-) -> Result<Running> {
+    listener: Option<&LogListener>,
+) -> Result<LocalServers> {
     let artifact = (target.artifact)(build.root);
     if !artifact.exists() {
         let (title, name) = (target.title, target.name);
@@ -177,9 +177,9 @@ pub fn start(
     let fleeting = scratch.path().join("state");
     let state = state.unwrap_or(&fleeting);
     let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env, guest: &guest.env, state })?;
-    let servers = local.commands.iter().map(|cmd| Server::spawn_heard(cmd, listener.cloned()));
+    let servers = local.commands.iter().map(|cmd| ServerProcess::spawn_heard(cmd, listener.cloned()));
     let servers = servers.collect::<Result<Vec<_>>>()?;
-    let mut running = Running { target, servers, local, guest, _scratch: scratch };
+    let mut running = LocalServers { target, servers, local, guest, _scratch: scratch };
     let health = format!("{}/health", running.local.base);
     if let Some(server) = running.servers.first_mut() {
         server.wait_ready(&mut || probe::healthy_as(&health, &build.manifest.server.name), READY)?;
@@ -187,7 +187,7 @@ pub fn start(
     Ok(running)
 }
 
-impl Running {
+impl LocalServers {
     /// The MCP endpoint.
     pub fn url(&self) -> String {
         format!("{}/mcp", self.local.base)
@@ -235,7 +235,7 @@ pub fn run_locally(
     };
     let report = prove(options, Some(contract(build.manifest, Some(target))), on_check)?;
     running.still_runs()?;
-    let said: String = running.servers.iter().map(Server::log).collect();
+    let said: String = running.servers.iter().map(ServerProcess::log).collect();
     let log = server_log::about_failed(&report, &said);
     let bundle = weigh(&running.local.bundle).ok().map(|raw| Size { raw });
     Ok(LocalRun { target: running.target.name, runtime: running.local.runtime.clone(), bundle, report, log })

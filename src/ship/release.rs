@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::adoption;
 use super::local;
-use crate::deployments::{self, Commit, Deployment, Record, State, Unfinished};
+use crate::deployments::{self, Commit, Deployment, DeploymentState, Record, Unfinished};
 use crate::error::{self, Error};
 use crate::parallel;
 use crate::probe::{Call, Check, Report};
@@ -44,7 +44,7 @@ pub struct Release {
 }
 
 /// How a deployment is to be made.
-pub struct Plan<'a> {
+pub struct ReleasePlan<'a> {
     pub project: &'a Project,
     pub stage: &'a str,
     pub calls: &'a [Call],
@@ -67,7 +67,7 @@ pub struct Stranger {
     pub serves: String,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> ReleasePlan<'a> {
     fn questions(&self, deployments: &'a [String]) -> live::Questions<'a> {
         live::Questions { deployments, calls: self.calls, headers: self.headers, patience: self.patience }
     }
@@ -190,7 +190,7 @@ fn log_in(target: &Target, context: &Context<'_>) -> Result<bool> {
 }
 
 /// Deploys one target that was built and verified locally; one result a region, and account.
-pub fn release(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Vec<Result<Release>> {
+pub fn release(target: &'static Target, context: &Context<'_>, plan: &ReleasePlan<'_>) -> Vec<Result<Release>> {
     match deploy(target, context, plan) {
         Ok(deployed) => deployed.into_iter().map(|deployment| prove(target, context, plan, deployment?)).collect(),
         Err(error) => vec![Err(error)],
@@ -198,7 +198,7 @@ pub fn release(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) 
 }
 
 /// Everything that was deployed is in the record before anything else can go wrong.
-fn deploy(target: &'static Target, context: &Context<'_>, plan: &Plan<'_>) -> Result<Vec<Result<Deployment>>> {
+fn deploy(target: &'static Target, context: &Context<'_>, plan: &ReleasePlan<'_>) -> Result<Vec<Result<Deployment>>> {
     let home = &plan.project.home;
     // Before the build it was asked already: this is who came in between.
     let found = strangers(target, context, &Record::read(home)?, plan.stage);
@@ -249,7 +249,7 @@ fn begun(target: &Target, stage: &str, commit: Option<&Commit>, rollback: bool) 
     Unfinished { target, stage, time: deployments::now(), commit: commit.cloned(), rollback }
 }
 
-fn entry(target: &Target, context: &Context<'_>, plan: &Plan<'_>, deployed: Deployed) -> Deployment {
+fn entry(target: &Target, context: &Context<'_>, plan: &ReleasePlan<'_>, deployed: Deployed) -> Deployment {
     Deployment {
         target: target.name.to_owned(),
         stage: plan.stage.to_owned(),
@@ -263,12 +263,17 @@ fn entry(target: &Target, context: &Context<'_>, plan: &Plan<'_>, deployed: Depl
         time: deployments::now(),
         commit: plan.commit.cloned(),
         bundle_bytes: plan.bundle_bytes,
-        state: State::Deployed,
+        state: DeploymentState::Deployed,
     }
 }
 
 /// Asks whether it works, and goes back when it does not and that was asked for.
-fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment: Deployment) -> Result<Release> {
+fn prove(
+    target: &Target,
+    context: &Context<'_>,
+    plan: &ReleasePlan<'_>,
+    mut deployment: Deployment,
+) -> Result<Release> {
     let home = &plan.project.home;
     let step = ui::step(format!("{}: verify {}", deployment.place(), deployment.own_url()));
     let on_check = &mut |check: &Check| step.doing(&check.title);
@@ -284,7 +289,7 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
         let seconds = plan.patience.as_secs();
         ui::say(format_args!("     it did not come alive within {seconds} s; `--wait SECONDS` gives it more time"));
     }
-    deployment.state = if report.ok() { State::Verified } else { State::Failed };
+    deployment.state = if report.ok() { DeploymentState::Verified } else { DeploymentState::Failed };
     Record::put(home, deployment.clone())?;
     let has_earlier = Record::read(home)?.before(&deployment, deployment.version.as_deref()).is_some();
     let mut release =
@@ -308,7 +313,7 @@ fn prove(target: &Target, context: &Context<'_>, plan: &Plan<'_>, mut deployment
 }
 
 /// Asks at every domain that leads to several regions, each of which was proven at an address of its own.
-pub fn domains(context: &Context<'_>, plan: &Plan<'_>, releases: &[Release]) -> Result<Vec<Report>> {
+pub fn domains(context: &Context<'_>, plan: &ReleasePlan<'_>, releases: &[Release]) -> Result<Vec<Report>> {
     let shared = releases.iter().map(|release| &release.deployment).filter(|deployment| deployment.direct.is_some());
     let urls: BTreeSet<&str> = shared.map(|deployment| deployment.url.as_str()).collect();
     let ask = |url: &str| {
@@ -352,7 +357,7 @@ pub fn restore(
     let restored = Deployment {
         version: Some(version.clone()),
         time: deployments::now(),
-        state: State::RestoredByRollback,
+        state: DeploymentState::RestoredByRollback,
         ..base
     };
     Record::put(&project.home, restored)?;

@@ -1,7 +1,7 @@
 //! The lines that a server that runs here writes about itself, told from the noise of the tools around it.
 
 use crate::probe::{Check, Outcome, Report};
-use crate::process::Listener;
+use crate::process::LogListener;
 use crate::ui;
 
 /// How `ctx.log` and the generated code begin a line; wrangler puts its own mark before one of an error.
@@ -13,7 +13,7 @@ fn own(line: &str) -> Option<&str> {
 }
 
 /// Shows what the server writes as it comes.
-pub fn listener() -> Listener {
+pub fn listener() -> LogListener {
     std::sync::Arc::new(|line: &str| {
         if let Some(line) = own(line) {
             ui::say(line);

@@ -11,7 +11,7 @@ use crate::deployments;
 use crate::error::{self, Error};
 use crate::manifest::{API_KEYS, Manifest, Secret};
 use crate::plan::FileSet;
-use crate::process::{self, Answerers, Cmd, Io, Outcome};
+use crate::process::{self, Answerers, Cmd, Ended, Io};
 use crate::targets::Build;
 
 /// What one cloud can do with a built project, each through the cloud's own CLI.
@@ -147,17 +147,17 @@ pub fn end_is_unknown(error: &anyhow::Error) -> bool {
 
 impl Context<'_> {
     /// Something that changes the cloud.
-    pub fn run(&self, cmd: &Cmd) -> Result<Outcome> {
+    pub fn run(&self, cmd: &Cmd) -> Result<Ended> {
         process::run(cmd, Io::Quiet, Some(self.limit))
     }
 
     /// The same, with an answer on stdout.
-    pub fn run_for_answer(&self, cmd: &Cmd) -> Result<Outcome> {
+    pub fn run_for_answer(&self, cmd: &Cmd) -> Result<Ended> {
         process::run(cmd, Io::Answer, Some(self.limit))
     }
 
     /// Something that only reads.
-    pub fn ask(&self, cmd: &Cmd) -> Result<Outcome> {
+    pub fn ask(&self, cmd: &Cmd) -> Result<Ended> {
         process::run(cmd, Io::Answer, Some(self.limit.min(QUESTION)))
     }
 

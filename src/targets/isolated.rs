@@ -19,7 +19,7 @@ pub struct Isolated {
     pub code: PathBuf,
     tmp: PathBuf,
     /// Those of our own variables that it has: with their names.
-    kept: Vec<(String, OsString, Kind)>,
+    kept: Vec<(String, OsString, VariableKind)>,
     path: OsString,
     /// Nobody's modes hold for root, so Node.js itself has to refuse; where it may write.
     writable: Option<Vec<PathBuf>>,
@@ -27,7 +27,7 @@ pub struct Isolated {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum VariableKind {
     Plain,
     Secret,
 }
@@ -107,8 +107,8 @@ impl Isolated {
     /// The surroundings of a process there, as the platform has them; what else it knows is set afterwards.
     fn surround(&self, cmd: Cmd) -> Cmd {
         let cmd = self.kept.iter().fold(cmd.env_clear(), |cmd, (name, value, kind)| match kind {
-            Kind::Plain => cmd.env_noise(name, value),
-            Kind::Secret => cmd.env_secret(name, value),
+            VariableKind::Plain => cmd.env_noise(name, value),
+            VariableKind::Secret => cmd.env_secret(name, value),
         });
         let cmd = PLATFORM.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
         let cmd = cmd.env_noise("PATH", &self.path).env_noise("TMPDIR", &self.tmp).env_noise("PWD", &self.code);
@@ -117,13 +117,13 @@ impl Isolated {
 }
 
 /// Whether a process there has our variable of this name.
-fn kind(manifest: &Manifest, target: &str, also: &[&str], name: &str) -> Option<Kind> {
+fn kind(manifest: &Manifest, target: &str, also: &[&str], name: &str) -> Option<VariableKind> {
     if manifest.secrets_of(target).any(|secret| secret.name == name) {
-        return Some(Kind::Secret);
+        return Some(VariableKind::Secret);
     }
     let is = |known: &&str| known.strip_suffix('*').map_or(name == *known, |start| name.starts_with(start));
     let plain = manifest.env.iter().any(|(known, _)| known == name) || MACHINE.iter().chain(also).any(is);
-    plain.then_some(Kind::Plain)
+    plain.then_some(VariableKind::Plain)
 }
 
 /// Not below `/tmp` where that can be helped: there a function may write.
@@ -161,11 +161,11 @@ mod tests {
         let text = "[server]\nname = \"x\"\nversion = \"1.0.0\"\ndescription = \"y\"\n[env]\nUNITS = \"metric\"\n[secrets]\nKEY = \"A key\"\n[targets.lambda]\n";
         let manifest = crate::manifest::parse(text, &|_| Err(String::new())).0.unwrap();
         let table = [
-            ("UNITS", Some(Kind::Plain)),
-            ("KEY", Some(Kind::Secret)),
-            ("https_proxy", Some(Kind::Plain)),
-            ("MCP_LOCAL_STATE", Some(Kind::Plain)),
-            ("AWS_ENDPOINT_URL_DYNAMODB", Some(Kind::Plain)),
+            ("UNITS", Some(VariableKind::Plain)),
+            ("KEY", Some(VariableKind::Secret)),
+            ("https_proxy", Some(VariableKind::Plain)),
+            ("MCP_LOCAL_STATE", Some(VariableKind::Plain)),
+            ("AWS_ENDPOINT_URL_DYNAMODB", Some(VariableKind::Plain)),
             ("AWS_ENDPOINT", None),
             ("AWS_EXECUTION_ENV", None),
             ("VERCEL_TOKEN", None),

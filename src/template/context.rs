@@ -48,8 +48,8 @@ fn flags(chosen: impl Fn(&Target) -> bool) -> Flags {
 
 /// The context of `templates/{generated,project,init,targets}`.
 #[derive(Serialize)]
-pub struct Project<'m> {
-    server: Server<'m>,
+pub struct ProjectData<'m> {
+    server: ServerData<'m>,
     app: &'m str,
     auth: Option<&'static str>,
     oauth: Option<&'m OAuth>,
@@ -72,7 +72,7 @@ pub struct Project<'m> {
     websocket: bool,
     store: bool,
     state: bool,
-    secrets: Vec<Secret<'m>>,
+    secrets: Vec<SecretData<'m>>,
     optional_secrets: bool,
     env: Vec<Setting<'m>>,
     /// What each target says for itself, by its name.
@@ -81,7 +81,7 @@ pub struct Project<'m> {
 }
 
 #[derive(Serialize)]
-struct Server<'m> {
+struct ServerData<'m> {
     name: &'m str,
     version: &'m str,
     title: &'m str,
@@ -114,7 +114,7 @@ struct Bundle {
 }
 
 #[derive(Serialize)]
-struct Secret<'m> {
+struct SecretData<'m> {
     name: &'m str,
     description: &'m str,
     optional: bool,
@@ -127,15 +127,15 @@ struct Setting<'m> {
     value: &'m str,
 }
 
-impl<'m> Project<'m> {
+impl<'m> ProjectData<'m> {
     pub fn of(manifest: &'m Manifest, packages: &[Package]) -> Result<Self> {
         let Manifest { server, access, targets, .. } = manifest;
         let data = |target: &'static Target| {
             let data = (target.data)(manifest).with_context(|| format!("cannot describe {}", target.title))?;
             Ok((target.name, data))
         };
-        Ok(Project {
-            server: Server {
+        Ok(ProjectData {
+            server: ServerData {
                 name: &server.name,
                 version: &server.version,
                 title: server.title.as_ref().unwrap_or(&server.name),
@@ -191,8 +191,8 @@ fn bundle(target: &'static Target) -> Option<Bundle> {
     Some(Bundle { target: target.name, started: target.bundle? })
 }
 
-fn secret(secret: &crate::manifest::Secret) -> Secret<'_> {
-    Secret {
+fn secret(secret: &crate::manifest::Secret) -> SecretData<'_> {
+    SecretData {
         name: &secret.name,
         description: &secret.description,
         optional: secret.optional,

@@ -65,7 +65,7 @@ pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet>
 }
 
 fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<FileSet> {
-    let data = seen(context::Project::of(manifest, packages)?)?;
+    let data = seen(context::ProjectData::of(manifest, packages)?)?;
     let mut files = FileSet::default();
     folder("generated", Owner::Generated, &data, &mut files)?;
     if let Some(auth) = manifest.access.auth.kind() {
@@ -124,7 +124,7 @@ fn state(manifest: &Manifest, data: &Data, files: &mut FileSet) -> Result<()> {
 /// The files that only `init` writes: what a new project has beside [`project`].
 pub fn birth(manifest: &Manifest) -> Result<FileSet> {
     let mut files = FileSet::default();
-    folder("init", Owner::User, &seen(context::Project::of(manifest, &[])?)?, &mut files)?;
+    folder("init", Owner::User, &seen(context::ProjectData::of(manifest, &[])?)?, &mut files)?;
     Ok(files)
 }
 
@@ -144,7 +144,7 @@ pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, Fil
 /// The files of a continuous integration system, by path.
 pub fn ci(system: &str, manifest: &Manifest) -> Result<Vec<(String, String)>> {
     let mut files = FileSet::default();
-    let data = seen(context::Project::of(manifest, &[])?)?;
+    let data = seen(context::ProjectData::of(manifest, &[])?)?;
     folder(&format!("ci/{system}"), Owner::User, &data, &mut files)?;
     Ok(files.0.into_iter().map(|(path, (_, text))| (path, text)).collect())
 }

@@ -12,15 +12,15 @@ use crate::manifest::{self, Auth, Manifest};
 #[serde(rename_all = "camelCase")]
 struct Served<'m> {
     server: Info<'m>,
-    tools: Vec<Tool<'m>>,
+    tools: Vec<ServedTool<'m>>,
     resources: Vec<Value>,
-    prompts: Vec<Prompt<'m>>,
+    prompts: Vec<ServedPrompt<'m>>,
     env: Map<String, Value>,
     /// What the code of one target alone needs is no matter of the handlers.
     secrets: Vec<&'m str>,
-    access: Access<'m>,
-    limits: Limits,
-    cache: Cache<'m>,
+    access: ServedAccess<'m>,
+    limits: ServedLimits,
+    cache: ServedCache<'m>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     optional_secrets: Vec<&'m str>,
 }
@@ -43,7 +43,7 @@ struct Info<'m> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Tool<'m> {
+struct ServedTool<'m> {
     #[serde(flatten)]
     entry: Value,
     timeout_ms: u64,
@@ -55,7 +55,7 @@ struct Tool<'m> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Prompt<'m> {
+struct ServedPrompt<'m> {
     #[serde(flatten)]
     entry: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,14 +63,14 @@ struct Prompt<'m> {
 }
 
 #[derive(Serialize)]
-struct Access<'m> {
+struct ServedAccess<'m> {
     origins: &'m [String],
     hosts: Vec<&'m String>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Limits {
+struct ServedLimits {
     timeout_ms: u64,
     max_body_bytes: u64,
     max_result_bytes: u64,
@@ -79,7 +79,7 @@ struct Limits {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Cache<'m> {
+struct ServedCache<'m> {
     ttl_ms: u64,
     scope: &'m str,
 }
@@ -87,14 +87,14 @@ struct Cache<'m> {
 pub fn json(manifest: &Manifest) -> Result<String> {
     let Manifest { server, limits, .. } = manifest;
     let timeout = |tool: &manifest::Tool| milliseconds(tool.timeout.unwrap_or(limits.timeout));
-    let tools = manifest.tools.iter().zip(manifest.tool_entries()).map(|(tool, entry)| Tool {
+    let tools = manifest.tools.iter().zip(manifest.tool_entries()).map(|(tool, entry)| ServedTool {
         entry,
         timeout_ms: timeout(tool),
         scopes: &tool.scopes,
         state: tool.state.as_ref().map(manifest::State::to_json),
     });
     let prompts = manifest.prompts.iter();
-    let prompts = prompts.map(|prompt| Prompt { entry: prompt.described(), args_schema: prompt.input.as_ref() });
+    let prompts = prompts.map(|prompt| ServedPrompt { entry: prompt.described(), args_schema: prompt.input.as_ref() });
     let resources = [false, true].into_iter().flat_map(|templates| manifest.resource_entries(templates));
     let secrets = manifest.secrets.iter();
     let served = Served {
@@ -112,14 +112,14 @@ pub fn json(manifest: &Manifest) -> Result<String> {
         prompts: prompts.collect(),
         env: manifest.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
         secrets: secrets.clone().filter(|secret| secret.only.is_none()).map(|secret| secret.name.as_str()).collect(),
-        access: Access { origins: &manifest.access.origins, hosts: hosts(manifest) },
-        limits: Limits {
+        access: ServedAccess { origins: &manifest.access.origins, hosts: hosts(manifest) },
+        limits: ServedLimits {
             timeout_ms: milliseconds(limits.timeout),
             max_body_bytes: limits.max_body,
             max_result_bytes: limits.max_result,
             max_input_elements: limits.max_input_elements,
         },
-        cache: Cache { ttl_ms: milliseconds(manifest.cache.ttl), scope: cache_scope(manifest) },
+        cache: ServedCache { ttl_ms: milliseconds(manifest.cache.ttl), scope: cache_scope(manifest) },
         optional_secrets: secrets.filter(|secret| secret.optional).map(|secret| secret.name.as_str()).collect(),
     };
     serde_json::to_string_pretty(&served).context("cannot write the data of `src/generated/manifest.ts`")

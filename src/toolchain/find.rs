@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use semver::Version;
 
-use super::{Found, Origin, Requirement, Status, ToolId, default_cache, surroundings};
+use super::{FoundTool, Origin, Requirement, ToolId, ToolStatus, default_cache, surroundings};
 use crate::parallel;
 use crate::process::{Cmd, Io, run};
 
@@ -43,72 +43,72 @@ impl Search {
 }
 
 /// The state of each tool, in the order of `ids`; all are asked at the same time.
-pub fn survey(ids: &[ToolId], search: &Search) -> Vec<(&'static Requirement, Status)> {
+pub fn survey(ids: &[ToolId], search: &Search) -> Vec<(&'static Requirement, ToolStatus)> {
     parallel::map(ids, |id| (id.requirement(), status(id.requirement(), search)))
 }
 
-pub(super) fn status(tool: &'static Requirement, search: &Search) -> Status {
+pub(super) fn status(tool: &'static Requirement, search: &Search) -> ToolStatus {
     let on_path = on_path(tool, search);
-    if matches!(on_path, Status::Ready(_)) {
+    if matches!(on_path, ToolStatus::Ready(_)) {
         return on_path;
     }
     match (on_path, in_cache(tool, search)) {
-        (_, ready @ Status::Ready(_)) => ready,
-        (Status::Missing, cached) => cached,
+        (_, ready @ ToolStatus::Ready(_)) => ready,
+        (ToolStatus::Missing, cached) => cached,
         (on_path, _) => on_path,
     }
 }
 
 /// The first of its names that will do, else what is wrong with the first that is there.
-fn on_path(tool: &Requirement, search: &Search) -> Status {
-    let mut worst = Status::Missing;
+fn on_path(tool: &Requirement, search: &Search) -> ToolStatus {
+    let mut worst = ToolStatus::Missing;
     for path in tool.programs.iter().filter_map(|program| search.which(program)) {
         let status = judge(tool, path, search);
-        if matches!(status, Status::Ready(_)) {
+        if matches!(status, ToolStatus::Ready(_)) {
             return status;
         }
-        if worst == Status::Missing {
+        if worst == ToolStatus::Missing {
             worst = status;
         }
     }
     worst
 }
 
-fn judge(tool: &Requirement, path: PathBuf, search: &Search) -> Status {
+fn judge(tool: &Requirement, path: PathBuf, search: &Search) -> ToolStatus {
     if !tool.tells_version {
-        return Status::Ready(Found { path, version: None, origin: Origin::Path });
+        return ToolStatus::Ready(FoundTool { path, version: None, origin: Origin::Path });
     }
     let version = match packaged_version(tool, &path) {
         Some(version) => version,
         None => match ask_version(tool, Cmd::new(&path), &search.path, PATIENCE) {
             Ok(version) => version,
             Err(error) => {
-                return Status::Broken { path, error: one_line(&error) };
+                return ToolStatus::Broken { path, error: one_line(&error) };
             }
         },
     };
     let new_enough = Version::parse(tool.minimum).is_ok_and(|minimum| version >= minimum);
-    let found = Found { path, version: Some(version), origin: Origin::Path };
-    if new_enough { Status::Ready(found) } else { Status::TooOld(found) }
+    let found = FoundTool { path, version: Some(version), origin: Origin::Path };
+    if new_enough { ToolStatus::Ready(found) } else { ToolStatus::TooOld(found) }
 }
 
 /// Believes the marker: a tool is complete before it gets one.
-pub(super) fn in_cache(tool: &Requirement, search: &Search) -> Status {
+pub(super) fn in_cache(tool: &Requirement, search: &Search) -> ToolStatus {
     let home = search.home(tool);
     let Ok(marker) = std::fs::read_to_string(home.join(MARKER)) else {
-        return Status::Missing;
+        return ToolStatus::Missing;
     };
     let Some(path) = tool.files.first().map(|file| home.join(file)) else {
-        return Status::Missing;
+        return ToolStatus::Missing;
     };
     // A virtual environment breaks when the Python it links to is upgraded away.
     if let Some(lost) = tool.files.iter().map(|file| home.join(file)).find(|file| !file.is_file()) {
         let error = format!("`{}` is gone", lost.display());
-        return Status::Broken { path, error };
+        return ToolStatus::Broken { path, error };
     }
     match Version::parse(marker.trim()) {
-        Ok(version) => Status::Ready(Found { path, version: Some(version), origin: Origin::Cache }),
-        Err(error) => Status::Broken { path, error: format!("its marker cannot be read: {error}") },
+        Ok(version) => ToolStatus::Ready(FoundTool { path, version: Some(version), origin: Origin::Cache }),
+        Err(error) => ToolStatus::Broken { path, error: format!("its marker cannot be read: {error}") },
     }
 }
 

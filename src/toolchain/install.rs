@@ -10,9 +10,9 @@ use anyhow::{Context, Result, bail};
 use semver::Version;
 
 use super::find::{MARKER, ask_version, in_cache, status};
-use super::{Found, Requirement, Search, Source, Status, ToolId, child_path, command, surroundings};
+use super::{FoundTool, Requirement, Search, Source, ToolId, ToolStatus, child_path, command, surroundings};
 use crate::parallel;
-use crate::process::{Cmd, Interrupted, Io, ToolFailed, interrupted, run};
+use crate::process::{Cmd, Interrupted, Io, Scratch, ToolFailed, interrupted, run};
 use crate::ui::{self, Mark};
 
 /// Installs tools into the private cache side by side, with a line for each; one that needs another waits for it. Of those that
@@ -29,12 +29,12 @@ pub fn provision_all(tools: &[&'static Requirement], search: &Search) -> Result<
 }
 
 /// Installs the pinned version of a tool, unless the cache has it already. What the installation itself needs comes first.
-pub fn provision(id: ToolId, search: &Search, progress: &mut dyn FnMut(&str)) -> anyhow::Result<Found> {
+pub fn provision(id: ToolId, search: &Search, progress: &mut dyn FnMut(&str)) -> anyhow::Result<FoundTool> {
     let tool = id.requirement();
     if let Source::Host { how } = tool.source {
         bail!("`{}` {} or newer is needed, and is not installed by `mcp-deploy`: {how}", tool.name, tool.minimum);
     }
-    if let Status::Ready(found) = in_cache(tool, search) {
+    if let ToolStatus::Ready(found) = in_cache(tool, search) {
         return Ok(found);
     }
     let helpers = Helpers::ready(tool, search, progress)?;
@@ -42,7 +42,7 @@ pub fn provision(id: ToolId, search: &Search, progress: &mut dyn FnMut(&str)) ->
     fs::create_dir_all(&tools).with_context(|| format!("cannot create `{}`", tools.display()))?;
     let _lock = lock(tool, &tools, progress)?;
     // Another process may have been faster.
-    if let Status::Ready(found) = in_cache(tool, search) {
+    if let ToolStatus::Ready(found) = in_cache(tool, search) {
         return Ok(found);
     }
     progress(&format!("installing {} {}", tool.name, tool.version));
@@ -80,13 +80,13 @@ const NPM_INSTALL: &[&str] = &[
 /// The tools an installation runs.
 struct Helpers {
     installer: PathBuf,
-    node: Option<Found>,
+    node: Option<FoundTool>,
 }
 
 impl Helpers {
     fn ready(tool: &Requirement, search: &Search, progress: &mut dyn FnMut(&str)) -> anyhow::Result<Self> {
         let mut ensure = |id: ToolId| match status(id.requirement(), search) {
-            Status::Ready(found) => Ok(found),
+            ToolStatus::Ready(found) => Ok(found),
             _ => provision(id, search, progress).with_context(|| format!("`{}` needs it", tool.name)),
         };
         match tool.source {
@@ -117,12 +117,12 @@ impl Helpers {
     }
 }
 
-fn install(tool: &Requirement, tools: &Path, helpers: &Helpers, search: &Search) -> anyhow::Result<Found> {
+fn install(tool: &Requirement, tools: &Path, helpers: &Helpers, search: &Search) -> anyhow::Result<FoundTool> {
     let home = search.home(tool);
     let prefix = format!(".{}-{}-", tool.name, tool.version);
     clear(&home, tools, &prefix)?;
     // Removes itself, whatever goes wrong below.
-    let scratch = tempfile::Builder::new().prefix(&prefix).tempdir_in(tools);
+    let scratch = Scratch::named(&prefix, tools);
     let scratch = scratch.with_context(|| format!("cannot write to `{}`", tools.display()))?;
     let fresh = scratch.path().join("tool");
     fs::create_dir(&fresh).with_context(|| format!("cannot create `{}`", fresh.display()))?;
@@ -141,7 +141,7 @@ fn install(tool: &Requirement, tools: &Path, helpers: &Helpers, search: &Search)
     fs::write(&marker, tool.version).with_context(|| format!("cannot write `{}`", marker.display()))?;
     fs::rename(&fresh, &home).with_context(|| format!("cannot create `{}`", home.display()))?;
     match in_cache(tool, search) {
-        Status::Ready(found) => Ok(found),
+        ToolStatus::Ready(found) => Ok(found),
         _ => bail!("`{}` was installed, but is not there", home.display()),
     }
 }

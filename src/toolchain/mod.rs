@@ -21,7 +21,7 @@ pub use table::{EVERY, Need, Needs, Purpose, REQUIREMENTS, Requirement, Source, 
 
 /// A tool that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundTool {
     pub path: PathBuf,
     /// Unknown for a tool that cannot tell.
     pub version: Option<Version>,
@@ -35,9 +35,9 @@ pub enum Origin {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    Ready(Found),
-    TooOld(Found),
+pub enum ToolStatus {
+    Ready(FoundTool),
+    TooOld(FoundTool),
     Missing,
     /// It is there, but does not run, or does not say its version.
     Broken {
@@ -49,7 +49,7 @@ pub enum Status {
 /// The tools for some targets, all of them found.
 #[derive(Debug, Clone)]
 pub struct Toolchain {
-    found: BTreeMap<ToolId, Found>,
+    found: BTreeMap<ToolId, FoundTool>,
     path: OsString,
     /// Where Node.js keeps the tools' compiled JavaScript; `None` where the user has a place for it.
     compiled: Option<PathBuf>,
@@ -57,7 +57,7 @@ pub struct Toolchain {
 
 /// What has to be installed before the targets can be built.
 #[derive(Debug, Clone)]
-pub struct MissingTools(pub Vec<(&'static Requirement, Status)>);
+pub struct MissingTools(pub Vec<(&'static Requirement, ToolStatus)>);
 
 /// No child reports usage, looks for its own updates, or asks about them.
 const QUIET: &[(&str, &str)] = &[
@@ -83,10 +83,10 @@ const QUIET: &[(&str, &str)] = &[
 /// Node.js keeps what it has compiled in this folder, each file by its content. Wrangler starts in two thirds of the time with it.
 const COMPILED: &str = "NODE_COMPILE_CACHE";
 
-impl Status {
-    pub fn ready(self) -> Option<Found> {
+impl ToolStatus {
+    pub fn ready(self) -> Option<FoundTool> {
         match self {
-            Status::Ready(found) => Some(found),
+            ToolStatus::Ready(found) => Some(found),
             _ => None,
         }
     }
@@ -104,7 +104,7 @@ impl Toolchain {
         Self::look(needs, Purpose::Deploy, search).0
     }
 
-    fn look(needs: &Needs, purpose: Purpose, search: &Search) -> (Self, Vec<(&'static Requirement, Status)>) {
+    fn look(needs: &Needs, purpose: Purpose, search: &Search) -> (Self, Vec<(&'static Requirement, ToolStatus)>) {
         let all = || EVERY.iter().chain(needs).filter(|(_, need)| *need != Need::Install);
         let wanted = |tool: &&Requirement| all().any(|(id, _)| *id == tool.id);
         let is_needed = |tool: &Requirement| all().any(|(id, need)| *id == tool.id && need.is_needed_to(purpose));
@@ -113,7 +113,7 @@ impl Toolchain {
         let mut missing = Vec::new();
         for (tool, status) in survey(&ids, search) {
             match status {
-                Status::Ready(ready) => {
+                ToolStatus::Ready(ready) => {
                     found.insert(tool.id, ready);
                 }
                 status if is_needed(tool) => missing.push((tool, status)),
@@ -124,7 +124,7 @@ impl Toolchain {
         (Toolchain { path: child_path(&found, search), found, compiled }, missing)
     }
 
-    pub fn found(&self, id: ToolId) -> Option<&Found> {
+    pub fn found(&self, id: ToolId) -> Option<&FoundTool> {
         self.found.get(&id)
     }
 
@@ -167,10 +167,10 @@ impl fmt::Display for MissingTools {
         for (tool, status) in &self.0 {
             let Requirement { name, minimum, why, .. } = tool;
             match status {
-                Status::TooOld(Found { path, version: Some(version), .. }) => {
+                ToolStatus::TooOld(FoundTool { path, version: Some(version), .. }) => {
                     write!(f, "\n  `{name}` {version} (`{}`) is older than {minimum}", path.display())?;
                 }
-                Status::Broken { path, error } => {
+                ToolStatus::Broken { path, error } => {
                     write!(f, "\n  `{name}` (`{}`) does not run: {error}", path.display())?
                 }
                 _ => write!(f, "\n  `{name}` {minimum} or newer was not found")?,
@@ -202,7 +202,7 @@ fn surroundings(cmd: Cmd, path: &OsString, tool: &Requirement) -> Cmd {
 
 /// PATH as it is when it leads to the chosen tools already, so that a project's own order (pyenv, asdf) is not disturbed. Else the cached
 /// Node goes first, for npm and the scripts it runs.
-fn child_path(found: &BTreeMap<ToolId, Found>, search: &Search) -> OsString {
+fn child_path(found: &BTreeMap<ToolId, FoundTool>, search: &Search) -> OsString {
     let cached = found.get(&ToolId::Node).filter(|node| node.origin == Origin::Cache);
     let first = cached.and_then(|node| node.path.parent()).map(Path::to_path_buf);
     let dirs = first.into_iter().chain(std::env::split_paths(&search.path));

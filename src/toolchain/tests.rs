@@ -73,7 +73,7 @@ impl Machine {
         log.lines().map(str::to_owned).collect()
     }
 
-    fn status(&self, id: ToolId) -> Status {
+    fn status(&self, id: ToolId) -> ToolStatus {
         survey(&[id], &self.search).remove(0).1
     }
 
@@ -113,25 +113,25 @@ fn every_tool_has_one_sound_row() {
 #[test]
 fn statuses() {
     let machine = Machine::new();
-    assert_eq!(machine.status(ToolId::Node), Status::Missing);
+    assert_eq!(machine.status(ToolId::Node), ToolStatus::Missing);
 
     let path = machine.says("node", "v20.20.2");
     let version = Some(Version::new(20, 20, 2));
-    let old = Found { path: path.clone(), version, origin: Origin::Path };
-    assert_eq!(machine.status(ToolId::Node), Status::TooOld(old));
+    let old = FoundTool { path: path.clone(), version, origin: Origin::Path };
+    assert_eq!(machine.status(ToolId::Node), ToolStatus::TooOld(old));
 
     machine.says("node", "v26.1.0");
     let version = Some(Version::new(26, 1, 0));
-    let new = Found { path: path.clone(), version, origin: Origin::Path };
-    assert_eq!(machine.status(ToolId::Node), Status::Ready(new));
+    let new = FoundTool { path: path.clone(), version, origin: Origin::Path };
+    assert_eq!(machine.status(ToolId::Node), ToolStatus::Ready(new));
 
     machine.program("node", "echo lib.so is missing >&2; exit 127");
-    let Status::Broken { path: broken, error } = machine.status(ToolId::Node) else { panic!() };
+    let ToolStatus::Broken { path: broken, error } = machine.status(ToolId::Node) else { panic!() };
     assert_eq!(broken, path);
     assert!(error.contains("lib.so is missing"), "{error}");
 
     machine.says("node", "hello");
-    assert!(matches!(machine.status(ToolId::Node), Status::Broken { .. }));
+    assert!(matches!(machine.status(ToolId::Node), ToolStatus::Broken { .. }));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn what_a_person_types_starts_the_tool_that_we_use() {
 fn another_name_is_tried_when_the_first_is_too_old() {
     let machine = Machine::new();
     machine.says("python3", "Python 3.8.10");
-    assert!(matches!(machine.status(ToolId::Python), Status::TooOld(_)));
+    assert!(matches!(machine.status(ToolId::Python), ToolStatus::TooOld(_)));
     let path = machine.says("python3.13", "Python 3.13.2");
     assert_eq!(machine.status(ToolId::Python).ready().unwrap().path, path);
 }
@@ -189,7 +189,7 @@ fn a_cached_tool_that_lost_its_files_is_broken() {
     let path = machine.cached(ToolId::Sam);
     assert_eq!(machine.status(ToolId::Sam).ready().unwrap().path, path);
     fs::remove_file(path.with_file_name("python")).unwrap();
-    assert!(matches!(machine.status(ToolId::Sam), Status::Broken { .. }));
+    assert!(matches!(machine.status(ToolId::Sam), ToolStatus::Broken { .. }));
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn a_failed_installation_leaves_nothing() {
         let error = provision(ToolId::Node, &machine.search, &mut |_| ()).unwrap_err();
         assert!(error.to_string().contains(said), "{error:#}");
         assert_eq!(machine.cache_entries(), [""; 0], "{script}");
-        assert_eq!(machine.status(ToolId::Node), Status::Missing);
+        assert_eq!(machine.status(ToolId::Node), ToolStatus::Missing);
     }
 }
 
@@ -376,7 +376,7 @@ fn tools_are_installed_side_by_side() {
     );
     machine.npm(&(meet + &made));
     provision_all(&tools, &machine.search).unwrap();
-    assert!(tools.iter().all(|tool| matches!(machine.status(tool.id), Status::Ready(_))));
+    assert!(tools.iter().all(|tool| matches!(machine.status(tool.id), ToolStatus::Ready(_))));
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn a_tail_shows_what_the_worker_logs() {
     let setting = Setting::new();
     let url = setting.deploy().unwrap();
     let tail = setting.wrangler(&["tail", "weather", "--format", "json"]);
-    let server = mcp_deploy::process::Server::spawn(&tail).unwrap();
+    let server = mcp_deploy::process::ServerProcess::spawn(&tail).unwrap();
     wait_until("wrangler listens", || setting.cloud.requests().iter().any(|request| request.path.ends_with("/tails")));
     wait_until("the call is in the log", || {
         setting.client.temperature(&url);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use mcp_deploy::process::{self, Cmd, Io, Outcome, ToolFailed};
+use mcp_deploy::process::{self, Cmd, Ended, Io, ToolFailed};
 use mcp_deploy::targets;
 use mcp_deploy::toolchain::{Purpose, Search, ToolId, Toolchain};
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ pub fn with(cmd: Cmd, environment: &[(&str, String)]) -> Cmd {
     environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value))
 }
 
-pub fn run(cmd: &Cmd) -> Result<Outcome, ToolFailed> {
+pub fn run(cmd: &Cmd) -> Result<Ended, ToolFailed> {
     process::run(cmd, Io::Answer, Some(LIMIT)).map_err(|error| ToolFailed::of(&error).expect("the tool ran").clone())
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use mcp_deploy::targets::lambda::runtime_api::{Front, RuntimeApi};
+use mcp_deploy::targets::lambda::runtime_api::{LocalFront, RuntimeApi};
 use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
 
@@ -125,7 +125,7 @@ fn environment(api: &RuntimeApi, climate: Option<&str>) -> [Running; 2] {
 #[test]
 fn in_lambda_a_failed_import_ends_the_environment() {
     BROKEN.server("lambda"); // it is built
-    let api = RuntimeApi::start(Front::FunctionUrl, 0, "broken").expect("a local Lambda");
+    let api = RuntimeApi::start(LocalFront::FunctionUrl, 0, "broken").expect("a local Lambda");
     let url = format!("{}/mcp", api.url());
     let weather = json!({ "name": "get_weather", "arguments": { "location": "Oslo" } });
     let [mut server, adapter] = environment(&api, None);

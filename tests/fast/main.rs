@@ -20,6 +20,7 @@ mod keys;
 mod layers;
 mod lazy;
 mod manifests;
+mod once;
 mod properties;
 #[path = "../support/signals.rs"]
 mod signals;

@@ -48,14 +48,14 @@ fn holds(schema: &Map<String, Value>, keys: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::schema::lint::Role;
+    use crate::schema::lint::SchemaRole;
     use crate::schema::lint::tests::Rows::Whole;
     use crate::schema::lint::tests::table;
 
     #[test]
     fn defaults() {
         table(
-            Whole(Role::ToolInput),
+            Whole(SchemaRole::ToolInput),
             &[
                 (
                     r##"{"type":"object","properties":{"a":{"type":"string","default":"x"},"b":{"enum":["x",null],"default":null},"c/~ d":{"$ref":"#/$defs/N","default":1},"e":{"type":"string","format":"date","default":"today"}},"$defs":{"N":{"type":"number"}}}"##,

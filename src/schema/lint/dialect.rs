@@ -70,14 +70,14 @@ pub fn check_dialect(lint: &mut Lint, site: &Site) {
 
 #[cfg(test)]
 mod tests {
-    use crate::schema::lint::Role;
+    use crate::schema::lint::SchemaRole;
     use crate::schema::lint::tests::Rows::Whole;
     use crate::schema::lint::tests::table;
 
     #[test]
     fn dialects() {
         table(
-            Whole(Role::ToolInput),
+            Whole(SchemaRole::ToolInput),
             &[
                 (r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object"}"#, &[]),
                 (

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::words::{describe, show};
-use super::{Lint, Role, Site};
+use super::{Lint, SchemaRole, Site};
 
 /// One or two neighbouring words that make a name look secret.
 const SECRET_WORDS: &[&str] = &[
@@ -31,7 +31,7 @@ const SECRET_WORDS: &[&str] = &[
 const CURSOR_WORDS: &[&str] = &["page", "continuation", "sync", "next", "cursor"];
 
 pub fn check_header(lint: &mut Lint, site: &Site) {
-    if lint.role != Role::ToolInput {
+    if lint.role != SchemaRole::ToolInput {
         let message = "`x-mcp-header` has a meaning in the input of a tool only";
         return lint.warn(site.at(), message.into(), "remove it");
     }
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn headers() {
         table(
-            Whole(Role::ToolInput),
+            Whole(SchemaRole::ToolInput),
             &[
                 (
                     r#"{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"in":{"type":"object","properties":{"dry":{"type":"boolean","x-mcp-header":"Dry-Run"}}},"max_tokens":{"type":"integer","x-mcp-header":"Max-Tokens"},"pageToken":{"type":"string","x-mcp-header":"Page"}}}"#,
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn headers_elsewhere() {
         table(
-            Whole(Role::ToolOutput),
+            Whole(SchemaRole::ToolOutput),
             &[(
                 r#"{"type":"object","properties":{"a":{"type":"string","x-mcp-header":"A"}}}"#,
                 &[

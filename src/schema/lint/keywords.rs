@@ -24,7 +24,7 @@ pub enum Shape {
 }
 use Shape::{List, Map as SchemaMap, Schema, SchemaOrList, Value as Plain};
 
-pub type Check = fn(&mut Lint, &Site);
+pub type Rule = fn(&mut Lint, &Site);
 
 pub struct Keyword {
     pub name: &'static str,
@@ -33,7 +33,7 @@ pub struct Keyword {
     pub wants: &'static str,
     /// What to do when it is not.
     pub hint: Option<&'static str>,
-    pub check: Option<Check>,
+    pub check: Option<Rule>,
 }
 
 const fn keyword(name: &'static str, shape: Shape, wants: &'static str) -> Keyword {
@@ -45,7 +45,7 @@ impl Keyword {
         Keyword { hint: Some(hint), ..self }
     }
 
-    const fn check(self, check: Check) -> Keyword {
+    const fn check(self, check: Rule) -> Keyword {
         Keyword { check: Some(check), ..self }
     }
 }

@@ -40,14 +40,14 @@ use words::{clip, describe, describe_inside, show};
 
 /// What the schema describes; each has rules of its own at the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum SchemaRole {
     ToolInput,
     ToolOutput,
     PromptArguments,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct SchemaProblem {
     /// JSON pointer into the schema; empty for its root.
     pub pointer: String,
     pub severity: Severity,
@@ -59,9 +59,9 @@ pub struct Problem {
 pub const MAX_DEPTH: usize = 100;
 
 /// Every problem of `schema`, in document order and each once.
-pub fn lint(schema: &Value, role: Role) -> Vec<Problem> {
+pub fn lint(schema: &Value, role: SchemaRole) -> Vec<SchemaProblem> {
     if let Some(pointer) = too_deep(schema, 1) {
-        return vec![Problem {
+        return vec![SchemaProblem {
             pointer,
             severity: Severity::Error,
             message: format!(
@@ -71,7 +71,7 @@ pub fn lint(schema: &Value, role: Role) -> Vec<Problem> {
         }];
     }
     let Value::Object(_) = schema else {
-        return vec![Problem {
+        return vec![SchemaProblem {
             pointer: String::new(),
             severity: Severity::Error,
             message: format!("{} must be a JSON Schema object, but its root is {}", role.subject(), describe(schema)),
@@ -92,18 +92,18 @@ pub fn lint(schema: &Value, role: Role) -> Vec<Problem> {
         registry: OnceCell::new(),
         problems: Vec::new(),
     };
-    lint.visit(schema, &Place::root());
+    lint.visit(schema, &SchemaPlace::root());
     lint.rest();
     lint.problems.sort_by_cached_key(|p| position(schema, &p.pointer));
     lint.problems
 }
 
-impl Role {
+impl SchemaRole {
     fn subject(self) -> &'static str {
         match self {
-            Role::ToolInput => "the input of a tool",
-            Role::ToolOutput => "the output of a tool",
-            Role::PromptArguments => "the arguments of a prompt",
+            SchemaRole::ToolInput => "the input of a tool",
+            SchemaRole::ToolOutput => "the output of a tool",
+            SchemaRole::PromptArguments => "the arguments of a prompt",
         }
     }
 }
@@ -120,7 +120,7 @@ fn too_deep(value: &Value, depth: usize) -> Option<String> {
 }
 
 struct Lint<'a> {
-    role: Role,
+    role: SchemaRole,
     dialect: Dialect,
     root: &'a Value,
     index: Index<'a>,
@@ -133,11 +133,11 @@ struct Lint<'a> {
     anchors: HashSet<String>,
     /// The schema under a name, for a `default` whose schema holds a `$ref`.
     registry: OnceCell<Option<Registry<'a>>>,
-    problems: Vec<Problem>,
+    problems: Vec<SchemaProblem>,
 }
 
 /// Where a schema stands.
-struct Place<'a> {
+struct SchemaPlace<'a> {
     pointer: String,
     /// The keyword under which it stands: `None` at the root.
     under: Option<&'static str>,
@@ -149,9 +149,9 @@ struct Place<'a> {
     siblings: Vec<&'a Map<String, Value>>,
 }
 
-impl<'a> Place<'a> {
-    fn root() -> Place<'a> {
-        Place { pointer: String::new(), under: None, property: None, by_properties: true, siblings: Vec::new() }
+impl<'a> SchemaPlace<'a> {
+    fn root() -> SchemaPlace<'a> {
+        SchemaPlace { pointer: String::new(), under: None, property: None, by_properties: true, siblings: Vec::new() }
     }
 
     fn child(&self, keyword: &'static str, path: String, key: Option<&'a str>, owner: &'a Map<String, Value>) -> Self {
@@ -160,7 +160,7 @@ impl<'a> Place<'a> {
             siblings.clone_from(&self.siblings);
             siblings.extend(owner.get("properties").and_then(Value::as_object));
         }
-        Place {
+        SchemaPlace {
             pointer: path,
             under: Some(keyword),
             property: key.filter(|_| keyword == "properties"),
@@ -179,7 +179,7 @@ impl<'a> Place<'a> {
 }
 
 impl<'a> Lint<'a> {
-    fn visit(&mut self, schema: &'a Value, place: &Place<'a>) {
+    fn visit(&mut self, schema: &'a Value, place: &SchemaPlace<'a>) {
         let Value::Object(map) = schema else {
             return self.visit_no_object(schema, place);
         };
@@ -209,7 +209,7 @@ impl<'a> Lint<'a> {
         }
     }
 
-    fn visit_no_object(&mut self, schema: &Value, place: &Place) {
+    fn visit_no_object(&mut self, schema: &Value, place: &SchemaPlace) {
         match (schema, place.property) {
             (Value::Bool(any), Some(name)) => self.bare_property(*any, name, place),
             (Value::Bool(_), None) => {}
@@ -223,7 +223,7 @@ impl<'a> Lint<'a> {
         }
     }
 
-    fn bare_property(&mut self, any: bool, name: &str, place: &Place) {
+    fn bare_property(&mut self, any: bool, name: &str, place: &SchemaPlace) {
         let hint = match any {
             true => "say what it holds with `type`, or write `{}` for anything",
             false => "leave it out, and set `additionalProperties` to `false`",
@@ -275,7 +275,7 @@ impl<'a> Lint<'a> {
     }
 
     fn push(&mut self, pointer: String, severity: Severity, message: String, hint: Option<String>) {
-        self.problems.push(Problem { pointer, severity, message, hint });
+        self.problems.push(SchemaProblem { pointer, severity, message, hint });
     }
 }
 
@@ -285,7 +285,7 @@ struct Site<'s, 'a> {
     pointer: String,
     value: &'a Value,
     schema: &'a Map<String, Value>,
-    place: &'s Place<'a>,
+    place: &'s SchemaPlace<'a>,
 }
 
 impl Site<'_, '_> {

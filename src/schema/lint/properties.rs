@@ -6,7 +6,7 @@ use super::keywords::IN_PLACE;
 use super::near::nearest;
 use super::values::TYPES;
 use super::words::{describe, show};
-use super::{Lint, Place, Role, Site};
+use super::{Lint, SchemaPlace, SchemaRole, Site};
 
 /// Names every JavaScript object inherits: the server's validator asks `name in value` and finds them in `{}`.
 pub const INHERITED: &[&str] = &[
@@ -27,7 +27,7 @@ pub const INHERITED: &[&str] = &[
 impl<'a> Lint<'a> {
     /// A root that is no object makes the SDK fail the whole list, not one entry of it.
     pub fn root_type(&mut self, root: &Map<String, Value>) {
-        if self.role == Role::ToolOutput || root.get("type").and_then(Value::as_str) == Some("object") {
+        if self.role == SchemaRole::ToolOutput || root.get("type").and_then(Value::as_str) == Some("object") {
             return;
         }
         let (pointer, found) = match root.get("type") {
@@ -44,7 +44,7 @@ impl<'a> Lint<'a> {
         );
     }
 
-    pub fn property(&mut self, schema: &Map<String, Value>, place: &Place) {
+    pub fn property(&mut self, schema: &Map<String, Value>, place: &SchemaPlace) {
         let Some(name) = place.property else { return };
         if INHERITED.contains(&name) {
             self.error(
@@ -56,13 +56,13 @@ impl<'a> Lint<'a> {
                 "rename it",
             );
         }
-        if self.role == Role::PromptArguments && place.by_properties && place.pointer.matches('/').count() == 2 {
+        if self.role == SchemaRole::PromptArguments && place.by_properties && place.pointer.matches('/').count() == 2 {
             self.prompt_argument(name, schema, place);
         }
     }
 
     /// MCP carries the arguments of a prompt as text.
-    fn prompt_argument(&mut self, name: &str, schema: &Map<String, Value>, place: &Place) {
+    fn prompt_argument(&mut self, name: &str, schema: &Map<String, Value>, place: &SchemaPlace) {
         let strings = |values: &Value| values.as_array().is_some_and(|all| all.iter().all(Value::is_string));
         let (pointer, found) = match (schema.get("type"), schema.get("enum")) {
             (Some(Value::String(t)), _) if !TYPES.contains(&t.as_str()) => return,
@@ -127,14 +127,14 @@ fn declares_all(schema: &Map<String, Value>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::schema::lint::Role;
+    use crate::schema::lint::SchemaRole;
     use crate::schema::lint::tests::Rows::{Property, Whole};
     use crate::schema::lint::tests::table;
 
     #[test]
     fn roots_of_inputs() {
         table(
-            Whole(Role::ToolInput),
+            Whole(SchemaRole::ToolInput),
             &[
                 (r#"{"type":"object"}"#, &[]),
                 (
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn roots_of_outputs() {
         table(
-            Whole(Role::ToolOutput),
+            Whole(SchemaRole::ToolOutput),
             &[
                 (r#"{"type":"string"}"#, &[]),
                 ("{}", &[]),
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn prompt_arguments() {
         table(
-            Whole(Role::PromptArguments),
+            Whole(SchemaRole::PromptArguments),
             &[
                 (
                     r#"{"type":"object","properties":{"a":{"type":"string","pattern":"^a"},"b":{"type":"string","enum":["x"]},"c":{"enum":["x","y"]}}}"#,
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn required() {
         table(
-            Whole(Role::ToolInput),
+            Whole(SchemaRole::ToolInput),
             &[
                 (r#"{"type":"object","properties":{"a":{}},"required":["a"],"additionalProperties":false}"#, &[]),
                 (
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn inherited_names() {
         table(
-            Whole(Role::ToolInput),
+            Whole(SchemaRole::ToolInput),
             &[
                 (r#"{"type":"object","properties":{"prototype":{},"to_string":{}}}"#, &[]),
                 (

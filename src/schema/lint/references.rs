@@ -129,14 +129,14 @@ fn unresolved(lint: &Lint, reference: &str) -> (&'static str, String) {
 
 #[cfg(test)]
 mod tests {
-    use crate::schema::lint::Role;
+    use crate::schema::lint::SchemaRole;
     use crate::schema::lint::tests::Rows::Whole;
     use crate::schema::lint::tests::table;
 
     #[test]
     fn references() {
         table(
-            Whole(Role::ToolInput),
+            Whole(SchemaRole::ToolInput),
             &[
                 (
                     r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/Node"},"b":{"$ref":"#/properties/a"},"c":{"$ref":"#named"},"d":{"$ref":"#/$defs/x~1y%20z"},"e":{"$ref":"#"},"f":{"$ref":"#/definitions/old"},"g":{"$ref":"#/$defs/Node/properties/next"}},"$defs":{"Node":{"$anchor":"named","properties":{"next":{"$ref":"#/$defs/Node"}}},"x/y z":{}},"definitions":{"old":{}}}"##,
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn cycles() {
         table(
-            Whole(Role::ToolInput),
+            Whole(SchemaRole::ToolInput),
             &[
                 (
                     r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/List"}},"$defs":{"List":{"anyOf":[{"type":"null"},{"properties":{"next":{"$ref":"#/$defs/List"}}},{"items":{"$ref":"#/$defs/List"}}]}}}"##,
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn identifiers() {
         table(
-            Whole(Role::ToolInput),
+            Whole(SchemaRole::ToolInput),
             &[
                 (r#"{"$id":"https://example.com/tools/x.json#","type":"object"}"#, &[]),
                 (r#"{"$id":"urn:example:x","type":"object"}"#, &[]),

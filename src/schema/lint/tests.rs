@@ -10,7 +10,7 @@ use Rows::{Property, Whole};
 /// What the rows of a table are: whole schemas, or the schema of a property `p` of a tool's input.
 #[derive(Clone, Copy)]
 pub enum Rows {
-    Whole(Role),
+    Whole(SchemaRole),
     Property,
 }
 
@@ -20,14 +20,16 @@ pub fn table(rows: Rows, cases: &[(&str, &[&str])]) {
         let schema: Value = serde_json::from_str(text).unwrap();
         let (schema, role, prefix) = match rows {
             Whole(role) => (schema, role, ""),
-            Property => (json!({ "type": "object", "properties": { "p": schema } }), Role::ToolInput, "/properties/p"),
+            Property => {
+                (json!({ "type": "object", "properties": { "p": schema } }), SchemaRole::ToolInput, "/properties/p")
+            }
         };
         let said: Vec<String> = lint(&schema, role).iter().map(|p| tell(p, prefix)).collect();
         assert_eq!(&said, expected, "{text}");
     }
 }
 
-fn tell(problem: &Problem, prefix: &str) -> String {
+fn tell(problem: &SchemaProblem, prefix: &str) -> String {
     let severity = match problem.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -267,7 +269,7 @@ fn problems_come_in_document_order() {
             "a": { "properties": { "constructor": {} }, "pattern": "(" },
         },
     });
-    let places: Vec<_> = lint(&schema, Role::ToolInput).into_iter().map(|p| p.pointer).collect();
+    let places: Vec<_> = lint(&schema, SchemaRole::ToolInput).into_iter().map(|p| p.pointer).collect();
     let expected = [
         "/required/0",
         "/properties/z/minLength",
@@ -288,10 +290,10 @@ fn nested(levels: usize) -> Value {
 
 #[test]
 fn depth_is_limited() {
-    assert_eq!(lint(&nested(MAX_DEPTH), Role::ToolInput), []);
+    assert_eq!(lint(&nested(MAX_DEPTH), SchemaRole::ToolInput), []);
     for levels in [MAX_DEPTH + 1, 50_000] {
         let schema = nested(levels);
-        let problems = lint(&schema, Role::ToolInput);
+        let problems = lint(&schema, SchemaRole::ToolInput);
         // Dropping it would recurse.
         std::mem::forget(schema);
         let said: Vec<_> = problems.iter().map(|p| tell(p, &"/items".repeat(MAX_DEPTH))).collect();
@@ -308,10 +310,10 @@ fn long_chains_and_patterns_are_no_trouble() {
     chain.insert("d3000".into(), json!({ "type": "string" }));
     let schema =
         json!({ "type": "object", "properties": { "a": { "$ref": "#/$defs/d0", "default": "x" } }, "$defs": chain });
-    assert_eq!(lint(&schema, Role::ToolInput), []);
+    assert_eq!(lint(&schema, SchemaRole::ToolInput), []);
     for pattern in ["(".repeat(100_000), "(a{1000}){1000}{1000}".into(), "[a-z]".repeat(10_000)] {
         let schema = json!({ "type": "object", "patternProperties": { pattern.clone(): {} }, "pattern": pattern });
-        lint(&schema, Role::ToolInput);
+        lint(&schema, SchemaRole::ToolInput);
     }
 }
 
@@ -320,7 +322,7 @@ proptest! {
 
     #[test]
     fn whatever_the_schema_the_lint_says_each_thing_once(schema in schema()) {
-        for role in [Role::ToolInput, Role::ToolOutput, Role::PromptArguments] {
+        for role in [SchemaRole::ToolInput, SchemaRole::ToolOutput, SchemaRole::PromptArguments] {
             let problems = lint(&schema, role);
             prop_assert_eq!(&problems, &lint(&schema, role));
             for (i, problem) in problems.iter().enumerate() {

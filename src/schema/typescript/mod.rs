@@ -13,7 +13,7 @@ pub use text::string_literal;
 use serde_json::Value;
 
 use printer::Printer;
-use text::{Member, braces, property_name};
+use text::{TypeMember, braces, property_name};
 
 /// The type of a value after validation and, with `applied_defaults`, after the defaults of the root's properties were
 /// filled in; and the type that holds whatever the references in the schema lead to, for the member [`defs_member`] of its
@@ -51,7 +51,7 @@ pub fn defs_member(member: &str) -> String {
 
 /// An object type of required members: name, comment, type. The types are printed for the level `indent + 1`.
 pub fn object_type(entries: &[(String, Option<String>, String)], indent: usize) -> String {
-    let members = entries.iter().map(|(name, doc, text)| Member {
+    let members = entries.iter().map(|(name, doc, text)| TypeMember {
         name: property_name(name),
         doc: doc.as_deref(),
         optional: false,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::defs_member;
 use super::kinds::{ALL, ARRAY, KINDS, Kinds, OBJECT, kind_named, kind_of};
-use super::text::{Member, braces, literal, property_name, string_literal};
+use super::text::{TypeMember, braces, literal, property_name, string_literal};
 use super::types::{Type, intersection, union};
 use crate::schema::lint::{Dialect, INHERITED, Index, MAX_DEPTH, join};
 
@@ -148,7 +148,7 @@ impl<'a> Printer<'a> {
         let mut members = Vec::new();
         for (name, property) in listed.into_iter().flatten() {
             let filled_in = spot.applied_defaults && property.get("default").is_some();
-            members.push(Member {
+            members.push(TypeMember {
                 name: property_name(name),
                 doc: property.get("description").and_then(Value::as_str),
                 optional: !is_required.contains(name.as_str()) && !filled_in,
@@ -159,7 +159,7 @@ impl<'a> Printer<'a> {
         let mut unlisted = HashSet::new();
         for name in required {
             if listed.is_none_or(|all| !all.contains_key(name)) && unlisted.insert(name) {
-                members.push(Member {
+                members.push(TypeMember {
                     name: property_name(name),
                     doc: None,
                     optional: false,
@@ -173,7 +173,7 @@ impl<'a> Printer<'a> {
         if let Some(others) = others.or(anything.then_some(Type::Unknown)) {
             // An index signature binds the members too.
             let fits = members.iter().all(|m| !m.optional && m.text == others.text());
-            members.push(Member {
+            members.push(TypeMember {
                 name: "[key: string]".into(),
                 doc: None,
                 optional: false,

@@ -38,7 +38,7 @@ pub fn literal(value: &Value, depth: usize) -> String {
 
 const EMPTY: &str = "Record<string, never>";
 
-pub struct Member<'d> {
+pub struct TypeMember<'d> {
     /// As it is written.
     pub name: String,
     pub doc: Option<&'d str>,
@@ -46,7 +46,7 @@ pub struct Member<'d> {
     pub text: String,
 }
 
-pub fn braces(members: &[Member], indent: usize) -> String {
+pub fn braces(members: &[TypeMember], indent: usize) -> String {
     match members {
         [] => return EMPTY.into(),
         [only] if only.name.starts_with('[') => {

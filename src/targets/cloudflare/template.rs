@@ -8,7 +8,7 @@ use crate::manifest::Manifest;
 
 /// `cloudflare` in the templates.
 #[derive(Serialize)]
-pub struct Data<'m> {
+pub struct CloudflareData<'m> {
     domains: &'m [String],
     smart_placement: bool,
     placement: Option<&'m str>,
@@ -32,10 +32,10 @@ struct DurableObject {
 }
 
 /// `None` where the manifest does not name the target.
-pub fn data(manifest: &Manifest) -> Option<Data<'_>> {
+pub fn data(manifest: &Manifest) -> Option<CloudflareData<'_>> {
     let table = manifest.targets.cloudflare.as_ref()?;
     let exports = durable_objects(manifest);
-    Some(Data {
+    Some(CloudflareData {
         domains: &table.domains,
         smart_placement: table.smart_placement,
         placement: table.placement.as_deref(),

@@ -26,7 +26,8 @@ pub fn reviewed(context: &Context<'_>, place: &Place, before: &Before) -> Result
     let request = json!({ "stack": context.app(), "known": before.known, "mark": context.mark.to_string() });
     let answer = aws::ask(context, place, "changes", request)?;
     let Some(id) = answer["change_set"].as_str().map(str::to_owned) else { return Ok(None) };
-    let changes: Vec<Change> = answer["changes"].as_array().into_iter().flatten().map(Change::of).collect();
+    let changes: Vec<ResourceChange> =
+        answer["changes"].as_array().into_iter().flatten().map(ResourceChange::of).collect();
     if context.takes == crate::targets::ownership::Takes::Foreign {
         changes.iter().for_each(|change| ui::say(format_args!("     {}", change.line())));
     }
@@ -56,7 +57,7 @@ pub fn carry_out(context: &Context<'_>, place: &Place, id: &str) -> Result<()> {
 }
 
 /// One resource of a change set.
-struct Change {
+struct ResourceChange {
     action: String,
     id: String,
     kind: String,
@@ -66,11 +67,11 @@ struct Change {
     policy: String,
 }
 
-impl Change {
+impl ResourceChange {
     fn of(value: &Value) -> Self {
         let [action, id, kind, replacement, policy] =
             ["action", "id", "type", "replacement", "policy"].map(|key| text(&value[key]));
-        Change { action, id, kind, replacement, policy }
+        ResourceChange { action, id, kind, replacement, policy }
     }
 
     fn is_gone(&self) -> bool {
@@ -145,7 +146,7 @@ mod tests {
 
     fn loss(action: &str, kind: &str, replacement: &str, policy: &str) -> Option<String> {
         let change = json!({ "action": action, "id": "X", "type": kind, "replacement": replacement, "policy": policy });
-        let change = Change::of(&change);
+        let change = ResourceChange::of(&change);
         change.loss(&Place::own("eu-west-1")).map(|loss| loss.what)
     }
 

@@ -222,7 +222,7 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
     // Of a stack that is there nothing is changed, and no secret stored, before it is known what would be lost.
     let secrets = match before.exists {
         true => next_secrets(context, &place),
-        false => stored_secrets(context, &place).map(|version| version.map(Secrets::Stored)),
+        false => stored_secrets(context, &place).map(|version| version.map(SecretVersion::Stored)),
     };
     let secrets = secrets.context("cannot store the secrets")?;
     let (cmd, _written) = deployment(context, region, secrets.as_ref())?;
@@ -237,9 +237,9 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
             changes::reviewed(context, &place, &before).with_context(|| format!("cannot deploy to {region}"))?;
         let values = context.values_of(NAME);
         match &secrets {
-            Some(Secrets::Next(version)) => push(context, &place, &values, Some(version)).map(drop),
+            Some(SecretVersion::Next(version)) => push(context, &place, &values, Some(version)).map(drop),
             // It is what it should be, and has no mark yet.
-            Some(Secrets::Stored(_)) if context.takes != Takes::Nothing => {
+            Some(SecretVersion::Stored(_)) if context.takes != Takes::Nothing => {
                 push(context, &place, &values, None).map(drop)
             }
             _ => Ok(()),
@@ -255,7 +255,11 @@ fn deploy_to(context: &Context<'_>, region: &str) -> Result<Deployed> {
 }
 
 /// `sam deploy`, with the mark on the stack from its first moment on; and a template that it needs.
-fn deployment(context: &Context<'_>, region: &str, secrets: Option<&Secrets>) -> Result<(Cmd, Option<Temporary>)> {
+fn deployment(
+    context: &Context<'_>,
+    region: &str,
+    secrets: Option<&SecretVersion>,
+) -> Result<(Cmd, Option<Temporary>)> {
     let app = context.app();
     let cmd = sam(
         &context.build,
@@ -273,28 +277,30 @@ fn deployment(context: &Context<'_>, region: &str, secrets: Option<&Secrets>) ->
     ]);
     let own = format!(".template-{region}.yaml");
     let written = match secrets {
-        Some(Secrets::Stored(version) | Secrets::Next(version)) => Some(with_secrets_version(context, &own, version)?),
+        Some(SecretVersion::Stored(version) | SecretVersion::Next(version)) => {
+            Some(with_secrets_version(context, &own, version)?)
+        }
         None => None,
     };
     Ok((cmd.args(["--template-file", if written.is_some() { &own } else { TEMPLATE }]), written))
 }
 
 /// A version of a region's secret.
-enum Secrets {
+enum SecretVersion {
     Stored(String),
     /// To be stored under this name.
     Next(String),
 }
 
 /// The version that the secret has, or will have when the values here differ from it.
-fn next_secrets(context: &Context<'_>, place: &Place) -> Result<Option<Secrets>> {
+fn next_secrets(context: &Context<'_>, place: &Place) -> Result<Option<SecretVersion>> {
     if context.build.manifest.secrets_of(NAME).next().is_none() {
         return Ok(None);
     }
     let request = secrets_request(context, &context.values_of(NAME));
     let answer = aws::ask(context, place, "next_secrets", request)?;
     let version = answer["version"].as_str().context("AWS names no version of the secret")?.to_owned();
-    Ok(Some(if answer["stored"] == true { Secrets::Stored(version) } else { Secrets::Next(version) }))
+    Ok(Some(if answer["stored"] == true { SecretVersion::Stored(version) } else { SecretVersion::Next(version) }))
 }
 
 fn secrets_request(context: &Context<'_>, values: &Values) -> Value {

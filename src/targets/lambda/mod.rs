@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use self::runtime_api::{Front, RuntimeApi};
+use self::runtime_api::{LocalFront, RuntimeApi};
 use super::isolated::Isolated;
 use super::{Build, Local, Start, Step, Target};
 use crate::files;
@@ -144,8 +144,8 @@ fn behind_the_adapter(build: &Build<'_>, start: &Start<'_>, place: Isolated) -> 
     let port = crate::process::free_port().context("no free port for the server behind the adapter")?;
     let gateway = build.manifest.targets.lambda.as_ref().and_then(|lambda| lambda.front.gateway());
     let (front, through) = match gateway {
-        Some(_) => (Front::RestApi { stage: GATEWAY_STAGE }, ", as a REST API calls it"),
-        None => (Front::FunctionUrl, ""),
+        Some(_) => (LocalFront::RestApi { stage: GATEWAY_STAGE }, ", as a REST API calls it"),
+        None => (LocalFront::FunctionUrl, ""),
     };
     let runtime_api = RuntimeApi::start(front, start.port, &build.manifest.server.name)?;
     let memory = build.manifest.targets.lambda.as_ref().map_or(1024, |lambda| lambda.memory);

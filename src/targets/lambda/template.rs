@@ -9,7 +9,7 @@ use crate::manifest::targets::lambda::{self, GATEWAY_STAGE, Lambda, Throttle, Vp
 
 /// `lambda` in the templates.
 #[derive(Serialize)]
-pub struct Data<'m> {
+pub struct LambdaData<'m> {
     /// For CloudFormation, whose limit is 1,024 bytes.
     description: String,
     architecture: &'m str,
@@ -27,22 +27,22 @@ pub struct Data<'m> {
     secrets: bool,
     has_policies: bool,
     vpc: Option<&'m Vpc>,
-    gateway: Option<Gateway<'m>>,
+    gateway: Option<GatewayData<'m>>,
 }
 
 /// What stands in front of the function, when that is API Gateway.
 #[derive(Serialize)]
-struct Gateway<'m> {
+struct GatewayData<'m> {
     stage: &'static str,
     tracing: bool,
     throttle: Option<&'m Throttle>,
     waf_rate_limit: Option<u64>,
     endpoint: Option<String>,
-    domain: Option<Domain<'m>>,
+    domain: Option<DomainData<'m>>,
 }
 
 #[derive(Serialize)]
-struct Domain<'m> {
+struct DomainData<'m> {
     name: &'m str,
     hosted_zone: Option<&'m str>,
     certificates: Vec<Certificate<'m>>,
@@ -56,9 +56,9 @@ struct Certificate<'m> {
 }
 
 /// `None` where the manifest does not name the target.
-pub fn data(manifest: &Manifest) -> Option<Data<'_>> {
+pub fn data(manifest: &Manifest) -> Option<LambdaData<'_>> {
     let table = manifest.targets.lambda.as_ref()?;
-    Some(Data {
+    Some(LambdaData {
         description: truncated(&inert(&manifest.server.description), 1024).to_owned(),
         architecture: &table.architecture,
         memory: table.memory,
@@ -78,14 +78,14 @@ pub fn data(manifest: &Manifest) -> Option<Data<'_>> {
     })
 }
 
-fn gateway<'m>(front: &'m lambda::Gateway, table: &'m Lambda) -> Gateway<'m> {
-    let domain = front.domain.as_ref().map(|domain| Domain {
+fn gateway<'m>(front: &'m lambda::Gateway, table: &'m Lambda) -> GatewayData<'m> {
+    let domain = front.domain.as_ref().map(|domain| DomainData {
         name: &domain.name,
         hosted_zone: domain.hosted_zone.as_deref(),
         certificates: domain.certificates.iter().map(|(region, arn)| Certificate { region, arn }).collect(),
         health_checks: table.regions.len() > 1,
     });
-    Gateway {
+    GatewayData {
         stage: GATEWAY_STAGE,
         tracing: table.tracing,
         throttle: front.throttle.as_ref(),

@@ -7,7 +7,7 @@ use crate::manifest::Manifest;
 
 /// `vercel` in the templates.
 #[derive(Serialize)]
-pub struct Data<'m> {
+pub struct VercelData<'m> {
     /// Seconds.
     max_duration: u64,
     memory: Option<u64>,
@@ -15,9 +15,9 @@ pub struct Data<'m> {
 }
 
 /// `None` where the manifest does not name the target.
-pub fn data(manifest: &Manifest) -> Option<Data<'_>> {
+pub fn data(manifest: &Manifest) -> Option<VercelData<'_>> {
     let table = manifest.targets.vercel.as_ref()?;
-    Some(Data {
+    Some(VercelData {
         max_duration: table.max_duration.unwrap_or_else(|| TARGET.function_timeout(manifest)),
         memory: table.memory,
         regions: &table.regions,

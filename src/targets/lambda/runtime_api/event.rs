@@ -30,7 +30,7 @@ pub const HOP_BY_HOP: &[&str] = &[
 const REMAPPED: &[&str] = &["connection", "content-length", "date", "www-authenticate"];
 
 /// What the front of a function knows about a request beyond its bytes.
-pub struct Call<'a> {
+pub struct RequestContext<'a> {
     pub request_id: &'a str,
     pub trace_id: &'a str,
     pub client: &'a str,
@@ -39,7 +39,7 @@ pub struct Call<'a> {
 }
 
 /// The event for a request; nothing for a target that is not a path.
-pub fn from_request(head: &Head, body: &[u8], call: &Call) -> Option<Vec<u8>> {
+pub fn from_request(head: &Head, body: &[u8], call: &RequestContext) -> Option<Vec<u8>> {
     let (path, query) = split_target(&head.target)?;
     let host = head.get("host").unwrap_or_default();
     let text = is_text(head.get("content-type")).then(|| std::str::from_utf8(body).ok()).flatten();
@@ -156,7 +156,7 @@ pub fn split_target(target: &str) -> Option<(&str, &str)> {
     path.starts_with('/').then(|| path.split_once('?').unwrap_or((path, "")))
 }
 
-fn headers(head: &Head, body: &[u8], call: &Call) -> BTreeMap<String, String> {
+fn headers(head: &Head, body: &[u8], call: &RequestContext) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in &head.headers {
         if HOP_BY_HOP.contains(&name.as_str()) || matches!(name.as_str(), "content-length" | "cookie") {
@@ -212,7 +212,13 @@ mod tests {
     }
 
     fn event(head: &Head, body: &[u8]) -> Value {
-        let call = Call { request_id: "r", trace_id: "t", client: "127.0.0.1", port: 80, time: SystemTime::UNIX_EPOCH };
+        let call = RequestContext {
+            request_id: "r",
+            trace_id: "t",
+            client: "127.0.0.1",
+            port: 80,
+            time: SystemTime::UNIX_EPOCH,
+        };
         serde_json::from_slice(&from_request(head, body, &call).unwrap()).unwrap()
     }
 

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
-use super::event::{self, Call, Prelude};
-use super::{Front, MAX_PAYLOAD, Piece, Shared, new_ids, rest};
+use super::event::{self, Prelude, RequestContext};
+use super::{LocalFront, LocalLambda, MAX_PAYLOAD, Piece, new_ids, rest};
 use crate::http_server::{Conn, Head, ReadError, head_bytes, pair, reason};
 
-pub fn serve(shared: &Shared, mut conn: Conn) {
+pub fn serve(shared: &LocalLambda, mut conn: Conn) {
     conn.set_read_timeout(shared.limits.idle);
     loop {
         match exchange(shared, &mut conn) {
@@ -34,14 +34,14 @@ enum After {
 }
 
 /// One request and its answer.
-fn exchange(shared: &Shared, conn: &mut Conn) -> Result<After, ReadError> {
+fn exchange(shared: &LocalLambda, conn: &mut Conn) -> Result<After, ReadError> {
     let Some(head) = conn.head()? else {
         return Ok(After::Close);
     };
     let body = conn.body(&head)?.collect(MAX_PAYLOAD)?;
     let (request_id, trace_id) = new_ids();
     let client = conn.peer();
-    let call = Call {
+    let call = RequestContext {
         request_id: &request_id,
         trace_id: &trace_id,
         client: &client,
@@ -49,8 +49,8 @@ fn exchange(shared: &Shared, conn: &mut Conn) -> Result<After, ReadError> {
         time: SystemTime::now(),
     };
     let event = match shared.front {
-        Front::FunctionUrl => event::from_request(&head, &body, &call).ok_or(ReadError::Refused(400))?,
-        Front::RestApi { stage } => match rest::from_request(&head, &body, stage, &call) {
+        LocalFront::FunctionUrl => event::from_request(&head, &body, &call).ok_or(ReadError::Refused(400))?,
+        LocalFront::RestApi { stage } => match rest::from_request(&head, &body, stage, &call) {
             Some(event) => event,
             None => return Ok(refuse(conn, shared.front, 403, Some(&head))?),
         },
@@ -64,7 +64,7 @@ fn exchange(shared: &Shared, conn: &mut Conn) -> Result<After, ReadError> {
         return Ok(refuse(conn, shared.front, 429, Some(&head))?);
     };
     let headers = vec![pair("x-amzn-requestid", &request_id), pair("x-amzn-trace-id", &trace_id)];
-    let mut answer = Answer { conn, front: shared.front, head: &head, headers, form: None, gone: false };
+    let mut answer = Delivery { conn, front: shared.front, head: &head, headers, form: None, gone: false };
     let mut deadline: Option<Instant> = None;
     loop {
         let wait = match deadline {
@@ -93,12 +93,12 @@ fn exchange(shared: &Shared, conn: &mut Conn) -> Result<After, ReadError> {
 }
 
 /// An answer of our own. Without a head the request could not be read to its end, and nothing can follow it.
-fn refuse(conn: &mut Conn, front: Front, status: u16, head: Option<&Head>) -> io::Result<After> {
+fn refuse(conn: &mut Conn, front: LocalFront, status: u16, head: Option<&Head>) -> io::Result<After> {
     let body = match front {
-        Front::FunctionUrl => {
+        LocalFront::FunctionUrl => {
             json!({ "Message": if status == 502 { "Internal Server Error" } else { reason(status) } })
         }
-        Front::RestApi { .. } => json!({ "message": match status {
+        LocalFront::RestApi { .. } => json!({ "message": match status {
             403 => "Missing Authentication Token", // what an API says of a path it does not have
             502 => "Internal server error",
             504 => "Endpoint request timed out",
@@ -125,16 +125,16 @@ enum Form {
 }
 
 /// The answer to a client, who may leave before its end.
-struct Answer<'a> {
+struct Delivery<'a> {
     conn: &'a mut Conn,
-    front: Front,
+    front: LocalFront,
     head: &'a Head,
     headers: Vec<(String, String)>,
     form: Option<Form>,
     gone: bool,
 }
 
-impl Answer<'_> {
+impl Delivery<'_> {
     fn begin(&mut self, prelude: Prelude, patience: Duration) {
         let form = match prelude.status {
             204 | 304 => Form::NoBody,

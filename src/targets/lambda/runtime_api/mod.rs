@@ -42,7 +42,7 @@ const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
 const PIECES: usize = 16;
 
 /// What is bounded, and how far.
-struct Limits {
+struct Bounds {
     queue: usize,
     connections: usize,
     /// How long a request waits for a sandbox that is not there: the time Lambda gives one to start.
@@ -51,12 +51,12 @@ struct Limits {
     idle: Duration,
 }
 
-const LIMITS: Limits =
-    Limits { queue: 128, connections: 256, init: Duration::from_secs(10), idle: Duration::from_secs(65) };
+const LIMITS: Bounds =
+    Bounds { queue: 128, connections: 256, init: Duration::from_secs(10), idle: Duration::from_secs(65) };
 
 /// What clients reach.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Front {
+pub enum LocalFront {
     FunctionUrl,
     /// At its own address the name of its stage is the first part of every path.
     RestApi {
@@ -66,27 +66,27 @@ pub enum Front {
 
 /// A front and a Lambda Runtime API, both on 127.0.0.1. Dropped, it closes every connection and ends its threads.
 pub struct RuntimeApi {
-    shared: Arc<Shared>,
+    shared: Arc<LocalLambda>,
     url: Listener,
     api: Listener,
 }
 
 impl RuntimeApi {
     /// Listens on `url_port` (0: a free one) for clients, and on a free port for the adapter.
-    pub fn start(front: Front, url_port: u16, function_name: &str) -> anyhow::Result<Self> {
+    pub fn start(front: LocalFront, url_port: u16, function_name: &str) -> anyhow::Result<Self> {
         Self::start_with(front, url_port, function_name, LIMITS)
     }
 
-    fn start_with(front: Front, url_port: u16, function_name: &str, limits: Limits) -> anyhow::Result<Self> {
+    fn start_with(front: LocalFront, url_port: u16, function_name: &str, limits: Bounds) -> anyhow::Result<Self> {
         let (mut url, mut api) = (listen(url_port)?, listen(0)?);
         let most = limits.connections;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LocalLambda {
             front,
             function_name: function_name.to_owned(),
             url_port: url.address().port(),
             limits,
             sandboxes: api.open(),
-            state: Mutex::new(State::new()),
+            state: Mutex::new(Traffic::new()),
             changed: Condvar::new(),
         });
         let no_thread = "cannot start a thread for the local Lambda";
@@ -100,8 +100,8 @@ impl RuntimeApi {
     /// Where clients call the function.
     pub fn url(&self) -> String {
         match self.shared.front {
-            Front::FunctionUrl => self.url.url(),
-            Front::RestApi { stage } => format!("{}/{stage}", self.url.url()),
+            LocalFront::FunctionUrl => self.url.url(),
+            LocalFront::RestApi { stage } => format!("{}/{stage}", self.url.url()),
         }
     }
 
@@ -150,22 +150,22 @@ fn listen(port: u16) -> anyhow::Result<Listener> {
     Listener::bind(port).with_context(|| format!("cannot listen on `127.0.0.1:{port}` for the local Lambda"))
 }
 
-struct Shared {
-    front: Front,
+struct LocalLambda {
+    front: LocalFront,
     function_name: String,
     url_port: u16,
-    limits: Limits,
+    limits: Bounds,
     /// The connections of the Runtime API.
     sandboxes: Open,
-    state: Mutex<State>,
+    state: Mutex<Traffic>,
     changed: Condvar,
 }
 
-struct State {
+struct Traffic {
     closed: bool,
     timeout: Duration,
     queue: VecDeque<(Invocation, SyncSender<Piece>)>,
-    running: Option<Running>,
+    running: Option<Busy>,
     /// Counts the sandboxes that died, so that what is left of one is not taken for the next.
     generation: u64,
     /// Since when no sandbox has asked for work: one that has only registered may never be ready.
@@ -180,7 +180,7 @@ struct Invocation {
 }
 
 /// The request the sandbox is busy with. Whoever holds `answer` and drops it before [`Piece::End`] fails the request.
-struct Running {
+struct Busy {
     id: String,
     answer: Option<SyncSender<Piece>>,
 }
@@ -193,7 +193,7 @@ enum Piece {
     End,
 }
 
-impl State {
+impl Traffic {
     fn new() -> Self {
         Self {
             closed: false,
@@ -212,8 +212,8 @@ impl State {
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl LocalLambda {
+    fn state(&self) -> MutexGuard<'_, Traffic> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -286,7 +286,7 @@ impl Shared {
                 let deadline = Instant::now() + state.timeout;
                 // Room for it there is: nothing else was sent yet.
                 let _ = answer.try_send(Piece::Taken(deadline));
-                state.running = Some(Running { id: invocation.id.clone(), answer: Some(answer) });
+                state.running = Some(Busy { id: invocation.id.clone(), answer: Some(answer) });
                 return Some((invocation, deadline));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);

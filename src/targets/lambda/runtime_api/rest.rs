@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::event::{Call, HOP_BY_HOP, decode, split_target};
+use super::event::{HOP_BY_HOP, RequestContext, decode, split_target};
 use crate::http_server::Head;
 
 /// The event for a request; nothing where the API has no route. `stage` is the first part of the path at the API's own
 /// address, and no part of it behind a custom domain.
-pub fn from_request(head: &Head, body: &[u8], stage: &str, call: &Call) -> Option<Vec<u8>> {
+pub fn from_request(head: &Head, body: &[u8], stage: &str, call: &RequestContext) -> Option<Vec<u8>> {
     let (full, query) = split_target(&head.target)?;
     let host = head.get("host").unwrap_or_default();
     let path = if is_own_address(host) { full.strip_prefix('/')?.strip_prefix(stage)? } else { full };
@@ -62,7 +62,7 @@ fn is_own_address(host: &str) -> bool {
 type Multi = BTreeMap<String, Vec<String>>;
 
 /// The last of each name, and all of each.
-fn headers(head: &Head, call: &Call) -> (Map<String, Value>, Multi) {
+fn headers(head: &Head, call: &RequestContext) -> (Map<String, Value>, Multi) {
     let mut all = Multi::new();
     for (name, value) in head.headers.iter().filter(|(name, _)| !HOP_BY_HOP.contains(&name.as_str())) {
         all.entry(name.clone()).or_default().push(value.clone());
@@ -102,7 +102,13 @@ mod tests {
     fn event(target: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Value> {
         let headers = headers.iter().map(|(name, value)| pair(name, value)).collect();
         let head = Head { method: "POST".into(), target: target.into(), headers, ..Head::default() };
-        let call = Call { request_id: "r", trace_id: "t", client: "127.0.0.1", port: 80, time: SystemTime::UNIX_EPOCH };
+        let call = RequestContext {
+            request_id: "r",
+            trace_id: "t",
+            client: "127.0.0.1",
+            port: 80,
+            time: SystemTime::UNIX_EPOCH,
+        };
         Some(serde_json::from_slice(&from_request(&head, body, "live", &call)?).unwrap())
     }
 

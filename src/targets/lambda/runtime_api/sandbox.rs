@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use serde_json::json;
 
 use super::event::Prelude;
-use super::{MAX_PAYLOAD, Piece, REGION, Shared, new_ids};
+use super::{LocalLambda, MAX_PAYLOAD, Piece, REGION, new_ids};
 use crate::http_server::{Body, Conn, Head, ReadError, pair, reason};
 
 const MAX_PRELUDE: usize = 1024 * 1024;
@@ -15,7 +15,7 @@ const STREAM_ERROR: &str = "lambda-runtime-function-error-type";
 const TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 const NO_PRELUDE: &str = "Function.InvalidResponse";
 
-pub fn serve(shared: &Shared, mut conn: Conn) {
+pub fn serve(shared: &LocalLambda, mut conn: Conn) {
     while let Ok(Some(head)) = conn.head() {
         let path = head.target.split('?').next().unwrap_or_default().to_owned();
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -40,14 +40,14 @@ pub fn serve(shared: &Shared, mut conn: Conn) {
     }
 }
 
-fn register(shared: &Shared, conn: &mut Conn, head: &Head) -> Result<(), ReadError> {
+fn register(shared: &LocalLambda, conn: &mut Conn, head: &Head) -> Result<(), ReadError> {
     drained(conn, head)?;
     shared.state().absent_since = None;
     let body = json!({ "functionName": shared.function_name, "functionVersion": "$LATEST" }).to_string();
     Ok(conn.answer(200, &[json_type(), pair("lambda-extension-identifier", new_ids().0)], body.as_bytes())?)
 }
 
-fn hand_over(shared: &Shared, conn: &mut Conn, head: &Head) -> Result<(), ReadError> {
+fn hand_over(shared: &LocalLambda, conn: &mut Conn, head: &Head) -> Result<(), ReadError> {
     drained(conn, head)?;
     let (invocation, deadline) = shared.next().ok_or(ReadError::Gone)?;
     let left = deadline.saturating_duration_since(Instant::now());
@@ -67,7 +67,7 @@ fn hand_over(shared: &Shared, conn: &mut Conn, head: &Head) -> Result<(), ReadEr
     Ok(handed?)
 }
 
-fn respond(shared: &Shared, conn: &mut Conn, head: &Head, id: &str) -> Result<(), ReadError> {
+fn respond(shared: &LocalLambda, conn: &mut Conn, head: &Head, id: &str) -> Result<(), ReadError> {
     let Some(answer) = shared.take_answer(id) else {
         drained(conn, head)?;
         return reject(conn, 400, "InvalidRequestID");
@@ -79,8 +79,8 @@ fn respond(shared: &Shared, conn: &mut Conn, head: &Head, id: &str) -> Result<()
     shared.finish(id);
     match relayed {
         Ok(()) => accepted(conn),
-        Err(Failure::Gone) => Err(ReadError::Gone),
-        Err(Failure::Response(kind)) => {
+        Err(RelayFailure::Gone) => Err(ReadError::Gone),
+        Err(RelayFailure::Response(kind)) => {
             body.drain()?;
             reject(conn, if kind == TOO_LARGE { 413 } else { 400 }, kind)
         }
@@ -88,29 +88,29 @@ fn respond(shared: &Shared, conn: &mut Conn, head: &Head, id: &str) -> Result<()
 }
 
 /// Why an answer did not reach its end.
-enum Failure {
+enum RelayFailure {
     Gone,
     Response(&'static str),
 }
 
-impl From<ReadError> for Failure {
+impl From<ReadError> for RelayFailure {
     fn from(_: ReadError) -> Self {
         Self::Gone
     }
 }
 
 /// A prelude, eight NULs, and the body as it comes. Without a client the pieces go nowhere, and are read all the same.
-fn relay_stream(body: &mut Body, answer: &SyncSender<Piece>) -> Result<(), Failure> {
+fn relay_stream(body: &mut Body, answer: &SyncSender<Piece>) -> Result<(), RelayFailure> {
     let mut start = Vec::new();
     let prelude_length = loop {
-        start.extend(body.read()?.ok_or(Failure::Response(NO_PRELUDE))?);
+        start.extend(body.read()?.ok_or(RelayFailure::Response(NO_PRELUDE))?);
         match start.windows(PRELUDE_END.len()).position(|window| window == PRELUDE_END) {
             Some(length) => break length,
-            None if start.len() > MAX_PRELUDE => return Err(Failure::Response(NO_PRELUDE)),
+            None if start.len() > MAX_PRELUDE => return Err(RelayFailure::Response(NO_PRELUDE)),
             None => {}
         }
     };
-    let prelude = Prelude::parse(&start[..prelude_length]).ok_or(Failure::Response(NO_PRELUDE))?;
+    let prelude = Prelude::parse(&start[..prelude_length]).ok_or(RelayFailure::Response(NO_PRELUDE))?;
     let _ = answer.send(Piece::Prelude(prelude));
     let mut next = Some(start.split_off(prelude_length + PRELUDE_END.len()));
     while let Some(piece) = next {
@@ -135,12 +135,12 @@ fn says_error(piece: &[u8]) -> bool {
     piece.get(..STREAM_ERROR.len()).is_some_and(|start| start.eq_ignore_ascii_case(STREAM_ERROR.as_bytes()))
 }
 
-fn relay_buffered(body: &mut Body, answer: &SyncSender<Piece>) -> Result<(), Failure> {
+fn relay_buffered(body: &mut Body, answer: &SyncSender<Piece>) -> Result<(), RelayFailure> {
     let whole = body.collect(MAX_PAYLOAD).map_err(|error| match error {
-        ReadError::Refused(413) => Failure::Response(TOO_LARGE),
-        _ => Failure::Gone,
+        ReadError::Refused(413) => RelayFailure::Response(TOO_LARGE),
+        _ => RelayFailure::Gone,
     })?;
-    let (prelude, data) = Prelude::parse_buffered(&whole).ok_or(Failure::Response(NO_PRELUDE))?;
+    let (prelude, data) = Prelude::parse_buffered(&whole).ok_or(RelayFailure::Response(NO_PRELUDE))?;
     for piece in [Piece::Prelude(prelude), Piece::Data(data), Piece::End] {
         if !matches!(&piece, Piece::Data(data) if data.is_empty()) {
             let _ = answer.send(piece);
@@ -149,14 +149,14 @@ fn relay_buffered(body: &mut Body, answer: &SyncSender<Piece>) -> Result<(), Fai
     Ok(())
 }
 
-fn report(shared: &Shared, conn: &mut Conn, head: &Head, id: &str) -> Result<(), ReadError> {
+fn report(shared: &LocalLambda, conn: &mut Conn, head: &Head, id: &str) -> Result<(), ReadError> {
     let known = shared.take_answer(id).is_some();
     shared.finish(id);
     drained(conn, head)?;
     if known { accepted(conn) } else { reject(conn, 400, "InvalidRequestID") }
 }
 
-fn give_up(shared: &Shared, conn: &mut Conn, head: &Head) -> Result<(), ReadError> {
+fn give_up(shared: &LocalLambda, conn: &mut Conn, head: &Head) -> Result<(), ReadError> {
     drained(conn, head)?;
     let generation = shared.state().generation;
     shared.lost(generation);

@@ -39,7 +39,7 @@ fn the_first_piece_arrives_before_the_last_is_sent() {
 
 #[test]
 fn a_rest_api_streams_too_and_has_words_of_its_own() {
-    let runtime = RuntimeApi::start_with(Front::RestApi { stage: "live" }, 0, "test", LIMITS).unwrap();
+    let runtime = RuntimeApi::start_with(LocalFront::RestApi { stage: "live" }, 0, "test", LIMITS).unwrap();
     runtime.environment(Path::new("/task"), "handler", 512, TIMEOUT);
     assert!(runtime.url().ends_with("/live"));
     let mut client =
@@ -227,8 +227,8 @@ fn answers_that_make_no_sense_are_not_passed_on() {
 
 #[test]
 fn what_is_too_large_or_too_much_or_malformed_is_refused() {
-    let limits = Limits { queue: 1, init: Duration::from_secs(1), ..LIMITS };
-    let runtime = RuntimeApi::start_with(Front::FunctionUrl, 0, "test", limits).unwrap();
+    let limits = Bounds { queue: 1, init: Duration::from_secs(1), ..LIMITS };
+    let runtime = RuntimeApi::start_with(LocalFront::FunctionUrl, 0, "test", limits).unwrap();
     let too_large = "POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 6291457\r\n\r\n";
     assert_eq!(Peer::ask(&runtime, too_large).answer().0, 413, "without asking for the body");
     let grows = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5000000\r\n\r\n";
@@ -285,12 +285,12 @@ fn the_environment_is_that_of_the_function() {
     assert_eq!(of("AWS_LAMBDA_FUNCTION_NAME"), "test");
     assert_eq!(of("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), "512");
     assert_eq!((of("LAMBDA_TASK_ROOT"), of("_HANDLER")), ("/task", "server.mjs"));
-    let taken = RuntimeApi::start(Front::FunctionUrl, runtime.url.address().port(), "test").err().unwrap();
+    let taken = RuntimeApi::start(LocalFront::FunctionUrl, runtime.url.address().port(), "test").err().unwrap();
     assert!(format!("{taken:#}").contains(&runtime.url.address().port().to_string()));
 }
 
 fn start(timeout: Duration) -> RuntimeApi {
-    let runtime = RuntimeApi::start(Front::FunctionUrl, 0, "test").unwrap();
+    let runtime = RuntimeApi::start(LocalFront::FunctionUrl, 0, "test").unwrap();
     runtime.environment(Path::new("/task"), "server.mjs", 128, timeout);
     runtime
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mcp_deploy::process::{Cmd, Server, free_port};
+use mcp_deploy::process::{Cmd, ServerProcess, free_port};
 use mcp_deploy::targets::lambda::runtime_api;
 use mcp_deploy::targets::lambda::runtime_api::RuntimeApi;
 use mcp_deploy::toolchain::{ToolId, Toolchain};
@@ -39,7 +39,7 @@ pub struct Function {
     pub gateway: Option<Gateway>,
     /// What everybody may do, by qualifier: `live lambda:InvokeFunctionUrl`; and API Gateway: `live apigateway lambda:InvokeFunction`.
     pub public: BTreeSet<String>,
-    running: Option<(u32, runtime_api::Front, Sandbox)>,
+    running: Option<(u32, runtime_api::LocalFront, Sandbox)>,
 }
 
 pub struct Url {
@@ -140,12 +140,13 @@ impl Function {
             let may = |action: &str| self.public.contains(&format!("{alias} {action}"));
             let is_public = auth_type == "NONE" && may("lambda:InvokeFunctionUrl") && may("lambda:InvokeFunction");
             let (site, alias) = (Arc::clone(site), alias.clone());
-            let route = is_public.then(|| self.route(&alias, runtime_api::Front::FunctionUrl, failed(), surroundings));
+            let route =
+                is_public.then(|| self.route(&alias, runtime_api::LocalFront::FunctionUrl, failed(), surroundings));
             site.show(route.flatten().unwrap_or_else(|| Route::Nothing(forbidden())));
         }
         if let Some(Gateway { site, alias, stage, .. }) = &self.gateway {
             let may = self.public.contains(&format!("{alias} apigateway lambda:InvokeFunction"));
-            let (site, alias, front) = (Arc::clone(site), alias.clone(), runtime_api::Front::RestApi { stage });
+            let (site, alias, front) = (Arc::clone(site), alias.clone(), runtime_api::LocalFront::RestApi { stage });
             let route = may.then(|| self.route(&alias, front, internal(502), surroundings));
             site.show(route.flatten().unwrap_or_else(|| Route::Nothing(internal(500))));
         }
@@ -155,7 +156,7 @@ impl Function {
     fn route(
         &mut self,
         alias: &str,
-        front: runtime_api::Front,
+        front: runtime_api::LocalFront,
         failed: Response,
         surroundings: &Surroundings<'_>,
     ) -> Option<Route> {
@@ -165,7 +166,7 @@ impl Function {
             return Some(Route::Broken(failed));
         }
         let is_meant =
-            |(running, behind, _): &&(u32, runtime_api::Front, Sandbox)| (*running, *behind) == (version, front);
+            |(running, behind, _): &&(u32, runtime_api::LocalFront, Sandbox)| (*running, *behind) == (version, front);
         if let Some((.., sandbox)) = self.running.as_ref().filter(is_meant) {
             return Some(Route::Running(sandbox.address));
         }
@@ -191,7 +192,7 @@ impl Function {
 /// The server and the adapter beside it.
 struct Sandbox {
     address: SocketAddr,
-    servers: Vec<Server>,
+    servers: Vec<ServerProcess>,
     // Dropped after the processes that are connected to it.
     _api: RuntimeApi,
     _folder: tempfile::TempDir,
@@ -202,7 +203,7 @@ impl Sandbox {
         function: &Function,
         config: &Config,
         version: u32,
-        front: runtime_api::Front,
+        front: runtime_api::LocalFront,
         surroundings: &Surroundings<'_>,
     ) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -243,7 +244,8 @@ impl Sandbox {
         let tools = surroundings.tools;
         let commands = [tools.cmd(ToolId::Node).arg(&server), tools.cmd(ToolId::LambdaAdapter)];
         let with = |cmd: Cmd| environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
-        let spawn = |cmd: Cmd| Server::spawn(&with(cmd).current_dir(folder.path())).map_err(|error| error.to_string());
+        let spawn =
+            |cmd: Cmd| ServerProcess::spawn(&with(cmd).current_dir(folder.path())).map_err(|error| error.to_string());
         let servers = commands.into_iter().map(spawn).collect::<Result<Vec<_>, _>>()?;
         Ok(Sandbox { address: api.address(), servers, _api: api, _folder: folder })
     }

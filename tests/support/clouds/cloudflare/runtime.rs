@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mcp_deploy::process::{Server, free_port};
+use mcp_deploy::process::{ServerProcess, free_port};
 use mcp_deploy::toolchain::{ToolId, Toolchain};
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ const READY: Duration = Duration::from_secs(60);
 
 pub struct Running {
     pub address: SocketAddr,
-    server: Server,
+    server: ServerProcess,
     _folder: tempfile::TempDir,
 }
 
@@ -37,7 +37,7 @@ pub fn start(name: &str, version: &Version, tools: &Toolchain) -> Result<Running
     let port = free_port().map_err(|error| error.to_string())?;
     let config = json!({ "port": port, "worker": worker(name, version) });
     let cmd = tools.cmd(ToolId::Node).arg(&script).arg(wrangler).current_dir(folder.path());
-    let mut server = Server::spawn(&cmd.stdin(config.to_string())).map_err(|error| error.to_string())?;
+    let mut server = ServerProcess::spawn(&cmd.stdin(config.to_string())).map_err(|error| error.to_string())?;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let ready = server.wait_ready(&mut || folder.path().join("ready").is_file(), READY);
     ready.map_err(|_| startup_error(&server.log()))?;

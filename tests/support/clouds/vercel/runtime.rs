@@ -6,14 +6,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use mcp_deploy::process::{Server, free_port};
+use mcp_deploy::process::{ServerProcess, free_port};
 use mcp_deploy::toolchain::{ToolId, Toolchain};
 
 use super::state::{Deployment, State};
 
 pub struct Running {
     pub address: SocketAddr,
-    _server: Server,
+    _server: ServerProcess,
     _folder: tempfile::TempDir,
 }
 
@@ -64,7 +64,7 @@ pub fn start(
     let cmd = cmd.env_noise("VERCEL_URL", &deployment.url).env_noise("VERCEL_PROJECT_PRODUCTION_URL", production);
     // The account of whoever deploys is none of the function's business.
     let cmd = ["VERCEL_TOKEN", "VERCEL_ORG_ID", "VERCEL_PROJECT_ID"].iter().fold(cmd, |cmd, name| cmd.env_remove(name));
-    let mut server = Server::spawn(&cmd).map_err(|error| error.to_string())?;
+    let mut server = ServerProcess::spawn(&cmd).map_err(|error| error.to_string())?;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let ready = server.wait_ready(&mut || TcpStream::connect(address).is_ok(), READY);
     ready.map_err(|error| format!("{error:#}: {}", server.log()))?;
