@@ -34,7 +34,7 @@ use crate::toolchain::{Purpose, Search, Toolchain};
 use crate::ui::{self, Mark};
 
 /// What `ship --json` answers.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 pub struct ShipAnswer {
     pub ok: bool,
     /// Local runs, one a cloud.
@@ -56,12 +56,21 @@ pub struct ShipAnswer {
 
 impl ShipAnswer {
     /// Says whether all of it went well.
-    fn judged(mut self) -> Self {
-        let live = self.releases.iter().map(|release| &release.report).chain(&self.domains);
-        let verified = self.runs.iter().map(|run| &run.report).chain(live).all(Report::ok);
-        self.ok = self.failures.is_empty() && verified && self.parity != Some(false) && self.alike != Some(false);
-        self
+    fn new(runs: Vec<LocalRun>, live: Live, failures: Vec<Failure>, alike: Option<bool>) -> Self {
+        let Live { releases, domains, parity } = live;
+        let reports = releases.iter().map(|release| &release.report).chain(&domains);
+        let verified = runs.iter().map(|run| &run.report).chain(reports).all(Report::ok);
+        let ok = failures.is_empty() && verified && parity != Some(false) && alike != Some(false);
+        ShipAnswer { ok, runs, releases, domains, failures, parity, alike }
     }
+}
+
+/// What an upload adds to it.
+#[derive(Default)]
+struct Live {
+    releases: Vec<Release>,
+    domains: Vec<Report>,
+    parity: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -138,7 +147,7 @@ pub fn locally(
         summary(targets, &runs);
     }
     let alike = comparing.then(|| comparison::compare(&here(&runs))).flatten();
-    Ok(ShipAnswer { runs, failures, alike, ..ShipAnswer::default() }.judged())
+    Ok(ShipAnswer::new(runs, Live::default(), failures, alike))
 }
 
 fn here(runs: &[LocalRun]) -> Vec<(String, &Report)> {
@@ -206,7 +215,7 @@ fn live(
     }
     if !args.no_compare && comparison::compare(&here(&runs)) == Some(false) {
         ui::say("nothing was deployed");
-        return Ok(ShipAnswer { runs, failures, alike: Some(false), ..ShipAnswer::default() }.judged());
+        return Ok(ShipAnswer::new(runs, Live::default(), failures, Some(false)));
     }
     let commit = deployments::commit(&project.home);
     let plan = |bundle_bytes| ReleasePlan {
@@ -242,7 +251,7 @@ fn live(
     servers.extend(releases.iter().map(|release| (release.deployment.place(), &release.report)));
     servers.extend(domains.iter().map(|report| (report.url.clone(), report)));
     let alike = (!args.no_compare && servers.len() > runs.len()).then(|| comparison::compare(&servers)).flatten();
-    Ok(ShipAnswer { ok: false, runs, releases, domains, failures, parity, alike }.judged())
+    Ok(ShipAnswer::new(runs, Live { releases, domains, parity }, failures, alike))
 }
 
 /// Whether the tool of the only target shows what it does.
@@ -454,8 +463,9 @@ mod tests {
         let failure = Failure::new(&targets::ALL[0], cause.into());
         let target = targets::ALL[0].name;
         assert_eq!(json!(failure), json!({ "target": target, "error": "no URL: wrangler", "hint": "set `domains`" }));
-        assert_eq!(end(ShipAnswer { ok: true, ..ShipAnswer::default() }).unwrap(), End::Done);
-        let failed = end(ShipAnswer { failures: vec![failure], ..ShipAnswer::default() }).unwrap_err();
+        let of = |failures| ShipAnswer::new(Vec::new(), Live::default(), failures, None);
+        assert_eq!(end(of(Vec::new())).unwrap(), End::Done);
+        let failed = end(of(vec![failure])).unwrap_err();
         assert_eq!((error::exit_code(&failed), error::is_shown(&failed)), (7, true));
     }
 

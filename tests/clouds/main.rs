@@ -10,6 +10,8 @@ mod clouds;
 mod editor;
 #[path = "../support/packages.rs"]
 mod packages;
+#[path = "../support/provisioned.rs"]
+mod provisioned;
 #[path = "../support/signals.rs"]
 mod signals;
 

@@ -5,31 +5,19 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mcp_deploy::process::{self, Cmd, Ended, Io, ToolFailed};
-use mcp_deploy::targets;
-use mcp_deploy::toolchain::{Purpose, Search, ToolId, Toolchain};
+use mcp_deploy::toolchain::{ToolId, Toolchain};
 use serde_json::{Value, json};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::clouds::Edge;
 use crate::packages::link_tree;
+use crate::provisioned;
 
 const LIMIT: Duration = Duration::from_secs(300);
 
 pub fn tools() -> &'static Toolchain {
     static TOOLS: OnceLock<Toolchain> = OnceLock::new();
-    TOOLS.get_or_init(|| {
-        let search = Search::from_env().expect("a cache folder");
-        let needs = targets::tools(&targets::ALL.iter().collect::<Vec<_>>());
-        let look = || Toolchain::resolve(&needs, Purpose::Deploy, &search);
-        if let Some(tools) = look().ok().filter(|tools| tools.found(ToolId::LambdaAdapter).is_some()) {
-            return tools;
-        }
-        // As a user would: the adapter is compiled, which takes its time once.
-        let doctor = Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).args(["doctor", "--fix", "--with-adapter", "--json"]);
-        let limit = Some(Duration::from_secs(1800));
-        process::run(&doctor, Io::Answer, limit).unwrap_or_else(|error| panic!("{error:#}"));
-        look().unwrap_or_else(|missing| panic!("{missing}"))
-    })
+    TOOLS.get_or_init(|| provisioned::tools().1)
 }
 
 /// The weather example for all clouds, with its packages; a copy of its own for every test.

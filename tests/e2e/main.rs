@@ -32,6 +32,8 @@ mod ownership;
 #[path = "../support/packages.rs"]
 mod packages;
 mod parts;
+#[path = "../support/provisioned.rs"]
+mod provisioned;
 mod rate_limit;
 mod recorded;
 mod secrets;

@@ -4,13 +4,12 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use std::time::Duration;
 
-use mcp_deploy::targets;
-use mcp_deploy::toolchain::{Purpose, Search, ToolId, Toolchain};
+use mcp_deploy::toolchain::{Search, ToolId, Toolchain};
 
 use super::child::Running;
 use super::work;
+use crate::provisioned::{self, FIRST_TIME};
 
 /// Found or installed once; without it no test can run, and each says so.
 pub static KIT: LazyLock<Kit> = LazyLock::new(Kit::new);
@@ -20,24 +19,9 @@ pub struct Kit {
     pub tools: Toolchain,
 }
 
-/// Compiling the adapter takes minutes.
-const FIRST_TIME: Duration = Duration::from_secs(3600);
-
 impl Kit {
-    /// `doctor --fix`, as a user would.
     fn new() -> Self {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let doctor = work::bare(here, &["doctor", "--fix", "--with-adapter", "--json"]);
-        let rows = Running::start(doctor).wait(FIRST_TIME).expect(0).json();
-        let rows = rows.as_array().expect("a list of tools");
-        for needed in ["node", "npm", "sam", "vercel", "wrangler", "lambda-adapter"] {
-            let row = rows.iter().find(|row| row["tool"] == needed);
-            let ready = row.is_some_and(|row| row["status"] == "ready");
-            assert!(ready, "`doctor --fix` did not provide {needed}: {rows:#?}");
-        }
-        let search = Search::from_env().expect("there is a cache");
-        let needs = targets::tools(&targets::ALL.iter().collect::<Vec<_>>());
-        let tools = Toolchain::resolve(&needs, Purpose::Run, &search).unwrap_or_else(|missing| panic!("{missing}"));
+        let (search, tools) = provisioned::tools();
         Kit { search, tools }
     }
 
