@@ -2,6 +2,7 @@
 //! row lacks does not compile, and what beside it is forgotten fails in the tests that go through the rows.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
@@ -166,6 +167,7 @@ fn without_an_api_it_is_built_and_run_here_and_ship_says_that_it_has_none() {
         render: template::project,
         allow_data_loss: &[],
         answerers: Answerers::default(),
+        login: OnceLock::new(),
     };
     let row = targets::ALL.iter().find(|target| target.name == TARGET.name).expect("its row");
     let Err(refused) = release::preflight(&[row], &context, Mode::Refuse, None) else { panic!("ready to deploy") };

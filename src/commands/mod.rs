@@ -23,6 +23,7 @@ mod trial;
 mod verify;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::{Result, bail};
 
@@ -175,6 +176,7 @@ impl Deployments {
             asks: false,
             allow_data_loss: &[],
             answerers: Answerers::default(),
+            login: OnceLock::new(),
         }
     }
 }

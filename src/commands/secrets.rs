@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
@@ -280,6 +281,7 @@ impl Clouds {
             asks: false,
             allow_data_loss: &[],
             answerers: Answerers::default(),
+            login: OnceLock::new(),
         };
         // Nothing is done anywhere before all of them are known to be ours.
         self.targets.iter().try_for_each(|target| release::ours(target, &context))?;

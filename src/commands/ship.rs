@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -181,6 +182,7 @@ fn live(
         asks: mode == Mode::Ask,
         allow_data_loss: &args.allow_data_loss,
         answerers: Answerers::default(),
+        login: OnceLock::new(),
     };
     project.mirror()?;
     context.takes = release::preflight(targets, &context, mode, args.adopt.as_deref())?;

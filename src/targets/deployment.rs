@@ -1,9 +1,11 @@
 //! From a built project to a live, verified and recorded deployment, and back.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::data_loss;
 use super::ownership::{Found, ProjectMark, Takes};
@@ -89,6 +91,8 @@ pub struct Context<'a> {
     pub allow_data_loss: &'a [String],
     /// What answers the questions of one command, as long as it has any.
     pub answerers: Answerers,
+    /// Who the cloud's CLI says we are, once it was asked.
+    pub login: OnceLock<Value>,
 }
 
 /// What a cloud serves at one place.

@@ -53,8 +53,17 @@ fn named(context: &Context<'_>, args: &[&str]) -> Cmd {
 }
 
 fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
-    let asked = || context.ask(&wrangler(context, &["whoami", "--json"]));
-    let (serving, asked) = parallel::both(|| found(context, false), asked);
+    let names_account = std::env::var_os("CLOUDFLARE_ACCOUNT_ID").is_some();
+    let who = || context.ask(&wrangler(context, &["whoami", "--json"]));
+    let (serving, asked) = if names_account {
+        match found(context, false) {
+            // Who is told about a Worker of that account is logged in.
+            Ok(found) => return known(context, found),
+            refused => (refused, who()),
+        }
+    } else {
+        parallel::both(|| found(context, false), who)
+    };
     let not_in = |problem: Problem| (std::iter::once(problem).chain(unset_here(context, NAME)).collect(), Vec::new());
     let answer = match &asked {
         Ok(outcome) => outcome.stdout.clone(),
@@ -71,7 +80,7 @@ fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
         });
     }
     let accounts = parsed["accounts"].as_array().map_or(0, Vec::len);
-    if accounts > 1 && std::env::var_os("CLOUDFLARE_ACCOUNT_ID").is_none() {
+    if accounts > 1 && !names_account {
         return not_in(Problem::new(
             format!("the login has {accounts} accounts"),
             format!(
@@ -81,14 +90,21 @@ fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
         ));
     }
     match serving {
-        Ok(found) if found.iter().any(|one| one.whose == Whose::Foreign) => (Vec::new(), found),
-        Ok(found) => (missing_secrets(context, NAME, || secret_names(context)), found),
+        Ok(found) => known(context, found),
         Err(error) => not_in(Problem::of(
             &error,
             format!("cannot ask Cloudflare whose the Worker `{}` is: {error:#}", context.app()),
             "try again; https://www.cloudflarestatus.com tells whether it is them",
         )),
     }
+}
+
+/// The login is good, and what is there is known.
+fn known(context: &Context<'_>, found: Vec<Found>) -> (Vec<Problem>, Vec<Found>) {
+    if found.iter().any(|one| one.whose == Whose::Foreign) {
+        return (Vec::new(), found);
+    }
+    (missing_secrets(context, NAME, || secret_names(context)), found)
 }
 
 /// The Worker, if there is one: its served version carries the mark, as a variable. Where the record will do, the version is not

@@ -50,15 +50,25 @@ pub fn vercel(context: &Context<'_>, args: &[&str]) -> Cmd {
 }
 
 fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
-    if let Err(error) = context.ask(&vercel(context, &["whoami"])) {
+    let not_in = |error: anyhow::Error| {
         let login = context.build.tools.typed(ToolId::Vercel, &["login"]);
         let problem = Problem::of(&error, refused(&error), format!("run `{login}`, or set `VERCEL_TOKEN`"));
         let problem = Problem { login: true, ..problem };
-        return (std::iter::once(problem).chain(unset_here(context, NAME)).collect(), Vec::new());
+        (std::iter::once(problem).chain(unset_here(context, NAME)).collect(), Vec::new())
+    };
+    let is_linked = is_linked(context);
+    if !is_linked && let Err(error) = project::login(context) {
+        return not_in(error);
     }
-    match project::found(context) {
+    let found = project::found(context);
+    // Who is told about the project is logged in.
+    let is_told = found.as_ref().is_ok_and(|found| !found.is_empty());
+    if !is_told && let Err(error) = project::login(context) {
+        return not_in(error);
+    }
+    match found {
         Ok(found) if found.iter().any(|one| one.whose == Whose::Foreign) => (Vec::new(), found),
-        Ok(found) if found.is_empty() && is_linked(context) => {
+        Ok(found) if found.is_empty() && is_linked => {
             let message = "the project that this folder is linked to is not there (any more), or not for this login";
             let hint =
                 "delete the folder `.vercel`, or name another project by `VERCEL_ORG_ID` and `VERCEL_PROJECT_ID`";

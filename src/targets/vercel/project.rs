@@ -38,14 +38,19 @@ fn place(context: &Context<'_>) -> Result<(String, String)> {
     let team = match std::env::var(NAMED[0]) {
         Ok(team) => team,
         // The one that linking would choose.
-        Err(_) => {
-            let outcome = context.ask(&vercel(context, &["whoami", "--format=json"]))?;
-            let answer: Value =
-                serde_json::from_str(&outcome.stdout).context("`vercel whoami` did not answer with JSON")?;
-            answer["team"]["id"].as_str().unwrap_or_default().to_owned()
-        }
+        Err(_) => login(context)?["team"]["id"].as_str().unwrap_or_default().to_owned(),
     };
     Ok((team, context.app().to_owned()))
+}
+
+/// Who we are and in which team, asked once a command.
+pub fn login<'a>(context: &'a Context<'_>) -> Result<&'a Value> {
+    if let Some(login) = context.login.get() {
+        return Ok(login);
+    }
+    let outcome = context.ask(&vercel(context, &["whoami", "--format=json"]))?;
+    let answer = serde_json::from_str(&outcome.stdout).context("`vercel whoami` did not answer with JSON")?;
+    Ok(context.login.get_or_init(|| answer))
 }
 
 /// `/v9/projects…` of the team.
