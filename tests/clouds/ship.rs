@@ -31,7 +31,7 @@ fn cloudflare_there_and_back() {
     let said = ends(terminal, 1);
     assert!(said.contains("not confirmed; nothing was changed"), "{said}");
     assert_eq!(setting.cloudflare.variable("weather", "MCP_DEPLOY_PROJECT"), None);
-    assert_eq!(setting.ok("ship --target cloudflare --yes").stdout, format!("{URL}\n"));
+    assert_eq!(setting.ok("ship --target cloudflare --yes --prebuilt").stdout, format!("{URL}\n"));
     assert_eq!(setting.cloudflare.variable("weather", "MCP_DEPLOY_PROJECT"), mark);
     assert_eq!(setting.client.temperature(URL), first);
 

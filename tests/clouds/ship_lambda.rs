@@ -81,7 +81,7 @@ fn lambda_there_and_back_in_two_regions() {
     }
     setting.run(&format!("verify {}", urls[1])).ended(3).said("expected 1, got 2");
     // The same code is the same version, and after a rollback nothing but the alias has to be moved.
-    setting.ok("ship --target lambda --yes").said("somebody else deployed");
+    setting.ok("ship --target lambda --yes --prebuilt").said("somebody else deployed");
     assert_eq!(REGIONS.map(|region| setting.lambda_version(region)), [2, 2]);
     assert_eq!(urls.iter().map(|url| setting.temperature(url)).collect::<Vec<_>>(), [first + 100, first + 100]);
     assert_eq!(regions(&setting.record(), "version").into_iter().filter(|(_, version)| version == "2").count(), 2);

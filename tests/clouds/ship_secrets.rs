@@ -121,12 +121,12 @@ fn a_changed_secret_reaches_what_runs() {
     let unmarked = setting.run("ship --target lambda");
     unmarked.ended(1).said("the stack `weather` in us-east-1 was deployed from here by an older version");
     unmarked.said("the secret `mcp/weather` in us-east-1 was deployed from here").said_once("2 problems found before");
-    setting.ok("ship --target lambda --yes");
+    setting.ok("ship --target lambda --yes --prebuilt");
     assert_eq!(setting.aws.tag("us-east-1", "weather", "mcp-deploy:project"), Some(setting.mark()));
     assert_eq!(setting.aws.secret_tag("us-east-1", "mcp/weather", "mcp-deploy:project"), Some(setting.mark()));
     assert_eq!(setting.secret_length(&url), "the second".len());
     assert_eq!(setting.aws.versions("us-east-1", &function), Some((2, vec![1, 2])));
-    setting.ok("ship --target lambda");
+    setting.ok("ship --target lambda --prebuilt");
     assert_eq!(setting.aws.versions("us-east-1", &function), Some((2, vec![1, 2])), "unchanged");
 
     // Gone, and shipped again before AWS has really deleted the secret.

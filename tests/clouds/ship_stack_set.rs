@@ -68,7 +68,7 @@ fn one_stack_set_of_two_regions() {
     }
 
     // The same again is no new version.
-    setting.ok("ship --target lambda");
+    setting.ok("ship --target lambda --prebuilt");
     assert_eq!(REGIONS.map(own), [1, 1]);
 
     // Each region has its own result.
