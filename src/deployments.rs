@@ -296,9 +296,8 @@ pub fn now() -> String {
 pub fn commit(root: &Path) -> Option<Commit> {
     let git = |args: &[&str]| process::git(root, args).ok();
     let hash = git(&["rev-parse", "HEAD"])?.trim().to_owned();
-    // The record itself changes with every deployment, and a build has its recorded answers in the tree.
-    let recorded = format!(":(exclude){}", plan::RECORDED);
-    let dirty = git(&["status", "--porcelain", "--", ".", ":(exclude).mcp-deploy", &recorded])
+    // The record itself changes with every deployment.
+    let dirty = git(&["status", "--porcelain", "--", ".", ":(exclude).mcp-deploy"])
         .is_none_or(|status| !status.trim().is_empty());
     Some(Commit { hash, dirty })
 }

@@ -15,7 +15,6 @@ use crate::process::{self, free_port};
 use crate::project::Project;
 use crate::prompt::Mode;
 use crate::ship::local::{self, LocalServers};
-use crate::ship::recording::{self, Recording};
 use crate::ship::server_log;
 use crate::targets::{self, Build, Target};
 use crate::toolchain::{Purpose, Toolchain};
@@ -40,7 +39,7 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     drop(project);
     let mut seen = snapshot(&root);
     let mut running = Some(start(&root, target, &tools, port)?);
-    if let Some((running, _)) = &running {
+    if let Some(running) = &running {
         ui::answer(running.url());
     }
     if !seen.whole && !process::interrupted() {
@@ -50,7 +49,7 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     }
     while !process::interrupted() {
         std::thread::sleep(Duration::from_millis(300));
-        if let Some((server, _)) = &mut running
+        if let Some(server) = &mut running
             && let Err(error) = server.still_runs()
         {
             if process::interrupted() {
@@ -76,13 +75,11 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     Ok(End::Done)
 }
 
-/// With what was recorded for it: the cloud's tool may bundle while it runs.
-fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> Result<(LocalServers, Recording)> {
+fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> Result<LocalServers> {
     let (project, alone) = Project::open_to_write(Some(root))?;
     report(&project.plan()?.apply(false)?);
     drop(alone);
     local::prepare(&project, tools)?;
-    let recording = recording::make(&project, tools)?;
     let build = Build { root, manifest: &project.manifest, tools };
     local::build(target, &build)?;
     let state = project.manifest.has_state().then(|| plan::local_state(root)).transpose()?;
@@ -91,7 +88,7 @@ fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> 
     if let Some(bearer) = running.bearer() {
         ui::say(format_args!("     for as long as it runs, clients may send: Authorization: Bearer {bearer}"));
     }
-    Ok((running, recording))
+    Ok(running)
 }
 
 /// When each of the user's files that a build reads was last changed; what the build itself writes is not among them.

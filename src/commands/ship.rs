@@ -24,7 +24,6 @@ use crate::prompt::{self, Mode};
 use crate::secrets::dotenv;
 use crate::ship::comparison;
 use crate::ship::local::{self, LocalRun};
-use crate::ship::recording;
 use crate::ship::release::{self, GET_THEIRS, Release, ReleasePlan, Stranger};
 use crate::ship::server_log;
 use crate::targets::deployment::Context;
@@ -134,7 +133,6 @@ pub fn locally(
 ) -> Result<ShipAnswer> {
     report(&project.plan()?.apply(false)?);
     local::prepare(project, tools)?;
-    let _recording = recording::make(project, tools)?;
     let build = Build { root: &project.root, manifest: &project.manifest, tools };
     let (mut runs, mut failures) = (Vec::new(), Vec::new());
     for target in targets {
@@ -187,12 +185,9 @@ fn live(
     project.mirror()?;
     context.takes = release::preflight(targets, &context, mode, args.adopt.as_deref())?;
     let accepted = others(targets, &context, &record, &args.stage.stage, mode)?;
-    let mut _recording = None;
     if !args.is_prebuilt() {
         report(&project.plan()?.apply(false)?);
         local::prepare(project, tools)?;
-        // Until everything is deployed: wrangler bundles once more.
-        _recording = Some(recording::make(project, tools)?);
     }
     let (mut runs, mut ready, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for target in targets {
@@ -400,7 +395,6 @@ fn dry_run(project: &Project, targets: &[&'static Target], args: &Ship) -> Resul
     let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
     let mut commands: Vec<String> = npm::install_command(&project.home, &tools).iter().map(Cmd::to_string).collect();
     commands.push(npm::type_check_command(project, &tools).to_string());
-    commands.push(recording::command(&project.root, &tools).to_string());
     let built = |target: &Target| (target.build)(&build).iter().map(|step| step.cmd.to_string()).collect::<Vec<_>>();
     if args.json {
         commands.extend(targets.iter().flat_map(|target| built(target)));

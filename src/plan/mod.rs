@@ -2,7 +2,6 @@
 
 mod apply;
 mod lock;
-mod recorded;
 mod scratch;
 
 use std::cell::RefCell;
@@ -19,7 +18,6 @@ use crate::manifest;
 pub use apply::{Applied, replace, replace_private};
 pub use lock::{FILE as LOCK_FILE, is_born, is_generated};
 use lock::{Lock, UnfinishedRun};
-pub use recorded::{FILE as RECORDED, Stub};
 pub use scratch::{Temporary, copy_each, copy_folder, link_file, local_state, temporary, while_running, write_scratch};
 
 /// Who may change a file after its birth.
@@ -266,7 +264,7 @@ impl<'a> Disk<'a> {
             return Ok(None);
         }
         let text = self.read(path)?;
-        Ok(text.map(|text| recorded::as_rendered(path, &text, known).unwrap_or_else(|| hash(&text))))
+        Ok(text.map(|text| hash(&text)))
     }
 
     /// Whether it is a file that a killed run had begun to write.

@@ -279,10 +279,6 @@ fn a_second_interruption_kills_at_once() {
 #[ignore = "the program that a test below kills"]
 fn killed_program() {
     let dir = std::path::PathBuf::from(std::env::var_os("KILLED_DIR").expect("set by the test below"));
-    let file = dir.join("src/generated/recorded.ts");
-    std::fs::write(&file, "// A stub\n").unwrap();
-    watchdog::put_back(&file.canonicalize().unwrap(), "// A stub\nexport {};\n");
-    std::fs::write(&file, "// Recorded by record.ts\n").unwrap();
     // One that does not obey, and has a child; one that does; one that ended before.
     let stubborn = "trap '' TERM; sleep 300 & echo $! > child; echo $$ > stubborn; wait; sleep 300";
     let _stubborn = ServerProcess::spawn(&sh(stubborn).current_dir(&dir)).unwrap();
@@ -290,14 +286,13 @@ fn killed_program() {
     let _ = run(&sh("echo $$ > obedient; exec sleep 300").current_dir(&dir), Io::Quiet, None);
 }
 
-/// SIGKILL, also of the whole group: nothing of it goes on, and the one file that was filled in for it is as it was.
+/// SIGKILL, also of the whole group: nothing of it goes on.
 #[test]
 fn a_killed_program_leaves_nothing() {
     use std::os::unix::process::CommandExt as _;
 
     use rustix::process::{Pid, Signal, kill_process_group};
     let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(dir.path().join("src/generated")).unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "process::tests::killed_program", "--ignored", "--quiet"])
         .env("KILLED_DIR", dir.path())
@@ -312,7 +307,4 @@ fn a_killed_program_leaves_nothing() {
     for file in &files {
         wait_until("nothing is left", || !alive(&read(file)));
     }
-    let recorded = dir.path().join("src/generated/recorded.ts");
-    wait_until("it is put back", || std::fs::read_to_string(&recorded).unwrap() == "// A stub\nexport {};\n");
-    assert!(!recorded.with_file_name("recorded.ts.partial").exists());
 }

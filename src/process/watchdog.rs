@@ -44,21 +44,6 @@ fn tell_of(folder: &Path, sign: char) {
     }
 }
 
-/// The text that `path` has again after our end, where the file begins with the mark of a recording.
-pub fn put_back(path: &Path, text: &str) {
-    let Some(path) = std::path::absolute(path).ok().and_then(|path| path.to_str().map(str::to_owned)) else { return };
-    // One line for the path: a name with a line end in it is the next run's to mend.
-    if !path.contains('\n') {
-        let lines: String = text.lines().map(|line| format!("|{line}\n")).collect();
-        tell(&format!("={path}\n{lines}"));
-    }
-}
-
-/// We have put it back ourselves.
-pub fn is_back() {
-    tell("!\n");
-}
-
 fn tell(message: &str) {
     let mut watchdog = WATCHDOG.lock().unwrap_or_else(PoisonError::into_inner);
     if matches!(*watchdog, Watchdog::NotStarted) {

@@ -1,9 +1,9 @@
 # Outlives the program that started it by a moment. Standard input says what runs, and ends when the program does, however that
-# ended: then whatever still runs is asked to end, killed when it does not, a file that was filled in for it is put back, and its
-# temporary folders are removed.
+# ended: then whatever still runs is asked to end, killed when it does not, and its temporary folders are
+# removed.
 trap '' INT TERM HUP
 set -f
-what= file= text= folders=
+what= folders=
 end='
 '
 while IFS= read -r line; do
@@ -15,9 +15,6 @@ while IFS= read -r line; do
       for one in $what; do [ "$one" = "$rest" ] || left="$left $one"; done
       what=$left
       ;;
-    '='*) file=$rest text= ;;
-    '|'*) text=$text$rest$end ;;
-    '!'*) file= ;;
     '@'*) folders=$folders$rest$end ;;
     '~'*)
       left= IFS=$end
@@ -38,11 +35,6 @@ while [ -n "$what" ] && [ "$found" ] && [ $tries -lt 30 ]; do
   [ -z "$found" ] || sleep 0.1
 done
 any KILL
-if [ -n "$file" ] && IFS= read -r first <"$file"; then
-  case $first in
-    '// Recorded by '*) rm -f "$file.partial" && (set -C && printf %s "$text" >"$file.partial") && mv -f "$file.partial" "$file" ;;
-  esac
-fi 2>/dev/null
 # What was killed a moment ago may still write.
 for try in 1 2 3; do
   IFS=$end

@@ -7,6 +7,5 @@ pub mod live;
 pub mod local;
 pub mod local_credentials;
 mod passed;
-pub mod recording;
 pub mod release;
 pub mod server_log;

@@ -44,8 +44,6 @@ pub struct Target {
     pub websocket: fn(&Targets) -> bool,
     /// What its templates see under its name: a structure of its own, `null` where the manifest does not name it.
     pub data: fn(&Manifest) -> serde_json::Result<Value>,
-    /// Folders of templates that it needs beside those of its name.
-    pub folders: fn(&Manifest) -> Vec<&'static str>,
     /// What the cloud's own CLI has to do before anything can run.
     pub build: fn(&Build<'_>) -> Vec<Step>,
     /// The command that runs what was built, as the cloud would.

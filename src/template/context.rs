@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::packages::{Package, needed};
 use super::{sample, served, types};
 use crate::manifest::{Auth, Kind, Manifest, OAuth, RateLimit, Targets, Tool};
-use crate::plan::{self, FileSet};
 use crate::targets::{self, Target};
 
 /// What `init` knows about a project that is about to be born: the context of `templates/examples`.
@@ -51,10 +50,11 @@ fn flags(chosen: impl Fn(&Target) -> bool) -> Flags {
 pub struct ProjectData<'m> {
     server: ServerData<'m>,
     app: &'m str,
-    auth: Option<&'static str>,
-    oauth: Option<&'m OAuth>,
-    heartbeat: bool,
-    ranges: bool,
+    /// Whether callers prove who they are.
+    auth: bool,
+    api_keys: bool,
+    /// What `oauth()` of the runtime is called with.
+    oauth: Option<String>,
     rate_limit: Option<Limit>,
     mcp_deploy_version: &'static str,
     /// The data of `src/generated/manifest.ts`.
@@ -69,11 +69,10 @@ pub struct ProjectData<'m> {
     /// Of every target: one that the manifest names later is ignored by git from the beginning.
     leftovers: Vec<&'static str>,
     dependencies: Vec<Package>,
-    websocket: bool,
+    /// Whether a store of the target keeps anything.
     store: bool,
     state: bool,
     secrets: Vec<SecretData<'m>>,
-    optional_secrets: bool,
     env: Vec<Setting<'m>>,
     /// What each target says for itself, by its name.
     #[serde(flatten)]
@@ -94,15 +93,12 @@ struct Limit {
     window: u64,
     open: bool,
     by_address: bool,
-    /// A target's own counter is no part of its local run.
-    in_memory: bool,
 }
 
 /// How `src/generated/handlers.ts` imports one.
 #[derive(Serialize)]
 struct Handler<'m> {
     name: &'m str,
-    ident: String,
     import_path: String,
 }
 
@@ -142,19 +138,17 @@ impl<'m> ProjectData<'m> {
                 description: &server.description,
             },
             app: &manifest.app,
-            auth: access.auth.kind(),
+            auth: access.auth != Auth::None,
+            api_keys: access.auth == Auth::ApiKey,
             oauth: match &access.auth {
-                Auth::OAuth(oauth) => Some(oauth),
+                Auth::OAuth(oauth) => Some(oauth_options(oauth)?),
                 Auth::None | Auth::ApiKey => None,
             },
-            heartbeat: manifest.may_be_silent(),
-            ranges: manifest.reads_in_parts(),
             rate_limit: access.rate_limit.map(|RateLimit { calls, window, open }| Limit {
                 calls,
                 window,
                 open,
                 by_address: access.auth == Auth::None,
-                in_memory: targets::chosen(targets).any(|target| target.store.counts),
             }),
             mcp_deploy_version: env!("CARGO_PKG_VERSION"),
             manifest_json: served::json(manifest)?,
@@ -166,25 +160,30 @@ impl<'m> ProjectData<'m> {
             bundles: targets::chosen(targets).filter_map(bundle).collect(),
             leftovers: targets::ALL.iter().flat_map(|target| target.leftovers).copied().collect(),
             dependencies: needed(manifest, packages),
-            websocket: targets::chosen(targets).any(|target| (target.websocket)(targets)),
             store: manifest.needs_store(),
             state: manifest.has_state(),
             secrets: manifest.secrets.iter().map(secret).collect(),
-            optional_secrets: manifest.secrets.iter().any(|secret| secret.optional),
             env: manifest.env.iter().map(|(name, value)| Setting { name, value }).collect(),
             of_targets: targets::ALL.iter().map(data).collect::<Result<_>>()?,
         })
     }
 }
 
+/// As JavaScript writes an object.
+fn oauth_options(OAuth { issuer, audience, scopes, jwks_uri }: &OAuth) -> Result<String> {
+    let options = [
+        ("issuers", serde_json::to_string(&[issuer])?),
+        ("audience", serde_json::to_string(&[audience])?),
+        ("scopes", serde_json::to_string(scopes)?),
+    ];
+    let jwks = jwks_uri.as_ref().map(|uri| Ok::<_, serde_json::Error>(("jwksUri", serde_json::to_string(uri)?)));
+    let options = options.into_iter().chain(jwks.transpose()?).map(|(name, value)| format!("{name}: {value}"));
+    Ok(format!("{{ {} }}", options.collect::<Vec<_>>().join(", ")))
+}
+
 fn handlers(manifest: &Manifest, kind: Kind) -> Vec<Handler<'_>> {
-    let declared = manifest.declared(kind).into_iter().enumerate();
-    let handler = |(index, (name, _)): (usize, (_, _))| Handler {
-        name,
-        ident: index.to_string(),
-        import_path: format!("../{}/{name}.ts", kind.plural()),
-    };
-    declared.map(handler).collect()
+    let declared = manifest.declared(kind).into_iter();
+    declared.map(|(name, _)| Handler { name, import_path: format!("../{}/{name}.ts", kind.plural()) }).collect()
 }
 
 fn bundle(target: &'static Target) -> Option<Bundle> {
@@ -203,22 +202,6 @@ fn secret(secret: &crate::manifest::Secret) -> SecretData<'_> {
 /// What a repository on GitHub calls a secret: names that begin with `GITHUB_` are GitHub's own, `GITHUB_TOKEN` the token of the run.
 fn repository_name(secret: &str) -> String {
     if secret.starts_with("GITHUB_") { format!("MCP_{secret}") } else { secret.to_owned() }
-}
-
-/// The context of `templates/digest`: what was recorded with other generated files, or for other packages, is out of date.
-#[derive(Serialize)]
-pub struct Digest {
-    digest: String,
-}
-
-impl Digest {
-    pub fn of(manifest: &Manifest, files: &FileSet) -> Self {
-        let files = files.0.iter().filter(|(path, _)| path.starts_with("src/") && *path != plan::RECORDED);
-        let files = files.map(|(path, (_, text))| format!("{path}\0{text}\0"));
-        let packages = needed(manifest, &[]).into_iter();
-        let packages = packages.map(|package| format!("{} {}\0", package.name, package.version));
-        Digest { digest: plan::hash(&files.chain(packages).collect::<String>()) }
-    }
 }
 
 /// The context of `templates/{tool,resource,prompt}`: the starter of one declaration.

@@ -18,7 +18,6 @@ use include_dir::{Dir, include_dir};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::manifest::targets::stores;
 use crate::manifest::{Kind, Manifest, edit};
 use crate::plan::{FileSet, Lacks, Owner};
 use crate::targets;
@@ -68,37 +67,18 @@ fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<
     let data = seen(context::ProjectData::of(manifest, packages)?)?;
     let mut files = FileSet::default();
     folder("generated", Owner::Generated, &data, &mut files)?;
-    if let Some(auth) = manifest.access.auth.kind() {
-        folder(&format!("auth/{auth}"), Owner::Generated, &data, &mut files)?;
-    }
-    if manifest.may_be_silent() {
-        folder("heartbeat", Owner::Generated, &data, &mut files)?;
-    }
     if manifest.reads_in_parts() {
         folder("ranges", Owner::Generated, &data, &mut files)?;
     }
-    if targets::chosen(&manifest.targets).any(|target| target.bundle.is_some()) {
+    let chosen: Vec<_> = targets::chosen(&manifest.targets).collect();
+    if chosen.iter().any(|target| target.bundle.is_some()) {
         folder("bundle", Owner::Generated, &data, &mut files)?;
     }
-    let limited = manifest.access.rate_limit.is_some();
-    if limited {
-        folder("rate-limit/common", Owner::Generated, &data, &mut files)?;
-    }
-    for target in targets::chosen(&manifest.targets) {
+    for target in chosen {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
-        if limited {
-            folder(&format!("rate-limit/{}", target.name), Owner::Generated, &data, &mut files)?;
-        }
-        let client = target.store.client.iter().copied().filter(|_| target.store.is_used(manifest));
-        for name in client.chain((target.folders)(manifest)) {
-            folder(name, Owner::Generated, &data, &mut files)?;
-        }
     }
-    if manifest.has_state() {
-        state(manifest, &data, &mut files)?;
-    }
+    runtime(&mut files)?;
     overrides::apply(&manifest.targets, &mut files)?;
-    folder("digest", Owner::Generated, &seen(context::Digest::of(manifest, &files))?, &mut files)?;
     folder("project", Owner::User, &data, &mut files)?;
     for kind in Kind::ALL {
         for (index, (name, _)) in manifest.declared(kind).into_iter().enumerate() {
@@ -111,14 +91,34 @@ fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<
     Ok(files)
 }
 
-/// `ctx.state`, what each target and a run on this machine keep it in, and what they share.
-fn state(manifest: &Manifest, data: &Data, files: &mut FileSet) -> Result<()> {
-    let chosen: Vec<_> = targets::chosen(&manifest.targets).collect();
-    let of_stores = chosen.iter().map(|target| target.store).chain([&stores::FILE]).flat_map(|store| store.state);
-    let mut folders: BTreeSet<String> = of_stores.map(|name| (*name).to_owned()).collect();
-    folders.extend(chosen.iter().map(|target| format!("state/{}", target.name)));
-    folders.insert("state/common".to_owned());
-    folders.iter().try_for_each(|name| folder(name, Owner::Generated, data, files))
+/// Below `src/generated/`, and among the templates.
+const RUNTIME: &str = "runtime";
+
+/// The files of the runtime that the generated ones import, and those that these import. They are not rendered: a file of the
+/// runtime has the same bytes in every project.
+fn runtime(files: &mut FileSet) -> Result<()> {
+    let generated = files.0.values().flat_map(|(_, text)| imports(text, "./runtime/"));
+    let mut left: Vec<String> = generated.collect();
+    let mut reached = BTreeSet::new();
+    while let Some(name) = left.pop() {
+        if !reached.insert(name.clone()) {
+            continue;
+        }
+        let path = format!("{RUNTIME}/{name}");
+        let file = TEMPLATES.get_file(&path).with_context(|| format!("there is no `{path}`"))?;
+        let text = file.contents_utf8().with_context(|| format!("`{path}` is not UTF-8"))?;
+        left.extend(imports(text, "./"));
+        files.insert(format!("src/generated/{path}"), Owner::Generated, text.to_owned());
+    }
+    Ok(())
+}
+
+/// The modules of a folder that a module of TypeScript imports or refers to, by the names of their files.
+fn imports(text: &str, folder: &str) -> Vec<String> {
+    let after = ["from \"", "import \"", "<reference path=\""];
+    let names = text.lines().filter_map(|line| after.iter().find_map(|words| line.split_once(words)));
+    let names = names.filter_map(|(_, rest)| rest.split_once('"')).filter_map(|(path, _)| path.strip_prefix(folder));
+    names.filter(|name| !name.contains('/')).map(str::to_owned).collect()
 }
 
 /// The files that only `init` writes: what a new project has beside [`project`].
@@ -247,7 +247,7 @@ mod tests {
         let mut paths = Vec::new();
         walk(&TEMPLATES, &mut paths);
         assert!(!paths.is_empty());
-        assert_eq!(paths.iter().find(|path| !path.ends_with(SUFFIX)), None);
+        assert_eq!(paths.iter().find(|path| !path.ends_with(SUFFIX) && !path.starts_with("runtime/")), None);
     }
 
     /// What the lock may name: whatever templates make, and nothing that only the user has.
@@ -261,7 +261,8 @@ mod tests {
                 "ci" => continue,
                 "init" | "project" | "tool" | "resource" | "prompt" => (1, plan::is_born),
                 "examples" | "parts" => (2, plan::is_born),
-                "auth" | "rate-limit" | "state" | "store" | "targets" => (2, plan::is_generated),
+                "runtime" => (0, |path| plan::is_generated(&format!("src/generated/{path}"))),
+                "targets" => (2, plan::is_generated),
                 _ => (1, plan::is_generated),
             };
             let made = parts[depth..].join("/");
@@ -271,14 +272,42 @@ mod tests {
     }
 
     #[test]
-    fn every_target_and_store_has_templates() {
-        let there = |name: &str| assert!(dir(name).is_some(), "there are no templates in `{name}`");
+    fn every_target_has_templates() {
         for target in targets::ALL {
-            ["targets", "rate-limit", "state"].iter().for_each(|folder| there(&format!("{folder}/{}", target.name)));
+            assert!(dir(&format!("targets/{}", target.name)).is_some(), "{}", target.name);
         }
-        for store in stores::ALL {
-            store.client.iter().chain(store.state).for_each(|name| there(name));
+    }
+
+    /// In whatever form TypeScript has for it; a module elsewhere is none of that folder.
+    #[test]
+    fn imports_of_the_runtime_are_found() {
+        let text = "/// <reference path=\"./a.d.ts\" />\nimport { b } from \"./b.ts\";\nimport type {\n  C,\n} from \"./c.ts\";\nimport \"./d.ts\";\nexport { e } from \"./e.ts\";\nimport { f } from \"../f.ts\";\nimport { g } from \"g\";\n";
+        assert_eq!(imports(text, "./"), ["a.d.ts", "b.ts", "c.ts", "d.ts", "e.ts"]);
+    }
+
+    /// The bytes of the sources, however much of it a project has; and each file is reached by some project.
+    #[test]
+    fn the_runtime_is_not_rendered() {
+        let all = "[tools.a]\ndescription = \"d\"\nstate = \"shared\"\n[secrets]\nKEY = {}\n[resources.l]\nuri = \"l://{x}{?offset,limit}\"\ndescription = \"d\"\n";
+        let oauth = "auth = \"oauth\"\nrate_limit = \"30/minute\"\n[access.oauth]\nissuer = \"https://i.example.com\"\naudience = \"a\"\n";
+        let mut seen = BTreeSet::new();
+        for (access, more, vercel) in [("auth = \"api-key\"\n", "", ""), (oauth, all, "adapter = \"mcp-handler\"\n")] {
+            let text = format!(
+                "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[access]\n{access}{more}[targets.lambda]\n[targets.vercel]\n{vercel}[targets.cloudflare]\nwebsocket = true\n"
+            );
+            let (manifest, faults) = crate::manifest::parse(&text, &|_| Err(String::new()));
+            for (path, (owner, text)) in project(&manifest.unwrap_or_else(|| panic!("{faults:?}"))).unwrap().0 {
+                let Some(name) = path.strip_prefix("src/generated/runtime/") else { continue };
+                assert_eq!(owner, Owner::Generated);
+                let source = TEMPLATES.get_file(format!("runtime/{name}")).unwrap();
+                assert_eq!(source.contents_utf8(), Some(text.as_str()), "{name}");
+                seen.insert(name.to_owned());
+            }
         }
+        let mut paths = Vec::new();
+        walk(dir(RUNTIME).unwrap(), &mut paths);
+        let all: BTreeSet<String> = paths.iter().map(|path| path["runtime/".len()..].to_owned()).collect();
+        assert_eq!(seen, all);
     }
 
     #[test]
@@ -334,20 +363,24 @@ mod tests {
     #[test]
     fn a_rate_limit_is_rendered_where_it_is_wanted_and_for_the_clouds_that_are_chosen() {
         let text = |files: &FileSet, path: &str| files.0.get(path).map(|(_, text)| text.clone()).unwrap_or_default();
-        let module = "src/generated/rate_limit.ts";
         let without = rendered("", &["lambda", "vercel", "cloudflare"], "production");
-        let traces = ["rate_limit", "RATE_LIMIT", "ratelimits", "McpTable", "addressOf"];
-        for (path, (_, text)) in &without.0 {
-            assert!(!traces.iter().any(|trace| text.contains(trace)), "`{path}` has something of a limit");
+        for (path, (_, text)) in without.0.iter().filter(|(path, _)| !path.contains("/runtime/")) {
+            assert!(
+                !["rateLimit", "ratelimits", "McpTable"].iter().any(|trace| text.contains(trace)),
+                "`{path}` has something of a limit"
+            );
         }
+        assert!(!without.0.keys().any(|path| path.contains("limit")));
 
         let limit = "rate_limit = \"30/10s\"";
-        for cloud in ["lambda", "vercel", "cloudflare"] {
+        for (cloud, counter) in [("lambda", "dynamodb"), ("vercel", "upstash"), ("cloudflare", "cloudflare")] {
             let files = rendered(limit, &[cloud], "production");
-            let mut there = files.0.keys().filter(|path| path.ends_with("-limit.ts"));
-            assert_eq!(there.next(), Some(&format!("src/generated/{cloud}-limit.ts")));
-            assert_eq!(there.next(), None);
-            assert_eq!(text(&files, module).contains("ownCounter"), cloud != "cloudflare");
+            let there: Vec<&String> = files.0.keys().filter(|path| path.ends_with("-limit.ts")).collect();
+            assert_eq!(
+                there,
+                [&format!("src/generated/runtime/{counter}-limit.ts"), "src/generated/runtime/rate-limit.ts"]
+            );
+            assert!(text(&files, "src/generated/app.ts").contains("{ calls: 30, window: 10, open: "));
         }
 
         // One Worker, one number; the stage is another Worker.
@@ -361,11 +394,6 @@ mod tests {
             format!("{{ \"name\": \"MCP_RATE_LIMIT\", \"namespace_id\": \"35469507\", {simple} }},")
         );
         assert_ne!(binding("production"), binding("preview"));
-
-        // Whoever is known by name needs no address.
-        let named = rendered(&format!("{limit}\nauth = \"api-key\""), &["lambda"], "production");
-        assert!(named.0.values().all(|(_, text)| !text.contains("addressOf")));
-        assert!(text(&named, module).contains("`caller ${caller}`"));
     }
 
     #[test]

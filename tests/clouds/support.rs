@@ -41,12 +41,6 @@ impl Project {
             run(&install).expect("`npm install`");
             // What the compiler and Node.js keep among the packages is every copy's then.
             run(&Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).arg("check").current_dir(&root)).expect("`check`");
-            let recorded = root.join("src/generated/recorded.ts");
-            let stub = std::fs::read(&recorded).expect("it was rendered");
-            let record = tools().cmd(ToolId::Node).arg("src/generated/record.ts").current_dir(&root);
-            let kept = root.join("node_modules/.cache/node");
-            run(&record.env("NODE_COMPILE_CACHE", kept).env("NODE_COMPILE_CACHE_PORTABLE", "1")).expect("it records");
-            std::fs::write(&recorded, stub).expect("it can be written");
             folder
         });
         let folder = tempfile::tempdir().expect("a temporary folder");

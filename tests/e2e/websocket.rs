@@ -439,18 +439,19 @@ fn a_revoked_key_ends_its_sessions() {
     let (site, [alice, _]) = &*KEYS;
     let env = read(site.root.join(".env"));
     let hashes = env.trim().strip_prefix("MCP_API_KEYS='").and_then(|rest| rest.strip_suffix('\'')).expect("hashes");
-    let script = "const { createAuthenticate, stillGood } = await import(process.argv[2]);
-        const runtime = (keys) => ({ env: { MCP_API_KEYS: JSON.stringify(keys) } });
+    let script = "const { apiKeys } = await import(process.argv[2]);
+        const core = (keys) => ({ manifest: { server: { name: 's' } }, env: { MCP_API_KEYS: JSON.stringify(keys) } });
         const keys = JSON.parse(process.env.HASHES);
         const headers = new Headers({ 'x-api-key': process.env.KEY });
-        const caller = await createAuthenticate(runtime(keys))({ headers });
+        const { authenticate, isStillGood } = apiKeys();
+        const caller = await authenticate({ headers }, core(keys));
         const renewed = { ...keys, alice: '0'.repeat(64) };
         const kept = structuredClone(caller);
-        console.log(JSON.stringify([keys, {}, renewed].map((keys) => stillGood(kept, runtime(keys)))));";
+        console.log(JSON.stringify([keys, {}, renewed].map((keys) => isStillGood(kept, core(keys)))));";
     let file = site.root.join("revoked.mjs");
     write(&file, script);
     let mut node = KIT.node(&file);
-    node.arg(site.root.join("src/generated/auth.ts")).env("HASHES", hashes).env("KEY", alice);
+    node.arg(site.root.join("src/generated/runtime/api-keys.ts")).env("HASHES", hashes).env("KEY", alice);
     assert_eq!(run(node).expect(0).json(), json!([true, false, false]));
 }
 
@@ -495,7 +496,7 @@ fn wrangler_takes_each_of_its_states() {
         write(root.join("mcp.toml"), manifest.replace("websocket = true\n", line));
         run(mcp_deploy(root, ["render"])).expect(0);
         let on = line.contains("true");
-        assert_eq!(root.join("src/generated/session.ts").exists(), on, "{line}");
+        assert_eq!(root.join("src/generated/runtime/session.ts").exists(), on, "{line}");
         let config = read(root.join("wrangler.jsonc"));
         assert!(config.contains(exports) && config.contains("McpSession") != exports.is_empty(), "{config}");
         let mut wrangler = KIT.command(ToolId::Wrangler);

@@ -59,12 +59,14 @@ fn what_keys_refuses_leaves_everything_as_it_was() {
 #[test]
 fn what_is_rendered_follows_the_kind() {
     let sandbox = Sandbox::weather();
-    let auth = "src/generated/auth.ts";
-    assert!(!sandbox.path(auth).exists());
+    let [keys, tokens] = ["api-keys", "oauth"].map(|kind| format!("src/generated/runtime/{kind}.ts"));
+    let there = || [&keys, &tokens].map(|path| sandbox.path(path).exists());
+    assert_eq!(there(), [false, false]);
     let open = sandbox.read("mcp.toml");
     sandbox.write("mcp.toml", open.replace("[env]", "[access]\nauth = \"api-key\"\n\n[env]"));
     sandbox.ok(&["render"]);
-    assert!(sandbox.read(auth).contains("MCP_API_KEYS") && !sandbox.read(auth).contains("jose"));
+    assert_eq!(there(), [true, false]);
+    assert!(sandbox.read("src/generated/app.ts").contains("auth: apiKeys(),"));
     assert!(sandbox.read("wrangler.jsonc").contains(r#""secrets": { "required": ["MCP_API_KEYS"] }"#));
     assert!(sandbox.read("template.yaml").contains("MCP_SECRET_ID"));
     assert!(sandbox.read("src/generated/manifest.ts").contains(r#""scope": "private""#));
@@ -72,13 +74,14 @@ fn what_is_rendered_follows_the_kind() {
     sandbox.write("mcp.toml", open.replace("[env]", oauth));
     let render = sandbox.ok(&["render"]);
     assert!(render.stderr.contains("\nnext: npm install --save-exact jose@"), "{render:?}");
-    assert!(sandbox.read(auth).contains(r#"const ISSUER = "https://a.example";"#));
+    assert_eq!(there(), [false, true]);
+    assert!(sandbox.read("src/generated/app.ts").contains(r#"auth: oauth({ issuers: ["https://a.example"], audience: ["b"]"#));
     assert!(!sandbox.read("wrangler.jsonc").contains("secrets"));
     let check = sandbox.run(&["check", "--no-types"]);
     assert!(check.stderr.contains("npm install --save-exact jose@"), "{check:?}");
     sandbox.write("mcp.toml", open);
     sandbox.ok(&["render"]);
-    assert!(!sandbox.path(auth).exists(), "what nobody needs any more is taken away");
+    assert_eq!(there(), [false, false], "what nobody needs any more is taken away");
 }
 
 #[test]

@@ -30,8 +30,8 @@ fn what_is_rendered_follows_the_manifest() {
     assert!(
         sandbox.read("wrangler.jsonc").contains(r#""ToolState": { "type": "durable-object", "storage": "sqlite" }"#)
     );
-    assert!(sandbox.read("src/generated/cloudflare.ts").contains("export { ToolState } from \"./tool-state.ts\";"));
-    assert!(sandbox.read("src/generated/vercel-store.ts").contains("const SERVER = \"weather\";"));
+    assert!(sandbox.read("src/generated/cloudflare.ts").contains("export { ToolState } from \"./runtime/durable-object-store.ts\";"));
+    assert!(sandbox.read("src/generated/vercel.ts").contains("openStore: upstashStore(\"weather\"),"));
     // The database of one cloud is no secret of the others, nor of a handler.
     for path in ["src/generated/manifest.ts", "src/generated/types.ts", "wrangler.jsonc", "template.yaml"] {
         assert!(!sandbox.read(path).contains("UPSTASH"), "{path}");
@@ -42,12 +42,12 @@ fn what_is_rendered_follows_the_manifest() {
     assert!(check.stderr.contains("npm install --save-exact aws4fetch@"), "DynamoDB's requests are signed: {check:?}");
     // Several packages are one command, in `check` and `render` alike.
     let package = sandbox.read("package.json");
-    sandbox.write("package.json", "{\"dependencies\": {\"mcp-handler\": \"2.4.0\", \"esbuild\": \"0.28.2\"}}\n");
+    sandbox.write("package.json", "{\"dependencies\": {\"esbuild\": \"0.28.2\"}}\n");
     for command in [["check", "--no-types"].as_slice(), &["render"]] {
         let said = sandbox.run(command).stderr;
         let count = said.matches("npm install --save-exact").count();
         assert_eq!(count, 1, "{said}");
-        assert!(said.contains("npm install --save-exact @modelcontextprotocol/server@2.4.0 aws4fetch@"), "{said}");
+        assert!(said.contains("npm install --save-exact @cfworker/json-schema@4.1.6 aws4fetch@"), "{said}");
     }
     sandbox.write("package.json", package);
 
@@ -57,12 +57,13 @@ fn what_is_rendered_follows_the_manifest() {
 
 #[test]
 fn each_cloud_has_its_own_store_and_no_other() {
-    for (cloud, own) in [("lambda", "lambda-store"), ("vercel", "vercel-store"), ("cloudflare", "tool-state")] {
+    for (cloud, own) in [("lambda", "dynamodb"), ("vercel", "upstash"), ("cloudflare", "durable-object")] {
         let sandbox = Sandbox::new();
         sandbox.ok(&["init", ".", "--name", "weather", "--target", cloud, "--yes"]);
         keep(&sandbox, "state = \"shared\"\n");
-        for store in ["lambda-store", "vercel-store", "tool-state"] {
-            assert_eq!(sandbox.path(&format!("src/generated/{store}.ts")).exists(), store == own, "{store}, {cloud}");
+        for store in ["dynamodb", "upstash", "durable-object"] {
+            let file = sandbox.path(&format!("src/generated/runtime/{store}-store.ts"));
+            assert_eq!(file.exists(), store == own, "{store}, {cloud}");
         }
         let secrets = sandbox.run(&["secrets", "list", "--json"]).stdout.contains("UPSTASH");
         assert_eq!(secrets, cloud == "vercel", "{cloud}");

@@ -7,10 +7,6 @@ pub struct Store {
     pub name: &'static str,
     /// Whether it counts calls; where it does not, the platform itself does.
     pub counts: bool,
-    /// Folders of templates with its client.
-    pub client: &'static [&'static str],
-    /// Folders of templates that `ctx.state` in it takes beside.
-    pub state: &'static [&'static str],
     /// What the server needs to reach it, unless the target's own identity does.
     pub secrets: &'static [Credential],
 }
@@ -34,15 +30,12 @@ impl Store {
 /// Every store; each holds the contract in `tests/e2e/state.rs`.
 pub static ALL: [&Store; 4] = [&DYNAMODB, &UPSTASH, &DURABLE_OBJECTS, &FILE];
 
-pub static DYNAMODB: Store =
-    Store { name: "dynamodb", counts: true, client: &["store/dynamodb"], state: &[], secrets: &[] };
+pub static DYNAMODB: Store = Store { name: "dynamodb", counts: true, secrets: &[] };
 
 /// Its aliases are what Vercel's Marketplace sets for a database that it made.
 pub static UPSTASH: Store = Store {
     name: "upstash",
     counts: true,
-    client: &["store/upstash"],
-    state: &[],
     secrets: &[
         Credential {
             name: "UPSTASH_REDIS_REST_URL",
@@ -58,10 +51,8 @@ pub static UPSTASH: Store = Store {
 };
 
 /// Each with a database of SQLite.
-pub static DURABLE_OBJECTS: Store =
-    Store { name: "durable-objects", counts: false, client: &[], state: &["state/sql"], secrets: &[] };
+pub static DURABLE_OBJECTS: Store = Store { name: "durable-objects", counts: false, secrets: &[] };
 
 /// Of SQLite, on this machine: what runs here keep state in, unless the target's own runtime has its store. Every server has it,
 /// and no bundle for a cloud that has no use for it contains it.
-pub static FILE: Store =
-    Store { name: "file", counts: false, client: &[], state: &["state/sql", "state/node"], secrets: &[] };
+pub static FILE: Store = Store { name: "file", counts: false, secrets: &[] };

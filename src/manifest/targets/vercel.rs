@@ -49,6 +49,8 @@ pub struct Vercel {
     pub max_duration: Option<u64>,
     /// Megabytes; Vercel's own choice when not set.
     pub memory: Option<u64>,
+    /// Whether mcp-handler speaks the protocol, in place of the generated server.
+    pub mcp_handler: bool,
     /// Merged into `vercel.json`.
     pub overrides: Map<String, Value>,
 }
@@ -59,6 +61,7 @@ fn vercel(fields: &Fields<'_, '_>, base: Vercel) -> Vercel {
         regions: if regions.is_empty() { base.regions } else { regions },
         max_duration: fields.integer("max_duration", 1..=LONGEST as i64).or(base.max_duration),
         memory: fields.integer("memory", 128..=10_240).or(base.memory),
+        mcp_handler: fields.choice("adapter", &ADAPTERS).map_or(base.mcp_handler, |adapter| adapter == MCP_HANDLER),
         overrides: overrides(fields, base.overrides, RELIED, &[]),
     };
     super::no_websocket(fields, "Vercel's functions");
@@ -77,9 +80,14 @@ fn function_durations(root: &Fields<'_, '_>, manifest: &Manifest) {
     }
 }
 
+/// What speaks the protocol: the generated server, or Vercel's package.
+const ADAPTERS: [&str; 2] = ["none", MCP_HANDLER];
+const MCP_HANDLER: &str = "mcp-handler";
+
 /// Its part of the JSON Schema.
 fn schema() -> Value {
     json!({
+        "adapter": { "enum": ADAPTERS, "description": "What speaks the protocol: the generated server, or Vercel's package mcp-handler." },
         "regions": { "type": "array", "items": { "type": "string" }, "description": "Vercel regions, such as iad1." },
         "max_duration": { "type": "integer", "minimum": 1, "maximum": LONGEST, "description": "Seconds." },
         "memory": { "type": "integer", "description": "Megabytes." },

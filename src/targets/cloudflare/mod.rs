@@ -21,7 +21,6 @@ pub const TARGET: Target = Target {
     bundle: None,
     websocket: Targets::has_websocket,
     data: |manifest| serde_json::to_value(template::data(manifest)),
-    folders: template::folders,
     build,
     start,
     artifact,

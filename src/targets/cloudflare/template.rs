@@ -17,24 +17,22 @@ pub struct CloudflareData<'m> {
     secrets: Vec<&'m str>,
     websocket: bool,
     rate_limit_namespace: String,
-    /// The classes that the Worker has.
-    objects: Vec<DurableObject>,
-    /// The same, and those that Cloudflare is told to delete.
+    /// Whether the Worker has the class that keeps tools' state.
+    state_class: bool,
+    /// The classes of Durable Objects, and those that Cloudflare is told to delete.
     exports: Vec<DurableObject>,
 }
 
-/// A class of Durable Objects and the module that has it.
-#[derive(Clone, Serialize)]
+/// A class of Durable Objects.
+#[derive(Serialize)]
 struct DurableObject {
     class: &'static str,
-    module: &'static str,
     deleted: bool,
 }
 
 /// `None` where the manifest does not name the target.
 pub fn data(manifest: &Manifest) -> Option<CloudflareData<'_>> {
     let table = manifest.targets.cloudflare.as_ref()?;
-    let exports = durable_objects(manifest);
     Some(CloudflareData {
         domains: &table.domains,
         smart_placement: table.smart_placement,
@@ -43,16 +41,9 @@ pub fn data(manifest: &Manifest) -> Option<CloudflareData<'_>> {
         secrets: required_secrets(manifest),
         websocket: manifest.targets.has_websocket(),
         rate_limit_namespace: rate_limit_namespace(&manifest.app),
-        objects: exports.iter().filter(|object| !object.deleted).cloned().collect(),
-        exports,
+        state_class: manifest.has_state(),
+        exports: durable_objects(manifest),
     })
-}
-
-/// What a Durable Object is compiled against, and what speaks MCP over WebSockets.
-pub fn folders(manifest: &Manifest) -> Vec<&'static str> {
-    let websocket = manifest.targets.has_websocket().then_some("websocket");
-    let objects = durable_objects(manifest).iter().any(|object| !object.deleted).then_some("durable-objects");
-    websocket.into_iter().chain(objects).collect()
 }
 
 /// All of them or none: with a list, wrangler would give a local Worker no other, and to be on the list is to be required.
@@ -72,12 +63,11 @@ fn rate_limit_namespace(app: &str) -> String {
 
 /// A class that is deleted stays named, for Cloudflare to know.
 fn durable_objects(manifest: &Manifest) -> Vec<DurableObject> {
-    let object = |class, module, deleted| DurableObject { class, module, deleted };
+    let object = |class, deleted| DurableObject { class, deleted };
     let table = manifest.targets.cloudflare.as_ref();
     let websocket = table.and_then(|table| table.websocket);
-    let session = websocket.map(|on| object("McpSession", "./session.ts", !on));
+    let session = websocket.map(|on| object("McpSession", !on));
     let deletes = table.is_some_and(|table| table.deletes_state);
-    let state =
-        (manifest.has_state() || deletes).then(|| object("ToolState", "./tool-state.ts", !manifest.has_state()));
+    let state = (manifest.has_state() || deletes).then(|| object("ToolState", !manifest.has_state()));
     session.into_iter().chain(state).collect()
 }

@@ -33,7 +33,6 @@ pub const TARGET: Target = Target {
     bundle: Some("lambda"),
     websocket: |_| false,
     data: |manifest| serde_json::to_value(template::data(manifest)),
-    folders: template::folders,
     build,
     start,
     artifact,

@@ -95,11 +95,6 @@ fn gateway<'m>(front: &'m lambda::Gateway, table: &'m Lambda) -> GatewayData<'m>
     }
 }
 
-/// The client that signs requests, where the server itself calls AWS.
-pub fn folders(manifest: &Manifest) -> Vec<&'static str> {
-    if calls_aws(manifest) { vec!["aws"] } else { Vec::new() }
-}
-
 /// Even in a description CloudFormation's linter refuses what looks like a reference: `${…}`, `{{resolve:…}}`.
 fn inert(text: &str) -> String {
     text.replace('{', "(").replace('}', ")")

@@ -12,6 +12,7 @@ pub struct VercelData<'m> {
     max_duration: u64,
     memory: Option<u64>,
     regions: &'m [String],
+    mcp_handler: bool,
 }
 
 /// `None` where the manifest does not name the target.
@@ -21,5 +22,6 @@ pub fn data(manifest: &Manifest) -> Option<VercelData<'_>> {
         max_duration: table.max_duration.unwrap_or_else(|| TARGET.function_timeout(manifest)),
         memory: table.memory,
         regions: &table.regions,
+        mcp_handler: table.mcp_handler,
     })
 }

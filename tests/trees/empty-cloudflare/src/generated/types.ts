@@ -10,3 +10,6 @@ export interface Prompts {}
 
 /** Settings and secrets, by name. */
 export interface Env {}
+
+/** Whether callers prove who they are. */
+export type HasCallers = false;

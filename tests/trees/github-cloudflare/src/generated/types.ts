@@ -41,3 +41,6 @@ export interface Env {
   readonly "GITHUB_API_URL": string;
   readonly "GITHUB_SEARCH_TOKEN": string | undefined;
 }
+
+/** Whether callers prove who they are. */
+export type HasCallers = false;

@@ -42,8 +42,6 @@ const built = await build({
   platform: "node",
   format: "esm",
   target: "node24",
-  // The SDK would bring its large validator for Node, which the generated server does not use.
-  alias: { "@modelcontextprotocol/server/_shims": "./src/generated/shims.ts" },
   banner: { js: `const ${commonJs.join(",")};` },
   metafile: values.metafile !== undefined,
   logLevel: "warning",

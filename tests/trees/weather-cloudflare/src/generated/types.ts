@@ -40,3 +40,6 @@ export interface Prompts {
 export interface Env {
   readonly "LOG_LEVEL": string;
 }
+
+/** Whether callers prove who they are. */
+export type HasCallers = false;

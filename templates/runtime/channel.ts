@@ -1,0 +1,175 @@
+// Part of the runtime of mcp-deploy; edits are reported as conflicts.
+// MCP over one connection that stays: what a WebSocket session hears and says.
+import type { Caller } from "./context.ts";
+import { Exchange, failed } from "./exchange.ts";
+import type { Carrier, Runtime } from "./exchange.ts";
+import { MOST_UNREAD } from "./http.ts";
+import { answerOf, lackingScopes } from "./endpoint.ts";
+import { createMethods } from "./methods.ts";
+import type { Methods } from "./methods.ts";
+import { checkQuestions } from "./ask.ts";
+import { INTERNAL_ERROR, INVALID_REQUEST, ProtocolError, REFUSED } from "./protocol.ts";
+import type {
+  ClientCapabilities, Id, InputRequest, InputRequiredResult, Json, JsonRpcNotification, JsonRpcRequest, JsonRpcResponse, LoggingLevel, Message,
+} from "./protocol.ts";
+import type { Auth } from "./server.ts";
+import { isNotification, isObject, isRequest } from "./shapes.ts";
+
+/** What a client said that changes what comes after it. */
+export interface Heard {
+  capabilities?: ClientCapabilities;
+  logLevel?: LoggingLevel;
+}
+
+/** What is said on the connection. */
+export interface Socket {
+  readonly isOpen: boolean;
+  send(text: string): void;
+}
+
+/** Requests that one connection may have in the works: each holds memory. */
+const MOST_OPEN = 32;
+/** No other id of ours is a text. */
+const PACE_ID = "pace";
+/** Rounds of questions in one call, and milliseconds for an answer. */
+const MOST_ROUNDS = 8;
+const ANSWER_MS = 600_000;
+
+export class Channel {
+  readonly #runtime: Runtime;
+  readonly #methods: Methods;
+  readonly #auth: Auth | undefined;
+  readonly #socket: Socket;
+  readonly #caller: Caller | undefined;
+  readonly #waitUntil: (promise: Promise<unknown>) => void;
+  #heard: Heard;
+  /** What is not answered yet. */
+  readonly #open = new Map<Id, AbortController>();
+  readonly #asked = new Map<Id, (response: JsonRpcResponse) => void>();
+  #lastId = 0;
+
+  constructor(runtime: Runtime, auth: Auth | undefined, socket: Socket, caller: Caller | undefined, heard: Heard, waitUntil: (promise: Promise<unknown>) => void) {
+    this.#runtime = runtime;
+    this.#methods = createMethods(runtime);
+    this.#auth = auth;
+    this.#socket = socket;
+    this.#caller = caller;
+    this.#heard = heard;
+    this.#waitUntil = waitUntil;
+  }
+
+  /** What the client has said of itself by now. */
+  hear(heard: Heard): void {
+    this.#heard = heard;
+  }
+
+  /** Ends when the message is answered, where it is one that has an answer. */
+  async receive(message: Message): Promise<void> {
+    if (isRequest(message)) return this.#answer(message);
+    if (!isNotification(message)) return this.#settle(message as JsonRpcResponse);
+    if (message.method === "notifications/cancelled") this.#open.get(message.params?.["requestId"] as Id)?.abort();
+  }
+
+  /** The connection is gone: what still runs is cancelled. */
+  end(): void {
+    for (const running of this.#open.values()) running.abort();
+    for (const settle of this.#asked.values()) settle({ jsonrpc: "2.0", error: { code: INTERNAL_ERROR, message: "Connection closed" } });
+    this.#empty();
+  }
+
+  async #answer(request: JsonRpcRequest): Promise<void> {
+    const { id } = request;
+    if (this.#open.has(id)) return this.#write(failed(id, INVALID_REQUEST, "a request with this id is not answered yet"));
+    if (this.#open.size >= MOST_OPEN) return this.#write(failed(id, REFUSED, `at most ${MOST_OPEN} requests at a time on one connection: wait for an answer`));
+    const needed = lackingScopes(this.#runtime, this.#auth, this.#caller, request);
+    if (needed) return this.#write(failed(id, REFUSED, `the access token needs the scopes ${needed.join(" ")}`));
+    const running = new AbortController();
+    this.#open.set(id, running);
+    try {
+      const { text } = await answerOf(this.#runtime, this.#methods, new Exchange(this.#carrier(running.signal), false, request));
+      // What is cancelled is never answered.
+      if (!running.signal.aborted) this.#write(text);
+    } finally {
+      if (this.#open.get(id) === running) this.#open.delete(id);
+    }
+  }
+
+  #carrier(signal: AbortSignal): Carrier {
+    let rounds = 0;
+    return {
+      signal,
+      caller: this.#caller,
+      logLevel: this.#heard.logLevel,
+      notify: (message) => this.#notify(message, signal),
+      waitUntil: this.#waitUntil,
+      question: (asked) => {
+        rounds += 1;
+        if (rounds > MOST_ROUNDS) throw new ProtocolError(INTERNAL_ERROR, `the call still asks after ${MOST_ROUNDS} rounds`);
+        return this.#ask(asked, signal);
+      },
+    };
+  }
+
+  // ---- questions ----
+
+  async #ask(asked: InputRequiredResult, signal: AbortSignal): Promise<Json> {
+    checkQuestions(asked as unknown as Json, this.#heard.capabilities ?? {});
+    const answers = Object.entries(asked.inputRequests ?? {}).map(async ([key, question]) => [key, await this.#request(question, signal)] as const);
+    return Object.fromEntries(await Promise.all(answers));
+  }
+
+  #request({ method, params }: InputRequest, signal: AbortSignal): Promise<Json> {
+    const id = this.#lastId++;
+    return new Promise((resolve, reject) => {
+      const end = (error: Error) => {
+        this.#asked.delete(id);
+        reject(error);
+      };
+      const timer = setTimeout(() => end(new ProtocolError(INTERNAL_ERROR, "the client did not answer the question in time")), ANSWER_MS);
+      signal.addEventListener("abort", () => end(new DOMException("cancelled", "AbortError")), { once: true });
+      this.#asked.set(id, ({ result, error }) => {
+        clearTimeout(timer);
+        this.#asked.delete(id);
+        if (isObject(result)) resolve(result);
+        else reject(new ProtocolError(INTERNAL_ERROR, `the client refused the question: ${error?.message ?? "no result"}`));
+      });
+      this.#write(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+    });
+  }
+
+  #settle(response: JsonRpcResponse): void {
+    if (response.id === PACE_ID) return this.#empty();
+    this.#asked.get(response.id ?? "")?.(response);
+  }
+
+  // ---- pace: a socket does not tell what its client has read; a client's answer to a ping does ----
+
+  #unread = 0;
+  #isPinged = false;
+  #emptied = Promise.withResolvers<void>();
+
+  async #notify(message: JsonRpcNotification, signal: AbortSignal): Promise<void> {
+    const text = JSON.stringify(message);
+    this.#unread += text.length;
+    this.#write(text);
+    if (this.#unread <= MOST_UNREAD || signal.aborted || !this.#socket.isOpen) return;
+    if (!this.#isPinged) this.#write(JSON.stringify({ jsonrpc: "2.0", id: PACE_ID, method: "ping" }));
+    this.#isPinged = true;
+    const { promise: aborted, resolve } = Promise.withResolvers<void>();
+    const stop = () => resolve();
+    signal.addEventListener("abort", stop, { once: true });
+    await Promise.race([this.#emptied.promise, aborted]);
+    signal.removeEventListener("abort", stop);
+  }
+
+  #empty(): void {
+    this.#isPinged = false;
+    this.#unread = 0;
+    this.#emptied.resolve();
+    this.#emptied = Promise.withResolvers<void>();
+  }
+
+  #write(text: string): void {
+    if (this.#socket.isOpen) this.#socket.send(text);
+  }
+}

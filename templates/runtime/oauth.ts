@@ -1,0 +1,236 @@
+// Part of the runtime of mcp-deploy; edits are reported as conflicts.
+// OAuth 2.1: access tokens (JWT) of authorization servers, and the page that tells clients which they are (RFC 9728).
+import { createLocalJWKSet, decodeJwt, errors, jwtVerify } from "jose";
+import type { JSONWebKeySet, JWTPayload, JWTVerifyGetKey } from "jose";
+import type { Caller } from "./context.ts";
+import { Answer, headOf, json, refusal } from "./http.ts";
+import type { Incoming } from "./http.ts";
+import type { Manifest } from "./manifest.ts";
+import { REFUSED } from "./protocol.ts";
+import type { Auth, Core } from "./server.ts";
+import { isObject } from "./shapes.ts";
+
+export interface OAuthOptions {
+  readonly issuers: readonly string[];
+  /** Of which a token's `aud` must have one. */
+  readonly audience: readonly string[];
+  /** Clients whose tokens are let in though they name no audience but the client. */
+  readonly clientIds?: readonly string[];
+  /** Every call needs all of them; a tool may need more. */
+  readonly scopes: readonly string[];
+  /** Where the keys of a single issuer are; otherwise its metadata names the place. */
+  readonly jwksUri?: string | undefined;
+}
+
+/** Of a signature that a shared secret makes, everybody who can check it can also make one. */
+const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
+
+/** A caller, and until when its token is good, in milliseconds since 1970. */
+interface TokenHolder extends Caller {
+  readonly until: number;
+}
+
+export function oauth(options: OAuthOptions): Auth {
+  const keys = new Map(options.issuers.map((issuer) => [issuer, keysOf(issuer, options.jwksUri)]));
+  const { scopes } = options;
+  return {
+    async authenticate(incoming, core) {
+      const token = /^bearer +(\S+)$/i.exec(incoming.headers.get("authorization") ?? "")?.[1];
+      if (!token) return refuse(incoming, 401, "an access token is needed", scopes);
+      try {
+        const issuer = issuerOf(token);
+        const known = keys.get(issuer) ?? localKeys(issuer, incoming, core, keys);
+        if (!known) return refuse(incoming, 401, "the access token is of another issuer", scopes, "invalid_token");
+        const { payload } = await jwtVerify(token, known, { issuer, algorithms: ALGORITHMS, requiredClaims: ["exp", "sub"], clockTolerance: 5 });
+        if (typeof payload.sub !== "string" || payload.sub === "") return refuse(incoming, 401, "the access token names nobody", scopes, "invalid_token");
+        if (!isForUs(payload, options)) return refuse(incoming, 401, "the access token is for another audience", scopes, "invalid_token");
+        const granted = scopesOf(payload);
+        if (!scopes.every((scope) => granted.includes(scope))) {
+          return refuse(incoming, 403, `the access token needs the scopes ${scopes.join(" ")}`, scopes, "insufficient_scope");
+        }
+        // The token itself goes no further than this.
+        return { id: `${issuer}#${payload.sub}`, scopes: granted, until: (payload.exp ?? 0) * 1000 } satisfies TokenHolder;
+      } catch (error) {
+        if (error instanceof Unreachable) {
+          core.log("error", "the keys of the authorization server cannot be read", { error: error.message });
+          return refuse(incoming, 503, "access tokens cannot be checked at the moment", scopes);
+        }
+        return refuse(incoming, 401, `the access token is not valid: ${reasonOf(error)}`, scopes, "invalid_token");
+      }
+    },
+    // Named together: a token that is asked for anew must grant what every call needs, too.
+    lacking(caller, ofTool) {
+      const needed = [...new Set([...scopes, ...ofTool])];
+      return needed.every((scope) => caller?.scopes.includes(scope)) ? undefined : needed;
+    },
+    refuse(incoming, needed) {
+      const body = { error: "insufficient_scope", error_description: "Insufficient scope" };
+      return json(403, body, { "www-authenticate": challenge(incoming, needed, "insufficient_scope", "Insufficient scope") });
+    },
+    isStillGood: (caller) => Date.now() < (caller as TokenHolder).until,
+    endOf: (caller) => (caller as TokenHolder).until,
+    page: (path, incoming, core) => (METADATA.test(path) ? metadata(incoming, options, core.manifest) : undefined),
+  };
+}
+
+/** Fixed words: a header must hold nothing that a token says. */
+function reasonOf(error: unknown): string {
+  if (error instanceof errors.JWTExpired) return "it has expired";
+  if (error instanceof errors.JWTClaimValidationFailed) return ["exp", "nbf", "iat", "iss", "sub"].includes(error.claim) ? `its claim ${error.claim} is wrong or absent` : "a claim is wrong";
+  if (error instanceof errors.JWKSNoMatchingKey) return "its key is not among those of the issuer";
+  if (error instanceof errors.JWSSignatureVerificationFailed) return "its signature is wrong";
+  if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) return "its algorithm is not supported";
+  return "it cannot be read";
+}
+
+/** Unchecked: it only says whose keys to check with. */
+function issuerOf(token: string): string {
+  const { iss } = decodeJwt(token);
+  return typeof iss === "string" ? iss : "";
+}
+
+const listOf = (value: unknown): string[] => (Array.isArray(value) ? value : [value]).filter((one) => typeof one === "string");
+
+/** Some servers put the client where the audience belongs, or name it in a claim of its own (Amazon Cognito). */
+function isForUs(payload: JWTPayload, { audience, clientIds = [] }: OAuthOptions): boolean {
+  const aud = listOf(payload.aud);
+  if (aud.some((one) => audience.includes(one) || clientIds.includes(one))) return true;
+  const { client_id: client, token_use: use } = payload;
+  return use === "access" && typeof client === "string" && clientIds.includes(client);
+}
+
+/** `scope` as RFC 9068 has it or as a list; `scp` as some servers write it. */
+function scopesOf({ scope, scp }: JWTPayload): string[] {
+  return listOf(scope ?? scp).flatMap((one) => one.split(" ")).filter(Boolean);
+}
+
+// ---- the keys ----
+
+class Unreachable extends Error {}
+
+const PATIENCE_MS = 5_000;
+const PAUSE_MS = 10_000;
+const KEPT_MS = 10 * 60_000;
+const AGAIN_MS = 30_000;
+
+/**
+ * Fetched on first use and then kept: anew after ten minutes, or for a key that is not among them, at most every half minute.
+ * An authorization server that fails is left alone for a while; keys that are there stay good meanwhile.
+ */
+function keysOf(issuer: string, jwksUri: string | undefined): JWTVerifyGetKey {
+  let keys: JWTVerifyGetKey | undefined;
+  let readAt = 0;
+  let triedAt = 0;
+  let failure = "";
+  // Not the promise is kept but what came of it: in a Worker one request must not wait for the fetch of another.
+  async function read(): Promise<void> {
+    triedAt = Date.now();
+    try {
+      keys = createLocalJWKSet(await fetchKeys(jwksUri ?? (await discover(issuer))));
+      readAt = Date.now();
+      failure = "";
+    } catch (error) {
+      failure = error instanceof Error ? error.message : String(error);
+    }
+  }
+  return async (header, token) => {
+    const now = Date.now();
+    const isDue = now - readAt > KEPT_MS;
+    if (isDue && (failure === "" || now - triedAt > PAUSE_MS)) await read();
+    if (!keys) throw new Unreachable(failure === "" ? "the last attempt failed a moment ago" : failure);
+    try {
+      return await keys(header, token);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey) || Date.now() - triedAt < AGAIN_MS) throw error;
+      await read();
+      return await keys(header, token);
+    }
+  };
+}
+
+async function get(url: string): Promise<unknown> {
+  const response = await fetch(url, { headers: { accept: "application/json" }, redirect: "manual", signal: AbortSignal.timeout(PATIENCE_MS) });
+  if (response.status !== 200) throw new Error(`${url} answers with status ${response.status}`);
+  return response.json();
+}
+
+/** Those that can be used: one that is malformed does not spoil the others. */
+async function fetchKeys(url: string): Promise<JSONWebKeySet> {
+  const set = await get(url);
+  const keys = isObject(set) && Array.isArray(set["keys"]) ? set["keys"] : undefined;
+  if (!keys) throw new Error(`${url} is no JSON Web Key Set`);
+  return { keys: keys.filter((key) => isObject(key) && typeof key["kty"] === "string") as JSONWebKeySet["keys"] };
+}
+
+/** The `jwks_uri` of the issuer's metadata, by OpenID Connect's path or by that of RFC 8414. */
+async function discover(issuer: string): Promise<string> {
+  const { origin, pathname } = new URL(issuer);
+  const path = pathname.replace(/\/$/, "");
+  const urls = [`${origin}${path}/.well-known/openid-configuration`, `${origin}/.well-known/oauth-authorization-server${path}`];
+  const failures: string[] = [];
+  for (const url of urls) {
+    const found = await get(url).catch((error: unknown) => void failures.push(String(error)));
+    if (!isObject(found)) continue;
+    const { issuer: named, jwks_uri } = found;
+    if (named !== issuer) throw new Error(`${url} is the metadata of another issuer`);
+    if (typeof jwks_uri === "string" && (jwks_uri.startsWith("https://") || issuer.startsWith("http://"))) return jwks_uri;
+    throw new Error(`${url} has no jwks_uri that is encrypted`);
+  }
+  throw new Error(`${issuer} has no metadata: ${failures.join("; ")}`);
+}
+
+/**
+ * `mcp-deploy` proves a build on the developer's machine with tokens of an issuer of its own, the same bundle that is then
+ * deployed. Three conditions keep that out of the cloud, each of which is enough: the variable is set for the local process
+ * alone and cannot be declared in mcp.toml; it must be an address on this machine, where in a cloud nobody listens; and
+ * the request must have been sent to such an address, which no cloud's router lets in.
+ */
+function localKeys(issuer: string, incoming: Incoming, { variables }: Core, keys: Map<string, JWTVerifyGetKey>): JWTVerifyGetKey | undefined {
+  const url = variables["MCP_LOCAL_ISSUER"];
+  if (url !== issuer || !/^http:\/\/127\.0\.0\.1:\d+$/.test(issuer) || !isLocal(incoming)) return undefined;
+  const local = keys.get(`local ${issuer}`) ?? keysOf(issuer, undefined);
+  keys.set(`local ${issuer}`, local);
+  return local;
+}
+
+// ---- what clients are told ----
+
+const hostOf = ({ headers }: Incoming) => headers.get("host") ?? "";
+const isLocal = (incoming: Incoming) => /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(hostOf(incoming));
+/** As the client sees it. The host was checked before; behind a cloud's router the request's own URL may name another. */
+const originOf = (incoming: Incoming) => `${isLocal(incoming) ? "http" : "https"}://${hostOf(incoming)}`;
+
+/** Clients look at the path of the endpoint first, then at the root. */
+const METADATA = /^\/\.well-known\/oauth-protected-resource(\/mcp)?$/;
+
+/** The document of RFC 9728, for everybody. */
+function metadata(incoming: Incoming, { issuers, audience, scopes }: OAuthOptions, { server, tools }: Manifest): Answer {
+  const headers = { "access-control-allow-origin": "*", "access-control-allow-methods": "GET, HEAD", "access-control-allow-headers": "*" };
+  if (incoming.method === "OPTIONS") return new Answer(204, null, headers);
+  if (incoming.method !== "GET" && incoming.method !== "HEAD") return new Answer(405, null, { ...headers, allow: "GET, HEAD" });
+  const supported = [...new Set([...scopes, ...tools.flatMap((tool) => tool.scopes ?? [])])];
+  const document = {
+    // An audience that is only a name means the server at the address it is asked for.
+    resource: audience.find((one) => /^https?:/.test(one)) ?? `${originOf(incoming)}/mcp`,
+    authorization_servers: issuers,
+    ...(supported.length > 0 && { scopes_supported: supported }),
+    bearer_methods_supported: ["header"],
+    resource_name: server.title ?? server.name,
+  };
+  const answer = json(200, document, headers);
+  return incoming.method === "HEAD" ? headOf(answer) : answer;
+}
+
+function challenge(incoming: Incoming, scopes: readonly string[], error?: string, description?: string): string {
+  const parts = [
+    ...(error ? [`error="${error}"`, `error_description="${description}"`] : []),
+    `resource_metadata="${originOf(incoming)}/.well-known/oauth-protected-resource/mcp"`,
+    ...(scopes.length > 0 ? [`scope="${scopes.join(" ")}"`] : []),
+  ];
+  return `Bearer ${parts.join(", ")}`;
+}
+
+function refuse(incoming: Incoming, status: number, message: string, scopes: readonly string[], error?: string): Answer {
+  const headers: Record<string, string> = status === 503 ? { "retry-after": "10" } : { "www-authenticate": challenge(incoming, scopes, error, message) };
+  return refusal(status, REFUSED, message, headers);
+}

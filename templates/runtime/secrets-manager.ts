@@ -1,0 +1,12 @@
+// Part of the runtime of mcp-deploy; edits are reported as conflicts.
+// The values of mcp.toml's secrets, from AWS Secrets Manager.
+import { aws } from "./aws.ts";
+
+/** Reads them into the environment, once in a process. Locally they are there already. */
+export async function readSecrets(env: NodeJS.ProcessEnv): Promise<void> {
+  const id = env["MCP_SECRET_ID"];
+  if (!id) return;
+  const { SecretString } = await aws<{ SecretString: string }>("secretsmanager", "GetSecretValue", { SecretId: id });
+  // A variable of the function itself wins, so that an operator can override one value.
+  for (const [name, value] of Object.entries(JSON.parse(SecretString) as Record<string, string>)) env[name] ??= value;
+}

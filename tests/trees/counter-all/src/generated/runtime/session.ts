@@ -1,0 +1,178 @@
+// Part of the runtime of mcp-deploy; edits are reported as conflicts.
+// MCP over a WebSocket, for clients that speak it: one Durable Object a connection, which leaves the memory while nothing is
+// said (hibernation) and goes on where it was. The connection is the session: nobody else can name it, and it ends with it.
+/// <reference path="./workers.d.ts" />
+import { DurableObject, exports } from "cloudflare:workers";
+import { Channel } from "./channel.ts";
+import type { Heard } from "./channel.ts";
+import type { Caller } from "./context.ts";
+import { Answer, refusal } from "./http.ts";
+import type { Incoming } from "./http.ts";
+import { INVALID_REQUEST, PARSE_ERROR, REFUSED } from "./protocol.ts";
+import type { ClientCapabilities, Message } from "./protocol.ts";
+import type { Server } from "./server.ts";
+import { isNotification, isRequest, isResponse, PARAMS } from "./shapes.ts";
+
+const SUBPROTOCOL = "mcp";
+/** A client that is gone without a word would keep its object for ever. */
+const IDLE_MS = 24 * 60 * 60 * 1000;
+const SILENT = "nothing was said for too long";
+const NO_LONGER_GOOD = "the credentials are no longer valid";
+/** Where the rate limit looks for the client's address. */
+const ADDRESS = "cf-connecting-ip";
+const OPENED_BY = "mcp-opened-by";
+
+/** What of the request that opens a connection goes along: whose it is, and nothing else, its credentials least of all. */
+interface OpenedBy {
+  readonly caller?: Caller | undefined;
+  readonly address: string;
+}
+
+/** In the Worker: the object that takes the connection. Who may come in was decided before. */
+export async function upgrade({ headers }: Incoming, caller: Caller | undefined): Promise<Answer | Response> {
+  const offered = headers.get("sec-websocket-protocol")?.split(",").map((name) => name.trim());
+  if (!offered?.includes(SUBPROTOCOL)) return refusal(400, REFUSED, `the WebSocket subprotocol must be ${SUBPROTOCOL}`);
+  const openedBy: OpenedBy = { caller, address: headers.get(ADDRESS) ?? "" };
+  const { McpSession } = exports;
+  const { webSocket } = await McpSession.get(McpSession.newUniqueId()).fetch("https://session/", {
+    headers: { upgrade: "websocket", [OPENED_BY]: encodeURIComponent(JSON.stringify(openedBy)) },
+  });
+  return switching(webSocket, { "sec-websocket-protocol": SUBPROTOCOL });
+}
+
+const switching = (webSocket: HibernatingSocket, headers: Record<string, string> = {}) =>
+  new Response(null, { status: 101, webSocket, headers } as ResponseInit);
+
+/** What outlives the object's memory: it stays with the connection, and goes with it. */
+interface Kept extends OpenedBy {
+  /** When the client last said something. */
+  at: number;
+  heard: Heard;
+}
+
+/** The class of the objects, which each have a server for what is said on their connection. */
+export function sessionClass(create: (variables: Readonly<Record<string, unknown>>) => Server) {
+  return class extends DurableObject {
+    readonly #server = create(this.env);
+    #channel: Channel | undefined;
+
+    async fetch(request: Request): Promise<Response> {
+      const { 0: client, 1: socket } = new WebSocketPair();
+      this.ctx.acceptWebSocket(socket);
+      const openedBy = JSON.parse(decodeURIComponent(request.headers.get(OPENED_BY) ?? "")) as OpenedBy;
+      const kept: Kept = { ...openedBy, at: Date.now(), heard: {} };
+      socket.serializeAttachment(kept);
+      await this.ctx.storage.setAlarm(endOf(kept, this.#server));
+      return switching(client);
+    }
+
+    /** Ends when everything that the message began is done: until then the object stays in memory. */
+    async webSocketMessage(socket: HibernatingSocket, data: string | ArrayBuffer): Promise<void> {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      try {
+        await this.#receive(socket, data);
+      } catch (error) {
+        this.#server.core.log("error", "the session failed", { error });
+        socket.close(1011, "internal error");
+      }
+    }
+
+    async #receive(socket: HibernatingSocket, data: string | ArrayBuffer): Promise<void> {
+      const { core, parts: { auth, limit } } = this.#server;
+      const most = core.manifest.limits.maxBodyBytes;
+      if (typeof data !== "string") return socket.close(1003, "messages are text");
+      if (isTooLong(data, most)) return socket.close(1009, `a message must not exceed ${most} bytes`);
+      const { caller, address, heard } = socket.deserializeAttachment() as Kept;
+      if (caller && auth && !auth.isStillGood(caller, core)) return socket.close(1008, NO_LONGER_GOOD);
+      const message = read(data);
+      if (typeof message === "string") return socket.send(message);
+      // Each is a call as a POST is; what needs no answer costs none.
+      const headers = { get: (name: string) => (name === ADDRESS ? address : undefined) };
+      const exceeded = isRequest(message) ? await limit?.({ headers }, caller, core) : undefined;
+      if (exceeded && isRequest(message)) {
+        const { error } = JSON.parse(exceeded.body as string) as { error: object };
+        return socket.send(JSON.stringify({ jsonrpc: "2.0", id: message.id, error: { ...error, data: { retryAfter: Number(exceeded.headers["retry-after"]) } } }));
+      }
+      const channel = (this.#channel ??= new Channel(core, auth, socketOf(socket), caller, heard, (promise) => this.ctx.waitUntil(promise)));
+      // Read anew: messages that came at the same time have left their own words there.
+      const kept = socket.deserializeAttachment() as Kept;
+      kept.at = Date.now();
+      listen(message, kept.heard);
+      if (!keep(socket, kept)) return socket.close(1009, "this is more than a session can remember of its client");
+      channel.hear(kept.heard);
+      await channel.receive(message);
+    }
+
+    async webSocketClose(socket: HibernatingSocket, code: number): Promise<void> {
+      // The answer that closes it in order. 1005 and 1006 are no codes but the lack of one.
+      socket.close(code === 1005 || code === 1006 ? 1000 : code, "");
+      await this.#end();
+    }
+
+    async webSocketError(): Promise<void> {
+      await this.#end();
+    }
+
+    async alarm(): Promise<void> {
+      for (const socket of this.ctx.getWebSockets()) {
+        const kept = socket.deserializeAttachment() as Kept;
+        if (Date.now() < endOf(kept, this.#server)) return this.ctx.storage.setAlarm(endOf(kept, this.#server));
+        const { core, parts: { auth } } = this.#server;
+        if (kept.caller && auth?.endOf && !auth.isStillGood(kept.caller, core)) socket.close(1008, NO_LONGER_GOOD);
+        else socket.close(1001, SILENT);
+      }
+      await this.#end();
+    }
+
+    /** Whatever is still running is cancelled, and nothing stays behind. */
+    async #end(): Promise<void> {
+      this.#channel?.end();
+      await this.ctx.storage.deleteAll();
+    }
+  };
+}
+
+/** The earlier of: too long since the last word, and the end of the credentials. */
+function endOf({ at, caller }: Kept, { parts: { auth } }: Server): number {
+  return Math.min(at + IDLE_MS, (caller && auth?.endOf?.(caller)) ?? Infinity);
+}
+
+/** The message, or the answer to what is none. */
+function read(text: string): Message | string {
+  const refused = (code: number, message: string) => JSON.stringify({ jsonrpc: "2.0", id: null, error: { code, message } });
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return refused(PARSE_ERROR, "Parse error");
+  }
+  return isRequest(message) || isNotification(message) || isResponse(message) ? (message as Message) : refused(INVALID_REQUEST, "Invalid Request");
+}
+
+/** What a client says of itself is remembered, as a new object has to know it. */
+function listen(message: Message, heard: Heard): void {
+  if (!isRequest(message) || !PARAMS[message.method]?.(message.params)) return;
+  if (message.method === "initialize") heard.capabilities = message.params?.["capabilities"] as ClientCapabilities;
+  if (message.method === "logging/setLevel") heard.logLevel = message.params?.["level"] as Heard["logLevel"] & string;
+}
+
+const socketOf = (socket: HibernatingSocket) => ({
+  get isOpen() {
+    return socket.readyState === WebSocket.OPEN;
+  },
+  send: (text: string) => socket.send(text),
+});
+
+/** Whether there was room for it: an attachment has 16 KiB. */
+function keep(socket: HibernatingSocket, kept: Kept): boolean {
+  try {
+    socket.serializeAttachment(kept);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isTooLong(data: string, limit: number): boolean {
+  return data.length > limit || (data.length * 3 > limit && new TextEncoder().encode(data).length > limit);
+}

@@ -1,0 +1,156 @@
+// Part of the runtime of mcp-deploy; edits are reported as conflicts.
+// JSON Schema: values are checked against the manifest's schemas, which are compiled on first use, with a bound on the work.
+import { Validator } from "@cfworker/json-schema";
+import { isObject } from "./shapes.ts";
+import type { Json } from "./protocol.ts";
+
+/** What is wrong with a value; `undefined`: nothing. */
+export type Check = (value: unknown) => string | undefined;
+
+const checks = new WeakMap<Json, Check>();
+
+export function checkOf(schema: Json): Check {
+  let check = checks.get(schema);
+  if (!check) checks.set(schema, (check = compile(schema)));
+  return check;
+}
+
+const DRAFTS: Readonly<Record<string, "2019-09" | "7">> = {
+  "https://json-schema.org/draft/2019-09/schema": "2019-09",
+  "http://json-schema.org/draft-07/schema": "7",
+  "http://json-schema.org/draft-06/schema": "7",
+};
+
+function compile(schema: Json): Check {
+  const dialect = typeof schema["$schema"] === "string" ? schema["$schema"].replace(/#$/, "") : "";
+  const validator = new Validator(schema, DRAFTS[dialect] ?? "2020-12", true);
+  const isCostly = hasCostly(schema);
+  return (value) => {
+    const refused = isCostly ? new Bounds(schema).exceeded(schema, value, "#") : undefined;
+    if (refused !== undefined) return refused;
+    const { valid, errors } = validator.validate(value);
+    return valid ? undefined : errors.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`).join("; ");
+  };
+}
+
+// ---- bounds ----
+
+/** Two keywords cost more than the length of what they look at. Longer values are refused where such a keyword applies. */
+const LONGEST_MATCHED = 10_000;
+const MOST_UNIQUE = 500;
+
+const hasCostly = (schema: unknown): boolean =>
+  typeof schema === "object" && schema !== null &&
+  (("uniqueItems" in schema && schema.uniqueItems === true) || "pattern" in schema || "patternProperties" in schema || Object.values(schema).some(hasCostly));
+
+/** Follows a value through all of the schemas that may apply to it, whether they do or not. */
+class Bounds {
+  readonly #root: Json;
+  readonly #seen = new Map<unknown, Set<unknown>>();
+
+  constructor(root: Json) {
+    this.#root = root;
+  }
+
+  exceeded(schema: unknown, value: unknown, at: string): string | undefined {
+    if (!isObject(schema) || this.#isSeen(schema, value)) return undefined;
+    if (typeof value === "string" && value.length > LONGEST_MATCHED && "pattern" in schema) {
+      return `${at}: a text that has to match a pattern may have ${LONGEST_MATCHED} characters.`;
+    }
+    if (Array.isArray(value) && value.length > MOST_UNIQUE && schema["uniqueItems"] === true) {
+      return `${at}: an array of unique items may have ${MOST_UNIQUE}.`;
+    }
+    for (const beside of this.#beside(schema)) {
+      const refused = this.exceeded(beside, value, at);
+      if (refused !== undefined) return refused;
+    }
+    if (typeof value !== "object" || value === null) return undefined;
+    for (const [name, member] of Object.entries(value)) {
+      if (!Array.isArray(value) && name.length > LONGEST_MATCHED && ("patternProperties" in schema || "propertyNames" in schema)) {
+        return `${at}: a name that has to match a pattern may have ${LONGEST_MATCHED} characters.`;
+      }
+      for (const below of this.#below(schema, name)) {
+        const refused = this.exceeded(below, member, `${at}/${name}`);
+        if (refused !== undefined) return refused;
+      }
+    }
+    return undefined;
+  }
+
+  #isSeen(schema: Json, value: unknown): boolean {
+    const seen = this.#seen.get(schema) ?? new Set();
+    this.#seen.set(schema, seen);
+    if (seen.has(value)) return true;
+    seen.add(value);
+    return false;
+  }
+
+  /** The schemas for the same value. */
+  *#beside(schema: Json): Generator<unknown> {
+    for (const name of ["allOf", "anyOf", "oneOf"]) if (Array.isArray(schema[name])) yield* schema[name];
+    for (const name of ["not", "if", "then", "else"]) yield schema[name];
+    if (isObject(schema["dependentSchemas"])) yield* Object.values(schema["dependentSchemas"]);
+    for (const name of ["$ref", "$dynamicRef", "$recursiveRef"]) if (typeof schema[name] === "string") yield this.#target(schema[name]);
+  }
+
+  /** The schemas for a member of an object, or an entry of an array. */
+  *#below(schema: Json, name: string): Generator<unknown> {
+    if (isObject(schema["properties"]) && Object.hasOwn(schema["properties"], name)) yield schema["properties"][name];
+    if (isObject(schema["patternProperties"])) yield* Object.values(schema["patternProperties"]);
+    for (const key of ["additionalProperties", "unevaluatedProperties", "items", "unevaluatedItems", "contains"]) yield schema[key];
+    for (const key of ["prefixItems", "items"]) if (Array.isArray(schema[key])) yield* schema[key];
+  }
+
+  /** `check` lets in references within the schema alone: by a pointer or by the name of an anchor. */
+  #target(reference: string): unknown {
+    if (!reference.startsWith("#")) return undefined;
+    if (reference === "#" || reference.startsWith("#/")) {
+      const steps = reference.split("/").slice(1).map((step) => decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~"));
+      return steps.reduce<unknown>((found, step) => (typeof found === "object" && found !== null ? (found as Json)[step] : undefined), this.#root);
+    }
+    return anchored(this.#root, reference.slice(1));
+  }
+}
+
+function anchored(schema: unknown, name: string): unknown {
+  if (typeof schema !== "object" || schema === null) return undefined;
+  const { $anchor, $dynamicAnchor } = schema as Json;
+  if ($anchor === name || $dynamicAnchor === name) return schema;
+  for (const part of Object.values(schema)) {
+    const found = anchored(part, name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+// ---- defaults ----
+
+const defaults = new WeakMap<Json, readonly (readonly [name: string, value: unknown])[]>();
+
+/** The input with the defaults of top-level properties filled in: the validator only validates. */
+export function withDefaults(schema: Json, input: Json): Json {
+  let known = defaults.get(schema);
+  if (!known) {
+    const properties = isObject(schema["properties"]) ? Object.entries(schema["properties"]) : [];
+    known = properties.flatMap(([name, property]) => (isObject(property) && "default" in property ? [[name, property["default"]] as const] : []));
+    defaults.set(schema, known);
+  }
+  const filled = { ...input };
+  for (const [name, value] of known) if (!Object.hasOwn(filled, name)) filled[name] = typeof value === "object" ? structuredClone(value) : value;
+  return filled;
+}
+
+/** Values in a value, counted no further than to `most`. */
+export function elementsIn(value: unknown, most: number): number {
+  let count = 0;
+  const left = [value];
+  while (left.length > 0 && count <= most) {
+    const next = left.pop();
+    if (typeof next !== "object" || next === null) continue;
+    for (const part of Object.values(next)) {
+      count += 1;
+      if (typeof part === "object" && part !== null) left.push(part);
+    }
+  }
+  return count;
+}

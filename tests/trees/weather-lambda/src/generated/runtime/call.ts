@@ -1,0 +1,117 @@
+// Part of the runtime of mcp-deploy; edits are reported as conflicts.
+// Runs one handler: its context, its time limit, and what becomes of its errors.
+import { accepted, ask, stateOf } from "./ask.ts";
+import { ToolError } from "./context.ts";
+import type { Context, Handlers, ToolContext } from "./context.ts";
+import type { Exchange, Runtime } from "./exchange.ts";
+import { createProgress } from "./progress.ts";
+import { LOGGING_LEVELS, ProtocolError } from "./protocol.ts";
+import { isObject } from "./shapes.ts";
+
+export interface Call {
+  /** For the log: `tool get_weather`. */
+  readonly what: string;
+  readonly timeoutMs: number;
+  /** What a `ctx.ask` before this call left to be remembered. */
+  readonly remembered?: unknown;
+}
+
+/** Runs a handler. Fails with a ToolError, fit to be shown, or with an error of the protocol. */
+export async function run<T>(runtime: Runtime, exchange: Exchange, call: Call, handler: (ctx: ToolContext) => T | Promise<T>): Promise<T> {
+  const { what, timeoutMs } = call;
+  const { signal } = exchange.carrier;
+  const stop = new AbortController();
+  const cancel = () => stop.abort(new DOMException("cancelled", "AbortError"));
+  if (signal.aborted) cancel();
+  else signal.addEventListener("abort", cancel, { once: true });
+  const timer = setTimeout(() => stop.abort(new DOMException(`timed out after ${timeoutMs} ms`, "TimeoutError")), timeoutMs);
+  try {
+    return await orAbort(stop.signal, handler, contextOf(runtime, exchange, call, stop.signal));
+  } catch (error) {
+    if (error instanceof ToolError || error instanceof ProtocolError) throw error;
+    if (stop.signal.aborted) {
+      const { name, message } = stop.signal.reason as DOMException;
+      if (name === "TimeoutError") runtime.log("warn", message, { what });
+      throw new ToolError(message);
+    }
+    throw masked(runtime, what, error);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", cancel);
+  }
+}
+
+/** What the client sees of an error that was not meant for it; the log has the rest. */
+export function masked(runtime: Runtime, what: string, error: unknown): ToolError {
+  const ref = crypto.randomUUID();
+  runtime.log("error", "internal error", { ref, what, error });
+  return new ToolError(`internal error (ref ${ref})`);
+}
+
+/** A handler that does not look at its signal is not waited for. */
+function orAbort<T>(signal: AbortSignal, handler: (ctx: ToolContext) => T | Promise<T>, ctx: ToolContext): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+    if (signal.aborted) return reject(signal.reason as Error);
+    // Inside of `then`, so that what a plain function throws is a rejection, too.
+    Promise.resolve(ctx).then(handler).then(resolve, reject);
+  });
+}
+
+function contextOf(runtime: Runtime, exchange: Exchange, { what, remembered }: Call, signal: AbortSignal): ToolContext {
+  const { env, log } = runtime;
+  const { id: requestId, carrier } = exchange;
+  const { progress, emit, emitted } = createProgress(exchange, signal, runtime.manifest.limits.maxResultBytes);
+  const context: ToolContext = {
+    env,
+    signal,
+    requestId,
+    caller: carrier.caller,
+    clientCapabilities: exchange.capabilities,
+    progress,
+    emit,
+    emitted,
+    log: (level, message, fields) => log(level, message, { what, requestId, ...fields }),
+    async clientLog(level, data) {
+      const { logLevel } = exchange;
+      const isWanted = logLevel === "all" || (logLevel !== "none" && LOGGING_LEVELS.indexOf(level) >= LOGGING_LEVELS.indexOf(logLevel));
+      if (isWanted) await carrier.notify({ jsonrpc: "2.0", method: "notifications/message", params: { level, data } });
+    },
+    ask: (requests, value) => ask(runtime, exchange, what, requests, value),
+    accepted: <T>(key: string) => accepted<T>(exchange, key),
+    requestState: <T>() => stateOf<T>(remembered, what),
+    waitUntil(promise) {
+      carrier.waitUntil(promise.catch((error: unknown) => log("error", "background work failed", { what, error })));
+    },
+  };
+  return context;
+}
+
+/** As `run`, for the methods that report failures as errors of the protocol. */
+export async function runOrFail<T>(runtime: Runtime, exchange: Exchange, call: Call, handler: (ctx: Context) => T | Promise<T>): Promise<T> {
+  try {
+    return await run(runtime, exchange, call, handler);
+  } catch (error) {
+    throw error instanceof ToolError ? new ProtocolError(-32603, error.message) : error;
+  }
+}
+
+/** Imports a handler; what fails is told in the log, with its reason, and to the client as far as it concerns it. */
+export async function imported<T>(runtime: Runtime, what: string, load: (() => Promise<{ readonly default: T }>) | undefined): Promise<T> {
+  try {
+    const handler = (await load?.())?.default;
+    if (!isObject(handler)) throw new TypeError("the module has no default export that `tool`, `resource` or `prompt` made");
+    return handler as T;
+  } catch (error) {
+    const ref = crypto.randomUUID();
+    runtime.log("error", "a handler cannot be imported", { ref, what, error });
+    runtime.isBroken();
+    throw new ToolError(`the handler of the ${what} cannot be imported (ref ${ref})`);
+  }
+}
+
+/** Each with its own fate: what fails does so again, and says why, when it is asked for. */
+export async function importAll(handlers: Handlers): Promise<void> {
+  const all = [handlers.tools, handlers.resources, handlers.prompts].flatMap((kind) => Object.values(kind));
+  await Promise.allSettled(all.map((load) => load()));
+}

@@ -1,0 +1,68 @@
+// Part of the runtime of mcp-deploy; edits are reported as conflicts.
+// What a call says while it runs: how far it is, and the text that it emits piece by piece.
+import type { ToolContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import type { CallToolResult } from "./protocol.ts";
+import { isProgressToken } from "./shapes.ts";
+
+/** Of the longest result: what is kept free for the link to the rest, the note about it and the envelope. */
+const RESERVED = 8192;
+
+/** Reports go to a client that asked for them. Each must be above the last one, whoever makes it. */
+export function createProgress({ meta, carrier }: Exchange, signal: AbortSignal, maxResultBytes: number): Pick<ToolContext, "progress" | "emit" | "emitted"> {
+  const { progressToken } = meta;
+  const isAsked = isProgressToken(progressToken);
+  let last = -Infinity;
+  let handlerReports = false;
+  let total: number | undefined;
+  const above = () => (last === -Infinity ? 0 : last + Math.max(1, Math.abs(last)) * 1e-9);
+
+  async function report(progress: number, message?: string): Promise<void> {
+    last = progress;
+    if (!isAsked || signal.aborted) return;
+    const params = { progressToken, progress, ...(total !== undefined && { total }), ...(message !== undefined && { message: message.toWellFormed() }) };
+    await carrier.notify({ jsonrpc: "2.0", method: "notifications/progress", params });
+  }
+
+  const pieces: string[] = [];
+  const room = maxResultBytes - RESERVED;
+  let length = 0;
+  let dropped = 0;
+
+  return {
+    progress(progress, of, message) {
+      handlerReports = true;
+      total = of;
+      return report(Math.max(progress, above()), message);
+    },
+    async emit(text) {
+      signal.throwIfAborted();
+      const bytes = jsonBytes(text);
+      // From the first piece that does not fit on, none is kept: the result has no holes.
+      const fits = dropped === 0 && length + bytes <= room;
+      if (fits) {
+        pieces.push(text);
+        length += bytes;
+      } else {
+        dropped += bytes;
+      }
+      // Beside a handler's own reports a piece is no step of them; without any, pieces are what is counted.
+      await report(handlerReports ? above() : Math.max(0, Math.floor(last)) + 1, text);
+      return fits;
+    },
+    emitted({ rest } = {}) {
+      const content: CallToolResult["content"] = pieces.length > 0 ? [{ type: "text", text: pieces.join("") }] : [];
+      const note = `a result may have ${maxResultBytes} bytes (limits.max_result)`;
+      if (rest !== undefined) {
+        content.push({ type: "text", text: `[This is the first part: ${note}. The rest is the resource ${rest}]` });
+        content.push({ type: "resource_link", uri: rest, name: "rest", description: "What follows the text of this result." });
+      } else if (dropped > 0) {
+        content.push({ type: "text", text: `[Cut off here: ${note}, and ${dropped} more were left out. Ask for less at a time]` });
+      }
+      return { content };
+    },
+  };
+}
+
+/** The bytes of a string's JSON, without its quotes. */
+const jsonBytes = (text: string) => new TextEncoder().encode(JSON.stringify(text)).length - 2;
