@@ -43,10 +43,10 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
       }
       return undefined;
     };
-    if (Array.isArray(message)) return batch(message.map(withoutNull));
-    message = withoutNull(message);
     const version = trimmed(incoming, "mcp-protocol-version");
     const isModern = version !== undefined && version >= MODERN;
+    if (Array.isArray(message)) return batch(message.map(withoutNull));
+    message = withoutNull(message);
     if (isRequest(message)) {
       const claims = claimsVersion(message.params);
       if (message.method === "initialize" && !isValidClaim(message.params)) {

@@ -78,7 +78,7 @@ const reference = either(object({ type: oneOf("ref/prompt"), name: string }), ob
 export const PARAMS: Readonly<Record<string, Shape>> = {
   initialize: object({ protocolVersion: string, capabilities, clientInfo: implementation }),
   "tools/list": page,
-  "tools/call": object({ name: string, arguments: maybe(isObject), task: maybe(object({ ttl: maybe(number) })) }),
+  "tools/call": object({ name: string, arguments: maybe(isObject) }),
   "prompts/list": page,
   "prompts/get": object({ name: string, arguments: maybe(record(string)) }),
   "resources/list": page,
@@ -97,6 +97,9 @@ export const PARAMS: Readonly<Record<string, Shape>> = {
     }),
   }),
 };
+
+/** What of them only the generations with a handshake have. */
+export const HANDSHAKE_PARAMS: Readonly<Record<string, Shape>> = { "tools/call": object({ task: maybe(object({ ttl: maybe(number) })) }) };
 
 // ---- results, as handlers may return them in full ----
 
