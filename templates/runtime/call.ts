@@ -6,6 +6,7 @@ import type { Context, Handlers, ToolContext } from "./context.ts";
 import type { Exchange, Runtime } from "./exchange.ts";
 import { createProgress } from "./progress.ts";
 import { LOGGING_LEVELS, ProtocolError } from "./protocol.ts";
+import { toJson } from "./results.ts";
 import { isObject } from "./shapes.ts";
 
 export interface Call {
@@ -75,7 +76,7 @@ function contextOf(runtime: Runtime, exchange: Exchange, { what, remembered }: C
     async clientLog(level, data) {
       const { logLevel } = exchange;
       const isWanted = logLevel === "all" || (logLevel !== "none" && LOGGING_LEVELS.indexOf(level) >= LOGGING_LEVELS.indexOf(logLevel));
-      if (isWanted) await carrier.notify({ jsonrpc: "2.0", method: "notifications/message", params: { level, data } });
+      if (isWanted) await carrier.notify({ jsonrpc: "2.0", method: "notifications/message", params: { level, data: JSON.parse(toJson(data)) as unknown } });
     },
     ask: (requests, value) => ask(runtime, exchange, what, requests, value),
     accepted: <T>(key: string) => accepted<T>(exchange, key),

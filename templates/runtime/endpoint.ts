@@ -150,7 +150,7 @@ function trimmed({ headers }: Incoming, name: string): string | undefined {
 }
 
 /** `null` stands for nothing: some clients write it for what they leave out. */
-function withoutNull(message: unknown): unknown {
+export function withoutNull(message: unknown): unknown {
   if (!isObject(message)) return message;
   const { params } = message;
   if (params === null) {

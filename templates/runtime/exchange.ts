@@ -93,7 +93,13 @@ export function success(runtime: Runtime, { id, isModern }: Exchange, { members,
 }
 
 export function failed(id: Id | null, code: number, message: string, data?: unknown): string {
-  return JSON.stringify({ jsonrpc: "2.0", id, error: { code, message, ...(data !== undefined && { data }) } });
+  const error = JSON.stringify({ code, message, ...(data !== undefined && { data }) });
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${wellFormed(error)}}`;
+}
+
+/** JSON whose texts are well-formed Unicode: half of a surrogate pair, as `slice` leaves it, is what no strict client reads. */
+export function wellFormed(json: string): string {
+  return json.includes("\\ud") ? json.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) => (escape.length > 2 ? "\ufffd" : escape)) : json;
 }
 
 const stamps = new WeakMap<Manifest, string>();

@@ -55,7 +55,7 @@ export class EventStream {
   #unread = 0;
   #isOver = false;
   #more: (() => void) | undefined;
-  #room: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
   readonly #gone: () => void;
 
   /** `gone` is called when nobody will take anything any more. */
@@ -73,12 +73,17 @@ export class EventStream {
   end(): void {
     this.#isOver = true;
     this.#more?.();
-    this.#room?.();
+    this.#wake();
   }
 
   /** Until there is room for more, or nobody to read it. */
   async room(): Promise<void> {
-    while (this.#unread > MOST_UNREAD && !this.#isOver) await new Promise<void>((resolve) => (this.#room = resolve));
+    while (this.#unread > MOST_UNREAD && !this.#isOver) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** All of them: one call may send several pieces at once, and a batch is several calls. */
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   /** For the platform: what comes next; `undefined` at the end. */
@@ -87,7 +92,7 @@ export class EventStream {
     this.#more = undefined;
     const events = this.#events.splice(0).join("");
     this.#unread = 0;
-    this.#room?.();
+    this.#wake();
     return events === "" ? undefined : events;
   }
 

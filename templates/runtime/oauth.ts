@@ -159,7 +159,10 @@ async function fetchKeys(url: string): Promise<JSONWebKeySet> {
   const set = await get(url);
   const keys = isObject(set) && Array.isArray(set["keys"]) ? set["keys"] : undefined;
   if (!keys) throw new Error(`${url} is no JSON Web Key Set`);
-  return { keys: keys.filter((key) => isObject(key) && typeof key["kty"] === "string") as JSONWebKeySet["keys"] };
+  const usable = keys.filter((key) => isObject(key) && typeof key["kty"] === "string") as JSONWebKeySet["keys"];
+  // Keys that are there stay good: an empty set is more likely a fault than the end of all tokens.
+  if (usable.length === 0) throw new Error(`${url} has no key that can be used`);
+  return { keys: usable };
 }
 
 /** The `jwks_uri` of the issuer's metadata, by OpenID Connect's path or by that of RFC 8414. */

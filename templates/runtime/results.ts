@@ -2,7 +2,7 @@
 // What becomes of what a handler returns: JSON, well-formed, not too long, and of the right shape.
 import { ToolError } from "./context.ts";
 import type { Contents } from "./context.ts";
-import { outcomeOf } from "./exchange.ts";
+import { outcomeOf, wellFormed } from "./exchange.ts";
 import type { Outcome, Runtime } from "./exchange.ts";
 import type { ToolEntry } from "./manifest.ts";
 import type { Json } from "./protocol.ts";
@@ -13,14 +13,14 @@ import type { ResultName } from "./shapes.ts";
 /** What JSON makes of them says nothing of what they hold. */
 const NO_JSON = ["Map", "Set", "Error", "Response", "Promise", "WeakMap", "WeakSet", "Blob", "ReadableStream"];
 
-/** A value as JSON whose texts are well-formed Unicode: half of a surrogate pair, as `slice` leaves it, is what no strict client reads. */
+/** A value as JSON whose texts are well-formed Unicode. */
 export function toJson(value: unknown): string {
   if (NO_JSON.includes(kindOf(value))) throw notJson(value);
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined) throw notJson(value);
   // That is what is left of most of those inside.
   if (text.includes("{}")) checkInside(value);
-  return text.includes("\\ud") ? text.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) => (escape.length > 2 ? "\ufffd" : escape)) : text;
+  return wellFormed(text);
 }
 
 const kindOf = (value: unknown): string => (value instanceof Error ? "Error" : Object.prototype.toString.call(value).slice(8, -1));

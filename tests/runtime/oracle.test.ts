@@ -1,44 +1,25 @@
 // Each request of the corpus goes to the runtime and to the SDK: both answer alike, or the difference is one that is intended and counted.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Answer } from "../../templates/runtime/http.ts";
-import type { Incoming } from "../../templates/runtime/http.ts";
-import { createServer } from "../../templates/runtime/server.ts";
+import type { Json } from "../../templates/runtime/protocol.ts";
 import type { Parts, Server } from "../../templates/runtime/server.ts";
+import { ask, serverOf } from "./support/ask.ts";
 import { corpus } from "./support/corpus.ts";
 import type { Sample } from "./support/corpus.ts";
 import { DIFFERENCES } from "./support/differences.ts";
 import type { Heard } from "./support/differences.ts";
-import { bare, handlers, manifest, variables } from "./support/fixture.ts";
+import { bare } from "./support/fixture.ts";
 import { sdkEndpoint } from "./support/sdk.ts";
 
-const serverOf = (parts: Partial<Parts>, isBare: boolean) => createServer({ variables, hosts: [] }, { manifest: isBare ? bare : manifest, handlers, ...parts });
-const ours = [serverOf({}, false), serverOf({}, true)] as const;
-const theirs = [serverOf({ endpoint: sdkEndpoint }, false), serverOf({ endpoint: sdkEndpoint }, true)] as const;
+const both = (parts: Partial<Parts>) => [serverOf(parts), serverOf({ ...parts, manifest: bare })] as const;
+const ours = both({});
+const theirs = both({ endpoint: sdkEndpoint });
 /** A cut of the corpus: every n-th request. */
 const EVERY = Number(process.env["CORPUS_EVERY"] ?? 1);
 
-async function ask(server: Server, { target, headers, body }: Sample): Promise<Heard> {
-  const gone = new AbortController();
-  const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
-  const fields = new Map(Object.entries({ host: "localhost", ...headers }));
-  const incoming: Incoming = {
-    method: "POST", target, headers: fields, signal: gone.signal, cancel: () => gone.abort(), waitUntil: () => {}, read: async (limit) => (bytes.length > limit ? undefined : bytes),
-  };
-  const answer = await server.answer(incoming);
-  let text = "";
-  if (!(answer instanceof Answer)) text = await answer.text();
-  else if (typeof answer.body === "string") text = answer.body;
-  else if (answer.body) for (let events = await answer.body.next(); events !== undefined; events = await answer.body.next()) text += events;
-  const type = answer instanceof Answer ? answer.headers["content-type"] : answer.headers.get("content-type");
-  return { status: answer.status, messages: messagesOf(type, text.replaceAll(/\(ref [^)]*\)/g, "(ref REF)")) };
-}
-
-function messagesOf(type: string | null | undefined, text: string): unknown[] {
-  if (type?.startsWith("text/event-stream")) return text.split("\n").flatMap((line) => (line.startsWith("data: {") ? [JSON.parse(line.slice(6)) as unknown] : []));
-  if (text === "" || !type?.startsWith("application/json")) return text === "" ? [] : [text];
-  const message = JSON.parse(text) as unknown;
-  return Array.isArray(message) ? message : [message];
+async function heard(server: Server, sample: Sample): Promise<Heard> {
+  const { status, messages } = await ask(server, sample);
+  return { status, messages: JSON.parse(JSON.stringify(messages).replaceAll(/\(ref [^)]*\)/g, "(ref REF)")) as Json[] };
 }
 
 const codes = ({ status, messages }: Heard) => ({ status, codes: messages.map((message) => (message as { error?: { code: number } }).error?.code) });
@@ -62,10 +43,10 @@ test("the runtime answers as the SDK does", async (t) => {
     if (index % EVERY !== 0) continue;
     total += 1;
     const which = sample.isBare ? 1 : 0;
-    const [left, right] = [await ask(ours[which], sample), await ask(theirs[which], sample)];
+    const [left, right] = [await heard(ours[which], sample), await heard(theirs[which], sample)];
     if (areAlike(sample, left, right)) continue;
     const intended = DIFFERENCES.find(({ is }) => is(sample, left, right));
-    if (intended?.instead) assert.deepEqual(codes(left), codes(await ask(theirs[which], intended.instead(sample))), `${sample.name}: ${intended.id}`);
+    if (intended?.instead) assert.deepEqual(codes(left), codes(await heard(theirs[which], intended.instead(sample))), `${sample.name}: ${intended.id}`);
     if (intended) counts.set(intended.id, (counts.get(intended.id) ?? 0) + 1);
     else wrong.push(`${sample.name}\n  ours   ${JSON.stringify(left).slice(0, 600)}\n  theirs ${JSON.stringify(right).slice(0, 600)}`);
   }
