@@ -52,7 +52,9 @@ export function full(runtime: Runtime, name: ResultName, returned: unknown): Out
   const value = JSON.parse(text) as Json;
   const fault = faultOf(name, value);
   if (fault !== undefined) throw new Error(`the handler returned no valid ${name}: ${fault}`);
-  return outcomeOf(value);
+  // The server says it itself, to the generation that knows it.
+  const { resultType: _, ...members } = value;
+  return outcomeOf(members);
 }
 
 // ---- tools ----

@@ -33,11 +33,17 @@ function compile(schema: Json): Check {
       const bounds = new Bounds(schema);
       const refused = bounds.exceeded(schema, value, "#");
       if (refused !== undefined) return refused;
-      if (bounds.work(schema, value) > MOST_WORK) return "#: the value is too deep for a schema that refers to itself more than once.";
+      if (bounds.isTooMuch(value)) return "#: the value is too deep for a schema that refers to itself more than once.";
     }
     const { valid, errors } = validator.validate(value);
-    return valid ? undefined : errors.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`).join("; ");
+    return valid ? undefined : told(errors);
   };
+}
+
+/** Each level of a value adds an error with its whole path: all of them may be a thousand times as long as the value. */
+function told(errors: readonly { readonly instanceLocation: string; readonly error: string }[]): string {
+  const first = errors.slice(0, MOST_TOLD).map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`.slice(0, LONGEST_TOLD));
+  return errors.length > MOST_TOLD ? `${first.join("; ")}; and ${errors.length - MOST_TOLD} more` : first.join("; ");
 }
 
 // ---- bounds ----
@@ -45,8 +51,11 @@ function compile(schema: Json): Check {
 /** Some keywords cost more than the length of what they look at. Longer values are refused where such a keyword applies. */
 const LONGEST_MATCHED = 10_000;
 const MOST_UNIQUE = 500;
-/** A schema that refers to itself more than once doubles the work with each level of a value. Schemas times values that are looked at. */
-const MOST_WORK = 2_000_000;
+/** A schema that refers to itself more than once doubles the work with each level of a value: how often a value may be looked at in all, and by each schema. */
+const MOST_WORK = 100_000;
+const MOST_AGAIN = 20;
+const MOST_TOLD = 20;
+const LONGEST_TOLD = 1000;
 const COSTLY = ["pattern", "patternProperties", "$ref", "$dynamicRef", "$recursiveRef"];
 
 const hasCostly = (schema: unknown): boolean =>
@@ -58,6 +67,7 @@ class Bounds {
   readonly #root: Json;
   readonly #seen = new Map<unknown, Set<unknown>>();
   readonly #work = new Map<unknown, Map<unknown, number>>();
+  #pairs = 0;
 
   constructor(root: Json) {
     this.#root = root;
@@ -88,18 +98,29 @@ class Bounds {
     return undefined;
   }
 
-  /** How often the validator, which remembers nothing, looks at a value with a schema. */
-  work(schema: unknown, value: unknown): number {
+  /** Whether the validator, which remembers nothing, would look at the same values again and again. */
+  isTooMuch(value: unknown): boolean {
+    const work = this.#count(this.#root, value);
+    return work > MOST_WORK && work > MOST_AGAIN * this.#pairs;
+  }
+
+  /** How often it looks at a value with a schema, and at what is inside. */
+  #count(schema: unknown, value: unknown): number {
     if (!isObject(schema)) return 0;
     let known = this.#work.get(schema);
     if (!known) this.#work.set(schema, (known = new Map()));
     const before = known.get(value);
-    if (before !== undefined) return before;
+    if (before !== undefined) {
+      // Equal texts and numbers are many values.
+      if (typeof value !== "object") this.#pairs += before;
+      return before;
+    }
+    this.#pairs += 1;
     known.set(value, 0);
     let sum = 1;
-    for (const beside of this.#beside(schema)) sum += this.work(beside, value);
+    for (const beside of this.#beside(schema)) sum += this.#count(beside, value);
     if (typeof value === "object" && value !== null) {
-      for (const [name, member] of Object.entries(value)) for (const below of this.#below(schema, name, Array.isArray(value))) sum += this.work(below, member);
+      for (const [name, member] of Object.entries(value)) for (const below of this.#below(schema, name, Array.isArray(value))) sum += this.#count(below, member);
     }
     known.set(value, sum);
     return sum;
