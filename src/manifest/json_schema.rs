@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::about::AUDIENCES;
 use super::sections::ANNOTATIONS;
 use super::settings::LEVELS;
 use super::targets;
@@ -34,8 +35,17 @@ pub fn json_schema() -> Value {
         ((*key).to_owned(), json!({ "type": "boolean", "description": format!("The MCP annotation {hint}.") }))
     });
     let annotations = Value::Object(annotations.collect());
+    let of_resource = closed(
+        json!({
+            "audience": { "type": "array", "items": { "enum": AUDIENCES }, "description": "Whom it is for." },
+            "priority": { "type": "number", "minimum": 0, "maximum": 1, "description": "From 0, of no weight, to 1, as good as required." },
+            "last_modified": text("A date and a time of ISO 8601, such as 2026-11-28T15:00:00Z."),
+        }),
+        &[],
+    );
+    let meta = json!({ "type": "object", "description": "Sent as _meta, as it is written." });
     let described = |more: Value, required: &[&str]| {
-        let mut all = json!({ "title": text("A name for people."), "description": text("What it does and when to use it; assistants choose by this."), "icons": icons });
+        let mut all = json!({ "title": text("A name for people."), "description": text("What it does and when to use it; assistants choose by this."), "icons": icons, "meta": meta });
         merge(&mut all, more);
         json!({ "type": "object", "additionalProperties": closed(all, required) })
     };
@@ -64,7 +74,7 @@ pub fn json_schema() -> Value {
                 "annotations": closed(annotations, &[]),
                 "timeout": duration, "scopes": scopes, "state": state, "input": properties, "input_schema": whole, "output": properties, "output_schema": whole,
             }), &["description"]),
-            "resources": described(json!({ "uri": text("A URI, or a template such as docs://{name}."), "mime_type": text("Such as text/markdown.") }), &["uri", "description"]),
+            "resources": described(json!({ "uri": text("A URI, or a template such as docs://{name}."), "mime_type": text("Such as text/markdown."), "annotations": of_resource }), &["uri", "description"]),
             "prompts": described(json!({ "input": properties, "input_schema": whole }), &["description"]),
             "env": env,
             "secrets": { "type": "object", "description": "Names and descriptions; never values.", "additionalProperties": { "anyOf": [

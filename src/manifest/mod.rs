@@ -1,5 +1,6 @@
 //! `mcp.toml` as types: parsed once, every fault found at once, each with its place.
 
+mod about;
 mod auth;
 pub mod edit;
 mod json_schema;
@@ -171,6 +172,8 @@ pub struct Tool {
     pub input: Value,
     pub output: Option<Value>,
     pub icons: Vec<Value>,
+    /// `_meta` of its entry; likewise of a resource and a prompt.
+    pub meta: Option<Map<String, Value>>,
     /// What `ctx.state` of its handler belongs to; `None`: it has none.
     pub state: Option<State>,
     pub at: Position,
@@ -207,7 +210,10 @@ pub struct Resource {
     pub title: Option<String>,
     pub description: String,
     pub mime_type: Option<String>,
+    /// For whom it is and how much it matters, as the specification writes it.
+    pub annotations: Map<String, Value>,
     pub icons: Vec<Value>,
+    pub meta: Option<Map<String, Value>>,
     pub at: Position,
 }
 
@@ -220,6 +226,7 @@ pub struct Prompt {
     /// JSON Schema of the arguments, all strings; `None` for a prompt without any.
     pub input: Option<Value>,
     pub icons: Vec<Value>,
+    pub meta: Option<Map<String, Value>>,
     pub at: Position,
 }
 
@@ -336,7 +343,7 @@ impl Manifest {
         self.tools
             .iter()
             .map(|tool| {
-                let mut entry = described(&tool.name, &tool.title, &tool.description, &tool.icons);
+                let mut entry = described(&tool.name, &tool.title, &tool.description, &tool.icons, &tool.meta);
                 entry.insert("inputSchema".into(), tool.input.clone());
                 if let Some(output) = &tool.output {
                     entry.insert("outputSchema".into(), output.clone());
@@ -356,10 +363,14 @@ impl Manifest {
             .iter()
             .filter(|resource| resource.variables.is_some() == templates)
             .map(|resource| {
-                let mut entry = described(&resource.name, &resource.title, &resource.description, &resource.icons);
+                let Resource { name, title, description, icons, meta, .. } = resource;
+                let mut entry = described(name, title, description, icons, meta);
                 entry.insert(key.into(), resource.uri.clone().into());
                 if let Some(mime_type) = &resource.mime_type {
                     entry.insert("mimeType".into(), mime_type.clone().into());
+                }
+                if !resource.annotations.is_empty() {
+                    entry.insert("annotations".into(), resource.annotations.clone().into());
                 }
                 entry.into()
             })
@@ -383,11 +394,17 @@ impl Manifest {
 impl Prompt {
     /// Its entry without the arguments.
     pub fn described(&self) -> Map<String, Value> {
-        described(&self.name, &self.title, &self.description, &self.icons)
+        described(&self.name, &self.title, &self.description, &self.icons, &self.meta)
     }
 }
 
-fn described(name: &str, title: &Option<String>, description: &str, icons: &[Value]) -> Map<String, Value> {
+fn described(
+    name: &str,
+    title: &Option<String>,
+    description: &str,
+    icons: &[Value],
+    meta: &Option<Map<String, Value>>,
+) -> Map<String, Value> {
     let mut entry = Map::new();
     entry.insert("name".into(), name.into());
     if let Some(title) = title {
@@ -396,6 +413,9 @@ fn described(name: &str, title: &Option<String>, description: &str, icons: &[Val
     entry.insert("description".into(), description.into());
     if !icons.is_empty() {
         entry.insert("icons".into(), icons.to_vec().into());
+    }
+    if let Some(meta) = meta {
+        entry.insert("_meta".into(), meta.clone().into());
     }
     entry
 }

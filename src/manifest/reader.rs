@@ -211,6 +211,20 @@ impl<'r, 't> Fields<'r, 't> {
         }
     }
 
+    /// A number from 0 to 1.
+    pub fn fraction(&self, key: &'static str) -> Option<Value> {
+        let item = self.item(key)?;
+        let number = item.as_float().or_else(|| item.as_integer().map(|number| number as f64));
+        match number {
+            None => self.wrong_type(key, "a number", item),
+            Some(number) if !(0.0..=1.0).contains(&number) => {
+                self.error(key, format!("`{}` is {number}; it must be from 0 to 1", self.path_of(key)), None);
+            }
+            Some(_) => return to_json(self.reader, item),
+        }
+        None
+    }
+
     /// `"500ms"`, `"25s"`, `"2m"` or `"1h"`.
     pub fn duration(&self, key: &'static str) -> Option<Duration> {
         let item = self.item(key)?;

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use toml_edit::Item;
 
 use super::reader::{Fields, Reader, a, span_at, to_json};
-use super::{API_KEYS, Auth, Cache, Kind, Manifest, Prompt, Resource, Secret, Server, Tool, auth, names, uri_template};
+use super::{API_KEYS, Auth, Cache, Kind, Manifest, Prompt, Resource, Secret, Server, Tool};
+use super::{about, auth, names, uri_template};
 use super::{limits, rate_limit, settings, state, targets};
 use crate::fault::Position;
 use crate::schema::lint::{self, SchemaRole};
@@ -35,6 +36,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
         targets,
     };
     duplicates(&fields, &manifest);
+    about::missing_pages(&fields, &manifest);
     scopes_without_tokens(&fields, &manifest);
     state::faults(&fields, &manifest);
     if manifest.access.auth == Auth::ApiKey {
@@ -136,6 +138,7 @@ fn tool(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Tool {
         input: input.unwrap_or_else(|| object_schema(Map::new(), Vec::new(), true)),
         output: schema_of(fields, Kind::Tool, ("output", "output_schema"), SchemaRole::ToolOutput, read),
         icons: icons(fields),
+        meta: about::meta(fields),
         state: state::of_tool(fields),
         at: fields.reader().position(fields.span()),
     }
@@ -185,7 +188,9 @@ fn resource(name: &str, fields: &Fields<'_, '_>) -> Resource {
         title: fields.string("title"),
         description: fields.required_string("description", DESCRIPTION),
         mime_type: fields.string("mime_type"),
+        annotations: about::annotations(fields),
         icons: icons(fields),
+        meta: about::meta(fields),
         at: fields.reader().position(fields.span()),
     }
 }
@@ -197,6 +202,7 @@ fn prompt(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Prompt {
         description: fields.required_string("description", DESCRIPTION),
         input: schema_of(fields, Kind::Prompt, ("input", "input_schema"), SchemaRole::PromptArguments, read),
         icons: icons(fields),
+        meta: about::meta(fields),
         at: fields.reader().position(fields.span()),
     }
 }

@@ -6,8 +6,8 @@ use super::eras::{EraServer, LISTS, List, count, settle};
 use super::http::shorten;
 use super::{CheckFault, Probe};
 
-/// Keys of a live entry that are the SDK's own, not the manifest's.
-const SDK_KEYS: [&str; 2] = ["_meta", "execution"];
+/// What servers made by 0.1.0 say of a tool beside the manifest.
+const NOT_OURS: &str = "execution";
 
 pub fn compare(probe: &mut Probe, modern: Option<&EraServer>, legacy: Option<&EraServer>) {
     let Some(contract) = probe.contract else {
@@ -55,13 +55,13 @@ pub fn entry<'a>(entries: &'a [Value], list: &List, name: &Value) -> Option<&'a 
     entries.iter().find(|entry| entry[list.name] == *name)
 }
 
-/// The entry without the SDK's own keys, and without the wrapping that 2025 clients get: they know only objects as
+/// The entry without what is not the manifest's, and without the wrapping that 2025 clients get: they know only objects as
 /// structured content, so any other output schema arrives as `{"result": …}`.
 pub fn without_era(entry: &Value) -> Value {
     let Some(entry) = entry.as_object() else {
         return entry.clone();
     };
-    let kept = entry.iter().filter(|(key, value)| !SDK_KEYS.contains(&key.as_str()) && !value.is_null());
+    let kept = entry.iter().filter(|(key, value)| *key != NOT_OURS && !value.is_null());
     let mut entry: Map<String, Value> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
     if let Some(schema) = entry.get("outputSchema").and_then(wrapped_schema).cloned() {
         entry.insert("outputSchema".to_owned(), schema);
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn missing_unexpected_and_changed_entries_are_all_told() {
         let promised = [json!({"name": "a", "title": "A"}), json!({"name": "b"})];
-        let live = [json!({"name": "a", "title": "B", "_meta": {}, "execution": {}}), json!({"name": "c"})];
+        let live = [json!({"name": "a", "title": "B", "execution": {}}), json!({"name": "c"})];
         assert_eq!(
             differences(&LISTS[0], &promised, &live, false),
             ["missing: `b`", "unexpected: `c`", "tool `a`: /title: expected \"A\", got \"B\""]
