@@ -37,8 +37,13 @@ pub fn annotations(fields: &Fields<'_, '_>) -> Map<String, Value> {
     }
     if let Some(at) = table.string("last_modified") {
         if !is_iso_8601(&at) {
-            let message = format!("`{}` is `{}`, which is no date of ISO 8601", table.path_of("last_modified"), shown(&at));
-            table.error("last_modified", message, Some("write a date and a time, such as `\"2026-11-28T15:00:00Z\"`".into()));
+            let message =
+                format!("`{}` is `{}`, which is no date of ISO 8601", table.path_of("last_modified"), shown(&at));
+            table.error(
+                "last_modified",
+                message,
+                Some("write a date and a time, such as `\"2026-11-28T15:00:00Z\"`".into()),
+            );
         }
         annotations.insert("lastModified".into(), at.into());
     }
@@ -83,7 +88,8 @@ pub fn missing_pages(root: &Fields<'_, '_>, manifest: &Manifest) {
             let pages = manifest.resources.iter().map(|resource| resource.uri.as_str());
             let hint = super::nearest(uri, pages.filter(|uri| uri.starts_with("ui://")));
             let hint = hint.unwrap_or_else(|| format!("add `[resources.NAME]` with `uri = \"{}\"`", shown(uri)));
-            let message = format!("the tool `{}` names `{}`, which is no resource of this manifest", tool.name, shown(uri));
+            let message =
+                format!("the tool `{}` names `{}`, which is no resource of this manifest", tool.name, shown(uri));
             root.reader().error(span_at_root(root, &format!("/tools/{}/meta{place}", tool.name)), message, Some(hint));
         }
     }
@@ -98,7 +104,9 @@ mod tests {
         for good in ["2026-11-28", "2026-11-28T15:00:00Z", "2026-11-28T15:00:00.5+01:00", "2026-11-28T15:00:00"] {
             assert!(is_iso_8601(good), "{good}");
         }
-        for bad in ["", "yesterday", "28.11.2026", "15:00:00", "2026-13-01", "2026-11-28 15:00:00Z", "2026-11-28t15:00:00z"] {
+        for bad in
+            ["", "yesterday", "28.11.2026", "15:00:00", "2026-13-01", "2026-11-28 15:00:00Z", "2026-11-28t15:00:00z"]
+        {
             assert!(!is_iso_8601(bad), "{bad}");
         }
     }

@@ -88,11 +88,12 @@ pub fn json_schema() -> Value {
                 "rate_limit": { "type": "string", "pattern": "^[0-9]+ ?/ ?(second|minute|hour|day|[0-9]+ ?(s|m|h))$", "description": "Calls of one caller in a window: 60/minute, 1000/hour, 10/10s; none when not named." },
                 "rate_limit_failure": { "enum": ["open", "closed"], "description": "While nobody can count: let all in (open, when not named), or none." },
                 "oauth": closed(json!({
-                    "issuer": { "type": "string", "pattern": "^https?://", "description": "The `iss` of the tokens that count." },
-                    "audience": text("The `aud` of tokens for this server: its URL, or its name at the issuer."),
+                    "issuer": one_or_more(json!({ "type": "string", "pattern": "^https?://" }), "The `iss` of the tokens that count; a list for several issuers."),
+                    "audience": one_or_more(json!({ "type": "string" }), "The `aud` of tokens for this server: its URL, or its name at the issuer; a list where they differ."),
+                    "client_ids": { "type": "array", "items": { "type": "string" }, "description": "Clients whose tokens count though they name the client in the place of an audience (Amazon Cognito)." },
                     "scopes": scopes,
                     "jwks_uri": { "type": "string", "pattern": "^https?://", "description": "The issuer's keys; its metadata names them when not set." },
-                }), &["issuer", "audience"]),
+                }), &["issuer"]),
             }), &[]),
             "targets": closed(targets.clone(), &[]),
             "stages": {
@@ -105,6 +106,10 @@ pub fn json_schema() -> Value {
     );
     merge(&mut schema, json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mcp.toml" }));
     schema
+}
+
+fn one_or_more(one: Value, description: &str) -> Value {
+    json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }], "description": description })
 }
 
 /// A string, and what it says.

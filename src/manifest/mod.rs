@@ -138,12 +138,14 @@ pub const API_KEYS: &str = "MCP_API_KEYS";
 /// `[access.oauth]`: whose tokens count, and which.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct OAuth {
-    pub issuer: String,
-    /// Tokens must have been issued for it: the server's own URL, or the identifier that the issuer knows it by.
-    pub audience: String,
+    pub issuers: Vec<String>,
+    /// Tokens must have been issued for one of them: the server's own URL, or the identifier that the issuer knows it by.
+    pub audience: Vec<String>,
+    /// Clients whose tokens count though they name the client in the place of an audience.
+    pub client_ids: Vec<String>,
     /// Every call needs all of them.
     pub scopes: Vec<String>,
-    /// `None`: the issuer's metadata names it.
+    /// `None`: the issuer's metadata names it; only of a single issuer.
     pub jwks_uri: Option<String>,
 }
 

@@ -290,6 +290,32 @@ impl<'r, 't> Fields<'r, 't> {
         Some(all)
     }
 
+    /// A text, or a list of some, with the place of each; `required` is the hint where there is none.
+    pub fn one_or_more(&self, key: &'static str, required: Option<&str>) -> Vec<(String, Option<Range<usize>>)> {
+        let Some(item) = self.item(key) else {
+            if let Some(hint) = required {
+                self.reader.error(self.span(), format!("`{}` is missing", self.path_of(key)), Some(hint.to_owned()));
+            }
+            return Vec::new();
+        };
+        if let Some(text) = item.as_str() {
+            if text.trim().is_empty() {
+                self.error(key, format!("`{}` is empty", self.path_of(key)), required.map(str::to_owned));
+                return Vec::new();
+            }
+            return vec![(text.to_owned(), self.value_span(key))];
+        }
+        if !item.is_array() {
+            self.wrong_type(key, "a string or an array of strings", item);
+            return Vec::new();
+        }
+        let all = self.strings(key).unwrap_or_default();
+        if item.as_array().is_some_and(toml_edit::Array::is_empty) {
+            self.error(key, format!("`{}` is empty", self.path_of(key)), required.map(str::to_owned));
+        }
+        all
+    }
+
     /// Reports every key that nobody asked for, with the nearest known one.
     pub fn finish(&self) {
         let known = self.known.borrow();

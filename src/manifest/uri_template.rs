@@ -30,13 +30,16 @@ pub fn variables(uri: &str) -> Result<Option<Vec<Variable>>, String> {
 pub fn may_match(template: &str, uri: &str) -> bool {
     let literals = template.split('{').map(|part| part.split_once('}').map_or(part, |(_, literal)| literal));
     let literals: Vec<&str> = literals.collect();
-    let (Some((first, others)), Some((last, _))) = (literals.split_first(), literals.split_last()) else { return false };
+    let (Some((first, others)), Some((last, _))) = (literals.split_first(), literals.split_last()) else {
+        return false;
+    };
     if others.is_empty() {
         return template == uri;
     }
     let inner = &others[..others.len() - 1];
     let rest = uri.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
-    inner.iter().try_fold(rest.unwrap_or_default(), |rest, literal| Some(rest.split_once(literal)?.1)).is_some() && rest.is_some()
+    inner.iter().try_fold(rest.unwrap_or_default(), |rest, literal| Some(rest.split_once(literal)?.1)).is_some()
+        && rest.is_some()
 }
 
 fn expression(text: &str, found: &mut Vec<Variable>) -> Result<(), String> {
@@ -87,10 +90,14 @@ mod tests {
 
     #[test]
     fn tells_what_a_template_stands_for() {
-        for (template, uri) in [("ui://a", "ui://a"), ("ui://{a}", "ui://b"), ("ui://{a}/b.html", "ui://a/b.html/b.html")] {
+        for (template, uri) in
+            [("ui://a", "ui://a"), ("ui://{a}", "ui://b"), ("ui://{a}/b.html", "ui://a/b.html/b.html")]
+        {
             assert!(may_match(template, uri), "{template} {uri}");
         }
-        for (template, uri) in [("ui://a", "ui://ab"), ("ui://a", "ui://"), ("ui://{a}/b", "ui://a/c"), ("x://{a}", "ui://a")] {
+        for (template, uri) in
+            [("ui://a", "ui://ab"), ("ui://a", "ui://"), ("ui://{a}/b", "ui://a/c"), ("x://{a}", "ui://a")]
+        {
             assert!(!may_match(template, uri), "{template} {uri}");
         }
     }

@@ -8,6 +8,8 @@ const QUIRKS: &[(&str, &[&str], &str)] = &[
     ("reachable", &["reachable"], "expected `sample` 1.0.0, got `sample` 0.9.0"),
     ("no-health", &["reachable"], "404"),
     ("html", &["reachable"], "HTML"),
+    ("broken", &["handlers"], "cannot import the handler of the tool echo, the prompt greet"),
+    ("broken-many", &["handlers"], "cannot import 2 of its handlers"),
     ("modern.name", &["modern.discover"], "its name is \"other\""),
     ("modern.discover", &["modern.discover"], "2027-01-01"),
     ("legacy.name", &["legacy.initialize"], "its name is \"other\""),

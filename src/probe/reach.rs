@@ -14,19 +14,35 @@ pub fn health(probe: &mut Probe, client: &Client) -> bool {
     let mut reached = true;
     let mut websocket = false;
     let mut serves = None;
+    let mut broken = Value::Null;
     probe.check("reachable", TITLE, || {
         let page = ask(client, contract).inspect_err(|fault| reached = fault.kind != FaultKind::Unreached)?;
         // Before it is known whether the page is that of our server: what it says is asked of whatever answers.
         websocket = page["websocket"] == true;
         serves = deployment(Some(&page)).map(str::to_owned);
+        broken = page["broken"].clone();
         contract.map_or_else(|| Ok(identity(&page)), |contract| is_ours(&page, contract))
     });
     probe.websocket = websocket;
+    if reached && contract.is_some() {
+        probe.check("handlers", "has imported every handler that it needed", || all_imported(&broken));
+    }
     let Options { deployments: wanted, platforms, .. } = probe.options;
     if reached && !wanted.is_empty() {
         probe.check("deployment", "serves the version that the record names", || is_wanted(serves, wanted, platforms));
     }
     reached
+}
+
+/// A handler that cannot be imported breaks its own tool, resource or prompt alone; the health page tells which, or to strangers how many.
+fn all_imported(broken: &Value) -> Result<String, CheckFault> {
+    let named = broken.as_array().map(|names| names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "));
+    let what = match (named, broken.as_u64()) {
+        (Some(names), _) => format!("cannot import the handler of the {}", names.replace(", ", ", the ")),
+        (None, Some(count)) => format!("cannot import {count} of its handlers"),
+        (None, None) => return Ok(String::new()),
+    };
+    Err(CheckFault::wrong(what).hint("the server's log has the reason: a line \"a handler cannot be imported\""))
 }
 
 /// Which version answers, by the cloud's own identifier.

@@ -276,6 +276,12 @@ fn answer(quirk: &str, asked: &Asked) -> Told {
             "html" => told(200, "text/html", "<html>"),
             _ => {
                 let mut page = json!({ "name": "sample", "version": "1.0.0" });
+                if quirk == "broken" {
+                    page["broken"] = json!(["tool echo", "prompt greet"]);
+                }
+                if quirk == "broken-many" {
+                    page["broken"] = json!(2);
+                }
                 if quirk == "deployment" {
                     page["deployment"] = json!("7");
                 }

@@ -26,10 +26,13 @@ pub struct Guest {
 }
 
 const NAME: &str = "mcp-deploy-local";
-/// The environment variable that names the local issuer; `auth.ts` says why it is of no use in a cloud.
+/// The environment variable that names the local issuer; `oauth.ts` says why it is of no use in a cloud.
 pub const ISSUER: &str = "MCP_LOCAL_ISSUER";
-/// That which makes a local server count calls in its memory, where it has no store, and give us budgets; `rate_limit.ts` says the same.
+/// That which makes a local server count calls in its memory, where it has no store, and give us budgets; `rate-limit.ts` says the same.
 const BUDGET: &str = "MCP_LOCAL_RATE_LIMIT";
+
+/// That which makes a local server import all of its handlers at once, so that its health page tells which cannot be.
+const IMPORT: &str = "MCP_LOCAL_IMPORT";
 
 impl Guest {
     /// The same for the whole life of this process: clients of `dev` stay welcome across restarts.
@@ -43,6 +46,7 @@ impl Guest {
             guest.budget = Some(budget()?);
             guest.env.extend(guest.budget.clone().map(|secret| (BUDGET.to_owned(), secret)));
         }
+        guest.env.push((IMPORT.to_owned(), "1".to_owned()));
         Ok(guest)
     }
 
@@ -92,9 +96,11 @@ fn access_token(manifest: &Manifest, oauth: &OAuth) -> Result<Guest> {
     };
     let scopes = oauth.scopes.iter().chain(manifest.tools.iter().flat_map(|tool| &tool.scopes));
     let scope = scopes.map(String::as_str).collect::<Vec<_>>().join(" ");
+    // An issuer that names the client alone does so in `aud` too, or beside it.
+    let audience = if oauth.audience.is_empty() { &oauth.client_ids } else { &oauth.audience };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let claims = json!({
-        "iss": issuer.url, "sub": NAME, "aud": oauth.audience, "scope": scope, "iat": now, "exp": now + 12 * 60 * 60,
+        "iss": issuer.url, "sub": NAME, "aud": audience, "scope": scope, "iat": now, "exp": now + 12 * 60 * 60,
     });
     Ok(Guest { env: vec![(ISSUER.into(), issuer.url.clone())], bearer: Some(issuer.sign(&claims)?), budget: None })
 }

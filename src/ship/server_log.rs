@@ -21,7 +21,8 @@ pub fn listener() -> LogListener {
     })
 }
 
-/// What the log says about the calls that failed: by the reference that a client sees, otherwise by the tool's name.
+/// What the log says about the calls that failed, by the reference that a client sees, otherwise by the tool's name; and why handlers
+/// cannot be imported.
 pub fn about_failed(report: &Report, log: &str) -> Vec<String> {
     let failed = |check: &&Check| check.outcome == Outcome::Failed && check.id.starts_with("call.");
     let failed: Vec<&Check> = report.checks.iter().filter(failed).collect();
@@ -38,7 +39,12 @@ pub fn about_failed(report: &Report, log: &str) -> Vec<String> {
     if found.is_empty() {
         found = lines().filter(names).collect();
     }
-    found[found.len().saturating_sub(MOST)..].iter().map(|line| (*line).to_owned()).collect()
+    let mut told: Vec<&str> = found[found.len().saturating_sub(MOST)..].to_vec();
+    if report.checks.iter().any(|check| check.outcome == Outcome::Failed && check.id == "handlers") {
+        let broken = |line: &&str| field(line, "message") == Some("a handler cannot be imported");
+        told.extend(lines().filter(broken).take(MOST));
+    }
+    told.iter().map(|line| (*line).to_owned()).collect()
 }
 
 /// A call is made in both protocol eras, and each has a reference of its own.

@@ -170,15 +170,18 @@ impl<'m> ProjectData<'m> {
 }
 
 /// As JavaScript writes an object.
-fn oauth_options(OAuth { issuer, audience, scopes, jwks_uri }: &OAuth) -> Result<String> {
-    let options = [
-        ("issuers", serde_json::to_string(&[issuer])?),
-        ("audience", serde_json::to_string(&[audience])?),
-        ("scopes", serde_json::to_string(scopes)?),
-    ];
-    let jwks = jwks_uri.as_ref().map(|uri| Ok::<_, serde_json::Error>(("jwksUri", serde_json::to_string(uri)?)));
-    let options = options.into_iter().chain(jwks.transpose()?).map(|(name, value)| format!("{name}: {value}"));
-    Ok(format!("{{ {} }}", options.collect::<Vec<_>>().join(", ")))
+fn oauth_options(OAuth { issuers, audience, client_ids, scopes, jwks_uri }: &OAuth) -> Result<String> {
+    let mut options =
+        vec![("issuers", serde_json::to_string(issuers)?), ("audience", serde_json::to_string(audience)?)];
+    if !client_ids.is_empty() {
+        options.push(("clientIds", serde_json::to_string(client_ids)?));
+    }
+    options.push(("scopes", serde_json::to_string(scopes)?));
+    if let Some(uri) = jwks_uri {
+        options.push(("jwksUri", serde_json::to_string(uri)?));
+    }
+    let options: Vec<String> = options.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    Ok(format!("{{ {} }}", options.join(", ")))
 }
 
 fn handlers(manifest: &Manifest, kind: Kind) -> Vec<Handler<'_>> {

@@ -3,7 +3,7 @@
 import { accepted, ask, stateOf } from "./ask.ts";
 import { ToolError } from "./context.ts";
 import type { Context, Handlers, ToolContext } from "./context.ts";
-import type { Exchange, Runtime } from "./exchange.ts";
+import type { Broken, Exchange, Runtime } from "./exchange.ts";
 import { createProgress } from "./progress.ts";
 import { LOGGING_LEVELS, ProtocolError } from "./protocol.ts";
 import { toJson } from "./results.ts";
@@ -97,22 +97,27 @@ export async function runOrFail<T>(runtime: Runtime, exchange: Exchange, call: C
   }
 }
 
-/** Imports a handler; what fails is told in the log, with its reason, and to the client as far as it concerns it. */
+/** Imports a handler. Of one that cannot be imported the log has the reason, and the client learns no more than that. */
 export async function imported<T>(runtime: Runtime, what: string, load: (() => Promise<{ readonly default: T }>) | undefined): Promise<T> {
   try {
-    const handler = (await load?.())?.default;
-    if (!isObject(handler)) throw new TypeError("the module has no default export that `tool`, `resource` or `prompt` made");
-    return handler as T;
+    return (await importOne(load)) as T;
   } catch (error) {
-    const ref = crypto.randomUUID();
-    runtime.log("error", "a handler cannot be imported", { ref, what, error });
-    runtime.isBroken();
-    throw new ToolError(`the handler of the ${what} cannot be imported (ref ${ref})`);
+    runtime.isBroken({ what, error });
+    throw new ToolError(`the handler of the ${what} cannot be imported`);
   }
 }
 
-/** Each with its own fate: what fails does so again, and says why, when it is asked for. */
-export async function importAll(handlers: Handlers): Promise<void> {
-  const all = [handlers.tools, handlers.resources, handlers.prompts].flatMap((kind) => Object.values(kind));
-  await Promise.allSettled(all.map((load) => load()));
+async function importOne(load: (() => Promise<{ readonly default: unknown }>) | undefined): Promise<unknown> {
+  const handler = (await load?.())?.default;
+  if (!isObject(handler)) throw new TypeError("the module has no default export that `tool`, `resource` or `prompt` made");
+  return handler;
+}
+
+/** Imports all handlers, each with its own fate, and tells which could not be. */
+export async function importAll({ tools, resources, prompts }: Handlers): Promise<readonly Broken[]> {
+  const broken: Broken[] = [];
+  const kinds = [["tool", tools], ["resource", resources], ["prompt", prompts]] as const;
+  const all = kinds.flatMap(([kind, handlers]) => Object.entries(handlers).map(([name, load]) => ({ what: `${kind} ${name}`, load })));
+  await Promise.all(all.map(({ what, load }) => importOne(load).catch((error: unknown) => broken.push({ what, error }))));
+  return broken;
 }

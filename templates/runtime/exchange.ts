@@ -15,8 +15,14 @@ export interface Runtime {
   readonly log: Log;
   /** Adds `ctx.state`, where the server has it. */
   readonly withState?: ((ctx: ToolContext, of: StateOf, input: Json) => ToolContext & { readonly state: State }) | undefined;
-  /** Called when a handler could not be imported. */
-  readonly isBroken: () => void;
+  /** Keeps in mind, and logs, that a handler could not be imported. */
+  readonly isBroken: (broken: Broken) => void;
+}
+
+/** A handler that could not be imported: `tool get_weather`. */
+export interface Broken {
+  readonly what: string;
+  readonly error: unknown;
 }
 
 /** What carries requests: one HTTP request, or a WebSocket. */

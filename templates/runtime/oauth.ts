@@ -93,9 +93,11 @@ const listOf = (value: unknown): string[] => (Array.isArray(value) ? value : [va
 
 /** Some servers put the client where the audience belongs, or name it in a claim of its own (Amazon Cognito). */
 function isForUs(payload: JWTPayload, { audience, clientIds = [] }: OAuthOptions): boolean {
+  const { client_id: client, token_use: use } = payload;
+  // Cognito's ID tokens name the client in `aud`, and are no credentials.
+  if (use !== undefined && use !== "access") return false;
   const aud = listOf(payload.aud);
   if (aud.some((one) => audience.includes(one) || clientIds.includes(one))) return true;
-  const { client_id: client, token_use: use } = payload;
   return use === "access" && typeof client === "string" && clientIds.includes(client);
 }
 

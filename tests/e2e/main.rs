@@ -6,6 +6,7 @@
 
 #[path = "../support/answers.rs"]
 mod answers;
+mod adapter;
 mod auth;
 mod budget;
 mod clients;
@@ -25,6 +26,7 @@ mod hostile_text;
 #[allow(dead_code)] // the stand-ins of the clouds use the rest
 #[path = "../support/clouds/http.rs"]
 mod http;
+mod imports;
 mod installed;
 mod interrupt;
 mod large;
@@ -35,7 +37,6 @@ mod parts;
 #[path = "../support/provisioned.rs"]
 mod provisioned;
 mod rate_limit;
-mod recorded;
 mod secrets;
 mod ship;
 #[path = "../support/signals.rs"]

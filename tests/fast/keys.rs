@@ -75,7 +75,11 @@ fn what_is_rendered_follows_the_kind() {
     let render = sandbox.ok(&["render"]);
     assert!(render.stderr.contains("\nnext: npm install --save-exact jose@"), "{render:?}");
     assert_eq!(there(), [false, true]);
-    assert!(sandbox.read("src/generated/app.ts").contains(r#"auth: oauth({ issuers: ["https://a.example"], audience: ["b"]"#));
+    assert!(
+        sandbox
+            .read("src/generated/app.ts")
+            .contains(r#"auth: oauth({ issuers: ["https://a.example"], audience: ["b"]"#)
+    );
     assert!(!sandbox.read("wrangler.jsonc").contains("secrets"));
     let check = sandbox.run(&["check", "--no-types"]);
     assert!(check.stderr.contains("npm install --save-exact jose@"), "{check:?}");

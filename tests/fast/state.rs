@@ -30,7 +30,11 @@ fn what_is_rendered_follows_the_manifest() {
     assert!(
         sandbox.read("wrangler.jsonc").contains(r#""ToolState": { "type": "durable-object", "storage": "sqlite" }"#)
     );
-    assert!(sandbox.read("src/generated/cloudflare.ts").contains("export { ToolState } from \"./runtime/durable-object-store.ts\";"));
+    assert!(
+        sandbox
+            .read("src/generated/cloudflare.ts")
+            .contains("export { ToolState } from \"./runtime/durable-object-store.ts\";")
+    );
     assert!(sandbox.read("src/generated/vercel.ts").contains("openStore: upstashStore(\"weather\"),"));
     // The database of one cloud is no secret of the others, nor of a handler.
     for path in ["src/generated/manifest.ts", "src/generated/types.ts", "wrangler.jsonc", "template.yaml"] {

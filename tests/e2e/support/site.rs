@@ -28,7 +28,7 @@ pub struct Site {
 /// `mcp-deploy dev`, until the tests end.
 pub struct Server {
     pub url: String,
-    pub dev: Running,
+    _dev: Running,
 }
 
 impl Site {
@@ -65,7 +65,7 @@ impl Site {
         let mut dev = Running::guarded(mcp_deploy(&home, ["dev", "--target", target]));
         let url = dev.until("the URL", LONG, |dev| dev.stdout.text().lines().next().map(str::to_owned));
         assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/mcp"), "{url}");
-        Server { url, dev }
+        Server { url, _dev: dev }
     }
 }
 

@@ -123,14 +123,14 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 
 /// An answer without what differs from one time to the next.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct WireAnswer {
     pub status: String,
     pub headers: BTreeSet<String>,
     pub body: String,
 }
 
 /// Says one request to a server, to the last byte as it was heard.
-pub fn say(url: &str, request: &[u8]) -> Option<Answer> {
+pub fn say(url: &str, request: &[u8]) -> Option<WireAnswer> {
     let mut stream = TcpStream::connect(address(url)).unwrap_or_else(|error| panic!("{url}: {error}"));
     stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket can be set");
     // A server that refuses early may not read to the end.
@@ -155,7 +155,7 @@ pub fn say(url: &str, request: &[u8]) -> Option<Answer> {
     read(&bytes)
 }
 
-fn read(bytes: &[u8]) -> Option<Answer> {
+fn read(bytes: &[u8]) -> Option<WireAnswer> {
     let head = find(bytes, b"\r\n\r\n")?;
     let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
     let (status, headers) = text.split_once("\r\n").unwrap_or((&text, ""));
@@ -172,7 +172,7 @@ fn read(bytes: &[u8]) -> Option<Answer> {
     let body = &bytes[head + 4..];
     let body = if headers.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_vec() };
     let body = settled(&String::from_utf8_lossy(&body));
-    Some(Answer { status: status.to_owned(), headers, body })
+    Some(WireAnswer { status: status.to_owned(), headers, body })
 }
 
 fn unchunked(mut body: &[u8]) -> Vec<u8> {
