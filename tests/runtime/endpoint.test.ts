@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isTooDeep } from "../../templates/runtime/endpoint.ts";
+import { Answer, EventStream, refusal } from "../../templates/runtime/http.ts";
+import type { Json } from "../../templates/runtime/protocol.ts";
+import { ask, BOTH, callIt, callOf, incomingOf, serverOf, serverOfTool, textOf } from "./support/ask.ts";
+import { manifest } from "./support/fixture.ts";
+
+const post = (message: unknown, headers: Record<string, string> = {}) => ({
+  headers: { "content-type": "application/json", accept: BOTH, ...headers }, body: typeof message === "string" ? message : JSON.stringify(message),
+});
+const list = (id: unknown) => ({ jsonrpc: "2.0", id, method: "ping" });
+const codeOf = (messages: Json[]) => (messages[0]?.["error"] as { code: number } | undefined)?.code;
+const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
+
+test("`null` for what may be absent is absent", async () => {
+  const server = serverOf();
+  for (const isModern of [true, false]) {
+    const { body = "", ...asked } = callOf(isModern, "tools/call", { name: "open", arguments: {} });
+    const { messages } = await ask(server, { ...asked, body: String(body).replace('"arguments":{}', '"arguments":null') });
+    assert.deepEqual((messages.at(-1)?.["result"] as Json)["structuredContent"], { got: 0 });
+  }
+  for (const method of ["ping", "tools/list"]) assert.ok((await ask(server, post({ jsonrpc: "2.0", id: 1, method, params: null }))).messages[0]?.["result"]);
+  assert.equal((await ask(server, post({ jsonrpc: "2.0", method: "notifications/initialized", params: null }))).status, 202);
+  const batch = await ask(server, post([{ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "open", arguments: null } }, { ...list(2), params: null }], { accept: "application/json" }));
+  assert.deepEqual(batch.messages.map((message) => "result" in message), [true, true]);
+});
+
+test("a batch is answered as a list, or as events", async () => {
+  const server = serverOf();
+  const asList = await ask(server, post([list(1), list("b")], { accept: "application/json" }));
+  assert.deepEqual([asList.status, asList.headers["content-type"], asList.messages.map(({ id }) => id)], [200, "application/json", [1, "b"]]);
+  assert.ok(asList.text.startsWith("["));
+  const asEvents = await ask(server, post([list(1), list(2)]));
+  assert.deepEqual([asEvents.headers["content-type"], asEvents.messages.length], ["text/event-stream", 2]);
+  assert.equal((await ask(server, post([{ jsonrpc: "2.0", method: "notifications/initialized" }]))).status, 202);
+  for (const bad of [[], [1], [null], [[list(1)]], [list(1), {}], Array.from({ length: 101 }, (_, id) => list(id))]) {
+    const { status, messages } = await ask(server, post(bad));
+    assert.deepEqual([status, codeOf(messages)], [400, -32600], JSON.stringify(bad).slice(0, 60));
+  }
+});
+
+test("a batch counts as what it holds", async () => {
+  let counted = 0;
+  const server = serverOf({ limit: async () => ((counted += 1) > 20 ? refusal(429, -32000, "too many") : undefined) });
+  assert.equal((await ask(server, post(Array.from({ length: 20 }, (_, id) => list(id))))).status, 200);
+  assert.equal(counted, 20);
+  assert.equal((await ask(server, post([list(1)]))).status, 429);
+  counted = 0;
+  const tooMany = await ask(server, post(Array.from({ length: 100 }, (_, id) => list(id))));
+  assert.deepEqual([tooMany.status, counted], [429, 21]);
+  counted = 0;
+  await ask(server, post([list(1), { jsonrpc: "2.0", method: "notifications/initialized" }, list(2)]));
+  assert.equal(counted, 2);
+});
+
+test("a message may be nested so deep, and no deeper", async () => {
+  assert.equal(isTooDeep(nested(128)), false);
+  assert.equal(isTooDeep(nested(129)), true);
+  assert.equal(isTooDeep("[".repeat(1_000_000)), true);
+  assert.equal(isTooDeep(`["${"[{".repeat(10_000)}"]`), false, "in a text they are none");
+  assert.equal(isTooDeep(`["${'\\"['.repeat(10_000)}"]`), false);
+  assert.equal(isTooDeep(`["\\\\",${"[".repeat(300)}`), true);
+  assert.equal(isTooDeep("[[],".repeat(100) + "[]".padEnd(300)), false);
+  const server = serverOf();
+  for (const levels of [130, 5_500, 150_000]) {
+    for (const inside of [(deep: string) => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"open","arguments":${deep}}}`, (deep: string) => `[${deep}]`, (deep: string) => `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":${deep}}}`]) {
+      const { status, messages } = await ask(server, post(inside(nested(levels))));
+      assert.deepEqual([status, codeOf(messages)], [400, -32600]);
+    }
+  }
+});
+
+test("each client gets the form that it takes", async () => {
+  const types: Record<string, readonly [legacy: string, modern: string, told: string]> = {
+    "application/json": ["application/json", "application/json", "application/json"],
+    "text/event-stream": ["text/event-stream", "text/event-stream", "text/event-stream"],
+    [BOTH]: ["text/event-stream", "application/json", "text/event-stream"],
+    "*/*": ["application/json", "application/json", "text/event-stream"],
+    "": ["application/json", "application/json", "text/event-stream"],
+    "text/html": ["application/json", "application/json", "text/event-stream"],
+  };
+  const server = serverOf();
+  for (const [accept, [legacy, modern, told]] of Object.entries(types)) {
+    const typeOf = async (isModern: boolean, name: string) => (await ask(server, callOf(isModern, "tools/call", { name, arguments: {}, _meta: { progressToken: 1 } }, { accept }))).headers["content-type"];
+    assert.deepEqual([await typeOf(false, "open"), await typeOf(true, "open"), await typeOf(true, "tell"), await typeOf(false, "tell")], [legacy, modern, told, told], accept);
+  }
+});
+
+test("a silent call is kept alive, and its timer ends with it", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  let finish = () => {};
+  const server = serverOfTool(() => new Promise<string>((resolve) => (finish = () => resolve("done"))));
+  const answered = server.answer(incomingOf(callOf(true, "tools/call", { name: "it", arguments: {} })));
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  t.mock.timers.tick(15_000);
+  const answer = await answered;
+  assert.ok(answer instanceof Answer && answer.body instanceof EventStream);
+  assert.equal(await answer.body.next(), ": keepalive\n\n");
+  t.mock.timers.tick(30_000);
+  assert.equal(await answer.body.next(), ": keepalive\n\n: keepalive\n\n");
+  finish();
+  assert.match((await answer.body.next()) ?? "", /"text":"done"/);
+  assert.equal(await answer.body.next(), undefined);
+  // Who takes no events is told nothing before the end.
+  const json = ask(server, callOf(true, "tools/call", { name: "it", arguments: {} }, { accept: "application/json" }));
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  t.mock.timers.tick(60_000);
+  finish();
+  assert.equal((await json).headers["content-type"], "application/json");
+});
+
+test("a client that leaves stops the handler, and is no error", async (t) => {
+  const log = t.mock.method(console, "error", () => {});
+  const gone = new AbortController();
+  const seen = Promise.withResolvers<string>();
+  const server = serverOfTool(async (_, { signal }) => {
+    signal.addEventListener("abort", () => seen.resolve((signal.reason as Error).message));
+    setTimeout(() => gone.abort(), 5);
+    await new Promise(() => {});
+  });
+  const answer = ask(server, { ...callOf(true, "tools/call", { name: "it", arguments: {} }), gone });
+  assert.equal(await seen.promise, "cancelled");
+  await answer;
+  assert.equal(log.mock.callCount(), 0);
+});
+
+test("a call ends at its time limit, whatever the handler does", async (t) => {
+  t.mock.method(console, "warn", () => {});
+  const server = serverOfTool(() => new Promise(() => {}), { timeoutMs: 20 });
+  assert.equal(textOf(await callIt(server)), "timed out after 20 ms");
+});
+
+test("only its path, host and origin are served", async () => {
+  const server = serverOf({ manifest: { ...manifest, access: { origins: ["https://app.example"], hosts: ["mcp.example", "*.apps.example"] } } });
+  const status = async (headers: Record<string, string>, target = "/mcp") => (await ask(server, { ...post(list(1), headers), target })).status;
+  for (const target of ["/mcp", "/mcp/", "/mcp?a=b", "/mcp/?a"]) assert.equal(await status({}, target), 200, target);
+  for (const target of ["/", "/MCP", "/mcp//", "/mcp/x", "//mcp", "/mcp%2f", "http://localhost/mcp", ""]) assert.equal(await status({}, target), 404, target);
+  for (const host of ["localhost:3000", "127.0.0.1", "[::1]:80", "mcp.example", "MCP.example:443", "a.apps.example", "a.b.apps.example"]) assert.equal(await status({ host }), 200, host);
+  for (const host of ["", "evil.example", "apps.example", "xmcp.example", "localhost.evil.example", "localhost, evil.example", "evil.example#localhost", "localhost@evil.example", "127.0.0.1.evil.example", "[::1]evil"]) assert.equal(await status({ host }), 403, host);
+  for (const origin of ["https://app.example", "http://localhost:6274", "http://127.0.0.1"]) assert.equal(await status({ origin }), 200, origin);
+  for (const origin of ["null", "", "https://evil.example", "https://app.example.evil.example", "http://app.example", "http://localhost.evil.example", "x"]) assert.equal(await status({ origin }), 403, origin);
+  assert.equal(await status({ host: "mcp.example", origin: "http://localhost:6274" }), 403, "a page on the user's machine may not read a server elsewhere");
+  const preflight = await ask(server, { method: "OPTIONS", headers: { origin: "http://localhost:6274", "access-control-request-headers": "mcp-param-region" } });
+  assert.deepEqual([preflight.status, preflight.headers["access-control-allow-headers"], preflight.headers["access-control-allow-origin"]], [204, "mcp-param-region", "http://localhost:6274"]);
+});
+
+test("methods named as members of every object are not there", async () => {
+  for (const method of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
+    assert.equal(codeOf((await ask(serverOf(), callOf(false, method, {}))).messages), -32601);
+    assert.equal((await ask(serverOf(), callOf(true, method, {}))).status, 404);
+  }
+});
+
+test("an error of the server says nothing of itself", async (t) => {
+  const log = t.mock.method(console, "error", () => {});
+  const server = serverOf();
+  for (const [method, params] of [["tools/call", { name: "fail", arguments: {} }], ["resources/read", { uri: "info://server/broken" }]] as const) {
+    const { text } = await ask(server, callOf(true, method, params));
+    assert.match(text, /internal error \(ref [0-9a-f-]{36}\)/);
+    assert.doesNotMatch(text, /secret/);
+  }
+  assert.equal(log.mock.callCount(), 2);
+  assert.match(String(log.mock.calls[0]?.arguments[0]), /a secret of the server/);
+});
