@@ -1,0 +1,38 @@
+// The runtime's Node.js server in a process of its own, on the port that is given.
+import { createServer } from "../../../templates/runtime/server.ts";
+import { listen } from "../../../templates/runtime/node.ts";
+import type { ToolContext } from "../../../templates/runtime/context.ts";
+import type { Json } from "../../../templates/runtime/protocol.ts";
+import { handlers, manifest, variables } from "./fixture.ts";
+
+const tool = (name: string) => ({ name, inputSchema: { type: "object" }, timeoutMs: 10_000 });
+const run = (handler: (input: Json, ctx: ToolContext) => unknown) => async () => ({ default: { run: handler } as never });
+let stopped = 0;
+
+const server = createServer({ variables: { ...variables, LOG_LEVEL: "debug" }, hosts: [] }, {
+  manifest: { ...manifest, tools: [...manifest.tools, ...["forget", "flood", "wait", "memory"].map(tool)] },
+  handlers: {
+    ...handlers,
+    tools: {
+      ...handlers.tools,
+      forget: run(() => {
+        void Promise.reject(new Error("forgotten"));
+        return "done";
+      }),
+      // As much as anybody takes.
+      flood: run(async (_, ctx) => {
+        ctx.signal.addEventListener("abort", () => (stopped += 1));
+        for (let step = 1; !ctx.signal.aborted; step++) await ctx.progress(step, undefined, "x".repeat(64 * 1024));
+      }),
+      wait: run(async (_, ctx) => {
+        ctx.signal.addEventListener("abort", () => (stopped += 1));
+        await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
+      }),
+      memory: run(() => {
+        globalThis.gc?.();
+        return { used: process.memoryUsage().heapUsed + process.memoryUsage().external, stopped };
+      }),
+    },
+  },
+});
+listen(server, { port: Number(process.argv[2]) });
