@@ -48,7 +48,7 @@ test("it is of no use to others, changed, too late or of another key", async (t)
     "", "v1.", "v1..", "x", state.slice(1), `v2${state.slice(2)}`, `${state}x`, state.slice(0, -2), `${version}.${forged}.${signature}`, `${version}.${body}.`, `${version}.${body}`, `v1.${body}.${body}`, "v1.é.é", `v1.${"a".repeat(100_000)}.a`,
     await asked(serverWithKey(`${KEY} another`)),
   ];
-  for (const requestState of [...bad, 1, null, {}, [state]]) assert.deepEqual(await call("one", { ...answers, requestState }), refused, String(requestState).slice(0, 50));
+  for (const requestState of [...bad, 1, null, {}, [state]]) assert.deepEqual(await call("one", { ...answers, requestState }), refused, JSON.stringify(requestState).slice(0, 50));
   assert.deepEqual(await call("one", { ...answers, requestState: state }, "bob"), refused, "another caller");
   assert.deepEqual(await call("one", { requestState: state }, "ann", server, "prompts/get"), refused, "another method");
   assert.deepEqual((await call("two", { ...answers, requestState: state }))["structuredContent"], { state: "none" }, "another tool");

@@ -21,7 +21,7 @@ const issuer = { keys: [jwk] as unknown[], status: 200, asked: 0, reset: () => O
 globalThis.fetch = (async (url: string) => {
   issuer.asked += 1;
   if (issuer.status !== 200) return new Response("", { status: issuer.status });
-  if (String(url).includes("openid-configuration")) return Response.json({ issuer: ISSUER, jwks_uri: `${ISSUER}/keys` });
+  if (url.includes("openid-configuration")) return Response.json({ issuer: ISSUER, jwks_uri: `${ISSUER}/keys` });
   return Response.json({ keys: issuer.keys });
 }) as typeof fetch;
 

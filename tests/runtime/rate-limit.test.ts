@@ -32,7 +32,7 @@ function limiterOf(counter: Counter, limit: Partial<RateLimit> = {}, variables: 
   return { call, log };
 }
 
-const times = async (count: number, call: () => Promise<number>) => (await Promise.all(Array.from({ length: count }, call))).toSorted();
+const times = async (count: number, call: () => Promise<number>) => (await Promise.all(Array.from({ length: count }, call))).toSorted((a, b) => a - b);
 
 test("each caller, or else each address, has its own calls, and a flood costs the counter nothing", async () => {
   const { counter, asked } = counting();

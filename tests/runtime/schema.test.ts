@@ -38,7 +38,7 @@ test("long texts are not matched to a pattern", bounded, () => {
 
 test("a format takes linear time", bounded, () => {
   for (const format of ["url", "uri", "uri-reference", "uri-template", "email", "hostname", "ipv4", "ipv6", "regex", "date-time", "duration", "uuid", "json-pointer"]) {
-    for (const text of [`http://${"a".repeat(60)}!`, `http://${"a".repeat(100_000)}!`, `${"a@".repeat(50_000)}`, `"${"\\a".repeat(50_000)}`, "1:".repeat(50_000), "a.".repeat(50_000)]) checkOf({ format })(text);
+    for (const text of [`http://${"a".repeat(60)}!`, `http://${"a".repeat(100_000)}!`, "a@".repeat(50_000), `"${"\\a".repeat(50_000)}`, "1:".repeat(50_000), "a.".repeat(50_000)]) checkOf({ format })(text);
   }
   const url = checkOf({ format: "url" });
   for (const good of ["https://example.com", "http://example.com/a?b=c#d", "ftp://example.com/x"]) assert.equal(url(good), undefined, good);

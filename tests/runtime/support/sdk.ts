@@ -12,7 +12,7 @@ import type { Core } from "../../../templates/runtime/server.ts";
 import { STATE_KEY } from "./fixture.ts";
 
 /* The SDK's types know each tool by its own; here all are alike. */
-type Any = any; // eslint-disable-line typescript/no-explicit-any
+type Any = any;
 
 const validator = new CfWorkerJsonSchemaValidator();
 const schemaOf = (schema: Json): Any => fromJsonSchema(schema, validator);
@@ -33,7 +33,7 @@ export function sdkEndpoint(core: Core): Endpoint {
     cacheHints: Object.fromEntries(kept.map((name) => [name, { ttlMs, cacheScope }])),
     maxToolInputElements: manifest.limits.maxInputElements,
     jsonSchemaValidator: validator,
-    requestState: { verify: codec.verify },
+    requestState: { verify: (state: string, sdk: Any) => codec.verify(state, sdk) },
     inputRequired: { legacyShim: false },
   };
   const handler = createMcpHandler(() => {
