@@ -17,7 +17,7 @@ const oneOf = (...values: readonly unknown[]): Shape => (value) => values.includ
 const list = (shape: Shape): Shape => (value) => Array.isArray(value) && value.every(shape);
 const record = (shape: Shape): Shape => (value) => isObject(value) && Object.values(value).every(shape);
 const maybe = (shape: Shape): Shape => (value) => value === undefined || shape(value);
-const base64: Shape = (value) => typeof value === "string" && /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value);
+const base64: Shape = (value) => typeof value === "string" && /^[A-Za-z0-9+/\s]*(?:=\s*){0,2}$/.test(value);
 
 /** An object whose members have these shapes; it may have others. */
 function object(members: Readonly<Record<string, Shape>>): Shape {

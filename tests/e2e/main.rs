@@ -37,6 +37,7 @@ mod parts;
 #[path = "../support/provisioned.rs"]
 mod provisioned;
 mod rate_limit;
+mod runtime;
 mod secrets;
 mod ship;
 #[path = "../support/signals.rs"]

@@ -163,3 +163,14 @@ test("an error of the server says nothing of itself", async (t) => {
   assert.equal(log.mock.callCount(), 2);
   assert.match(String(log.mock.calls[0]?.arguments[0]), /a secret of the server/);
 });
+
+test("headers of blanks are read in linear time", { timeout: 20_000 }, async () => {
+  const server = serverOf();
+  const value = `a${" \t".repeat(60_000)}b`;
+  for (const header of ["mcp-protocol-version", "mcp-method", "mcp-name", "content-type", "accept", "authorization", "host", "origin", "x-mcp-local-budget", "mcp-param-region"]) {
+    const { status } = await ask(server, callOf(true, "tools/call", { name: "routed", arguments: { region: "eu" } }, { [header]: value }));
+    assert.ok(status === 200 || status >= 400, `${header} ${status}`);
+  }
+  const named = await ask(server, callOf(true, "tools/call", { name: "open", arguments: {} }, { "mcp-name": " \topen\t ", "mcp-method": "\ttools/call " }));
+  assert.equal(named.status, 200);
+});

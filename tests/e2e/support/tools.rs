@@ -140,6 +140,33 @@ pub const CFN_LINT: TestTool = pypi("cfn-lint", "1.58.0", "bin/cfn-lint");
 /// Written last: without it a folder is what an interrupted installation left.
 const MARKER: &str = ".installed";
 
+/// The installed packages of `tests/runtime`, by its lock file.
+pub fn runtime_packages() -> PathBuf {
+    const FILES: [(&str, &str); 2] = [
+        ("package.json", include_str!("../../runtime/package.json")),
+        ("package-lock.json", include_str!("../../runtime/package-lock.json")),
+    ];
+    let tests = KIT.search.cache.join("tests");
+    let home = tests.join("runtime");
+    fs::create_dir_all(&tests).expect("the cache can be written");
+    let lock = File::create(tests.join(".runtime.lock")).expect("the cache can be written");
+    lock.lock().expect("a file can be locked");
+    let wanted = FILES.map(|(_, text)| text).concat();
+    if fs::read_to_string(home.join(MARKER)).ok().as_deref() != Some(wanted.as_str()) {
+        if home.exists() {
+            fs::remove_dir_all(&home).expect("the cache can be written");
+        }
+        for (name, text) in FILES {
+            work::write(home.join(name), text);
+        }
+        let mut npm = KIT.command(ToolId::Npm);
+        npm.args(["ci", "--ignore-scripts", "--no-progress", "--loglevel=error"]).current_dir(&home);
+        finish(npm);
+        work::write(home.join(MARKER), wanted);
+    }
+    home.join("node_modules")
+}
+
 impl TestTool {
     /// Its program or script; installed when it is not there yet.
     pub fn path(&self) -> PathBuf {

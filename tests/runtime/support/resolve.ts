@@ -3,5 +3,8 @@ import { registerHooks } from "node:module";
 
 const here = import.meta.url;
 registerHooks({
-  resolve: (specifier, context, next) => next(specifier, /^(\.|\/|node:|file:)/.test(specifier) ? context : { ...context, parentURL: here }),
+  resolve(specifier, context, next) {
+    if (specifier === "cloudflare:workers") return next("./cloudflare.ts", { ...context, parentURL: here });
+    return next(specifier, /^(\.|\/|node:|file:)/.test(specifier) ? context : { ...context, parentURL: here });
+  },
 });

@@ -1,0 +1,61 @@
+//! The sources of the runtime, before any project has a copy: their own tests and the oracle, the type check, and the linter.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use crate::support::child::run;
+use crate::support::tools::{KIT, runtime_packages};
+use crate::support::work::{copy, folder};
+
+/// As they stand in the repository, with their packages beside them.
+static SOURCES: LazyLock<PathBuf> = LazyLock::new(|| {
+    let root = folder("runtime");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    copy(&repository.join("templates/runtime"), &root.join("templates/runtime"));
+    let tests = root.join("tests/runtime");
+    copy(&repository.join("tests/runtime/support"), &tests.join("support"));
+    for entry in std::fs::read_dir(repository.join("tests/runtime")).expect("the folder can be read") {
+        let from = entry.expect("the folder can be read").path();
+        if from.is_file() {
+            std::fs::copy(&from, tests.join(from.file_name().expect("a file has a name"))).expect("a copy");
+        }
+    }
+    std::os::unix::fs::symlink(runtime_packages(), tests.join("node_modules")).expect("a link");
+    root
+});
+
+/// Of the oracle's corpus every fifth request: all of them take a minute. `npm test` in `tests/runtime` sends them all.
+#[test]
+fn passes_its_own_tests() {
+    let mut tests = node(Path::new("--test"));
+    tests.args(["--test-reporter=tap", "--import=./support/resolve.ts", "*.test.ts"]).env("CORPUS_EVERY", "5");
+    let ran = run(tests).expect(0);
+    assert!(ran.stdout.contains("\n# fail 0\n") && !ran.stdout.contains("\n# pass 0\n"), "{ran}");
+}
+
+#[test]
+fn is_well_typed_with_and_without_the_types_of_a_browser() {
+    for lib in ["ES2024", "ES2024,DOM"] {
+        let mut check = node(Path::new("node_modules/typescript/bin/tsc"));
+        check.args(["--lib", lib]);
+        run(check).expect(0);
+    }
+}
+
+#[test]
+fn is_clean_to_the_linter() {
+    let bin = SOURCES.join("tests/runtime/node_modules/.bin");
+    let mut lint = node(&bin.join("oxlint"));
+    // It looks for the program that knows the types there.
+    let path = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&KIT.search.path)));
+    lint.env("PATH", path.expect("it was a PATH before")).current_dir(&*SOURCES);
+    lint.args(["-c", "tests/runtime/.oxlintrc.json", "--type-aware", "templates/runtime", "tests/runtime"]);
+    run(lint).expect(0);
+}
+
+fn node(script: &Path) -> Command {
+    let mut command = KIT.node(script);
+    command.current_dir(SOURCES.join("tests/runtime"));
+    command
+}
