@@ -10,6 +10,7 @@ mod index;
 mod keywords;
 mod meta;
 mod near;
+mod pattern;
 mod pointer;
 mod properties;
 mod references;

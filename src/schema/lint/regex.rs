@@ -2,6 +2,7 @@
 
 use serde_json::Map;
 
+use super::pattern::{Slow, slow};
 use super::pointer::join;
 use super::words::{lower_first, show};
 use super::{Lint, Site};
@@ -44,7 +45,7 @@ pub fn check_pattern_properties(lint: &mut Lint, site: &Site) {
 
 fn check_regex(lint: &mut Lint, pointer: String, what: &str, pattern: &str) {
     let Some(why) = regex_fault(pattern) else {
-        return;
+        return check_time(lint, pointer, what, pattern);
     };
     let known = REGEX_HINTS.iter().find(|(piece, _)| pattern.contains(piece));
     lint.error(
@@ -52,6 +53,28 @@ fn check_regex(lint: &mut Lint, pointer: String, what: &str, pattern: &str) {
         format!("{what} {} does not compile in JavaScript with the `u` flag: {}", show(pattern), why),
         known.map_or("try it as `new RegExp(pattern, \"u\")`", |(_, hint)| hint),
     );
+}
+
+/// A text that a caller chose must not keep the server busy for minutes.
+fn check_time(lint: &mut Lint, pointer: String, what: &str, pattern: &str) {
+    let Some(slow) = slow(pattern) else {
+        return;
+    };
+    let (why, hint) = match &slow {
+        Slow::Nested(part) => (
+            format!("the repetition {} can match the same text in more than one way", show(part)),
+            "let each round begin with what the round before cannot take, as in `^[a-z]+(-[a-z]+)*$`",
+        ),
+        Slow::Adjacent(one, two) => (
+            format!("{} and {} follow each other and can take the same text", show(one), show(two)),
+            "write one repetition, or put between them what the first cannot take, as in `^[a-z]+(-[a-z0-9]+)?$`",
+        ),
+        Slow::Several => (
+            "three of its repetitions can take the same text, the search from every place among them".to_owned(),
+            "begin with `^`, and let each repetition exclude what follows it, as in `^[^@]+@[^@.]+(\\.[^@.]+)+$`",
+        ),
+    };
+    lint.error(pointer, format!("{what} {} may take very long: {why}", show(pattern)), hint);
 }
 
 /// Why JavaScript would not compile a pattern with the `u` flag.
@@ -131,6 +154,13 @@ mod tests {
                     r#"{"pattern":"x\\b+"}"#,
                     &[
                         r#"error /pattern: `pattern` `x\b+` does not compile in JavaScript with the `u` flag: a word boundary cannot be repeated [try it as `new RegExp(pattern, "u")`]"#,
+                    ],
+                ),
+                (
+                    r#"{"pattern":"^(a+)+$","patternProperties":{"^.*.*$":{}}}"#,
+                    &[
+                        "error /pattern: `pattern` `^(a+)+$` may take very long: the repetition `(a+)+` can match the same text in more than one way [let each round begin with what the round before cannot take, as in `^[a-z]+(-[a-z]+)*$`]",
+                        "error /patternProperties/^.*.*$: the key `^.*.*$` may take very long: `.*` and `.*` follow each other and can take the same text [write one repetition, or put between them what the first cannot take, as in `^[a-z]+(-[a-z0-9]+)?$`]",
                     ],
                 ),
                 (
