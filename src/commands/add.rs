@@ -107,7 +107,7 @@ fn add(
         true => ui::say(format_args!("`{handler}` was there already and is kept as it is")),
         false => ui::say(format_args!("next: write what it does in {handler}")),
     }
-    say_what_to_install(&project.root, &manifest);
+    say_what_to_install(&project.root, &manifest, None);
     Ok(End::Done)
 }
 

@@ -234,8 +234,9 @@ fn report(applied: &Applied) {
 }
 
 /// `package.json` is the user's, so what the generated code needs beside it is said and not done.
-fn say_what_to_install(root: &Path, manifest: &Manifest) {
-    if let Some(command) = npm::to_add(root, manifest) {
+/// `gone` is a handler that is no longer part of the server.
+fn say_what_to_install(root: &Path, manifest: &Manifest, gone: Option<&str>) {
+    for command in [npm::to_remove(root, manifest, gone), npm::to_add(root, manifest)].into_iter().flatten() {
         ui::say(format_args!("next: {command}"));
     }
 }

@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::files;
 use crate::manifest::{Kind, edit};
 use crate::project::Project;
-use crate::project::npm;
 use crate::ui;
 
 pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
@@ -41,9 +40,6 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
             "`{handler}` is yours and stays; the project does not compile until you delete it or bring the {noun} back"
         ));
     }
-    if let Some(command) = npm::to_remove(&project.root, &handler, &project.manifest, &manifest) {
-        ui::say(format_args!("next: {command}"));
-    }
-    say_what_to_install(&project.root, &manifest);
+    say_what_to_install(&project.root, &manifest, Some(&handler));
     Ok(End::Done)
 }

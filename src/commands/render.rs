@@ -38,7 +38,7 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
         let answer = RenderAnswer { up_to_date, files: files(&plan) };
         if !args.check && !args.dry_run {
             plan.apply(args.force)?;
-            say_what_to_install(&project.root, &project.manifest);
+            say_what_to_install(&project.root, &project.manifest, None);
         }
         ui::json(&answer)?;
         if args.dry_run && !args.force {
@@ -83,6 +83,6 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
     } else if applied.created.is_empty() && applied.updated.is_empty() && applied.deleted.is_empty() {
         ui::say("everything is as mcp.toml says; nothing was written");
     }
-    say_what_to_install(&project.root, &project.manifest);
+    say_what_to_install(&project.root, &project.manifest, None);
     Ok(End::Done)
 }

@@ -11,7 +11,8 @@ use crate::files::{self, GENERATED};
 use crate::manifest::Manifest;
 use crate::process::{self, Cmd, Io, ToolFailed};
 use crate::project::Project;
-use crate::template::packages::{Package, needed};
+use crate::targets;
+use crate::template::packages::{EVER, Package, needed};
 use crate::toolchain::{ToolId, Toolchain};
 
 const FILE: &str = "package.json";
@@ -63,6 +64,12 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
             faults.push(fault(Severity::Warning, message, Some(format!("run `{}`", install_exactly(&[package])))));
         }
     }
+    let superfluous = superfluous(root, &parsed, manifest, None);
+    if !superfluous.is_empty() {
+        let names = superfluous.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+        let message = format!("`dependencies` has {names}, which the generated code needed once and nothing in the project imports");
+        faults.push(fault(Severity::Warning, message, Some(format!("run `{}`", uninstall(&superfluous)))));
+    }
     faults
 }
 
@@ -75,32 +82,78 @@ pub fn to_add(root: &Path, manifest: &Manifest) -> Option<String> {
     (!lacking.is_empty()).then(|| install_exactly(&lacking))
 }
 
-/// The command that takes away what an edit of the manifest made superfluous; `None` when that is nothing. What code of the user's
-/// own imports stays, except in the handler that was taken out.
-pub fn to_remove(root: &Path, handler: &str, before: &Manifest, after: &Manifest) -> Option<String> {
+/// The command that takes away what the generated code needed once and nothing needs any more; `None` when that is nothing, or nobody
+/// can tell. `but` is a handler that was taken out of the manifest.
+pub fn to_remove(root: &Path, manifest: &Manifest, but: Option<&str>) -> Option<String> {
     let text = files::read(root, FILE, files::ANY).ok()?;
-    let parsed: Value = serde_json::from_str(&text).ok()?;
-    let kept = needed(after, &[]);
-    let superfluous = needed(before, &[]).into_iter().map(|package| package.name).filter(|name| {
-        kept.iter().all(|package| package.name != *name)
-            && !parsed["dependencies"][*name].is_null()
-            && !is_imported(root, name, handler)
-    });
-    let names: Vec<&str> = superfluous.collect();
-    (!names.is_empty()).then(|| format!("npm uninstall {}", names.join(" ")))
+    let superfluous = superfluous(root, &serde_json::from_str(&text).ok()?, manifest, but);
+    (!superfluous.is_empty()).then(|| uninstall(&superfluous))
 }
 
-/// Whether a file of the user's code imports a package; one of them is left out. Where there are too many to look at, it may be so.
-fn is_imported(root: &Path, package: &str, but: &str) -> bool {
-    let mut found = false;
-    let whole = files::walk(root, &["src"], &[GENERATED, but], &mut |folder, name, _| {
-        let text = if found { String::new() } else { folder.read(name, files::ANY).unwrap_or_default() };
-        let imports = |quote: &char| {
-            text.contains(&format!("{quote}{package}{quote}")) || text.contains(&format!("{quote}{package}/"))
+fn uninstall(packages: &[&str]) -> String {
+    format!("npm uninstall {}", packages.join(" "))
+}
+
+/// Packages among the dependencies that the generated code needed once, if neither it nor anything else in the project does.
+fn superfluous(root: &Path, package: &Value, manifest: &Manifest, but: Option<&str>) -> Vec<&'static str> {
+    let needed: Vec<&str> = needed(manifest, &[]).into_iter().map(|package| package.name).collect();
+    let mut found = EVER.to_vec();
+    found.retain(|name| !needed.contains(name) && !package["dependencies"][*name].is_null());
+    let mut scripts = package["scripts"].as_object().into_iter().flatten().filter_map(|(_, script)| script.as_str());
+    let scripts: String = scripts.by_ref().collect::<Vec<_>>().join("\n");
+    found.retain(|name| !scripts.contains(name));
+    if !found.is_empty() {
+        let imported = imported(root, &found, but);
+        found.retain(|name| !imported.contains(name));
+    }
+    // What stays may need others beside it.
+    loop {
+        let others = package["dependencies"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        let others = others.filter(|name| !needed.contains(name) && !found.contains(name));
+        let beside: Vec<Option<Value>> = others.map(|name| peers(root, name)).collect();
+        let count = found.len();
+        found.retain(|name| beside.iter().all(|peers| peers.as_ref().is_some_and(|peers| peers[*name].is_null())));
+        if found.len() == count {
+            return found;
+        }
+    }
+}
+
+/// What an installed package wants beside it; `None` when it is not there to be looked at.
+fn peers(root: &Path, package: &str) -> Option<Value> {
+    let text = files::read(root, &format!("node_modules/{package}/{FILE}"), files::ANY).ok()?;
+    Some(serde_json::from_str::<Value>(&text).ok()?["peerDependencies"].take())
+}
+
+/// Those of some packages that a file of the user's may import; all of them where there are too many files to look at.
+fn imported<'p>(root: &Path, packages: &[&'p str], but: Option<&str>) -> Vec<&'p str> {
+    const NOT_CODE: [&str; 6] = ["node_modules", "dist", ".git", "package.json", "package-lock.json", "mcp.lock"];
+    let mut skipped: Vec<&str> = NOT_CODE.into_iter().chain([GENERATED]).chain(but).collect();
+    skipped.extend(targets::ALL.iter().flat_map(|target| target.leftovers));
+    let Ok(entries) = root.read_dir() else { return packages.to_vec() };
+    let names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    let starts: Vec<&str> = names.iter().map(String::as_str).filter(|name| !skipped.contains(name)).collect();
+    let mut found: Vec<&str> = Vec::new();
+    let whole = files::walk(root, &starts, &skipped, &mut |folder, name, _| {
+        let Ok(text) = folder.read(name, files::ANY) else {
+            // A picture imports nothing; of code nobody can tell.
+            found.extend(packages.iter().copied().filter(|_| is_code(name)));
+            return;
         };
-        found |= ['"', '\''].iter().any(imports);
+        let imports = |package: &&&str| {
+            ['"', '\''].iter().any(|quote| {
+                text.contains(&format!("{quote}{package}{quote}")) || text.contains(&format!("{quote}{package}/"))
+            })
+        };
+        let more: Vec<&str> = packages.iter().filter(imports).copied().collect();
+        found.extend(more);
     });
-    found || !whole
+    if whole { found } else { packages.to_vec() }
+}
+
+fn is_code(name: &str) -> bool {
+    let ending = Path::new(name).extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| ["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs"].contains(&ending))
 }
 
 fn install_exactly(packages: &[Package]) -> String {

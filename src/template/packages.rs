@@ -15,6 +15,10 @@ pub struct Package {
     pub needed_by: &'static str,
 }
 
+/// Every package that generated code of any version needed, by name: what a project may list and need no more.
+pub const EVER: [&str; 6] =
+    ["@cfworker/json-schema", "@modelcontextprotocol/server", "aws4fetch", "esbuild", "jose", "mcp-handler"];
+
 /// Every package of a project, each once, by name; with those that its handlers bring.
 pub fn needed(manifest: &Manifest, own: &[Package]) -> Vec<Package> {
     let mut all = own.to_vec();

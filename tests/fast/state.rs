@@ -92,6 +92,41 @@ fn what_nobody_needs_any_more_is_said() {
     assert!(!other.ok(&["remove-tool", "get_weather"]).stderr.contains("npm uninstall"));
 }
 
+/// A project made by 0.1.0 lists the SDK. Whatever may still use it keeps it: code, a script, or a package that wants it beside itself.
+#[test]
+fn what_only_an_older_version_needed_is_said() {
+    let sandbox = Sandbox::weather();
+    let package = sandbox.read("package.json");
+    let older = "\"dependencies\": {\n    \"@modelcontextprotocol/server\": \"2.4.0\",\n    \"mcp-handler\": \"2.4.0\",";
+    sandbox.write("package.json", package.replace("\"dependencies\": {", older));
+    let said = |arguments: &[&str]| {
+        let said = sandbox.run(arguments).stderr;
+        said.split_once("npm uninstall ").map(|(_, names)| names.lines().next().unwrap_or_default().trim_end_matches('`').to_owned())
+    };
+    let both = Some("@modelcontextprotocol/server mcp-handler".to_owned());
+    assert_eq!(said(&["render"]), both);
+    assert_eq!(said(&["check", "--no-types"]), both);
+    assert_eq!(said(&["add-tool", "one", "--description", "One."]), both);
+
+    sandbox.write("test/old.test.ts", "import { createMcpHandler } from \"mcp-handler\";\n");
+    assert_eq!(said(&["render"]), None, "mcp-handler is not installed: nobody can tell what it wants beside it");
+    sandbox.write("node_modules/mcp-handler/package.json", "{\"peerDependencies\": {\"@modelcontextprotocol/server\": \"^2\"}}");
+    assert_eq!(said(&["render"]), None);
+    sandbox.write("node_modules/mcp-handler/package.json", "{}");
+    assert_eq!(said(&["render"]), Some("@modelcontextprotocol/server".to_owned()));
+    sandbox.write("scripts/tool.mjs", "await import('@modelcontextprotocol/server/stdio');\n");
+    assert_eq!(said(&["render"]), None);
+
+    // The manifest needs them again.
+    for path in ["test/old.test.ts", "scripts/tool.mjs"] {
+        std::fs::remove_file(sandbox.path(path)).unwrap();
+    }
+    assert_eq!(said(&["render"]), both);
+    let manifest = sandbox.read("mcp.toml");
+    sandbox.write("mcp.toml", manifest.replace("[targets.vercel]\n", "[targets.vercel]\nadapter = \"mcp-handler\"\n"));
+    assert_eq!(said(&["render"]), None);
+}
+
 /// `tests/e2e/state.rs` asks the contract of each store, of a stand-in where the store itself is no local program.
 #[test]
 fn every_store_is_held_to_the_contract() {
