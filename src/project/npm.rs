@@ -67,7 +67,9 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
     let superfluous = superfluous(root, &parsed, manifest, None);
     if !superfluous.is_empty() {
         let names = superfluous.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
-        let message = format!("`dependencies` has {names}, which the generated code needed once and nothing in the project imports");
+        let message = format!(
+            "`dependencies` has {names}, which the generated code needed once and nothing in the project imports"
+        );
         faults.push(fault(Severity::Warning, message, Some(format!("run `{}`", uninstall(&superfluous)))));
     }
     faults

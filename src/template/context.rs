@@ -233,14 +233,11 @@ impl<'m> Starter<'m> {
 }
 
 fn of_tool(tool: &Tool) -> Starter<'_> {
-    let sample = tool.output.as_ref().map(sample::of);
+    let sample = tool.output.as_ref().map(|schema| Some(sample::returned(schema, &sample::of(schema)?)));
     Starter::Tool {
         name: &tool.name,
         has_output: sample.is_some(),
         // Without a value that fits, the starter says that it is none yet; `null` would be a lie that compiles.
-        sample_return: match sample.flatten() {
-            Some(value) => sample::literal(&value),
-            None => "Promise.reject(new Error(\"not written yet\"))".to_owned(),
-        },
+        sample_return: sample.flatten().unwrap_or_else(|| "Promise.reject(new Error(\"not written yet\"))".to_owned()),
     }
 }

@@ -59,7 +59,9 @@ fn guess(schema: &Value, root: &Value, depth: usize) -> Option<Value> {
         Some("array") => {
             let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0).min(100);
             let item = schema.get("items").unwrap_or(&Value::Bool(true));
-            (0..least).map(|_| next(item)).collect::<Option<Vec<_>>>().map(Value::Array)
+            let first = schema.get("prefixItems").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            let least = usize::try_from(least).ok()?;
+            (0..least).map(|at| next(first.get(at).unwrap_or(item))).collect::<Option<Vec<_>>>().map(Value::Array)
         }
         _ => {
             let required =
@@ -68,6 +70,17 @@ fn guess(schema: &Value, root: &Value, depth: usize) -> Option<Value> {
             properties.collect::<Option<Map<_, _>>>().map(Value::Object)
         }
     }
+}
+
+/// What a handler returns, as people write it in TypeScript. Of an `async` function that returns one of some words or numbers, and nothing
+/// around it, the compiler forgets which one.
+pub fn returned(schema: &Value, value: &Value) -> String {
+    let of_some = schema.as_object().is_none_or(|schema| {
+        ["enum", "const", "oneOf", "anyOf", "$ref"].into_iter().any(|key| schema.contains_key(key))
+    });
+    let is_scalar = value.is_string() || value.is_number() || value.is_boolean();
+    let literal = literal(value);
+    if of_some && is_scalar { format!("{literal} as const") } else { literal }
 }
 
 /// The value as people write it in TypeScript: `{ city: "x" }`.
@@ -103,5 +116,14 @@ mod tests {
         );
         assert_eq!(of(&json!({ "type": "string", "pattern": "^[0-9]{4}$" })), None);
         assert_eq!(of(&json!({ "$ref": "#" })), None);
+        let pair = json!({ "type": "array", "prefixItems": [{ "const": "a" }, { "type": "number" }], "items": false, "minItems": 2 });
+        assert_eq!(of(&pair), Some(json!(["a", 0])));
+    }
+
+    #[test]
+    fn one_of_some_words_stays_what_it_is() {
+        assert_eq!(returned(&json!({ "enum": ["a", "b"] }), &json!("a")), "\"a\" as const");
+        assert_eq!(returned(&json!({ "type": "string" }), &json!("")), "\"\"");
+        assert_eq!(returned(&json!({ "enum": [["a"]] }), &json!(["a"])), "[\"a\"]");
     }
 }

@@ -4,7 +4,9 @@ import { accepted, ask, stateOf } from "./ask.ts";
 import { ToolError } from "./context.ts";
 import type { Context, Handlers, ToolContext } from "./context.ts";
 import type { Broken, Exchange, Runtime } from "./exchange.ts";
+import { SILENCE_MS } from "./http.ts";
 import { createProgress } from "./progress.ts";
+import type { Progress } from "./progress.ts";
 import { LOGGING_LEVELS, ProtocolError } from "./protocol.ts";
 import { toJson } from "./results.ts";
 import { isObject } from "./shapes.ts";
@@ -26,8 +28,10 @@ export async function run<T>(runtime: Runtime, exchange: Exchange, call: Call, h
   if (signal.aborted) cancel();
   else signal.addEventListener("abort", cancel, { once: true });
   const timer = setTimeout(() => stop.abort(new DOMException(`timed out after ${timeoutMs} ms`, "TimeoutError")), timeoutMs);
+  const said = createProgress(exchange, stop.signal, runtime.manifest.limits.maxResultBytes);
+  const beat = said.isAsked ? setInterval(said.beat, SILENCE_MS) : undefined;
   try {
-    return await orAbort(stop.signal, handler, contextOf(runtime, exchange, call, stop.signal));
+    return await orAbort(stop.signal, handler, contextOf(runtime, exchange, call, stop.signal, said));
   } catch (error) {
     if (error instanceof ToolError || error instanceof ProtocolError) throw error;
     if (stop.signal.aborted) {
@@ -38,6 +42,7 @@ export async function run<T>(runtime: Runtime, exchange: Exchange, call: Call, h
     throw masked(runtime, what, error);
   } finally {
     clearTimeout(timer);
+    clearInterval(beat);
     signal.removeEventListener("abort", cancel);
   }
 }
@@ -59,10 +64,10 @@ function orAbort<T>(signal: AbortSignal, handler: (ctx: ToolContext) => T | Prom
   });
 }
 
-function contextOf(runtime: Runtime, exchange: Exchange, { what, remembered }: Call, signal: AbortSignal): ToolContext {
+function contextOf(runtime: Runtime, exchange: Exchange, { what, remembered }: Call, signal: AbortSignal, said: Progress): ToolContext {
   const { env, log } = runtime;
   const { id: requestId, carrier } = exchange;
-  const { progress, emit, emitted } = createProgress(exchange, signal, runtime.manifest.limits.maxResultBytes);
+  const { progress, emit, emitted } = said;
   const context: ToolContext = {
     env,
     signal,

@@ -4,7 +4,7 @@ import type { Caller } from "./context.ts";
 import { Exchange, failed, success } from "./exchange.ts";
 import type { Carrier, Runtime } from "./exchange.ts";
 import { mismatchedHeaders, mismatchedParameters, trimmed } from "./headers.ts";
-import { Answer, EventStream } from "./http.ts";
+import { Answer, EventStream, SILENCE_MS } from "./http.ts";
 import type { Incoming } from "./http.ts";
 import { answerTo, createMethods } from "./methods.ts";
 import type { Methods } from "./methods.ts";
@@ -60,7 +60,7 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
     }
     if (isNotification(message)) return notification(message);
     if (isResponse(message)) return handshake([]);
-    return refuse(400, null, new ProtocolError(INVALID_REQUEST, "Bad Request: the request body is not a valid JSON-RPC message"));
+    return refuse(400, idOf(message), new ProtocolError(INVALID_REQUEST, "Bad Request: the request body is not a valid JSON-RPC message"));
 
     /** The generation without a handshake. */
     function modern(request: JsonRpcRequest): Answer | Promise<Answer> {
@@ -130,6 +130,12 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
       return new Answer(200, eventOf(JSON.stringify(acknowledged)) + eventOf(success(runtime, exchange, { members: "", meta: _meta }, false)), EVENT_HEADERS);
     }
   };
+}
+
+/** What a message that is none would be answered by. */
+function idOf(message: unknown): Id | null {
+  if (!isObject(message) || typeof message["method"] !== "string") return null;
+  return typeof message["id"] === "string" || typeof message["id"] === "number" ? message["id"] : null;
 }
 
 function unsupported(requested: string): ProtocolError {
@@ -219,8 +225,6 @@ export function lackingScopes({ manifest }: Runtime, auth: Auth | undefined, cal
 
 const JSON_TYPE = { "content-type": "application/json" };
 const EVENT_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" };
-/** What stands between server and client ends a connection on which nothing is said, after 30 s at the earliest. */
-const SILENCE_MS = 15_000;
 const KEEP_ALIVE = ": keepalive\n\n";
 
 const eventOf = (message: string): string => `event: message\ndata: ${message}\n\n`;

@@ -46,6 +46,9 @@ export const refusal = (status: number, code: number, message: string, headers: 
 /** The same without its body: what HEAD gets. */
 export const headOf = ({ status, headers }: Answer): Answer => new Answer(status, null, headers);
 
+/** What stands between server and client ends a connection on which nothing is said, after 30 s at the earliest. */
+export const SILENCE_MS = 15_000;
+
 /** Bytes that may be on their way to a client: who sends more has to wait for it. */
 export const MOST_UNREAD = 1024 * 1024;
 

@@ -32,11 +32,14 @@ function checkInside(value: unknown): void {
   for (const part of Object.values(value)) checkInside(part);
 }
 
-/** Why a result that was made cannot be sent, in words for whoever asked for it. */
-export function assertLength(text: string, limit: number): void {
+/** Bytes of the object that members stand in. */
+const BRACES = 2;
+
+/** Fails for a result, whose members these are, that is too long to be sent, in words for whoever asked for it. */
+export function assertLength(members: string, limit: number): void {
   // One to three bytes a character: most results are far from the limit, and need not be measured.
-  if (text.length * 3 <= limit) return;
-  const bytes = new TextEncoder().encode(text).length;
+  if (members.length * 3 + BRACES <= limit) return;
+  const bytes = new TextEncoder().encode(members).length + BRACES;
   if (bytes <= limit) return;
   throw new ToolError(
     `the result is too long: ${bytes} bytes, and this server sends ${limit} at most (limits.max_result); ask for less, or for one part after the other`,
@@ -48,7 +51,7 @@ export const isAsking = (value: unknown): boolean => isObject(value) && value["r
 /** A result as the handler wrote it, in full. */
 export function full(runtime: Runtime, name: ResultName, returned: unknown): Outcome {
   const text = toJson(returned);
-  assertLength(text, runtime.manifest.limits.maxResultBytes);
+  assertLength(text.slice(1, -1), runtime.manifest.limits.maxResultBytes);
   const value = JSON.parse(text) as Json;
   const fault = faultOf(name, value);
   if (fault !== undefined) throw new Error(`the handler returned no valid ${name}: ${fault}`);

@@ -17,6 +17,12 @@ fn with_adapter(root: &std::path::Path) {
     let text = read(&manifest);
     assert!(text.contains("[targets.vercel]\n"), "{text}");
     write(manifest, text.replace("[targets.vercel]\n", "[targets.vercel]\nadapter = \"mcp-handler\"\n"));
+    // A project that is there already is told which packages it lacks.
+    let packages = root.join("package.json");
+    if packages.exists() {
+        let with = "\"dependencies\": {\n    \"@modelcontextprotocol/server\": \"2.4.0\",\n    \"mcp-handler\": \"2.4.0\",";
+        write(&packages, read(&packages).replacen("\"dependencies\": {", with, 1));
+    }
 }
 
 /// The fixtures of the official suites on the SDK.

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::support::child::{LONG, Running, run};
+use crate::support::site::WEATHER;
 use crate::support::tools::KIT;
-use crate::support::work::{folder, mcp_deploy, write};
+use crate::support::work::{clone, folder, mcp_deploy, read, write};
 
 /// The weather example as it is rendered, without packages.
 fn project(name: &str) -> PathBuf {
@@ -25,6 +26,43 @@ fn a_tool_waits_for_no_more_than_what_is_unread() {
     let expected = json!({ "taken": true, "unread": false, "cancelled": true, "afterwards": true });
     assert_eq!(seen, expected);
 }
+
+/// What a starter returns is of the type of its output, whatever form that has.
+#[test]
+fn starters_of_any_output_compile() {
+    let project = clone(&WEATHER.root, "starters");
+    let tools: String = OUTPUTS
+        .iter()
+        .enumerate()
+        .map(|(at, output)| format!("\n[tools.made_{at}]\ndescription = \"Made.\"\n{output}\n"))
+        .collect();
+    let manifest = read(project.join("mcp.toml"));
+    write(project.join("mcp.toml"), format!("{manifest}{tools}"));
+    run(mcp_deploy(&project, ["render"])).expect(0);
+    run(mcp_deploy(&project, ["add-tool", "asked", "--description", "Asked.", "--output", "mode:enum(a,b)"])).expect(0);
+    assert!(read(project.join("src/tools/asked.ts")).contains("return { mode: \"a\" };"));
+    let check = run(mcp_deploy(&project, ["check", "--json"])).expect(0).json();
+    assert_eq!(check["types"], "passed", "{check:#}");
+}
+
+const OUTPUTS: [&str; 16] = [
+    r#"output = { mode = { enum = ["a", "b"] } }"#,
+    r#"output = { kind = { const = "x" }, one = { const = 1 }, no = { const = false } }"#,
+    r#"output = { list = { type = "array", minItems = 2, items = { type = "object", properties = { mode = { enum = ["a", "b"] }, at = { type = "integer", minimum = 3 } }, required = ["mode"] } } }"#,
+    r#"output = { pair = { type = "array", prefixItems = [{ enum = ["a"] }, { type = "number" }], items = false, minItems = 2 } }"#,
+    r#"output = { value = { oneOf = [{ type = "object", properties = { kind = { const = "circle" }, r = { type = "number" } }, required = ["kind", "r"] }, { type = "object", properties = { kind = { const = "square" } }, required = ["kind"] }] } }"#,
+    r#"output = { value = { type = ["string", "null"] }, other = { anyOf = [{ type = "null" }, { enum = ["a", 1, true] }] } }"#,
+    r#"output = { value = { type = "string", pattern = "^[0-9]{4}$" } }"#,
+    r#"output = { value = { type = "string", optional = true } }"#,
+    r#"output = { value = { type = "object", additionalProperties = { enum = ["a", "b"] } }, any = {} }"#,
+    r#"output = { "a-b" = { type = "string" }, "class" = { type = "string" }, "1" = { type = "number" }, "é'\"" = { enum = ["x'\"\n"] } }"#,
+    r#"output = { value = { enum = ["a", 1, true] }, big = { type = "number", minimum = 1e21 }, defaulted = { enum = ["a", "b"], default = "b" } }"#,
+    r#"output_schema = { type = "array", items = { enum = ["a", "b"] }, minItems = 1 }"#,
+    r#"output_schema = { enum = ["a", "b"] }"#,
+    r#"output_schema = { type = "string" }"#,
+    r#"output_schema = { type = ["integer", "null"] }"#,
+    r##"output_schema = { type = "object", required = ["node"], properties = { node = { "$ref" = "#/$defs/Node" } }, "$defs" = { Node = { type = "object", properties = { mode = { enum = ["a", "b"] }, next = { "$ref" = "#/$defs/Node" } }, required = ["mode"] } } }"##,
+];
 
 const PIECES: &str = r#"import { EventStream } from "./runtime/http.ts";
 import { createProgress } from "./runtime/progress.ts";

@@ -315,8 +315,9 @@ fn called(project: &Path) -> (Value, String) {
     (answer["result"].clone(), format!("{}{}", ran.stdout, ran.stderr))
 }
 
-const CALL: &str = r#"import { createFetch } from "./server.ts";
-const fetch = createFetch({ env: process.env, hosts: [] });
+const CALL: &str = r#"import { createApp } from "./app.ts";
+import { toFetch } from "./runtime/web.ts";
+const fetch = toFetch(createApp({ variables: process.env, hosts: [] }));
 const request = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "get_weather", arguments: { location: "Oslo" } } };
 const headers = { "content-type": "application/json", accept: "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25" };
 const response = await fetch(new Request("http://localhost/mcp", { method: "POST", headers, body: JSON.stringify(request) }), (promise) => void promise.then(() => console.log("WAITED")));
@@ -324,7 +325,6 @@ console.log("ANSWER " + (await response.text()).split("\n").find((line) => line.
 process.exit(0);
 "#;
 
-/// A client of 2025 is served from a copy of its request, if the SDK has its way: `ctx.waitUntil` found no platform behind that.
 #[test]
 fn work_behind_an_answer_is_kept_alive_for_older_clients_too() {
     let project = clone(&WEATHER.root, "wait-until");

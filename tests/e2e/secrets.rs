@@ -19,8 +19,9 @@ export default tool("leak", (_, ctx) => {
 "#;
 
 /// The portable server on its own: nothing cleans up behind it.
-const CALL: &str = r#"import { createFetch } from "./server.ts";
-const fetch = createFetch({ env: process.env, hosts: [] });
+const CALL: &str = r#"import { createApp } from "./app.ts";
+import { toFetch } from "./runtime/web.ts";
+const fetch = toFetch(createApp({ variables: process.env, hosts: [] }));
 const request = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "leak", arguments: {} } };
 const headers = { "content-type": "application/json", accept: "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25" };
 const response = await fetch(new Request("http://localhost/mcp", { method: "POST", headers, body: JSON.stringify(request) }), () => {});

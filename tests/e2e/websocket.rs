@@ -316,56 +316,6 @@ fn an_id_is_used_once_at_a_time() {
     assert_eq!(seen["again"], json!([{ "type": "text", "text": "done" }]), "{seen:#}");
 }
 
-/// The check of scopes takes its time: what waits for it is in the works already, and no longer once it is refused or cancelled.
-#[test]
-fn calls_whose_scopes_are_being_checked_are_counted() {
-    let file = TOKENS.root.join("waiting.mjs");
-    write(&file, WAITING);
-    let mut node = KIT.node(&file);
-    node.arg(TOKENS.root.join("src/generated/channel.ts"));
-    let seen = run(node).expect(0).json();
-    assert_eq!(seen["crowd"], json!({ "run": 32, "refused": 8 }), "{seen:#}");
-    assert_eq!(seen["challenged"], json!({ "run": 32, "refused": 40 }), "{seen:#}");
-    assert_eq!(seen["cancelled"], json!({ "run": 0, "refused": 0 }), "{seen:#}");
-}
-
-const WAITING: &str = r#"const { Channel } = await import(process.argv[2]);
-async function scene(act) {
-  const seen = { run: 0, refused: 0 };
-  const socket = { readyState: WebSocket.OPEN, send: (text) => JSON.parse(text).error && seen.refused++ };
-  const channel = new Channel(socket, {});
-  channel.onmessage = ({ method }) => method === "ping" && seen.run++;
-  const ask = (id) => void channel.receive({ jsonrpc: "2.0", id, method: "ping" });
-  const many = (from, length) => Array.from({ length }, (_, at) => ask(from + at));
-  await act({ channel, ask, many, checked: () => new Promise((resolve) => setTimeout(resolve, 50)) });
-  return seen;
-}
-const challenge = (answer) => () => new Promise((resolve) => setTimeout(resolve, 10, answer));
-const seen = {
-  crowd: await scene(async ({ channel, many, checked }) => {
-    channel.setScopeChallengeResolver(challenge());
-    many(0, 40);
-    await checked();
-  }),
-  // 32 and 8 are refused; then there is room for as many again.
-  challenged: await scene(async ({ channel, many, checked }) => {
-    channel.setScopeChallengeResolver(challenge({ scopes: ["more"] }));
-    many(0, 40);
-    await checked();
-    channel.setScopeChallengeResolver(challenge());
-    many(0, 32);
-    await checked();
-  }),
-  cancelled: await scene(async ({ channel, ask, checked }) => {
-    channel.setScopeChallengeResolver(challenge());
-    ask(1);
-    channel.receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } });
-    await checked();
-  }),
-};
-console.log(JSON.stringify(seen));
-"#;
-
 /// What a client has not read would be held in the object's memory: its answer to a ping says that it has read what came before.
 #[test]
 fn a_slow_client_is_waited_for() {

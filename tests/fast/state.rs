@@ -97,11 +97,13 @@ fn what_nobody_needs_any_more_is_said() {
 fn what_only_an_older_version_needed_is_said() {
     let sandbox = Sandbox::weather();
     let package = sandbox.read("package.json");
-    let older = "\"dependencies\": {\n    \"@modelcontextprotocol/server\": \"2.4.0\",\n    \"mcp-handler\": \"2.4.0\",";
+    let older =
+        "\"dependencies\": {\n    \"@modelcontextprotocol/server\": \"2.4.0\",\n    \"mcp-handler\": \"2.4.0\",";
     sandbox.write("package.json", package.replace("\"dependencies\": {", older));
     let said = |arguments: &[&str]| {
         let said = sandbox.run(arguments).stderr;
-        said.split_once("npm uninstall ").map(|(_, names)| names.lines().next().unwrap_or_default().trim_end_matches('`').to_owned())
+        said.split_once("npm uninstall ")
+            .map(|(_, names)| names.lines().next().unwrap_or_default().trim_end_matches('`').to_owned())
     };
     let both = Some("@modelcontextprotocol/server mcp-handler".to_owned());
     assert_eq!(said(&["render"]), both);
@@ -110,7 +112,10 @@ fn what_only_an_older_version_needed_is_said() {
 
     sandbox.write("test/old.test.ts", "import { createMcpHandler } from \"mcp-handler\";\n");
     assert_eq!(said(&["render"]), None, "mcp-handler is not installed: nobody can tell what it wants beside it");
-    sandbox.write("node_modules/mcp-handler/package.json", "{\"peerDependencies\": {\"@modelcontextprotocol/server\": \"^2\"}}");
+    sandbox.write(
+        "node_modules/mcp-handler/package.json",
+        "{\"peerDependencies\": {\"@modelcontextprotocol/server\": \"^2\"}}",
+    );
     assert_eq!(said(&["render"]), None);
     sandbox.write("node_modules/mcp-handler/package.json", "{}");
     assert_eq!(said(&["render"]), Some("@modelcontextprotocol/server".to_owned()));

@@ -14,7 +14,7 @@ test("a handler that cannot be imported breaks its own tool alone", async (t) =>
   const broken = { ...handlers, tools: { ...handlers.tools, echo: fails, point: async () => ({}) as never, list: async () => ({ default: "x" }) as never }, resources: { ...handlers.resources, weather: fails }, prompts: { ...handlers.prompts, plan: fails } } as Handlers;
   const server = serverOf({ handlers: broken });
   await server.load();
-  assert.equal(server.isBroken(), false, "nobody has asked for it");
+  assert.equal(server.hasFailed(), false, "nobody has asked for it");
   const result = async (method: string, params: Json) => {
     const [message = {}] = (await ask(server, callOf(true, method, params))).messages;
     return (message["result"] ?? message["error"]) as Json;
@@ -23,9 +23,9 @@ test("a handler that cannot be imported breaks its own tool alone", async (t) =>
   for (const [name, args] of [["echo", { text: "a" }], ["point", { x: 1, y: 2 }], ["list", {}]] as const) {
     const failed = await result("tools/call", { name, arguments: args });
     assert.equal(failed["isError"], true);
-    assert.match(textOf(failed), new RegExp(`^the handler of the tool ${name} cannot be imported \\(ref [0-9a-f-]{36}\\)$`));
+    assert.match(textOf(failed), new RegExp(`^the handler of the tool ${name} cannot be imported$`));
   }
-  assert.equal(server.isBroken(), true);
+  assert.equal(server.hasFailed(), true);
   assert.match(String(log.mock.calls[0]?.arguments[0]), /"what":"tool echo".*secret\.ts/);
   assert.match(String((await result("resources/read", { uri: "weather://a/forecast" }))["message"]), /resource weather cannot be imported/);
   assert.match(String((await result("prompts/get", { name: "plan", arguments: { city: "a" } }))["message"]), /prompt plan cannot be imported/);

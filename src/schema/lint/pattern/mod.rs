@@ -165,7 +165,9 @@ impl Automaton {
                 let one = self.build(body);
                 return if min == 0 { optional(one) } else { one };
             }
-            Some(max) if room && (max <= FEW_ROUNDS && depth(body) <= 1 || fixed && min == max && max <= MAX_COPIES) => {
+            Some(max)
+                if room && (max <= FEW_ROUNDS && depth(body) <= 1 || fixed && min == max && max <= MAX_COPIES) =>
+            {
                 // `X{1,3}` is `X(X(X)?)?`.
                 let mut parts: Vec<Fragment> = (0..max).map(|_| self.build(body)).collect();
                 let mut all = parts.pop().unwrap_or_default();
@@ -328,7 +330,9 @@ fn depth(node: &Node) -> usize {
     match node {
         Node::Start | Node::Assert | Node::Set(_) => 0,
         Node::Sequence(parts) | Node::Either(parts) => parts.iter().map(depth).max().unwrap_or_default(),
-        Node::Repeat { body, min, max, .. } => depth(body) + usize::from(*max != Some(1) && !(*max == Some(*min) && is_fixed(body))),
+        Node::Repeat { body, min, max, .. } => {
+            depth(body) + usize::from(*max != Some(1) && !(*max == Some(*min) && is_fixed(body)))
+        }
     }
 }
 

@@ -14,7 +14,12 @@ pub enum Node {
     Set(ClassUnicode),
     Sequence(Vec<Node>),
     Either(Vec<Node>),
-    Repeat { body: Box<Node>, min: usize, max: Option<usize>, at: Range<usize> },
+    Repeat {
+        body: Box<Node>,
+        min: usize,
+        max: Option<usize>,
+        at: Range<usize>,
+    },
 }
 
 /// The tree of a pattern, and that of each look around in it.
@@ -51,7 +56,8 @@ impl Parser<'_> {
 
     fn eat(&mut self, text: &str) -> bool {
         let length = text.chars().count();
-        let found = self.text.get(self.at..self.at + length).is_some_and(|found| found.iter().copied().eq(text.chars()));
+        let found =
+            self.text.get(self.at..self.at + length).is_some_and(|found| found.iter().copied().eq(text.chars()));
         if found {
             self.at += length;
         }
@@ -200,7 +206,9 @@ impl Parser<'_> {
                 let mut found = match escaped {
                     'd' | 'D' => set(&[('0', '9')]),
                     'w' | 'W' => set(&[('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')]),
-                    's' | 'S' => regex_class(r"[\t-\r \u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}]"),
+                    's' | 'S' => regex_class(
+                        r"[\t-\r \u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}]",
+                    ),
                     _ => regex_class(&format!("\\p{}}}", self.until('}')?)),
                 };
                 if escaped.is_ascii_uppercase() {
@@ -216,7 +224,10 @@ impl Parser<'_> {
             '0' => '\0',
             'c' => char::from(u8::try_from(self.next()?).ok()? % 32),
             'x' => self.hex(2)?,
-            'u' if self.eat("{") => u32::from_str_radix(&self.until('}')?, 16).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER),
+            'u' if self.eat("{") => u32::from_str_radix(&self.until('}')?, 16)
+                .ok()
+                .and_then(char::from_u32)
+                .unwrap_or(char::REPLACEMENT_CHARACTER),
             'u' => self.hex(4)?,
             other => other,
         };
@@ -230,7 +241,8 @@ impl Parser<'_> {
         if (0xd800..0xdc00).contains(&high) && self.eat("\\u") {
             let low = unit(self.text.get(self.at..self.at + 4)?)?;
             self.at += 4;
-            return char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + low.wrapping_sub(0xdc00)).or(Some(char::REPLACEMENT_CHARACTER));
+            return char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + low.wrapping_sub(0xdc00))
+                .or(Some(char::REPLACEMENT_CHARACTER));
         }
         Some(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER))
     }

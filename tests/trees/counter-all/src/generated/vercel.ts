@@ -12,6 +12,8 @@ const server = createApp({
   openStore: upstashStore("weather"),
 });
 const fetch = toFetch(server);
+// Set on the machine where all handlers are proven.
+if (env["MCP_LOCAL_IMPORT"]) await server.load();
 
 // A promise that a handler forgot must not end the process, and with it every other request.
 process.on("unhandledRejection", (error) => server.core.log("error", "unhandled rejection", { error }));

@@ -12,11 +12,12 @@ interface Env extends Readonly<Record<string, unknown>> {
 }
 
 // While the module starts, which no request is charged for; a handler that fails breaks its own tool alone.
-await importAll(handlers);
+const broken = await importAll(handlers);
 
 const create = (env: Env): Server =>
   createApp({
     variables: env,
+    broken,
     hosts: ["*.workers.dev"],
     deployment: env.version?.id || undefined,
   });

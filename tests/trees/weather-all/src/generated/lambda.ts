@@ -10,14 +10,14 @@ const server = createApp({
   hosts: ["*.on.aws", "*.amazonaws.com", "*.amazonaws.com.cn"],
   deployment: env["AWS_LAMBDA_FUNCTION_VERSION"],
 });
-// Nobody waits for an environment that is made in advance.
-if (env["AWS_LAMBDA_INITIALIZATION_TYPE"] === "provisioned-concurrency") await server.load();
+// Nobody waits for an environment that is made in advance, nor for one of this machine that has all of its handlers proven.
+if (env["AWS_LAMBDA_INITIALIZATION_TYPE"] === "provisioned-concurrency" || env["MCP_LOCAL_IMPORT"]) await server.load();
 
 listen(server, {
   port: Number(env["AWS_LWA_PORT"] ?? env["PORT"] ?? 8080),
-  done(isBroken) {
+  done() {
     // Set by Lambda alone: elsewhere nobody would start another process.
-    if (!isBroken || !env["AWS_EXECUTION_ENV"]) return;
+    if (!server.hasFailed() || !env["AWS_EXECUTION_ENV"]) return;
     server.core.log("error", "a handler cannot be imported, and would stay so for as long as this process lives: it ends here, and Lambda starts a new environment");
     // At once: Lambda stops the time after an answer, and what waits would fall into the next request.
     process.exit(1);

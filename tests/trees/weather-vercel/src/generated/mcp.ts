@@ -9,7 +9,7 @@ import type { Env, HasCallers, Prompts, Resources, Tools } from "./types.ts";
 export { ToolError } from "./runtime/context.ts";
 export type { Contents, LogLevel, State, StateOptions } from "./runtime/context.ts";
 export type {
-  CallToolResult, ClientCapabilities, ContentBlock, GetPromptResult, InputRequests, InputRequiredResult, LoggingLevel, PromptMessage, Resource,
+  CallToolResult, ClientCapabilities, ContentBlock, GetPromptResult, InputRequest, InputRequests, InputRequiredResult, LoggingLevel, PromptMessage, Resource,
 } from "./runtime/protocol.ts";
 export type { Env, Prompts, Resources, Tools };
 

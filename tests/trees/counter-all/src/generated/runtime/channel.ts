@@ -121,15 +121,22 @@ export class Channel {
   #request({ method, params }: InputRequest, signal: AbortSignal): Promise<Json> {
     const id = this.#lastId++;
     return new Promise((resolve, reject) => {
-      const end = (error: Error) => {
+      // A timer that is left would keep the object of a session in memory.
+      const over = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", cancel);
         this.#asked.delete(id);
+      };
+      const end = (error: Error) => {
+        over();
         reject(error);
       };
+      const cancel = () => end(new DOMException("cancelled", "AbortError"));
       const timer = setTimeout(() => end(new ProtocolError(INTERNAL_ERROR, "the client did not answer the question in time")), ANSWER_MS);
-      signal.addEventListener("abort", () => end(new DOMException("cancelled", "AbortError")), { once: true });
+      if (signal.aborted) return cancel();
+      signal.addEventListener("abort", cancel, { once: true });
       this.#asked.set(id, ({ result, error }) => {
-        clearTimeout(timer);
-        this.#asked.delete(id);
+        over();
         if (isObject(result)) resolve(result);
         else reject(new ProtocolError(INTERNAL_ERROR, `the client refused the question: ${error?.message ?? "no result"}`));
       });

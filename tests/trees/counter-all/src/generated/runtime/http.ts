@@ -46,6 +46,9 @@ export const refusal = (status: number, code: number, message: string, headers: 
 /** The same without its body: what HEAD gets. */
 export const headOf = ({ status, headers }: Answer): Answer => new Answer(status, null, headers);
 
+/** What stands between server and client ends a connection on which nothing is said, after 30 s at the earliest. */
+export const SILENCE_MS = 15_000;
+
 /** Bytes that may be on their way to a client: who sends more has to wait for it. */
 export const MOST_UNREAD = 1024 * 1024;
 
@@ -55,7 +58,7 @@ export class EventStream {
   #unread = 0;
   #isOver = false;
   #more: (() => void) | undefined;
-  #room: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
   readonly #gone: () => void;
 
   /** `gone` is called when nobody will take anything any more. */
@@ -73,12 +76,17 @@ export class EventStream {
   end(): void {
     this.#isOver = true;
     this.#more?.();
-    this.#room?.();
+    this.#wake();
   }
 
   /** Until there is room for more, or nobody to read it. */
   async room(): Promise<void> {
-    while (this.#unread > MOST_UNREAD && !this.#isOver) await new Promise<void>((resolve) => (this.#room = resolve));
+    while (this.#unread > MOST_UNREAD && !this.#isOver) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** All of them: one call may send several pieces at once, and a batch is several calls. */
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   /** For the platform: what comes next; `undefined` at the end. */
@@ -87,7 +95,7 @@ export class EventStream {
     this.#more = undefined;
     const events = this.#events.splice(0).join("");
     this.#unread = 0;
-    this.#room?.();
+    this.#wake();
     return events === "" ? undefined : events;
   }
 

@@ -6,6 +6,7 @@ import { DurableObject, exports } from "cloudflare:workers";
 import { Channel } from "./channel.ts";
 import type { Heard } from "./channel.ts";
 import type { Caller } from "./context.ts";
+import { isTooDeep, withoutNull } from "./endpoint.ts";
 import { Answer, refusal } from "./http.ts";
 import type { Incoming } from "./http.ts";
 import { INVALID_REQUEST, PARSE_ERROR, REFUSED } from "./protocol.ts";
@@ -140,9 +141,10 @@ function endOf({ at, caller }: Kept, { parts: { auth } }: Server): number {
 /** The message, or the answer to what is none. */
 function read(text: string): Message | string {
   const refused = (code: number, message: string) => JSON.stringify({ jsonrpc: "2.0", id: null, error: { code, message } });
+  if (isTooDeep(text)) return refused(INVALID_REQUEST, "Invalid Request: nested too deeply");
   let message: unknown;
   try {
-    message = JSON.parse(text);
+    message = withoutNull(JSON.parse(text));
   } catch {
     return refused(PARSE_ERROR, "Parse error");
   }
@@ -151,7 +153,9 @@ function read(text: string): Message | string {
 
 /** What a client says of itself is remembered, as a new object has to know it. */
 function listen(message: Message, heard: Heard): void {
-  if (!isRequest(message) || !PARAMS[message.method]?.(message.params)) return;
+  // By name first: a method may be called as a member of every object is.
+  if (!isRequest(message) || (message.method !== "initialize" && message.method !== "logging/setLevel")) return;
+  if (!PARAMS[message.method]?.(message.params)) return;
   if (message.method === "initialize") heard.capabilities = message.params?.["capabilities"] as ClientCapabilities;
   if (message.method === "logging/setLevel") heard.logLevel = message.params?.["level"] as Heard["logLevel"] & string;
 }

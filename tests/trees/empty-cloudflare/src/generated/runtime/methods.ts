@@ -12,7 +12,7 @@ import { INTERNAL_ERROR, INVALID_PARAMS, LEGACY, MODERN, ProtocolError } from ".
 import type { InputRequiredResult, Json } from "./protocol.ts";
 import { contentsOf, full, hasObjectRoot, isAsking, toJson, toolOutcome, wrapped } from "./results.ts";
 import { checkOf, elementsIn, withDefaults } from "./schema.ts";
-import { PARAMS } from "./shapes.ts";
+import { HANDSHAKE_PARAMS, PARAMS } from "./shapes.ts";
 import { UriTemplate } from "./uri.ts";
 
 export interface Method {
@@ -72,8 +72,8 @@ export function createMethods(runtime: Runtime): Methods {
 
 /** What a method answers, or an error of the protocol. Parameters of a wrong shape have the code that the SDK gives them. */
 export async function answerTo(method: Method, exchange: Exchange): Promise<Outcome> {
-  const name = exchange.method;
-  if (PARAMS[name]?.(exchange.params) === false) {
+  const { method: name, params, isModern } = exchange;
+  if (PARAMS[name]?.(params) === false || (!isModern && HANDSHAKE_PARAMS[name]?.(params) === false)) {
     throw new ProtocolError(name === "tools/call" ? INVALID_PARAMS : INTERNAL_ERROR, `Invalid params for ${name}`);
   }
   return method.answer(exchange);

@@ -17,7 +17,7 @@ const oneOf = (...values: readonly unknown[]): Shape => (value) => values.includ
 const list = (shape: Shape): Shape => (value) => Array.isArray(value) && value.every(shape);
 const record = (shape: Shape): Shape => (value) => isObject(value) && Object.values(value).every(shape);
 const maybe = (shape: Shape): Shape => (value) => value === undefined || shape(value);
-const base64: Shape = (value) => typeof value === "string" && /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value);
+const base64: Shape = (value) => typeof value === "string" && /^[A-Za-z0-9+/\s]*(?:=\s*){0,2}$/.test(value);
 
 /** An object whose members have these shapes; it may have others. */
 function object(members: Readonly<Record<string, Shape>>): Shape {
@@ -78,7 +78,7 @@ const reference = either(object({ type: oneOf("ref/prompt"), name: string }), ob
 export const PARAMS: Readonly<Record<string, Shape>> = {
   initialize: object({ protocolVersion: string, capabilities, clientInfo: implementation }),
   "tools/list": page,
-  "tools/call": object({ name: string, arguments: maybe(isObject), task: maybe(object({ ttl: maybe(number) })) }),
+  "tools/call": object({ name: string, arguments: maybe(isObject) }),
   "prompts/list": page,
   "prompts/get": object({ name: string, arguments: maybe(record(string)) }),
   "resources/list": page,
@@ -97,6 +97,9 @@ export const PARAMS: Readonly<Record<string, Shape>> = {
     }),
   }),
 };
+
+/** What of them only the generations with a handshake have. */
+export const HANDSHAKE_PARAMS: Readonly<Record<string, Shape>> = { "tools/call": object({ task: maybe(object({ ttl: maybe(number) })) }) };
 
 // ---- results, as handlers may return them in full ----
 

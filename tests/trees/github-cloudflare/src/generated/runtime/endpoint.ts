@@ -3,8 +3,8 @@
 import type { Caller } from "./context.ts";
 import { Exchange, failed, success } from "./exchange.ts";
 import type { Carrier, Runtime } from "./exchange.ts";
-import { mismatchedParameters, mismatchedHeaders } from "./headers.ts";
-import { Answer, EventStream } from "./http.ts";
+import { mismatchedHeaders, mismatchedParameters, trimmed } from "./headers.ts";
+import { Answer, EventStream, SILENCE_MS } from "./http.ts";
 import type { Incoming } from "./http.ts";
 import { answerTo, createMethods } from "./methods.ts";
 import type { Methods } from "./methods.ts";
@@ -43,10 +43,10 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
       }
       return undefined;
     };
+    const version = trimmed(incoming.headers, "mcp-protocol-version");
+    const isModern = version !== undefined && version >= MODERN;
     if (Array.isArray(message)) return batch(message.map(withoutNull));
     message = withoutNull(message);
-    const version = trimmed(incoming, "mcp-protocol-version");
-    const isModern = version !== undefined && version >= MODERN;
     if (isRequest(message)) {
       const claims = claimsVersion(message.params);
       if (message.method === "initialize" && !isValidClaim(message.params)) {
@@ -70,7 +70,7 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
       if (fault) return refuse(400, id, new ProtocolError(INVALID_PARAMS, `Invalid _meta envelope for protocol revision ${MODERN}: ${fault.key}: ${fault.problem}`, { envelope: fault }));
       const claimed = meta[VERSION_KEY] as string;
       if (version !== undefined && version !== claimed) return refuse(400, id, mismatch(version, `the body names protocol version ${claimed}`));
-      const named = trimmed(incoming, "mcp-method");
+      const named = trimmed(incoming.headers, "mcp-method");
       if (named !== undefined && named !== method) return refuse(400, id, mismatch(named, `the body names method ${method}`));
       if (claimed !== MODERN) return refuse(400, id, unsupported(claimed));
       const wrong = mismatchedHeaders(incoming.headers, version, named, method, params);
@@ -114,7 +114,7 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
       const claimed = claimsVersion(params) ? (params!["_meta"] as Json)[VERSION_KEY] : version;
       if (typeof claimed !== "string") return refuse(400, null, new ProtocolError(INVALID_PARAMS, `Invalid _meta envelope for protocol revision ${MODERN}: ${VERSION_KEY}: it must be a string`));
       if (version !== undefined && version !== claimed) return refuse(400, null, mismatch(version, `the body names protocol version ${claimed}`));
-      const named = trimmed(incoming, "mcp-method");
+      const named = trimmed(incoming.headers, "mcp-method");
       if (claimed >= MODERN && named !== undefined && named !== method) return refuse(400, null, mismatch(named, `the body names method ${method}`));
       return claimed === MODERN ? new Answer(202, null) : refuse(400, null, unsupported(claimed));
     }
@@ -145,12 +145,8 @@ export function mismatch(header: string, body: string): ProtocolError {
   return new ProtocolError(HEADER_MISMATCH, `Bad Request: the request headers and body disagree: ${body}`, { mismatch: { header, body } });
 }
 
-function trimmed({ headers }: Incoming, name: string): string | undefined {
-  return headers.get(name)?.replace(/^[\t ]+|[\t ]+$/g, "");
-}
-
 /** `null` stands for nothing: some clients write it for what they leave out. */
-function withoutNull(message: unknown): unknown {
+export function withoutNull(message: unknown): unknown {
   if (!isObject(message)) return message;
   const { params } = message;
   if (params === null) {
@@ -223,8 +219,6 @@ export function lackingScopes({ manifest }: Runtime, auth: Auth | undefined, cal
 
 const JSON_TYPE = { "content-type": "application/json" };
 const EVENT_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" };
-/** What stands between server and client ends a connection on which nothing is said, after 30 s at the earliest. */
-const SILENCE_MS = 15_000;
 const KEEP_ALIVE = ": keepalive\n\n";
 
 const eventOf = (message: string): string => `event: message\ndata: ${message}\n\n`;
@@ -316,7 +310,8 @@ export async function answerOf(runtime: Runtime, methods: Methods, exchange: Exc
     if (!method?.[isModern ? "modern" : "legacy"]) throw new ProtocolError(METHOD_NOT_FOUND, "Method not found");
     return { text: success(runtime, exchange, await answerTo(method, exchange), method.isKept ?? false) };
   } catch (error) {
-    if (!(error instanceof ProtocolError)) runtime.log("error", "request failed", { method: exchange.method, error });
+    // Whoever is gone, or wants no answer any more, is no fault of the server.
+    if (!(error instanceof ProtocolError) && !exchange.carrier.signal.aborted) runtime.log("error", "request failed", { method: exchange.method, error });
     const { code, message, data } = error instanceof ProtocolError ? error : new ProtocolError(INTERNAL_ERROR, "internal error");
     return { text: failed(id, code, message, data), code };
   }

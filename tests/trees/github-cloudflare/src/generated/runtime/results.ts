@@ -2,7 +2,7 @@
 // What becomes of what a handler returns: JSON, well-formed, not too long, and of the right shape.
 import { ToolError } from "./context.ts";
 import type { Contents } from "./context.ts";
-import { outcomeOf } from "./exchange.ts";
+import { outcomeOf, wellFormed } from "./exchange.ts";
 import type { Outcome, Runtime } from "./exchange.ts";
 import type { ToolEntry } from "./manifest.ts";
 import type { Json } from "./protocol.ts";
@@ -13,14 +13,14 @@ import type { ResultName } from "./shapes.ts";
 /** What JSON makes of them says nothing of what they hold. */
 const NO_JSON = ["Map", "Set", "Error", "Response", "Promise", "WeakMap", "WeakSet", "Blob", "ReadableStream"];
 
-/** A value as JSON whose texts are well-formed Unicode: half of a surrogate pair, as `slice` leaves it, is what no strict client reads. */
+/** A value as JSON whose texts are well-formed Unicode. */
 export function toJson(value: unknown): string {
   if (NO_JSON.includes(kindOf(value))) throw notJson(value);
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined) throw notJson(value);
   // That is what is left of most of those inside.
   if (text.includes("{}")) checkInside(value);
-  return text.includes("\\ud") ? text.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) => (escape.length > 2 ? "\ufffd" : escape)) : text;
+  return wellFormed(text);
 }
 
 const kindOf = (value: unknown): string => (value instanceof Error ? "Error" : Object.prototype.toString.call(value).slice(8, -1));
@@ -32,11 +32,14 @@ function checkInside(value: unknown): void {
   for (const part of Object.values(value)) checkInside(part);
 }
 
-/** Why a result that was made cannot be sent, in words for whoever asked for it. */
-export function assertLength(text: string, limit: number): void {
+/** Bytes of the object that members stand in. */
+const BRACES = 2;
+
+/** Fails for a result, whose members these are, that is too long to be sent, in words for whoever asked for it. */
+export function assertLength(members: string, limit: number): void {
   // One to three bytes a character: most results are far from the limit, and need not be measured.
-  if (text.length * 3 <= limit) return;
-  const bytes = new TextEncoder().encode(text).length;
+  if (members.length * 3 + BRACES <= limit) return;
+  const bytes = new TextEncoder().encode(members).length + BRACES;
   if (bytes <= limit) return;
   throw new ToolError(
     `the result is too long: ${bytes} bytes, and this server sends ${limit} at most (limits.max_result); ask for less, or for one part after the other`,
@@ -48,11 +51,13 @@ export const isAsking = (value: unknown): boolean => isObject(value) && value["r
 /** A result as the handler wrote it, in full. */
 export function full(runtime: Runtime, name: ResultName, returned: unknown): Outcome {
   const text = toJson(returned);
-  assertLength(text, runtime.manifest.limits.maxResultBytes);
+  assertLength(text.slice(1, -1), runtime.manifest.limits.maxResultBytes);
   const value = JSON.parse(text) as Json;
   const fault = faultOf(name, value);
   if (fault !== undefined) throw new Error(`the handler returned no valid ${name}: ${fault}`);
-  return outcomeOf(value);
+  // The server says it itself, to the generation that knows it.
+  const { resultType: _, ...members } = value;
+  return outcomeOf(members);
 }
 
 // ---- tools ----

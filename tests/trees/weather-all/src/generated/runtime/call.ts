@@ -3,9 +3,12 @@
 import { accepted, ask, stateOf } from "./ask.ts";
 import { ToolError } from "./context.ts";
 import type { Context, Handlers, ToolContext } from "./context.ts";
-import type { Exchange, Runtime } from "./exchange.ts";
+import type { Broken, Exchange, Runtime } from "./exchange.ts";
+import { SILENCE_MS } from "./http.ts";
 import { createProgress } from "./progress.ts";
+import type { Progress } from "./progress.ts";
 import { LOGGING_LEVELS, ProtocolError } from "./protocol.ts";
+import { toJson } from "./results.ts";
 import { isObject } from "./shapes.ts";
 
 export interface Call {
@@ -25,8 +28,10 @@ export async function run<T>(runtime: Runtime, exchange: Exchange, call: Call, h
   if (signal.aborted) cancel();
   else signal.addEventListener("abort", cancel, { once: true });
   const timer = setTimeout(() => stop.abort(new DOMException(`timed out after ${timeoutMs} ms`, "TimeoutError")), timeoutMs);
+  const said = createProgress(exchange, stop.signal, runtime.manifest.limits.maxResultBytes);
+  const beat = said.isAsked ? setInterval(said.beat, SILENCE_MS) : undefined;
   try {
-    return await orAbort(stop.signal, handler, contextOf(runtime, exchange, call, stop.signal));
+    return await orAbort(stop.signal, handler, contextOf(runtime, exchange, call, stop.signal, said));
   } catch (error) {
     if (error instanceof ToolError || error instanceof ProtocolError) throw error;
     if (stop.signal.aborted) {
@@ -37,6 +42,7 @@ export async function run<T>(runtime: Runtime, exchange: Exchange, call: Call, h
     throw masked(runtime, what, error);
   } finally {
     clearTimeout(timer);
+    clearInterval(beat);
     signal.removeEventListener("abort", cancel);
   }
 }
@@ -58,10 +64,10 @@ function orAbort<T>(signal: AbortSignal, handler: (ctx: ToolContext) => T | Prom
   });
 }
 
-function contextOf(runtime: Runtime, exchange: Exchange, { what, remembered }: Call, signal: AbortSignal): ToolContext {
+function contextOf(runtime: Runtime, exchange: Exchange, { what, remembered }: Call, signal: AbortSignal, said: Progress): ToolContext {
   const { env, log } = runtime;
   const { id: requestId, carrier } = exchange;
-  const { progress, emit, emitted } = createProgress(exchange, signal, runtime.manifest.limits.maxResultBytes);
+  const { progress, emit, emitted } = said;
   const context: ToolContext = {
     env,
     signal,
@@ -75,7 +81,7 @@ function contextOf(runtime: Runtime, exchange: Exchange, { what, remembered }: C
     async clientLog(level, data) {
       const { logLevel } = exchange;
       const isWanted = logLevel === "all" || (logLevel !== "none" && LOGGING_LEVELS.indexOf(level) >= LOGGING_LEVELS.indexOf(logLevel));
-      if (isWanted) await carrier.notify({ jsonrpc: "2.0", method: "notifications/message", params: { level, data } });
+      if (isWanted) await carrier.notify({ jsonrpc: "2.0", method: "notifications/message", params: { level, data: JSON.parse(toJson(data)) as unknown } });
     },
     ask: (requests, value) => ask(runtime, exchange, what, requests, value),
     accepted: <T>(key: string) => accepted<T>(exchange, key),
@@ -96,22 +102,27 @@ export async function runOrFail<T>(runtime: Runtime, exchange: Exchange, call: C
   }
 }
 
-/** Imports a handler; what fails is told in the log, with its reason, and to the client as far as it concerns it. */
+/** Imports a handler. Of one that cannot be imported the log has the reason, and the client learns no more than that. */
 export async function imported<T>(runtime: Runtime, what: string, load: (() => Promise<{ readonly default: T }>) | undefined): Promise<T> {
   try {
-    const handler = (await load?.())?.default;
-    if (!isObject(handler)) throw new TypeError("the module has no default export that `tool`, `resource` or `prompt` made");
-    return handler as T;
+    return (await importOne(load)) as T;
   } catch (error) {
-    const ref = crypto.randomUUID();
-    runtime.log("error", "a handler cannot be imported", { ref, what, error });
-    runtime.isBroken();
-    throw new ToolError(`the handler of the ${what} cannot be imported (ref ${ref})`);
+    runtime.isBroken({ what, error });
+    throw new ToolError(`the handler of the ${what} cannot be imported`);
   }
 }
 
-/** Each with its own fate: what fails does so again, and says why, when it is asked for. */
-export async function importAll(handlers: Handlers): Promise<void> {
-  const all = [handlers.tools, handlers.resources, handlers.prompts].flatMap((kind) => Object.values(kind));
-  await Promise.allSettled(all.map((load) => load()));
+async function importOne(load: (() => Promise<{ readonly default: unknown }>) | undefined): Promise<unknown> {
+  const handler = (await load?.())?.default;
+  if (!isObject(handler)) throw new TypeError("the module has no default export that `tool`, `resource` or `prompt` made");
+  return handler;
+}
+
+/** Imports all handlers, each with its own fate, and tells which could not be. */
+export async function importAll({ tools, resources, prompts }: Handlers): Promise<readonly Broken[]> {
+  const broken: Broken[] = [];
+  const kinds = [["tool", tools], ["resource", resources], ["prompt", prompts]] as const;
+  const all = kinds.flatMap(([kind, handlers]) => Object.entries(handlers).map(([name, load]) => ({ what: `${kind} ${name}`, load })));
+  await Promise.all(all.map(({ what, load }) => importOne(load).catch((error: unknown) => broken.push({ what, error }))));
+  return broken;
 }

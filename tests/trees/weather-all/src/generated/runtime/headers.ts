@@ -8,6 +8,17 @@ import type { Json } from "./protocol.ts";
 /** What a header says, and what the body does. */
 type Mismatch = readonly [header: string, body: string];
 
+/** Without the blanks around it. Not by a regular expression: one looks at a run of blanks inside once for each of them. */
+export function trimmed(headers: Fields, name: string): string | undefined {
+  const value = headers.get(name);
+  if (value === undefined || value === null) return undefined;
+  const isBlank = (at: number) => value[at] === " " || value[at] === "\t";
+  let [from, to] = [0, value.length];
+  while (from < to && isBlank(from)) from += 1;
+  while (to > from && isBlank(to - 1)) to -= 1;
+  return value.slice(from, to);
+}
+
 /** Where the name of what is asked for stands. */
 const NAMED: Readonly<Record<string, string>> = {
   "tools/call": "name", "prompts/get": "name", "resources/read": "uri", "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId",
@@ -19,7 +30,7 @@ export function mismatchedHeaders(headers: Fields, version: string | undefined, 
   const field = Object.hasOwn(NAMED, method) ? NAMED[method]! : undefined;
   if (field === undefined) return undefined;
   const value = params[field];
-  const header = headers.get("mcp-name")?.replace(/^[\t ]+|[\t ]+$/g, "");
+  const header = trimmed(headers, "mcp-name");
   if (header === undefined) {
     return typeof value === "string" ? ["(missing)", `the body carries params.${field} but the required Mcp-Name header is absent`] : undefined;
   }

@@ -15,8 +15,14 @@ export interface Runtime {
   readonly log: Log;
   /** Adds `ctx.state`, where the server has it. */
   readonly withState?: ((ctx: ToolContext, of: StateOf, input: Json) => ToolContext & { readonly state: State }) | undefined;
-  /** Called when a handler could not be imported. */
-  readonly isBroken: () => void;
+  /** Keeps in mind, and logs, that a handler could not be imported. */
+  readonly isBroken: (broken: Broken) => void;
+}
+
+/** A handler that could not be imported: `tool get_weather`. */
+export interface Broken {
+  readonly what: string;
+  readonly error: unknown;
 }
 
 /** What carries requests: one HTTP request, or a WebSocket. */
@@ -93,7 +99,13 @@ export function success(runtime: Runtime, { id, isModern }: Exchange, { members,
 }
 
 export function failed(id: Id | null, code: number, message: string, data?: unknown): string {
-  return JSON.stringify({ jsonrpc: "2.0", id, error: { code, message, ...(data !== undefined && { data }) } });
+  const error = JSON.stringify({ code, message, ...(data !== undefined && { data }) });
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${wellFormed(error)}}`;
+}
+
+/** JSON whose texts are well-formed Unicode: half of a surrogate pair, as `slice` leaves it, is what no strict client reads. */
+export function wellFormed(json: string): string {
+  return json.includes("\\ud") ? json.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) => (escape.length > 2 ? "\ufffd" : escape)) : json;
 }
 
 const stamps = new WeakMap<Manifest, string>();

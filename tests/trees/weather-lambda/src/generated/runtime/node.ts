@@ -9,8 +9,8 @@ export interface Options {
   readonly port: number;
   /** Adds to the headers of a request what the platform knows of it. */
   readonly headersOf?: (incoming: IncomingMessage) => Readonly<Record<string, string>>;
-  /** Called when an answer is out, with whether a handler could not be imported. */
-  readonly done?: (isBroken: boolean) => void;
+  /** Called when an answer is out. */
+  readonly done?: () => void;
 }
 
 export function listen(server: Server, { port, headersOf, done }: Options): void {
@@ -18,7 +18,7 @@ export function listen(server: Server, { port, headersOf, done }: Options): void
   // Not imported: that would read all that the module has, and so load the HTTP client behind its `WebSocket` before the first answer.
   const http = process.getBuiltinModule("node:http").createServer((incoming, outgoing) => {
     respond(server, incoming, outgoing, headersOf?.(incoming)).then(
-      () => done && setImmediate(done, server.isBroken()),
+      () => done && setImmediate(done),
       (error: unknown) => {
         if (!outgoing.destroyed) log("error", "an answer could not be sent", { error });
         outgoing.destroy();

@@ -8,17 +8,26 @@ import { isProgressToken } from "./shapes.ts";
 /** Of the longest result: what is kept free for the link to the rest, the note about it and the envelope. */
 const RESERVED = 8192;
 
+export interface Progress extends Pick<ToolContext, "progress" | "emit" | "emitted"> {
+  /** Whether the client asked for reports. */
+  readonly isAsked: boolean;
+  /** Says that the call still runs, unless something was said since the last time: a client's own clock starts anew with it. */
+  readonly beat: () => void;
+}
+
 /** Reports go to a client that asked for them. Each must be above the last one, whoever makes it. */
-export function createProgress({ meta, carrier }: Exchange, signal: AbortSignal, maxResultBytes: number): Pick<ToolContext, "progress" | "emit" | "emitted"> {
+export function createProgress({ meta, carrier }: Exchange, signal: AbortSignal, maxResultBytes: number): Progress {
   const { progressToken } = meta;
   const isAsked = isProgressToken(progressToken);
   let last = -Infinity;
   let handlerReports = false;
   let total: number | undefined;
+  let isSilent = true;
   const above = () => (last === -Infinity ? 0 : last + Math.max(1, Math.abs(last)) * 1e-9);
 
   async function report(progress: number, message?: string): Promise<void> {
     last = progress;
+    isSilent = false;
     if (!isAsked || signal.aborted) return;
     const params = { progressToken, progress, ...(total !== undefined && { total }), ...(message !== undefined && { message: message.toWellFormed() }) };
     await carrier.notify({ jsonrpc: "2.0", method: "notifications/progress", params });
@@ -30,6 +39,12 @@ export function createProgress({ meta, carrier }: Exchange, signal: AbortSignal,
   let dropped = 0;
 
   return {
+    isAsked,
+    beat() {
+      const isDue = isSilent;
+      if (isDue) void report(above());
+      isSilent = true;
+    },
     progress(progress, of, message) {
       handlerReports = true;
       total = of;

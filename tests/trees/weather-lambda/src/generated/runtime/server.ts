@@ -6,7 +6,7 @@ import { createEndpoint } from "./endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { createLog, readEnv } from "./env.ts";
 import type { Env, Variables } from "./env.ts";
-import type { Runtime } from "./exchange.ts";
+import type { Broken, Runtime } from "./exchange.ts";
 import { Answer, headOf, json, refusal } from "./http.ts";
 import type { Incoming } from "./http.ts";
 import type { Manifest, StateOf } from "./manifest.ts";
@@ -20,6 +20,8 @@ export interface Platform {
   readonly hosts: readonly string[];
   /** The platform's name for this version of the server, as its logs and its console show it. */
   readonly deployment?: string | undefined;
+  /** Handlers that were imported before, and could not be. */
+  readonly broken?: readonly Broken[] | undefined;
   /** Opens a WebSocket, where the platform has them, for a request that may come in. */
   readonly upgrade?: ((incoming: Incoming, caller: Caller | undefined) => Promise<Answer | Response>) | undefined;
 }
@@ -65,8 +67,8 @@ export interface Server {
   answer(incoming: Incoming): Promise<Answer | Response>;
   /** Imports every handler, each with its own fate: for a platform that has time for it before the first request. */
   load(): Promise<void>;
-  /** Whether a handler could not be imported: JavaScript keeps that failure as long as this process lives. */
-  isBroken(): boolean;
+  /** Whether a handler that was asked for could not be imported: JavaScript keeps that failure as long as this process lives. */
+  hasFailed(): boolean;
   readonly core: Core;
 }
 
@@ -78,15 +80,26 @@ export function createServer(platform: Platform, parts: Parts): Server {
   const { access, limits } = manifest;
   const { variables } = platform;
   const env: Env = readEnv(manifest, variables);
-  let broken = false;
-  const isBroken = () => void (broken = true);
-  const core: Core = { manifest, handlers, env, log: createLog(manifest, env, variables), withState: parts.state, isBroken, variables };
+  const log = createLog(manifest, env, variables);
+  const broken = new Set<string>();
+  let hasFailed = false;
+  const note = ({ what, error }: Broken) => {
+    broken.add(what);
+    log("error", "a handler cannot be imported", { what, error });
+  };
+  const isBroken = (handler: Broken) => {
+    hasFailed = true;
+    note(handler);
+  };
+  const core: Core = { manifest, handlers, env, log, withState: parts.state, isBroken, variables };
   const endpoint = (parts.endpoint ?? createEndpoint)(core, auth);
+  platform.broken?.forEach(note);
   const hosts = [...LOOPBACK, ...platform.hosts, ...access.hosts];
 
   async function route(incoming: Incoming): Promise<Answer | Response> {
     const [path = ""] = incoming.target.split("?", 1);
-    if (path === "/health") return health(manifest, incoming, platform);
+    // Who may not call learns how many are broken, and not which.
+    if (path === "/health") return health(manifest, incoming, platform, auth ? broken.size : [...broken]);
     if (path !== ENDPOINT && path !== `${ENDPOINT}/`) {
       const page = auth?.page?.(path, incoming, core);
       return (page && checkHost(incoming, hosts)) ?? page ?? notFound(path);
@@ -129,8 +142,8 @@ export function createServer(platform: Platform, parts: Parts): Server {
         return withOwn(refusal(500, INTERNAL_ERROR, "internal error"));
       }
     },
-    load: () => importAll(handlers),
-    isBroken: () => broken,
+    load: async () => (await importAll(handlers)).forEach(note),
+    hasFailed: () => hasFailed,
   };
 }
 
@@ -145,13 +158,15 @@ const withOwn = (answer: Answer | Response): Answer | Response =>
   withHeaders(answer, { "cache-control": "no-store, no-transform", "x-content-type-options": "nosniff" });
 
 /** Says no more than whether there is a server, of what version, and what it speaks. */
-function health({ server }: Manifest, { method }: Incoming, { deployment, upgrade }: Platform): Answer {
+function health({ server }: Manifest, { method }: Incoming, { deployment, upgrade }: Platform, broken: number | readonly string[]): Answer {
   if (method !== "GET" && method !== "HEAD") return refusal(405, REFUSED, "method not allowed", { allow: "GET, HEAD" });
   const answer = json(200, {
-    status: "ok", name: server.name, version: server.version, protocolVersions: [MODERN, ...LEGACY], ...(deployment && { deployment }), ...(upgrade && { websocket: true }),
+    status: "ok", name: server.name, version: server.version, protocolVersions: [MODERN, ...LEGACY], ...(deployment && { deployment }), ...(upgrade && { websocket: true }), ...(isNone(broken) ? {} : { broken }),
   });
   return method === "HEAD" ? headOf(answer) : answer;
 }
+
+const isNone = (broken: number | readonly string[]): boolean => broken === 0 || (typeof broken !== "number" && broken.length === 0);
 
 const notFound = (path: string): Answer => new Answer(404, path === "/" ? `Not Found: this server answers at ${ENDPOINT}\n` : "Not Found\n", { "content-type": "text/plain;charset=UTF-8" });
 
