@@ -173,6 +173,11 @@ mod tests {
     fn missing_unexpected_and_changed_entries_are_all_told() {
         let promised = [json!({"name": "a", "title": "A"}), json!({"name": "b"})];
         let live = [json!({"name": "a", "title": "B", "execution": {}}), json!({"name": "c"})];
+        let page = |uri: &str| [json!({"name": "a", "_meta": {"ui": {"resourceUri": uri}}})];
+        assert_eq!(
+            differences(&LISTS[0], &page("ui://a"), &page("ui://b"), false),
+            ["tool `a`: /_meta/ui/resourceUri: expected \"ui://a\", got \"ui://b\""]
+        );
         assert_eq!(
             differences(&LISTS[0], &promised, &live, false),
             ["missing: `b`", "unexpected: `c`", "tool `a`: /title: expected \"A\", got \"B\""]

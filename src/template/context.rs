@@ -241,3 +241,34 @@ fn of_tool(tool: &Tool) -> Starter<'_> {
         sample_return: sample.flatten().unwrap_or_else(|| "Promise.reject(new Error(\"not written yet\"))".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_of_oauth_are_those_of_the_manifest() {
+        let options = |table: &str| {
+            let text = format!(
+                "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[targets.vercel]\n[access]\nauth = \"oauth\"\n[access.oauth]\n{table}"
+            );
+            let (manifest, faults) = crate::manifest::parse(&text, &|_| Err(String::new()));
+            let Auth::OAuth(oauth) = manifest.unwrap_or_else(|| panic!("{faults:?}")).access.auth else {
+                panic!("{text}")
+            };
+            oauth_options(&oauth).unwrap()
+        };
+        assert_eq!(
+            options("issuer = \"https://a.example.com\"\naudience = \"x\"\njwks_uri = \"https://a.example.com/k\"\n"),
+            r#"{ issuers: ["https://a.example.com"], audience: ["x"], scopes: [], jwksUri: "https://a.example.com/k" }"#
+        );
+        assert_eq!(
+            options("issuer = [\"https://a.example.com\", \"https://b.example.com\"]\naudience = [\"x\", \"y\"]\n"),
+            r#"{ issuers: ["https://a.example.com","https://b.example.com"], audience: ["x","y"], scopes: [] }"#
+        );
+        assert_eq!(
+            options("issuer = \"https://a.example.com\"\nclient_ids = [\"c\"]\nscopes = [\"s\"]\n"),
+            r#"{ issuers: ["https://a.example.com"], audience: [], clientIds: ["c"], scopes: ["s"] }"#
+        );
+    }
+}

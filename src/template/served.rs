@@ -139,3 +139,41 @@ fn hosts(manifest: &Manifest) -> Vec<&String> {
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ABOUT: &str = r#"description = "d"
+icons = [{ src = "https://example.com/i.png", mime_type = "image/png", sizes = ["48x48"] }]
+meta = { ui = { resourceUri = "ui://page", csp = ["a", 1, 0.5, true] }, "openai/outputTemplate" = "ui://page" }
+"#;
+
+    /// `_meta` as it is written; the rest under the names of the specification. `verify` compares with the same entries.
+    #[test]
+    fn what_is_said_of_each_kind_is_served() {
+        let text = format!(
+            "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[tools.t]\n{ABOUT}[prompts.p]\n{ABOUT}[resources.page]\nuri = \"ui://page\"\n{ABOUT}\
+             annotations = {{ audience = [\"user\"], priority = 1, last_modified = \"2026-11-28\" }}\n[resources.all]\nuri = \"x://{{y}}\"\n{ABOUT}annotations = {{ priority = 0.5 }}\n[targets.vercel]\n"
+        );
+        let (manifest, faults) = manifest::parse(&text, &|_| Err(String::new()));
+        let manifest = manifest.unwrap_or_else(|| panic!("{faults:?}"));
+        let served: Value = serde_json::from_str(&json(&manifest).unwrap()).unwrap();
+        let [page, all] = [&served["resources"][0], &served["resources"][1]];
+        for entry in [&served["tools"][0], &served["prompts"][0], page, all] {
+            assert_eq!(
+                entry["_meta"],
+                json!({ "ui": { "resourceUri": "ui://page", "csp": ["a", 1, 0.5, true] }, "openai/outputTemplate": "ui://page" })
+            );
+            assert_eq!(
+                entry["icons"],
+                json!([{ "src": "https://example.com/i.png", "mimeType": "image/png", "sizes": ["48x48"] }])
+            );
+        }
+        assert_eq!(page["annotations"], json!({ "audience": ["user"], "priority": 1, "lastModified": "2026-11-28" }));
+        assert_eq!(all["annotations"], json!({ "priority": 0.5 }));
+        assert_eq!(manifest.resource_entries(true), [all.clone()]);
+    }
+}

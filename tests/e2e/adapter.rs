@@ -53,7 +53,10 @@ fn the_adapter_serves_the_same_handlers() {
 
 /// What the two say differently on purpose: part of a request, and why.
 const INTENDED: &[(&str, &str)] = &[
-    ("\"completion/complete\"", "completions are advertised wherever there is something to complete, and not only where a handler does"),
+    (
+        "\"completion/complete\"",
+        "completions are advertised wherever there is something to complete, and not only where a handler does",
+    ),
     ("\"initialize\"", "the same, in the capabilities"),
     ("\"server/discover\"", "the same"),
 ];

@@ -4,9 +4,9 @@
 //! the Lambda Web Adapter takes minutes to compile. Projects lie in cargo's folder for tests and vanish with the run;
 //! `MCP_DEPLOY_E2E_KEEP=1` keeps them.
 
+mod adapter;
 #[path = "../support/answers.rs"]
 mod answers;
-mod adapter;
 mod auth;
 mod budget;
 mod clients;

@@ -51,7 +51,7 @@ test("audiences, clients and scopes as real issuers write them", async () => {
   ];
   for (const payload of good) assert.equal((await call(await sign({ ...claims, ...payload }))).status, 200, JSON.stringify(payload));
   const bad: Json[] = [
-    { ...scope, aud: "x" }, { ...scope, aud: [] }, { ...scope, aud: undefined }, { ...scope, aud: undefined, client_id: "client" }, { ...scope, aud: undefined, client_id: "client", token_use: "id" }, { ...scope, aud: undefined, client_id: ["client"], token_use: "access" },
+    { ...scope, aud: "x" }, { ...scope, aud: [] }, { ...scope, aud: undefined }, { ...scope, aud: undefined, client_id: "client" }, { ...scope, aud: undefined, client_id: "client", token_use: "id" }, { ...scope, aud: "client", token_use: "id" }, { ...scope, aud: undefined, client_id: ["client"], token_use: "access" },
     { ...scope, sub: undefined }, { ...scope, sub: "" }, { ...scope, sub: ["ann"] }, { ...scope, sub: 5 }, { ...scope, iss: "https://evil.example" }, { ...scope, iss: undefined }, { ...scope, iss: [ISSUER] },
   ];
   for (const payload of bad) {
