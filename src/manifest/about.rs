@@ -33,7 +33,7 @@ pub fn annotations(fields: &Fields<'_, '_>) -> Map<String, Value> {
         annotations.insert("audience".into(), audience.into());
     }
     if let Some(priority) = table.fraction("priority") {
-        annotations.insert("priority".into(), priority.into());
+        annotations.insert("priority".into(), priority);
     }
     if let Some(at) = table.string("last_modified") {
         if !is_iso_8601(&at) {

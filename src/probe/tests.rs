@@ -149,7 +149,10 @@ fn a_rate_limit_is_waited_for_when_it_is_short() {
     assert!(check.detail.as_deref().unwrap().contains("429"), "{check:?}");
     // Of a server that has answered nothing but its health page nothing is proven; that is said once.
     assert_eq!(ids(&report, Outcome::Failed), ["modern.discover"]);
-    assert_eq!(ids(&report, Outcome::Passed), ["reachable", "hostile.oversized", "hostile.path", "hostile.no-leak"]);
+    assert_eq!(
+        ids(&report, Outcome::Passed),
+        ["reachable", "handlers", "hostile.oversized", "hostile.path", "hostile.no-leak"]
+    );
 }
 
 /// Of the manifest's limit: calls in an hour.
@@ -190,7 +193,7 @@ fn a_limit_of_a_local_run_is_met_on_one_budget_and_everything_else_asked_on_othe
 fn what_a_limit_keeps_from_being_asked_neither_fails_nor_passes() {
     let report = run(&options(&TestServer::start("rate-limit")), Some(&limited(CALLS)), &mut |_| {});
     assert_eq!(ids(&report, Outcome::Failed), [""; 0], "{report:#?}");
-    let asked = ["reachable", "modern.discover", "modern.tools", "modern.resources", "modern.templates"];
+    let asked = ["reachable", "handlers", "modern.discover", "modern.tools", "modern.resources", "modern.templates"];
     let seen = ["list-changed", "contract.tools", "contract.resources", "contract.templates"];
     // This server refuses a large body before it counts, and counts at its endpoint only.
     let open = ["hostile.oversized", "hostile.path", "hostile.no-leak", "rate-limit"];
@@ -318,7 +321,7 @@ fn a_websocket_is_refused_without_credentials() {
 fn without_credentials_only_that_they_are_asked_for_is_proven() {
     let promised = Contract { auth: Some("api-key"), ..contract() };
     let closed = run(&options(&TestServer::start("auth")), Some(&promised), &mut |_| {});
-    assert_eq!(ids(&closed, Outcome::Passed), ["reachable", "hostile.no-credentials"], "{closed:#?}");
+    assert_eq!(ids(&closed, Outcome::Passed), ["reachable", "handlers", "hostile.no-credentials"], "{closed:#?}");
     assert_eq!(ids(&closed, Outcome::Skipped), ["rest"]);
     assert!(line(&closed, "rest").hint.as_deref().unwrap().contains("--bearer-env"));
     // The manifest asks for credentials, and what runs there does not.

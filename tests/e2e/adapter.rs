@@ -20,7 +20,8 @@ fn with_adapter(root: &std::path::Path) {
     // A project that is there already is told which packages it lacks.
     let packages = root.join("package.json");
     if packages.exists() {
-        let with = "\"dependencies\": {\n    \"@modelcontextprotocol/server\": \"2.4.0\",\n    \"mcp-handler\": \"2.4.0\",";
+        let with =
+            "\"dependencies\": {\n    \"@modelcontextprotocol/server\": \"2.4.0\",\n    \"mcp-handler\": \"2.4.0\",";
         write(&packages, read(&packages).replacen("\"dependencies\": {", with, 1));
     }
 }

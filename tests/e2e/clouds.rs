@@ -70,7 +70,8 @@ fn lambda_bundle_starts_by_itself_and_reads_handlers_later() {
     assert_eq!(all.iter().filter(is_executable).collect::<Vec<_>>(), ["lambda.mjs"]);
     assert!(all.iter().all(|name| name.ends_with(".mjs")), "{all:?}");
     assert!(read(function.join("lambda.mjs")).starts_with("#!/usr/bin/env node\n"), "it has to start by itself");
-    let handler: Vec<&String> = all.iter().filter(|name| read(function.join(name)).contains("must name a city")).collect();
+    let handler: Vec<&String> =
+        all.iter().filter(|name| read(function.join(name)).contains("must name a city")).collect();
     assert!(!handler.is_empty() && !handler.contains(&&"lambda.mjs".to_owned()), "{handler:?} of {all:?}");
 }
 

@@ -45,6 +45,80 @@ fn starters_of_any_output_compile() {
     assert_eq!(check["types"], "passed", "{check:#}");
 }
 
+/// A literal beside an output schema is one, however a handler returns it; a wrong one is an error, and so is a misspelt name.
+#[test]
+fn literals_of_outputs_compile() {
+    let project = clone(&WEATHER.root, "literals");
+    let manifest = read(project.join("mcp.toml"));
+    let tools = "
+[tools.job]
+description = \"State of a job.\"
+[tools.job.input]
+id = { type = \"string\" }
+[tools.job.output]
+status = { type = \"string\", enum = [\"ok\", \"failed\"] }
+items = { type = \"array\", items = { type = \"object\", properties = { kind = { type = \"string\", enum = [\"a\", \"b\"] }, n = { type = \"integer\" } }, required = [\"kind\"], additionalProperties = false } }
+[tools.person]
+description = \"A person.\"
+[tools.person.input]
+id = { type = \"string\" }
+[tools.person.output]
+name = { type = \"string\" }
+email = { type = \"string\", optional = true }
+[tools.plain]
+description = \"Anything.\"
+";
+    write(project.join("mcp.toml"), format!("{manifest}{tools}"));
+    run(mcp_deploy(&project, ["render"])).expect(0);
+    write(project.join("src/literals.ts"), LITERALS);
+    let check = run(mcp_deploy(&project, ["check", "--json"])).expect(0).json();
+    assert_eq!(check["types"], "passed", "{check:#}");
+}
+
+const LITERALS: &str = r#"import { tool } from "./generated/mcp.ts";
+
+interface Row { name: string; email?: string | undefined }
+const find = (id: string): Row => ({ name: id, email: id === "a" ? "a@example.com" : undefined });
+
+export const right = [
+  tool("job", async ({ id }) => {
+    if (!id) return { status: "failed", items: [] };
+    return { status: "ok", items: [{ kind: "a", n: id.length }] };
+  }),
+  tool("job", ({ id }) => {
+    if (!id) return { status: "failed", items: [] };
+    return { status: "ok", items: [{ kind: "a", n: id.length }] };
+  }),
+  tool("job", async ({ id }) => ({ status: "ok", items: [...id].map((x) => ({ kind: "b", n: x.length })) })),
+  tool("job", ({ id }) => ({ status: "ok", items: [...id].map((x) => ({ kind: "b", n: x.length })) })),
+  tool("job", async () => ({ content: [{ type: "text", text: "x" }], isError: true })),
+  tool("job", () => ({ content: [{ type: "image", data: "", mimeType: "image/png" }], structuredContent: { status: "ok", items: [] } })),
+  tool("plain", () => ({ content: [{ type: "audio", data: "", mimeType: "audio/wav" }] })),
+  tool("person", ({ id }) => {
+    const { name, email } = find(id);
+    return { name, email };
+  }),
+];
+
+export const wrong = [
+  // @ts-expect-error: no such status
+  tool("job", async ({ id }) => {
+    if (!id) return { status: "okk", items: [] };
+    return { status: "ok", items: [] };
+  }),
+  // @ts-expect-error: no such kind
+  tool("job", ({ id }) => ({ status: "ok", items: [{ kind: "c", n: id.length }] })),
+  // @ts-expect-error: no such kind
+  tool("job", async ({ id }) => ({ status: "ok", items: [...id].map((x) => ({ kind: "c", n: x.length })) })),
+  // @ts-expect-error: no such block
+  tool("job", async () => ({ content: [{ type: "texts", text: "x" }], isError: true })),
+  // @ts-expect-error: a misspelt name
+  tool("job", async () => ({ status: "ok", item: [] })),
+  // @ts-expect-error: a misspelt name
+  tool("person", () => ({ nme: "x" })),
+];
+"#;
+
 const OUTPUTS: [&str; 16] = [
     r#"output = { mode = { enum = ["a", "b"] } }"#,
     r#"output = { kind = { const = "x" }, one = { const = 1 }, no = { const = false } }"#,

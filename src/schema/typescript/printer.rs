@@ -24,6 +24,8 @@ pub struct Printer<'a> {
     refs: HashMap<String, String>,
     /// Schemas whose `$ref` would make a type circular.
     circular: HashSet<String>,
+    /// Whether handlers make such values: JSON leaves out what is `undefined`, so that an optional member may be that, too.
+    made: bool,
     /// The sorts of value that a reference's target admits.
     pub kinds: RefCell<HashMap<String, Kinds>>,
 }
@@ -53,7 +55,8 @@ impl<'a> Printer<'a> {
             |(pointer, name): &(String, String)| (pointer.clone(), format!("{holder}[{}]", string_literal(name)));
         let mut refs: HashMap<_, _> = defs.iter().map(spell).collect();
         refs.entry(String::new()).or_insert_with(|| format!("{access}[{}]", string_literal(member)));
-        Printer { index, dialect: Dialect::of(root), defs, refs, circular, kinds: RefCell::default() }
+        let made = member == "output";
+        Printer { index, dialect: Dialect::of(root), defs, refs, circular, made, kinds: RefCell::default() }
     }
 
     pub fn print(&self, schema: &Value, at: &str, applied_defaults: bool, indent: usize) -> String {
@@ -148,12 +151,13 @@ impl<'a> Printer<'a> {
         let mut members = Vec::new();
         for (name, property) in listed.into_iter().flatten() {
             let filled_in = spot.applied_defaults && property.get("default").is_some();
-            members.push(TypeMember {
-                name: property_name(name),
-                doc: property.get("description").and_then(Value::as_str),
-                optional: !is_required.contains(name.as_str()) && !filled_in,
-                text: self.property(name, property, &path, spot),
-            });
+            let optional = !is_required.contains(name.as_str()) && !filled_in;
+            let mut text = self.property(name, property, &path, spot);
+            if optional && self.made && text != "unknown" {
+                text += " | undefined";
+            }
+            let doc = property.get("description").and_then(Value::as_str);
+            members.push(TypeMember { name: property_name(name), doc, optional, text });
         }
         let others = self.other_properties(schema, at, spot);
         let mut unlisted = HashSet::new();

@@ -28,12 +28,16 @@ const FEW_ROUNDS: usize = 4;
 /// Copies of the body of `{n}`.
 const MAX_COPIES: usize = 64;
 const MAX_POSITIONS: usize = 600;
-/// Steps of one search; a pattern that needs more is let through, and the server's bound on the text holds.
-const MAX_STEPS: usize = 300_000;
+/// Characters of a pattern, and steps of looking through it: one that needs more is let through, and the server's bound on the text holds.
+const MAX_LENGTH: usize = 2_000;
+const MAX_STEPS: usize = 200_000;
 
 /// The first thing in `pattern`, which compiles, that makes it slow.
 pub fn slow(pattern: &str) -> Option<Slow> {
-    let text: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = pattern.chars().take(MAX_LENGTH + 1).collect();
+    if text.len() > MAX_LENGTH {
+        return None;
+    }
     let (whole, arounds) = parse(&text)?;
     let automaton = |node: &Node| {
         let mut automaton = Automaton::default();
@@ -91,10 +95,20 @@ struct Automaton {
     twice: HashSet<(usize, usize)>,
     loops: Vec<Loop>,
     shared: HashMap<[usize; 3], bool>,
+    steps: usize,
 }
 
 impl Automaton {
+    /// False when there were too many.
+    fn step(&mut self) -> bool {
+        self.steps += 1;
+        self.steps <= MAX_STEPS
+    }
+
     fn build(&mut self, node: &Node) -> Fragment {
+        if !self.step() {
+            return Fragment::default();
+        }
         match node {
             Node::Start | Node::Assert => Fragment { nullable: true, ..Fragment::default() },
             Node::Set(set) => {
@@ -145,6 +159,9 @@ impl Automaton {
     }
 
     fn edge(&mut self, from: usize, to: usize) {
+        if !self.step() {
+            return;
+        }
         if self.next[from].contains(&to) {
             self.twice.insert((from, to));
         } else {
@@ -260,6 +277,9 @@ impl Automaton {
         while let Some((one, two)) = todo.pop_front() {
             for next_one in self.next[one].clone() {
                 for next_two in self.next[two].clone() {
+                    if !self.step() {
+                        return None;
+                    }
                     if !inside(one, next_one) || !inside(two, next_two) || !self.meet([next_one, next_two, next_two]) {
                         continue;
                     }
@@ -270,9 +290,6 @@ impl Automaton {
                     }
                 }
             }
-            if seen.len() > MAX_STEPS {
-                return None;
-            }
         }
         None
     }
@@ -281,19 +298,26 @@ impl Automaton {
     /// `directly`: with nothing between them that takes a character.
     fn share(&mut self, one: usize, two: usize, directly: bool) -> bool {
         let [first, second] = [one, two].map(|index| self.loops[index].positions.clone());
-        let mut steps = 0;
         for start in first.clone() {
             for end in second.clone() {
+                if !self.step() {
+                    return false;
+                }
                 let mut seen = HashSet::new();
                 let mut todo = vec![[start, start, end]];
                 while let Some([x, y, z]) = todo.pop() {
                     for next_x in self.next[x].clone().into_iter().filter(|next| first.contains(next)) {
                         for next_z in self.next[z].clone().into_iter().filter(|next| second.contains(next)) {
+                            if !self.step() {
+                                return false;
+                            }
                             if !self.meet([next_x, next_z, next_z]) {
                                 continue;
                             }
                             for next_y in self.next[y].clone() {
-                                steps += 1;
+                                if !self.step() {
+                                    return false;
+                                }
                                 let allowed = !directly || first.contains(&next_y) || second.contains(&next_y);
                                 let state = [next_x, next_y, next_z];
                                 if allowed && self.meet(state) && seen.insert(state) {
@@ -304,9 +328,6 @@ impl Automaton {
                                 }
                             }
                         }
-                    }
-                    if steps > MAX_STEPS {
-                        return false;
                     }
                 }
             }
@@ -467,6 +488,18 @@ mod tests {
         }
         for pattern in ["^(ab)*(ac)*$", "^(ab)*a*$", "^a*b*c*$"] {
             assert_eq!(slow(pattern), None, "{pattern}");
+        }
+    }
+
+    /// Whoever wrote the pattern: looking through it ends.
+    #[test]
+    fn a_hostile_pattern_is_not_followed_for_ever() {
+        let nested = format!("{}a{}", "(".repeat(900), ")*".repeat(900));
+        let copies = (0..60).fold("a".to_owned(), |inner, _| format!("(?:{inner}){{60}}"));
+        let words = format!("^({})*$", ('a'..='z').cycle().take(900).map(|c| format!("{c}|")).collect::<String>());
+        let loops = "[a-z]*\\p{L}+-?".repeat(120);
+        for pattern in [nested, copies, words, loops, "(".repeat(100_000), "a".repeat(1_000_000)] {
+            slow(&pattern);
         }
     }
 }

@@ -22,9 +22,9 @@ pub enum Node {
     },
 }
 
-/// The tree of a pattern, and that of each look around in it.
+/// The tree of a pattern, and that of each look around in it; `None` where it is nested too deep.
 pub fn parse(pattern: &[char]) -> Option<(Node, Vec<Node>)> {
-    let mut parser = Parser { text: pattern, at: 0, arounds: Vec::new() };
+    let mut parser = Parser { text: pattern, at: 0, arounds: Vec::new(), depth: 0 };
     let node = parser.either()?;
     (parser.at == pattern.len()).then_some((node, parser.arounds))
 }
@@ -33,7 +33,11 @@ struct Parser<'p> {
     text: &'p [char],
     at: usize,
     arounds: Vec<Node>,
+    depth: usize,
 }
+
+/// Groups in groups; the parser calls itself for each.
+const MAX_DEPTH: usize = 100;
 
 pub fn any() -> ClassUnicode {
     set(&[('\0', char::MAX)])
@@ -154,7 +158,9 @@ impl Parser<'_> {
         } else if !around && self.eat("?") {
             self.until(':')?;
         }
-        let inner = self.either()?;
+        self.depth += 1;
+        let inner = if self.depth > MAX_DEPTH { None } else { self.either() }?;
+        self.depth -= 1;
         if !self.eat(")") {
             return None;
         }
