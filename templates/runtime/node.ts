@@ -88,8 +88,12 @@ async function pour(stream: EventStream, outgoing: ServerResponse): Promise<void
   for (let events = await stream.next(); events !== undefined; events = await stream.next()) {
     if (outgoing.write(events)) continue;
     await new Promise<void>((resolve) => {
-      outgoing.once("drain", resolve);
-      outgoing.once("close", resolve);
+      // A client that is slow all the time would leave a listener behind for each time.
+      const go = () => {
+        outgoing.off("drain", go).off("close", go);
+        resolve();
+      };
+      outgoing.once("drain", go).once("close", go);
     });
   }
 }
