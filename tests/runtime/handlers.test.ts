@@ -13,10 +13,12 @@ test("a handler that cannot be imported breaks its own tool alone", async (t) =>
   const log = t.mock.method(console, "error", () => {});
   const broken = { ...handlers, tools: { ...handlers.tools, echo: fails, point: async () => ({}) as never, list: async () => ({ default: "x" }) as never }, resources: { ...handlers.resources, weather: fails }, prompts: { ...handlers.prompts, plan: fails } } as Handlers;
   const server = serverOf({ handlers: broken });
-  await server.load();
-  assert.equal(server.hasFailed(), false, "nobody has asked for it");
   const health = async () => (await ask(server, { target: "/health", method: "GET" })).messages[0]?.["broken"];
-  assert.equal(await health(), undefined, "nobody has asked for it");
+  assert.equal(await health(), undefined);
+  await server.load();
+  const all = ["tool echo", "tool point", "tool list", "resource weather", "prompt plan"];
+  assert.deepEqual(await health(), all);
+  assert.equal(server.hasFailed(), false, "nobody has asked for it");
   const result = async (method: string, params: Json) => {
     const [message = {}] = (await ask(server, callOf(true, method, params))).messages;
     return (message["result"] ?? message["error"]) as Json;
@@ -28,7 +30,7 @@ test("a handler that cannot be imported breaks its own tool alone", async (t) =>
     assert.match(textOf(failed), new RegExp(`^the handler of the tool ${name} cannot be imported$`));
   }
   assert.equal(server.hasFailed(), true);
-  assert.deepEqual(await health(), ["tool echo", "tool point", "tool list"]);
+  assert.deepEqual(await health(), all, "each is named once");
   assert.match(String(log.mock.calls[0]?.arguments[0]), /"what":"tool echo".*secret\.ts/);
   assert.match(String((await result("resources/read", { uri: "weather://a/forecast" }))["message"]), /resource weather cannot be imported/);
   assert.match(String((await result("prompts/get", { name: "plan", arguments: { city: "a" } }))["message"]), /prompt plan cannot be imported/);
