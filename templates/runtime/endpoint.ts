@@ -21,6 +21,7 @@ import { isCapabilities, isClientInfo, isLoggingLevel, isNotification, isObject,
 export type Endpoint = (incoming: Incoming, body: Uint8Array, caller: Caller | undefined, admit: () => Promise<Answer | undefined>) => Promise<Answer | Response>;
 
 const MOST_IN_BATCH = 100;
+const LONGEST_REASON = 500;
 /** Levels of arrays and objects. Deeper values serve no tool, and some platforms hang on them. */
 const DEEPEST = 128;
 
@@ -144,7 +145,8 @@ function unsupported(requested: string): ProtocolError {
 }
 
 export function refuseWith(runtime: Runtime, status: number, id: Id | null, { code, message, data }: ProtocolError): Answer {
-  runtime.log("warn", "request rejected", { reason: message });
+  // It may quote what was sent, and a log is paid for by its length.
+  runtime.log("warn", "request rejected", { reason: message.slice(0, LONGEST_REASON) });
   return new Answer(status, failed(id, code, message, data), JSON_TYPE);
 }
 

@@ -43,7 +43,10 @@ async function respond(server: Server, incoming: IncomingMessage, outgoing: Serv
     headers: { get: (name) => added[name] ?? (headers[name] as string | undefined) },
     signal: gone.signal,
     cancel: () => gone.abort(),
-    read: (limit) => read(incoming, limit),
+    read: (limit) => read(incoming, limit).catch((error: unknown) => {
+      gone.abort();
+      throw error;
+    }),
     waitUntil: (promise) => background.push(promise),
   };
   const answer = await server.answer(request);

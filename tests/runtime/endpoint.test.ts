@@ -152,6 +152,22 @@ test("methods named as members of every object are not there", async () => {
   }
 });
 
+test("no line of the log is as long as a client likes", async (t) => {
+  const lines: string[] = [];
+  for (const level of ["info", "warn", "error"] as const) t.mock.method(console, level, (line: string) => lines.push(line));
+  const long = "x".repeat(500_000);
+  const server = serverOf({}, { LOG_LEVEL: "debug" });
+  const { body = "", ...asked } = callOf(true, "tools/call", { name: "fail", arguments: {} });
+  for (const text of [String(body).replace('"id":1', `"id":"${long}"`), String(body).replace("tools/call", long), String(body).replace('"2026-07-28"', `"2026-07-28${long}"`), String(body).replace('"fail"', `"${long}"`), long]) {
+    await ask(server, { ...asked, body: text });
+    await ask(server, { headers: { "content-type": "application/json" }, body: text });
+  }
+  const chatty = serverOfTool((_, ctx) => ctx.log("error", "hello"));
+  await ask(chatty, { ...asked, headers: { ...asked.headers, "mcp-name": "it" }, body: String(body).replace('"id":1', `"id":"${long}"`).replace('"fail"', '"it"') });
+  assert.ok(lines.length > 5);
+  for (const line of lines) assert.ok(line.length < 3_000, `${line.length}: ${line.slice(0, 300)}`);
+});
+
 test("an error of the server says nothing of itself", async (t) => {
   const log = t.mock.method(console, "error", () => {});
   const server = serverOf();

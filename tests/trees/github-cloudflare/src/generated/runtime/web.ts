@@ -22,7 +22,11 @@ function incomingOf(request: Request, waitUntil: (promise: Promise<unknown>) => 
     headers: { get: (name) => headers.get(name) ?? (name === "host" ? host : null) },
     signal: gone.signal,
     cancel: () => gone.abort(),
-    read: (limit) => read(request, limit),
+    // A body that breaks off is a client that is gone, whether the platform says so or not.
+    read: (limit) => read(request, limit).catch((error: unknown) => {
+      gone.abort();
+      throw error;
+    }),
     waitUntil,
   };
 }

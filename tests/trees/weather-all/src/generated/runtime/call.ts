@@ -11,6 +11,9 @@ import { LOGGING_LEVELS, ProtocolError } from "./protocol.ts";
 import { toJson } from "./results.ts";
 import { isObject } from "./shapes.ts";
 
+/** Characters of a request's id in the log. */
+const LONGEST_ID = 100;
+
 export interface Call {
   /** For the log: `tool get_weather`. */
   readonly what: string;
@@ -67,6 +70,8 @@ function orAbort<T>(signal: AbortSignal, handler: (ctx: ToolContext) => T | Prom
 function contextOf(runtime: Runtime, exchange: Exchange, { what, remembered }: Call, signal: AbortSignal, said: Progress): ToolContext {
   const { env, log } = runtime;
   const { id: requestId, carrier } = exchange;
+  // A client may choose one as long as a message.
+  const logged = typeof requestId === "string" ? requestId.slice(0, LONGEST_ID) : requestId;
   const { progress, emit, emitted } = said;
   const context: ToolContext = {
     env,
@@ -77,7 +82,7 @@ function contextOf(runtime: Runtime, exchange: Exchange, { what, remembered }: C
     progress,
     emit,
     emitted,
-    log: (level, message, fields) => log(level, message, { what, requestId, ...fields }),
+    log: (level, message, fields) => log(level, message, { what, requestId: logged, ...fields }),
     async clientLog(level, data) {
       const { logLevel } = exchange;
       const isWanted = logLevel === "all" || (logLevel !== "none" && LOGGING_LEVELS.indexOf(level) >= LOGGING_LEVELS.indexOf(logLevel));

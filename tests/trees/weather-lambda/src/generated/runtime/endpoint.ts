@@ -20,6 +20,7 @@ import { isCapabilities, isClientInfo, isLoggingLevel, isNotification, isObject,
 export type Endpoint = (incoming: Incoming, body: Uint8Array, caller: Caller | undefined, admit: () => Promise<Answer | undefined>) => Promise<Answer | Response>;
 
 const MOST_IN_BATCH = 100;
+const LONGEST_REASON = 500;
 /** Levels of arrays and objects. Deeper values serve no tool, and some platforms hang on them. */
 const DEEPEST = 128;
 
@@ -60,7 +61,7 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
     }
     if (isNotification(message)) return notification(message);
     if (isResponse(message)) return handshake([]);
-    return refuse(400, null, new ProtocolError(INVALID_REQUEST, "Bad Request: the request body is not a valid JSON-RPC message"));
+    return refuse(400, idOf(message), new ProtocolError(INVALID_REQUEST, "Bad Request: the request body is not a valid JSON-RPC message"));
 
     /** The generation without a handshake. */
     function modern(request: JsonRpcRequest): Answer | Promise<Answer> {
@@ -132,12 +133,19 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
   };
 }
 
+/** What a message that is none would be answered by. */
+function idOf(message: unknown): Id | null {
+  if (!isObject(message) || typeof message["method"] !== "string") return null;
+  return typeof message["id"] === "string" || typeof message["id"] === "number" ? message["id"] : null;
+}
+
 function unsupported(requested: string): ProtocolError {
   return new ProtocolError(UNSUPPORTED_VERSION, `Unsupported protocol version: ${requested}`, { supported: [MODERN], requested });
 }
 
 export function refuseWith(runtime: Runtime, status: number, id: Id | null, { code, message, data }: ProtocolError): Answer {
-  runtime.log("warn", "request rejected", { reason: message });
+  // It may quote what was sent, and a log is paid for by its length.
+  runtime.log("warn", "request rejected", { reason: message.slice(0, LONGEST_REASON) });
   return new Answer(status, failed(id, code, message, data), JSON_TYPE);
 }
 

@@ -43,7 +43,10 @@ async function respond(server: Server, incoming: IncomingMessage, outgoing: Serv
     headers: { get: (name) => added[name] ?? (headers[name] as string | undefined) },
     signal: gone.signal,
     cancel: () => gone.abort(),
-    read: (limit) => read(incoming, limit),
+    read: (limit) => read(incoming, limit).catch((error: unknown) => {
+      gone.abort();
+      throw error;
+    }),
     waitUntil: (promise) => background.push(promise),
   };
   const answer = await server.answer(request);
@@ -88,8 +91,12 @@ async function pour(stream: EventStream, outgoing: ServerResponse): Promise<void
   for (let events = await stream.next(); events !== undefined; events = await stream.next()) {
     if (outgoing.write(events)) continue;
     await new Promise<void>((resolve) => {
-      outgoing.once("drain", resolve);
-      outgoing.once("close", resolve);
+      // A client that is slow all the time would leave a listener behind for each time.
+      const go = () => {
+        outgoing.off("drain", go).off("close", go);
+        resolve();
+      };
+      outgoing.once("drain", go).once("close", go);
     });
   }
 }
