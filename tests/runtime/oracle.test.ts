@@ -22,7 +22,7 @@ async function heard(server: Server, sample: Sample): Promise<Heard> {
   return { status, messages: JSON.parse(JSON.stringify(messages).replaceAll(/\(ref [^)]*\)/g, "(ref REF)")) as Json[] };
 }
 
-const codes = ({ status, messages }: Heard) => ({ status, codes: messages.map((message) => (message as { error?: { code: number } }).error?.code) });
+const codes = ({ status, messages }: Heard) => ({ status, codes: messages.map((message) => (message as { error?: { code: number } }).error?.code), ids: messages.map((message) => (message as { id?: unknown }).id) });
 
 function areAlike(sample: Sample, left: Heard, right: Heard): boolean {
   try {

@@ -20,6 +20,8 @@ export interface Difference {
 const bodyOf = ({ body }: Sample) => (typeof body === "string" ? body : "");
 const codeOf = ({ messages }: Heard) => (messages[0] as { error?: { code: number } } | undefined)?.error?.code;
 
+const sorted = ({ messages }: Heard) => messages.map((message) => JSON.stringify((message as { id: unknown }).id)).toSorted().join();
+
 function withoutNull({ params, ...message }: Json): Json {
   if (params === null) return message;
   const { arguments: _, ...others } = params as Json;
@@ -52,6 +54,10 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     id: "question", count: 2, reason: "another text, and the same code and data, for a client that cannot be asked a question",
     is: (_, ours, theirs) => codeOf(ours) === -32021 && codeOf(theirs) === -32021 && ours.status === theirs.status,
+  },
+  {
+    id: "order", count: 1, reason: "a batch is answered in the order of its requests; the SDK answers each as soon as it is done",
+    is: (sample, ours, theirs) => bodyOf(sample).startsWith("[") && ours.status === theirs.status && sorted(ours) === sorted(theirs),
   },
   {
     id: "same id", count: 1, reason: "two requests of one batch that share an id are both answered; the SDK answers one of them",

@@ -20,7 +20,7 @@ export interface Tools {
     };
     output: {
       /** There may be more: pass it to get the next page */
-      cursor?: string;
+      cursor?: string | undefined;
       counters: {
         name: string;
         value: number;

@@ -1,6 +1,7 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
 // Headers that repeat what the body says (2026-07-28): whatever routes by them must not see another call than the server runs.
 import type { Fields } from "./http.ts";
+import { byName } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
 import { isObject } from "./shapes.ts";
 import type { Json } from "./protocol.ts";
@@ -42,7 +43,7 @@ export function mismatchedHeaders(headers: Fields, version: string | undefined, 
 
 /** Arguments whose schema has `x-mcp-header` stand in a header, too. */
 export function mismatchedParameters({ tools }: Manifest, { name, arguments: args }: Json, headers: Fields): Mismatch | undefined {
-  const tool = tools.find((candidate) => candidate.name === name);
+  const tool = byName(tools, name);
   for (const { path, header, type } of tool ? mirroredIn(tool.inputSchema) : []) {
     const value = path.reduce<unknown>((node, key) => (isObject(node) && Object.hasOwn(node, key) ? node[key] : undefined), args);
     const text = textOf(value);

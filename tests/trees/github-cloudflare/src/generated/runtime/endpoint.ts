@@ -6,6 +6,7 @@ import type { Carrier, Runtime } from "./exchange.ts";
 import { mismatchedHeaders, mismatchedParameters, trimmed } from "./headers.ts";
 import { Answer, EventStream, SILENCE_MS } from "./http.ts";
 import type { Incoming } from "./http.ts";
+import { byName } from "./manifest.ts";
 import { answerTo, createMethods } from "./methods.ts";
 import type { Methods } from "./methods.ts";
 import {
@@ -219,7 +220,7 @@ export function isTooDeep(text: string): boolean {
 
 /** All scopes that a token must grant for this request, if the caller's does not. */
 export function lackingScopes({ manifest }: Runtime, auth: Auth | undefined, caller: Caller | undefined, { method, params }: JsonRpcRequest): readonly string[] | undefined {
-  const scopes = method === "tools/call" && auth?.lacking ? manifest.tools.find(({ name }) => name === params?.["name"])?.scopes : undefined;
+  const scopes = method === "tools/call" && auth?.lacking ? byName(manifest.tools, params?.["name"])?.scopes : undefined;
   return scopes && auth?.lacking?.(caller, scopes);
 }
 

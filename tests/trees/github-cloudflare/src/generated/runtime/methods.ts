@@ -7,6 +7,7 @@ import { ToolError } from "./context.ts";
 import type { Complete, Context, Listed, PromptHandler, ResourceHandler, ToolContext } from "./context.ts";
 import { Exchange, outcomeOf, serverInfo } from "./exchange.ts";
 import type { Outcome, Runtime } from "./exchange.ts";
+import { byName } from "./manifest.ts";
 import type { Manifest, PromptEntry, ResourceEntry, ToolEntry } from "./manifest.ts";
 import { INTERNAL_ERROR, INVALID_PARAMS, LEGACY, MODERN, ProtocolError } from "./protocol.ts";
 import type { InputRequiredResult, Json } from "./protocol.ts";
@@ -92,16 +93,6 @@ export function capabilitiesOf({ tools, prompts, resources }: Manifest): Json {
   };
 }
 
-// ---- by name ----
-
-const indexes = new WeakMap<readonly { readonly name: string }[], Map<string, unknown>>();
-
-function find<T extends { readonly name: string }>(entries: readonly T[], name: unknown): T | undefined {
-  let index = indexes.get(entries) as Map<string, T> | undefined;
-  if (!index) indexes.set(entries, (index = new Map(entries.map((entry) => [entry.name, entry]))));
-  return index.get(name as string);
-}
-
 // ---- lists: written once ----
 
 const lists = new WeakMap<readonly unknown[], Map<unknown, Outcome>>();
@@ -165,7 +156,7 @@ async function callTool(runtime: Runtime, exchange: Exchange): Promise<Outcome> 
   const { manifest, handlers, withState } = runtime;
   const { name } = exchange.params;
   const state = await remembered(runtime, exchange);
-  const tool = find(manifest.tools, name);
+  const tool = byName(manifest.tools, name);
   if (!tool) throw new ProtocolError(INVALID_PARAMS, `Tool ${String(name)} not found`);
   const input = (exchange.params["arguments"] ?? {}) as Json;
   const most = manifest.limits.maxInputElements;
@@ -224,7 +215,7 @@ async function getPrompt(runtime: Runtime, exchange: Exchange): Promise<Outcome>
   const { manifest, handlers } = runtime;
   const { name } = exchange.params;
   const state = await remembered(runtime, exchange);
-  const prompt = find(manifest.prompts, name);
+  const prompt = byName(manifest.prompts, name);
   if (!prompt) throw new ProtocolError(INVALID_PARAMS, `Prompt ${String(name)} not found`);
   const schema = prompt.argsSchema ?? NO_ARGUMENTS;
   const args = (exchange.params["arguments"] ?? {}) as Json;
@@ -314,7 +305,7 @@ async function complete(runtime: Runtime, exchange: Exchange): Promise<Outcome> 
   };
   const { prompts, resources } = runtime.manifest;
   const isPrompt = ref.type === "ref/prompt";
-  const entry = isPrompt ? find(prompts, ref.name) : resources.find(({ uri, uriTemplate }) => (uriTemplate ?? uri) === ref.uri);
+  const entry = isPrompt ? byName(prompts, ref.name) : resources.find(({ uri, uriTemplate }) => (uriTemplate ?? uri) === ref.uri);
   if (!entry) throw new ProtocolError(INVALID_PARAMS, "there is nothing of that name to complete");
   const what = `${isPrompt ? "prompt" : "resource"} ${entry.name}`;
   const load = runtime.handlers[isPrompt ? "prompts" : "resources"][entry.name];

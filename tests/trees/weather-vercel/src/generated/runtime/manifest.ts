@@ -51,3 +51,12 @@ export interface ResourceEntry extends Described {
 export interface PromptEntry extends Described {
   readonly argsSchema?: Json;
 }
+
+const indexes = new WeakMap<readonly { readonly name: string }[], Map<unknown, unknown>>();
+
+/** An entry by its name, in the same time for any number of them. */
+export function byName<T extends { readonly name: string }>(entries: readonly T[], name: unknown): T | undefined {
+  let index = indexes.get(entries) as Map<unknown, T> | undefined;
+  if (!index) indexes.set(entries, (index = new Map(entries.map((entry) => [entry.name, entry]))));
+  return index.get(name);
+}
