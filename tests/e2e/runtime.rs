@@ -52,14 +52,7 @@ fn is_clean_to_the_linter() {
     // It looks for the program that knows the types there.
     let path = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&KIT.search.path)));
     lint.env("PATH", path.expect("it was a PATH before")).current_dir(&*SOURCES);
-    lint.args([
-        "-c",
-        "tests/runtime/.oxlintrc.json",
-        "--no-ignore",
-        "--type-aware",
-        "templates/runtime",
-        "tests/runtime",
-    ]);
+    lint.args(["-c", "tests/runtime/.oxlintrc.json", "--type-aware", "templates/runtime", "tests/runtime"]);
     run(lint).expect(0);
 }
 
