@@ -379,13 +379,13 @@ impl Manifest {
             .collect()
     }
 
-    /// `prompts/list` entries; the arguments are derived from the schema as the SDK does it.
+    /// `prompts/list` entries; the arguments are derived from the schema.
     pub fn prompt_entries(&self) -> Vec<Value> {
         self.prompts
             .iter()
             .map(|prompt| {
                 let mut entry = prompt.described();
-                // The SDK lists them even where there are none.
+                // They are listed even where there are none.
                 entry.insert("arguments".into(), prompt.input.as_ref().map_or_else(|| json!([]), prompt_arguments));
                 entry.into()
             })

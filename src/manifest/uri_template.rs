@@ -1,4 +1,4 @@
-//! The part of RFC 6570 that the MCP SDK matches: `{name}`, `{+name}`, `{/name}`, `{.name}`, `{name*}`, `{?a,b}`.
+//! The part of RFC 6570 that the runtime matches: `{name}`, `{+name}`, `{/name}`, `{.name}`, `{name*}`, `{?a,b}`.
 
 /// One variable of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]

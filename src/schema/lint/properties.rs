@@ -25,7 +25,7 @@ pub const INHERITED: &[&str] = &[
 ];
 
 impl<'a> Lint<'a> {
-    /// A root that is no object makes the SDK fail the whole list, not one entry of it.
+    /// MCP wants an object at the root; clients refuse the whole list for one that is not.
     pub fn root_type(&mut self, root: &Map<String, Value>) {
         if self.role == SchemaRole::ToolOutput || root.get("type").and_then(Value::as_str) == Some("object") {
             return;
