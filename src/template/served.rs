@@ -174,6 +174,6 @@ meta = { ui = { resourceUri = "ui://page", csp = ["a", 1, 0.5, true] }, "openai/
         }
         assert_eq!(page["annotations"], json!({ "audience": ["user"], "priority": 1, "lastModified": "2026-11-28" }));
         assert_eq!(all["annotations"], json!({ "priority": 0.5 }));
-        assert_eq!(manifest.resource_entries(true), [all.clone()]);
+        assert_eq!(manifest.resource_entries(true), std::slice::from_ref(all));
     }
 }
