@@ -3,6 +3,7 @@ const tools = [{ name: "get_weather", description: "Get the current weather for 
 
 export default {
   async fetch(request) {
+    if (request.method === "GET") return Response.json({ status: "ok" });
     const { id } = await request.json();
     return Response.json({ jsonrpc: "2.0", id, result: { tools } });
   },
