@@ -56,6 +56,15 @@ fn is_clean_to_the_linter() {
     run(lint).expect(0);
 }
 
+#[test]
+#[ignore = "long: `cargo bench --bench long -- soak`"]
+fn does_not_grow() {
+    let mut soak = node(Path::new("--import=./support/resolve.ts"));
+    soak.arg("soak.ts");
+    let ran = run(soak).expect(0);
+    assert!(ran.stdout.contains("40000 requests"), "{ran}");
+}
+
 fn node(script: &Path) -> Command {
     let mut command = KIT.node(script);
     command.current_dir(SOURCES.join("tests/runtime"));

@@ -7,6 +7,7 @@ import { handlers, manifest, variables } from "./fixture.ts";
 
 const tool = (name: string) => ({ name, inputSchema: { type: "object" }, timeoutMs: 10_000 });
 const run = (handler: (input: Json, ctx: ToolContext) => unknown) => async () => ({ default: { run: handler } as never });
+let begun = 0;
 let stopped = 0;
 
 const server = createServer({ variables: { ...variables, LOG_LEVEL: "debug" }, hosts: [] }, {
@@ -21,16 +22,18 @@ const server = createServer({ variables: { ...variables, LOG_LEVEL: "debug" }, h
       }),
       // As much as anybody takes.
       flood: run(async (_, ctx) => {
+        begun += 1;
         ctx.signal.addEventListener("abort", () => (stopped += 1));
         for (let step = 1; !ctx.signal.aborted; step++) await ctx.progress(step, undefined, "x".repeat(64 * 1024));
       }),
       wait: run(async (_, ctx) => {
+        begun += 1;
         ctx.signal.addEventListener("abort", () => (stopped += 1));
         await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
       }),
       memory: run(() => {
         globalThis.gc?.();
-        return { used: process.memoryUsage().heapUsed + process.memoryUsage().external, stopped };
+        return { used: process.memoryUsage().heapUsed + process.memoryUsage().external, begun, stopped };
       }),
     },
   },
