@@ -97,10 +97,8 @@ impl Servers {
             let args = vec!["serve".to_owned(), config.display().to_string(), socket];
             Ok(Server { program: bench.workerd.clone(), args, ..node(what, &[]) })
         };
-        let workers = vec![
-            worker("bare Worker", &floor)?,
-            worker("built Worker", &projects.weather.join(".wrangler/dist"))?,
-        ];
+        let workers =
+            vec![worker("bare Worker", &floor)?, worker("built Worker", &projects.weather.join(".wrangler/dist"))?];
         Ok(Servers { node: servers, workerd: workers })
     }
 }

@@ -47,7 +47,9 @@ pub fn print(servers: &Servers) -> Result<()> {
         }
     }
     println!("Start of the process to the first answer, {ROUNDS} interleaved rounds; processor time of all threads:\n");
-    println!("| first answer to | server | CPU ms | middle half | × the floor | × the floor without `import` | wall ms | peak MiB |");
+    println!(
+        "| first answer to | server | CPU ms | middle half | × the floor | × the floor without `import` | wall ms | peak MiB |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     for rows in &tables {
         for row in rows {
@@ -64,7 +66,9 @@ pub fn print(servers: &Servers) -> Result<()> {
             );
         }
     }
-    println!("\nIn workerd, the first request after `/health`, {ROUNDS} interleaved rounds; processor time of all threads:\n");
+    println!(
+        "\nIn workerd, the first request after `/health`, {ROUNDS} interleaved rounds; processor time of all threads:\n"
+    );
     println!("| first answer to | server | CPU ms | middle half | × the floor | wall ms |\n|---|---|---|---|---|---|");
     for rows in &workers {
         for row in rows {

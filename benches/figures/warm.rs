@@ -28,7 +28,9 @@ pub fn print(servers: &Servers) -> Result<()> {
     println!(
         "A warm call, {ROUNDS} interleaved rounds of {CALLS} calls on one connection after {BEFORE} others; processor time of all threads:\n"
     );
-    println!("| call | server | CPU µs | middle half | × the floor | × the floor without `import` |\n|---|---|---|---|---|---|");
+    println!(
+        "| call | server | CPU µs | middle half | × the floor | × the floor without `import` |\n|---|---|---|---|---|---|"
+    );
     for (ask, rows) in &tables {
         for (server, cpu) in rows {
             println!(
