@@ -5,6 +5,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use crate::support::child::run;
+use crate::support::mcp::{Era, ask};
+use crate::support::site::WEATHER;
 use crate::support::tools::{KIT, runtime_packages};
 use crate::support::work::{copy, folder};
 
@@ -64,6 +66,20 @@ fn does_not_grow() {
     let ran = run(soak).expect(0);
     assert!(ran.stdout.contains("40000 requests"), "{ran}");
 }
+
+/// Some 900 requests of the oracle's corpus, most of them wrong in some way, to a built server: each is answered, and it goes on.
+fn nothing_hostile_makes_it_fail(target: &str) {
+    let url = &WEATHER.server(target).url;
+    let mut hostile = node(Path::new("--import"));
+    hostile.args(["./support/resolve.ts", "support/hostile.ts", url, "12"]);
+    let told = run(hostile).expect(0).json();
+    assert_eq!(told["wrong"], serde_json::json!({}), "{told:#}");
+    assert!(told["sent"].as_u64().is_some_and(|sent| sent >= 800), "{told:#}");
+    let tools = ask(url, Era::Modern, "tools/list", serde_json::json!({}));
+    assert_eq!(tools["tools"][0]["name"], "get_weather", "{tools}");
+}
+
+crate::support::on_every_runtime!(nothing_hostile_makes_it_fail);
 
 fn node(script: &Path) -> Command {
     let mut command = KIT.node(script);
