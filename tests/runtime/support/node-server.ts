@@ -28,8 +28,8 @@ const server = createServer({ variables: { ...variables, LOG_LEVEL: "debug" }, h
       }),
       wait: run(async (_, ctx) => {
         begun += 1;
-        ctx.signal.addEventListener("abort", () => (stopped += 1));
-        await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
+        await new Promise<void>((resolve) => ctx.signal.addEventListener("abort", () => resolve()));
+        stopped += 1;
       }),
       memory: run(() => {
         globalThis.gc?.();
