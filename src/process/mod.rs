@@ -79,6 +79,10 @@ pub fn run(cmd: &Cmd, io: Io, limit: Option<Duration>) -> anyhow::Result<Ended> 
     if status.success() && !overrun {
         return Ok(Ended { code: status.code(), stdout, log });
     }
+    // What a signal meets before it expects one ends with 1, such as Python while it starts.
+    if interrupted() && status.code() == Some(1) {
+        return Err(Interrupted.into());
+    }
     let limit = limit.filter(|_| overrun);
     let said = if log.trim().is_empty() { capture.presentable(&stdout) } else { log };
     Err(ToolFailed { stdout, ..ToolFailed::new(cmd, status, limit, &said) }.into())

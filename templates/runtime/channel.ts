@@ -1,5 +1,6 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
 // MCP over one connection that stays: what a WebSocket session hears and says.
+import { ToolError } from "./context.ts";
 import type { Caller } from "./context.ts";
 import { Exchange, failed } from "./exchange.ts";
 import type { Carrier, Runtime } from "./exchange.ts";
@@ -102,10 +103,15 @@ export class Channel {
       logLevel: this.#heard.logLevel,
       notify: (message) => this.#notify(message, signal),
       waitUntil: this.#waitUntil,
-      question: (asked) => {
+      question: async (asked) => {
         rounds += 1;
-        if (rounds > MOST_ROUNDS) throw new ProtocolError(INTERNAL_ERROR, `the call still asks after ${MOST_ROUNDS} rounds`);
-        return this.#ask(asked, signal);
+        try {
+          if (rounds > MOST_ROUNDS) throw new ProtocolError(INTERNAL_ERROR, `the call still asks after ${MOST_ROUNDS} rounds`);
+          return await this.#ask(asked, signal);
+        } catch (error) {
+          // These clients know no code for it: it is the call that failed.
+          throw error instanceof ProtocolError ? new ToolError(error.message) : error;
+        }
       },
     };
   }

@@ -342,7 +342,7 @@ fn what_is_no_message_is_answered_or_ends_it() {
     let batch = format!("[{ping}]");
     let huge = json!({
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
-        "params": { "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "x".repeat(20_000), "version": "1" } },
+        "params": { "protocolVersion": "2025-11-25", "capabilities": { "experimental": { "x": { "much": "x".repeat(20_000) } } }, "clientInfo": { "name": "x", "version": "1" } },
     });
     let seen = talks(
         &OPEN,

@@ -43,7 +43,7 @@ export function checkQuestions(asked: Json, capabilities: ClientCapabilities): v
     if (!needed) throw new ProtocolError(INTERNAL_ERROR, `the handler's question ${key} is none that a client can be asked`);
     const requiredCapabilities = missing(needed, capabilities as Json);
     if (Object.keys(requiredCapabilities).length === 0) continue;
-    throw new ProtocolError(MISSING_CAPABILITY, `the client cannot be asked for ${key}: it does not declare that it can`, { requiredCapabilities });
+    throw new ProtocolError(MISSING_CAPABILITY, `the client cannot be asked for ${key} (${String((question as Json)["method"])}): it does not declare that it can`, { requiredCapabilities });
   }
 }
 
