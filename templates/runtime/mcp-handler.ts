@@ -4,7 +4,7 @@
 import type { McpServer, ServerContext } from "@modelcontextprotocol/server";
 import { createMcpHandler } from "mcp-handler";
 import type { Caller } from "./context.ts";
-import { isTooDeep, lackingScopes, mismatch, refuseWith } from "./endpoint.ts";
+import { lackingScopes, mismatch, readMessage, refuseWith } from "./endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Exchange, serverInfo } from "./exchange.ts";
 import type { Carrier } from "./exchange.ts";
@@ -12,7 +12,7 @@ import { mismatchedParameters } from "./headers.ts";
 import type { Incoming } from "./http.ts";
 import { answerTo, capabilitiesOf, createMethods } from "./methods.ts";
 import type { Method } from "./methods.ts";
-import { INTERNAL_ERROR, INVALID_REQUEST, MODERN, ProtocolError, VERSION_KEY } from "./protocol.ts";
+import { INTERNAL_ERROR, MODERN, ProtocolError, VERSION_KEY } from "./protocol.ts";
 import type { Json, JsonRpcNotification } from "./protocol.ts";
 import type { Auth, Core } from "./server.ts";
 import { isObject, isRequest } from "./shapes.ts";
@@ -47,9 +47,8 @@ export function mcpHandler(core: Core, auth: Auth | undefined): Endpoint {
     },
   );
   return async (incoming, body, caller, admit) => {
-    const text = new TextDecoder().decode(body);
-    if (isTooDeep(text)) return refuseWith(core, 400, null, new ProtocolError(INVALID_REQUEST, "Invalid Request: nested too deeply"));
-    const message = parsed(text);
+    const message = readMessage(new TextDecoder().decode(body));
+    if (message instanceof ProtocolError) return refuseWith(core, 400, null, message);
     const requests = (Array.isArray(message) ? message : [message]).filter(isRequest);
     for (const request of requests) {
       const needed = auth?.refuse && lackingScopes(core, auth, caller, request);
@@ -69,14 +68,6 @@ export function mcpHandler(core: Core, auth: Auth | undefined): Endpoint {
     bound.set(request, { incoming, caller });
     return handler(request);
   };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // the SDK says so
-  }
 }
 
 async function answerSdk(name: string, method: Method, params: unknown, { mcpReq, http }: ServerContext, bound: WeakMap<Request, Bound>): Promise<Json> {

@@ -30,14 +30,8 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
   const refuse = (status: number, id: Id | null, error: ProtocolError): Answer => refuseWith(runtime, status, id, error);
 
   return async (incoming, body, caller, admit) => {
-    const text = new TextDecoder().decode(body);
-    if (isTooDeep(text)) return refuse(400, null, new ProtocolError(INVALID_REQUEST, `Invalid Request: nested deeper than ${DEEPEST} levels`));
-    let message: unknown;
-    try {
-      message = JSON.parse(text);
-    } catch {
-      return refuse(400, null, new ProtocolError(PARSE_ERROR, "Parse error: Invalid JSON"));
-    }
+    const read = readMessage(new TextDecoder().decode(body));
+    if (read instanceof ProtocolError) return refuse(400, null, read);
     const scopes = (requests: readonly JsonRpcRequest[]): Answer | undefined => {
       for (const request of auth?.refuse ? requests : []) {
         const needed = lackingScopes(runtime, auth, caller, request);
@@ -47,8 +41,8 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
     };
     const version = trimmed(incoming.headers, "mcp-protocol-version");
     const isModern = version !== undefined && version >= MODERN;
-    if (Array.isArray(message)) return batch(message.map(withoutNull));
-    message = withoutNull(message);
+    if (Array.isArray(read)) return batch(read.map(withoutNull));
+    const message = withoutNull(read);
     if (isRequest(message)) {
       const claims = claimsVersion(message.params);
       if (message.method === "initialize" && !isValidClaim(message.params)) {
@@ -97,7 +91,7 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
       const refused = scopes(messages);
       if (refused) return refused;
       if (messages.length === 0) return new Answer(202, null);
-      return new Reply(runtime, methods, incoming, caller, false).answer(messages, Array.isArray(message));
+      return new Reply(runtime, methods, incoming, caller, false).answer(messages, Array.isArray(read));
     }
 
     async function batch(parts: readonly unknown[]): Promise<Answer> {
@@ -132,6 +126,16 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
       return new Answer(200, eventOf(JSON.stringify(acknowledged)) + eventOf(success(runtime, exchange, { members: "", meta: _meta }, false)), EVENT_HEADERS);
     }
   };
+}
+
+/** What a text holds, which may be a batch; or why it holds none. */
+export function readMessage(text: string): unknown {
+  if (isTooDeep(text)) return new ProtocolError(INVALID_REQUEST, `Invalid Request: nested deeper than ${DEEPEST} levels`);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return new ProtocolError(PARSE_ERROR, "Parse error: Invalid JSON");
+  }
 }
 
 /** What a message that is none would be answered by. */

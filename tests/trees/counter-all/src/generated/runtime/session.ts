@@ -6,10 +6,11 @@ import { DurableObject, exports } from "cloudflare:workers";
 import { Channel } from "./channel.ts";
 import type { Heard } from "./channel.ts";
 import type { Caller } from "./context.ts";
-import { isTooDeep, withoutNull } from "./endpoint.ts";
+import { readMessage, withoutNull } from "./endpoint.ts";
+import { failed } from "./exchange.ts";
 import { Answer, refusal } from "./http.ts";
 import type { Incoming } from "./http.ts";
-import { INVALID_REQUEST, PARSE_ERROR, REFUSED } from "./protocol.ts";
+import { INVALID_REQUEST, ProtocolError, REFUSED } from "./protocol.ts";
 import type { ClientCapabilities, Message } from "./protocol.ts";
 import type { Server } from "./server.ts";
 import { isNotification, isRequest, isResponse, PARAMS } from "./shapes.ts";
@@ -140,15 +141,9 @@ function endOf({ at, caller }: Kept, { parts: { auth } }: Server): number {
 
 /** The message, or the answer to what is none. */
 function read(text: string): Message | string {
-  const refused = (code: number, message: string) => JSON.stringify({ jsonrpc: "2.0", id: null, error: { code, message } });
-  if (isTooDeep(text)) return refused(INVALID_REQUEST, "Invalid Request: nested too deeply");
-  let message: unknown;
-  try {
-    message = withoutNull(JSON.parse(text));
-  } catch {
-    return refused(PARSE_ERROR, "Parse error");
-  }
-  return isRequest(message) || isNotification(message) || isResponse(message) ? (message as Message) : refused(INVALID_REQUEST, "Invalid Request");
+  const message = withoutNull(readMessage(text));
+  if (message instanceof ProtocolError) return failed(null, message.code, message.message);
+  return isRequest(message) || isNotification(message) || isResponse(message) ? (message as Message) : failed(null, INVALID_REQUEST, "Invalid Request");
 }
 
 /** What a client says of itself is remembered, as a new object has to know it. */

@@ -55,7 +55,7 @@ export function join(chunks: readonly Uint8Array[], length: number): Uint8Array 
   return body;
 }
 
-export function toResponse(answer: Answer | Response): Response {
+function toResponse(answer: Answer | Response): Response {
   if (!(answer instanceof Answer)) return answer;
   const { status, headers, body } = answer;
   if (body === null || typeof body === "string") return new Response(body, { status, headers });

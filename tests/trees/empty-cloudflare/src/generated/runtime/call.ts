@@ -7,7 +7,7 @@ import type { Broken, Exchange, Runtime } from "./exchange.ts";
 import { SILENCE_MS } from "./http.ts";
 import { createProgress } from "./progress.ts";
 import type { Progress } from "./progress.ts";
-import { LOGGING_LEVELS, ProtocolError } from "./protocol.ts";
+import { INTERNAL_ERROR, LOGGING_LEVELS, ProtocolError } from "./protocol.ts";
 import { toJson } from "./results.ts";
 import { isObject } from "./shapes.ts";
 
@@ -103,9 +103,12 @@ export async function runOrFail<T>(runtime: Runtime, exchange: Exchange, call: C
   try {
     return await run(runtime, exchange, call, handler);
   } catch (error) {
-    throw error instanceof ToolError ? new ProtocolError(-32603, error.message) : error;
+    throw protocolErrorOf(error);
   }
 }
+
+/** What a tool would show is an error of the protocol elsewhere. */
+export const protocolErrorOf = (error: unknown): unknown => (error instanceof ToolError ? new ProtocolError(INTERNAL_ERROR, error.message) : error);
 
 /** Imports a handler. Of one that cannot be imported the log has the reason, and the client learns no more than that. */
 export async function imported<T>(runtime: Runtime, what: string, load: (() => Promise<{ readonly default: T }>) | undefined): Promise<T> {

@@ -99,7 +99,7 @@ export function createServer(platform: Platform, parts: Parts): Server {
   async function route(incoming: Incoming): Promise<Answer | Response> {
     const [path = ""] = incoming.target.split("?", 1);
     // Who may not call learns how many are broken, and not which.
-    if (path === "/health") return health(manifest, incoming, platform, auth ? broken.size : [...broken]);
+    if (path === "/health") return health(manifest, incoming, platform, broken.size > 0 && (auth ? broken.size : [...broken]));
     if (path !== ENDPOINT && path !== `${ENDPOINT}/`) {
       const page = auth?.page?.(path, incoming, core);
       return (page && checkHost(incoming, hosts)) ?? page ?? notFound(path);
@@ -158,15 +158,13 @@ const withOwn = (answer: Answer | Response): Answer | Response =>
   withHeaders(answer, { "cache-control": "no-store, no-transform", "x-content-type-options": "nosniff" });
 
 /** Says no more than whether there is a server, of what version, and what it speaks. */
-function health({ server }: Manifest, { method }: Incoming, { deployment, upgrade }: Platform, broken: number | readonly string[]): Answer {
+function health({ server }: Manifest, { method }: Incoming, { deployment, upgrade }: Platform, broken: number | readonly string[] | false): Answer {
   if (method !== "GET" && method !== "HEAD") return refusal(405, REFUSED, "method not allowed", { allow: "GET, HEAD" });
   const answer = json(200, {
-    status: "ok", name: server.name, version: server.version, protocolVersions: [MODERN, ...LEGACY], ...(deployment && { deployment }), ...(upgrade && { websocket: true }), ...(isNone(broken) ? {} : { broken }),
+    status: "ok", name: server.name, version: server.version, protocolVersions: [MODERN, ...LEGACY], ...(deployment && { deployment }), ...(upgrade && { websocket: true }), ...(broken !== false && { broken }),
   });
   return method === "HEAD" ? headOf(answer) : answer;
 }
-
-const isNone = (broken: number | readonly string[]): boolean => broken === 0 || (typeof broken !== "number" && broken.length === 0);
 
 const notFound = (path: string): Answer => new Answer(404, path === "/" ? `Not Found: this server answers at ${ENDPOINT}\n` : "Not Found\n", { "content-type": "text/plain;charset=UTF-8" });
 

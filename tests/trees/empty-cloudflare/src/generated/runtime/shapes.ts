@@ -27,7 +27,7 @@ function object(members: Readonly<Record<string, Shape>>): Shape {
 
 // ---- messages ----
 
-export const isId = either(string, integer) as (value: unknown) => value is string | number;
+const isId = either(string, integer) as (value: unknown) => value is string | number;
 const meta = object({ progressToken: maybe(isId), "io.modelcontextprotocol/related-task": maybe(object({ taskId: string })) });
 const anyParams = object({ _meta: maybe(meta) });
 const REQUEST = ["jsonrpc", "id", "method", "params"];
@@ -123,7 +123,7 @@ const BLOCKS: Readonly<Record<string, Shape>> = {
 const block: Shape = (value) => isObject(value) && typeof value["type"] === "string" && Object.hasOwn(BLOCKS, value["type"]) && BLOCKS[value["type"]]!(value);
 const result = { _meta: maybe(isObject) };
 
-export const RESULTS = {
+const RESULTS = {
   CallToolResult: object({ ...result, content: list(block), isError: maybe(boolean) }),
   ReadResourceResult: object({ ...result, contents: list(contents) }),
   ListResourcesResult: object({ ...result, resources: list(object(described)) }),

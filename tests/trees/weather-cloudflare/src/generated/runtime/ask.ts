@@ -3,6 +3,7 @@
 import { ToolError } from "./context.ts";
 import { notSet } from "./env.ts";
 import type { Exchange, Runtime } from "./exchange.ts";
+import { once } from "./manifest.ts";
 import { INTERNAL_ERROR, INVALID_PARAMS, MISSING_CAPABILITY, ProtocolError } from "./protocol.ts";
 import type { ClientCapabilities, InputRequests, InputRequiredResult, Json } from "./protocol.ts";
 import { isObject } from "./shapes.ts";
@@ -85,7 +86,6 @@ const TTL_S = 600;
 const encoder = new TextEncoder();
 /** Named in no type library alike. */
 type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
-const keys = new WeakMap<Runtime, Promise<Key>>();
 
 /** Of no use with another method, to another caller, or after ten minutes. */
 async function signed(runtime: Runtime, exchange: Exchange, value: unknown): Promise<string> {
@@ -118,15 +118,11 @@ async function verified(key: Key, exchange: Exchange, state: string): Promise<un
   return envelope["p"];
 }
 
-function keyOf(runtime: Runtime): Promise<Key> {
-  let key = keys.get(runtime);
-  if (!key) {
-    const secret = encoder.encode(runtime.env["MCP_STATE_KEY"] ?? notSet(runtime.manifest, "MCP_STATE_KEY"));
-    if (secret.length < 32) throw new Error("the secret MCP_STATE_KEY must have 32 bytes at least");
-    keys.set(runtime, (key = crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"])));
-  }
-  return key;
-}
+const keyOf = once(({ env, manifest }: Runtime): Promise<Key> => {
+  const secret = encoder.encode(env["MCP_STATE_KEY"] ?? notSet(manifest, "MCP_STATE_KEY"));
+  if (secret.length < 32) throw new Error("the secret MCP_STATE_KEY must have 32 bytes at least");
+  return crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+});
 
 const hmac = async (key: Key, text: string): Promise<Uint8Array> => new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
 

@@ -1,7 +1,7 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
 // Headers that repeat what the body says (2026-07-28): whatever routes by them must not see another call than the server runs.
 import type { Fields } from "./http.ts";
-import { byName } from "./manifest.ts";
+import { byName, once } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
 import { isObject } from "./shapes.ts";
 import type { Json } from "./protocol.ts";
@@ -67,14 +67,8 @@ interface Mirrored {
   readonly type: unknown;
 }
 
-const mirrored = new WeakMap<Json, readonly Mirrored[]>();
-
 /** `check` has made sure that they are reached by `properties` alone. */
-function mirroredIn(schema: Json): readonly Mirrored[] {
-  let found = mirrored.get(schema);
-  if (!found) mirrored.set(schema, (found = [...walk(schema, [])]));
-  return found;
-}
+const mirroredIn = once((schema: Json): readonly Mirrored[] => [...walk(schema, [])]);
 
 function* walk(schema: Json, path: readonly string[]): Generator<Mirrored> {
   const header = schema["x-mcp-header"];

@@ -1,13 +1,13 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
 // What each method of the protocol answers.
 import { checkQuestions, remembered } from "./ask.ts";
-import { imported, masked, run, runOrFail } from "./call.ts";
+import { imported, masked, protocolErrorOf, run, runOrFail } from "./call.ts";
 import type { Call } from "./call.ts";
 import { ToolError } from "./context.ts";
 import type { Complete, Context, Listed, PromptHandler, ResourceHandler, ToolContext } from "./context.ts";
 import { Exchange, outcomeOf, serverInfo } from "./exchange.ts";
 import type { Outcome, Runtime } from "./exchange.ts";
-import { byName } from "./manifest.ts";
+import { byName, once } from "./manifest.ts";
 import type { Manifest, PromptEntry, ResourceEntry, ToolEntry } from "./manifest.ts";
 import { INTERNAL_ERROR, INVALID_PARAMS, LEGACY, MODERN, ProtocolError } from "./protocol.ts";
 import type { InputRequiredResult, Json } from "./protocol.ts";
@@ -52,16 +52,16 @@ export function createMethods(runtime: Runtime): Methods {
     "logging/setLevel": { ...HANDSHAKE, answer: () => EMPTY },
   };
   if (tools.length > 0) {
-    methods["tools/list"] = { ...BOTH, isKept: true, answer: ({ isModern }) => listOf(tools, isModern ? toolsListed : toolsForHandshake) };
+    methods["tools/list"] = { ...BOTH, isKept: true, answer: ({ isModern }) => (isModern ? toolsListed : toolsForHandshake)(tools) };
     methods["tools/call"] = { ...BOTH, answer: (exchange) => callTool(runtime, exchange) };
   }
   if (prompts.length > 0) {
-    methods["prompts/list"] = { ...BOTH, isKept: true, answer: () => listOf(prompts, promptsListed) };
+    methods["prompts/list"] = { ...BOTH, isKept: true, answer: () => promptsListed(prompts) };
     methods["prompts/get"] = { ...BOTH, answer: (exchange) => getPrompt(runtime, exchange) };
   }
   if (resources.length > 0) {
     methods["resources/list"] = { ...BOTH, isKept: true, answer: (exchange) => listResources(runtime, exchange) };
-    methods["resources/templates/list"] = { ...BOTH, isKept: true, answer: () => listOf(resources, templatesListed) };
+    methods["resources/templates/list"] = { ...BOTH, isKept: true, answer: () => templatesListed(resources) };
     methods["resources/read"] = { ...BOTH, isKept: true, answer: (exchange) => readResource(runtime, exchange) };
     // Not advertised, but older clients may ask. No resource announces its changes, so that a subscription is kept by silence.
     methods["resources/subscribe"] = { ...HANDSHAKE, answer: () => EMPTY };
@@ -95,42 +95,30 @@ export function capabilitiesOf({ tools, prompts, resources }: Manifest): Json {
 
 // ---- lists: written once ----
 
-const lists = new WeakMap<readonly unknown[], Map<unknown, Outcome>>();
-
-function listOf<T>(entries: readonly T[], write: (entries: readonly T[]) => Json): Outcome {
-  const written = lists.get(entries) ?? new Map<unknown, Outcome>();
-  lists.set(entries, written);
-  let outcome = written.get(write);
-  if (!outcome) written.set(write, (outcome = outcomeOf(write(entries))));
-  return outcome;
-}
-
-const toolsListed = (tools: readonly ToolEntry[]): Json => ({ tools: tools.map((tool) => toolListed(tool, false)) });
-const toolsForHandshake = (tools: readonly ToolEntry[]): Json => ({ tools: tools.map((tool) => toolListed(tool, true)) });
+const toolsListed = once((tools: readonly ToolEntry[]) => outcomeOf({ tools: tools.map((tool) => toolListed(tool, false)) }));
+const toolsForHandshake = once((tools: readonly ToolEntry[]) => outcomeOf({ tools: tools.map((tool) => toolListed(tool, true)) }));
 
 function toolListed({ name, title, description, inputSchema, outputSchema, annotations, icons, _meta }: ToolEntry, wraps: boolean): Json {
   const output = outputSchema && (hasObjectRoot(outputSchema) ? { type: "object", ...outputSchema } : wraps ? wrapped(outputSchema) : outputSchema);
   return { name, title, description, inputSchema, outputSchema: output, annotations, icons, _meta };
 }
 
-function promptsListed(prompts: readonly PromptEntry[]): Json {
-  return {
-    prompts: prompts.map(({ name, title, description, icons, _meta, argsSchema }) => {
-      const properties = Object.entries((argsSchema?.["properties"] ?? {}) as Record<string, Json>);
-      const required = (argsSchema?.["required"] ?? []) as string[];
-      const args = properties.map(([key, property]) => ({ name: key, description: property["description"], required: required.includes(key) }));
-      return { name, title, description, arguments: args, icons, _meta };
-    }),
-  };
+const promptsListed = once((prompts: readonly PromptEntry[]) => outcomeOf({ prompts: prompts.map(promptListed) }));
+
+function promptListed({ name, title, description, icons, _meta, argsSchema }: PromptEntry): Json {
+  const properties = Object.entries((argsSchema?.["properties"] ?? {}) as Record<string, Json>);
+  const required = (argsSchema?.["required"] ?? []) as string[];
+  const args = properties.map(([key, property]) => ({ name: key, description: property["description"], required: required.includes(key) }));
+  return { name, title, description, arguments: args, icons, _meta };
 }
 
-const templatesListed = (resources: readonly ResourceEntry[]): Json => ({ resourceTemplates: resources.filter(({ uriTemplate }) => uriTemplate !== undefined) });
-const fixedListed = (resources: readonly ResourceEntry[]): Json => ({ resources: resources.filter(({ uri }) => uri !== undefined) });
+const templatesListed = once((resources: readonly ResourceEntry[]) => outcomeOf({ resourceTemplates: resources.filter(({ uriTemplate }) => uriTemplate !== undefined) }));
+const fixedListed = once((resources: readonly ResourceEntry[]) => outcomeOf({ resources: resources.filter(({ uri }) => uri !== undefined) }));
 
 /** Those of the manifest, and those that the handlers of templates list. */
 async function listResources(runtime: Runtime, exchange: Exchange): Promise<Outcome> {
   const { resources, limits } = runtime.manifest;
-  const fixed = listOf(resources, fixedListed);
+  const fixed = fixedListed(resources);
   const more: Json[] = [];
   for (const { uriTemplate, name, ...described } of resources) {
     if (uriTemplate === undefined) continue;
@@ -241,7 +229,7 @@ async function answering<H>(
     const call = { what, timeoutMs: runtime.manifest.limits.timeoutMs, remembered: state };
     return await withAnswers(runtime, exchange, call, (ctx) => handle(handler, ctx));
   } catch (error) {
-    throw error instanceof ToolError ? new ProtocolError(INTERNAL_ERROR, error.message) : error;
+    throw protocolErrorOf(error);
   }
 }
 
@@ -252,24 +240,16 @@ interface Found {
   readonly variables: Record<string, string | string[]>;
 }
 
-const templates = new WeakMap<ResourceEntry, UriTemplate>();
+const templateOf = once(({ uriTemplate = "" }: ResourceEntry) => new UriTemplate(uriTemplate));
 
-function templateOf(entry: ResourceEntry): UriTemplate {
-  let template = templates.get(entry);
-  if (!template) templates.set(entry, (template = new UriTemplate(entry.uriTemplate ?? "")));
-  return template;
-}
-
-const addresses = new WeakMap<readonly ResourceEntry[], Map<string, ResourceEntry>>();
+const fixedOf = once((resources: readonly ResourceEntry[]) => {
+  const known = resources.flatMap((entry) => (entry.uri === undefined ? [] : [[URL.canParse(entry.uri) ? new URL(entry.uri).href : entry.uri, entry] as const]));
+  return new Map(known);
+});
 
 /** A fixed resource goes before a template. It is found by the normal form of its address. */
-export function findResource(resources: readonly ResourceEntry[], address: string): Found | undefined {
-  let fixed = addresses.get(resources);
-  if (!fixed) {
-    const known = resources.flatMap((entry) => (entry.uri === undefined ? [] : [[URL.canParse(entry.uri) ? new URL(entry.uri).href : entry.uri, entry] as const]));
-    addresses.set(resources, (fixed = new Map(known)));
-  }
-  const entry = fixed.get(address);
+function findResource(resources: readonly ResourceEntry[], address: string): Found | undefined {
+  const entry = fixedOf(resources).get(address);
   if (entry) return { entry, variables: {} };
   for (const candidate of resources) {
     const variables = candidate.uriTemplate === undefined ? undefined : templateOf(candidate).match(address);

@@ -2,6 +2,7 @@
 // One request from the moment that it is understood until it is answered.
 import type { Caller, Handlers, Log, State, ToolContext } from "./context.ts";
 import type { Env } from "./env.ts";
+import { once } from "./manifest.ts";
 import type { Manifest, StateOf } from "./manifest.ts";
 import { CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY } from "./protocol.ts";
 import type { ClientCapabilities, Id, InputRequiredResult, Json, JsonRpcNotification, JsonRpcRequest, LoggingLevel, Meta } from "./protocol.ts";
@@ -108,13 +109,7 @@ export function wellFormed(json: string): string {
   return json.includes("\\ud") ? json.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) => (escape.length > 2 ? "\ufffd" : escape)) : json;
 }
 
-const stamps = new WeakMap<Manifest, string>();
-
-function stampOf(manifest: Manifest): string {
-  let stamp = stamps.get(manifest);
-  if (!stamp) stamps.set(manifest, (stamp = `"_meta":${JSON.stringify({ [SERVER_INFO_KEY]: serverInfo(manifest) })}`));
-  return stamp;
-}
+const stampOf = once((manifest: Manifest) => `"_meta":${JSON.stringify({ [SERVER_INFO_KEY]: serverInfo(manifest) })}`);
 
 export function serverInfo({ server: { instructions: _, ...info } }: Manifest): Omit<Manifest["server"], "instructions"> {
   return info;

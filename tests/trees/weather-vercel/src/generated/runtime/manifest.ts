@@ -52,11 +52,18 @@ export interface PromptEntry extends Described {
   readonly argsSchema?: Json;
 }
 
-const indexes = new WeakMap<readonly { readonly name: string }[], Map<unknown, unknown>>();
+/** A function of an object that does not change: it is called once for each, on first use. */
+export function once<K extends object, V>(make: (key: K) => V): (key: K) => V {
+  const made = new WeakMap<K, V>();
+  return (key) => {
+    if (!made.has(key)) made.set(key, make(key));
+    return made.get(key)!;
+  };
+}
+
+const indexOf = once((entries: readonly { readonly name: string }[]) => new Map<unknown, unknown>(entries.map((entry) => [entry.name, entry])));
 
 /** An entry by its name, in the same time for any number of them. */
 export function byName<T extends { readonly name: string }>(entries: readonly T[], name: unknown): T | undefined {
-  let index = indexes.get(entries) as Map<unknown, T> | undefined;
-  if (!index) indexes.set(entries, (index = new Map(entries.map((entry) => [entry.name, entry]))));
-  return index.get(name);
+  return indexOf(entries).get(name) as T | undefined;
 }

@@ -1,19 +1,12 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
 // JSON Schema: values are checked against the manifest's schemas, which are compiled on first use, with a bound on the work.
 import { format, Validator } from "@cfworker/json-schema";
+import { once } from "./manifest.ts";
 import { isObject } from "./shapes.ts";
 import type { Json } from "./protocol.ts";
 
 /** What is wrong with a value; `undefined`: nothing. */
 export type Check = (value: unknown) => string | undefined;
-
-const checks = new WeakMap<Json, Check>();
-
-export function checkOf(schema: Json): Check {
-  let check = checks.get(schema);
-  if (!check) checks.set(schema, (check = compile(schema)));
-  return check;
-}
 
 // The validator's own takes exponential time: 1.4 s for an address of 22 characters.
 format["url"] = (text) => /^(?:https?|ftp):\/\/\S+$/i.test(text) && URL.canParse(text);
@@ -24,7 +17,7 @@ const DRAFTS: Readonly<Record<string, "2019-09" | "7">> = {
   "http://json-schema.org/draft-06/schema": "7",
 };
 
-function compile(schema: Json): Check {
+export const checkOf = once((schema: Json): Check => {
   const dialect = typeof schema["$schema"] === "string" ? schema["$schema"].replace(/#$/, "") : "";
   const validator = new Validator(schema, DRAFTS[dialect] ?? "2020-12", true);
   const isCostly = hasCostly(schema);
@@ -38,7 +31,7 @@ function compile(schema: Json): Check {
     const { valid, errors } = validator.validate(value);
     return valid ? undefined : told(errors);
   };
-}
+});
 
 /** Each level of a value adds an error with its whole path: all of them may be a thousand times as long as the value. */
 function told(errors: readonly { readonly instanceLocation: string; readonly error: string }[]): string {
@@ -183,18 +176,15 @@ function anchored(schema: unknown, name: string): unknown {
 
 // ---- defaults ----
 
-const defaults = new WeakMap<Json, readonly (readonly [name: string, value: unknown])[]>();
+const defaultsOf = once((schema: Json) => {
+  const properties = isObject(schema["properties"]) ? Object.entries(schema["properties"]) : [];
+  return properties.flatMap(([name, property]) => (isObject(property) && "default" in property ? [[name, property["default"]] as const] : []));
+});
 
 /** The input with the defaults of top-level properties filled in: the validator only validates. */
 export function withDefaults(schema: Json, input: Json): Json {
-  let known = defaults.get(schema);
-  if (!known) {
-    const properties = isObject(schema["properties"]) ? Object.entries(schema["properties"]) : [];
-    known = properties.flatMap(([name, property]) => (isObject(property) && "default" in property ? [[name, property["default"]] as const] : []));
-    defaults.set(schema, known);
-  }
   const filled = { ...input };
-  for (const [name, value] of known) if (!Object.hasOwn(filled, name)) filled[name] = typeof value === "object" ? structuredClone(value) : value;
+  for (const [name, value] of defaultsOf(schema)) if (!Object.hasOwn(filled, name)) filled[name] = typeof value === "object" ? structuredClone(value) : value;
   return filled;
 }
 
