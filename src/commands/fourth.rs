@@ -2,23 +2,19 @@
 //! row lacks does not compile, and what beside it is forgotten fails in the tests that go through the rows.
 
 use std::path::Path;
-use std::sync::OnceLock;
-use std::time::Duration;
 
 use clap::ValueEnum as _;
 
 use super::init;
 use crate::cli::{CloudArg, Example};
-use crate::deployments;
 use crate::error;
 use crate::manifest::{self, Manifest, json_schema};
 use crate::plan::{self, FileSet};
-use crate::process::Answerers;
 use crate::prompt::Mode;
 use crate::ship::release;
 use crate::targets::deployment::Context;
 use crate::targets::fixture::TARGET;
-use crate::targets::ownership::{ProjectMark, Takes};
+use crate::targets::ownership::ProjectMark;
 use crate::targets::{self, Build, Start};
 use crate::template::{self, Birth};
 use crate::toolchain::{Purpose, Search, ToolId, Toolchain};
@@ -153,20 +149,8 @@ fn without_an_api_it_is_built_and_run_here_and_ship_says_that_it_has_none() {
     let start = Start { port: 1, scratch: Path::new("."), env: &[], guest: &[], state: Path::new(".") };
     assert_eq!((TARGET.start)(&build(), &start).unwrap().base, "http://127.0.0.1:1");
 
-    let context = Context {
-        build: build(),
-        values: &[],
-        terminal: false,
-        limit: Duration::from_secs(1),
-        recorded: &[] as &[deployments::Deployment],
-        mark: ProjectMark { project: "0".repeat(32), stage: "production".into(), name: "s".into() },
-        takes: Takes::Nothing,
-        asks: false,
-        render: template::project,
-        allow_data_loss: &[],
-        answerers: Answerers::default(),
-        login: OnceLock::new(),
-    };
+    let mark = ProjectMark { project: "0".repeat(32), stage: "production".into(), name: "s".into() };
+    let context = Context::new(build(), &[], &[], mark, template::project);
     let row = targets::ALL.iter().find(|target| target.name == TARGET.name).expect("its row");
     let Err(refused) = release::preflight(&[row], &context, Mode::Refuse, None) else { panic!("ready to deploy") };
     let told = error::document(&refused)["problems"][0].clone();

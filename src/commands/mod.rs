@@ -23,7 +23,6 @@ mod trial;
 mod verify;
 
 use std::path::Path;
-use std::sync::OnceLock;
 
 use anyhow::{Result, bail};
 
@@ -32,14 +31,13 @@ use crate::deployments::{self, Deployment, Record};
 use crate::error::Error;
 use crate::manifest::{Kind, Manifest};
 use crate::plan::{Action, Applied, Plan};
-use crate::process::Answerers;
 use crate::project::Project;
 use crate::project::npm;
 use crate::prompt::Mode;
 use crate::ship::local;
 use crate::ship::release;
-use crate::targets::deployment::{self, Context};
-use crate::targets::ownership::{ProjectMark, Takes};
+use crate::targets::deployment::Context;
+use crate::targets::ownership::ProjectMark;
 use crate::targets::{self, Build, Target};
 use crate::template;
 use crate::toolchain::{Purpose, Toolchain};
@@ -164,20 +162,7 @@ impl Deployments {
 
     fn context<'a>(&'a self, values: &'a [(String, String)], terminal: bool) -> Context<'a> {
         let build = Build { root: &self.project.root, manifest: &self.project.manifest, tools: &self.tools };
-        Context {
-            build,
-            values,
-            terminal,
-            limit: deployment::LIMIT,
-            recorded: &self.current,
-            mark: self.mark.clone(),
-            takes: Takes::Nothing,
-            render: template::project,
-            asks: false,
-            allow_data_loss: &[],
-            answerers: Answerers::default(),
-            login: OnceLock::new(),
-        }
+        Context { terminal, ..Context::new(build, values, &self.current, self.mark.clone(), template::project) }
     }
 }
 

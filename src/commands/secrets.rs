@@ -2,7 +2,6 @@
 
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
@@ -13,14 +12,13 @@ use crate::deployments::{Deployment, Record};
 use crate::error::Error;
 use crate::files::Exclusive;
 use crate::manifest::Secret;
-use crate::process::Answerers;
 use crate::project::Project;
 use crate::prompt::{self, Mode};
 use crate::secrets::dotenv;
 use crate::ship::local;
 use crate::ship::release;
-use crate::targets::deployment::{self, Context};
-use crate::targets::ownership::{ProjectMark, Takes};
+use crate::targets::deployment::Context;
+use crate::targets::ownership::ProjectMark;
 use crate::targets::{self, Build, Target};
 use crate::template;
 use crate::toolchain::{Purpose, Toolchain};
@@ -268,21 +266,7 @@ impl Clouds {
     fn each(&self, mut work: impl FnMut(&'static Target, &Context<'_>) -> Result<()>) -> Result<()> {
         let (Some(tools), Some(mark)) = (&self.tools, self.mark.clone()) else { return Ok(()) };
         let build = Build { root: &self.project.root, manifest: &self.project.manifest, tools };
-        let (values, recorded) = (&self.values, &self.recorded);
-        let context = Context {
-            build,
-            values,
-            terminal: false,
-            limit: deployment::LIMIT,
-            recorded,
-            mark,
-            takes: Takes::Nothing,
-            render: template::project,
-            asks: false,
-            allow_data_loss: &[],
-            answerers: Answerers::default(),
-            login: OnceLock::new(),
-        };
+        let context = Context::new(build, &self.values, &self.recorded, mark, template::project);
         // Nothing is done anywhere before all of them are known to be ours.
         self.targets.iter().try_for_each(|target| release::ours(target, &context))?;
         self.targets.iter().try_for_each(|target| work(target, &context))

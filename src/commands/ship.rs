@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -17,7 +16,7 @@ use crate::files::Exclusive;
 use crate::manifest::Manifest;
 use crate::parallel;
 use crate::probe::{Call, Report};
-use crate::process::{self, Answerers, Cmd};
+use crate::process::{self, Cmd};
 use crate::project::npm;
 use crate::project::{self, Project};
 use crate::prompt::{self, Mode};
@@ -27,7 +26,6 @@ use crate::ship::local::{self, LocalRun};
 use crate::ship::release::{self, GET_THEIRS, Release, ReleasePlan, Stranger};
 use crate::ship::server_log;
 use crate::targets::deployment::Context;
-use crate::targets::ownership::Takes;
 use crate::targets::{self, Build, Target};
 use crate::template;
 use crate::toolchain::{Purpose, Search, Toolchain};
@@ -168,19 +166,13 @@ fn live(
     let headers = local::bearer_header(args.calls.bearer_env.as_deref())?;
     let values = dotenv::values(&project.home, &project.manifest)?;
     let mark = project.mark(&args.stage.stage)?;
+    let build = Build { root: &project.root, manifest: &project.manifest, tools };
     let mut context = Context {
-        build: Build { root: &project.root, manifest: &project.manifest, tools },
-        values: &values,
         terminal: ui::interactive() && !args.json && is_shown(targets, &project.manifest),
         limit: Duration::from_secs(args.timeout),
-        recorded: &recorded,
-        mark,
-        takes: Takes::Nothing,
-        render: template::project,
         asks: mode == Mode::Ask,
         allow_data_loss: &args.allow_data_loss,
-        answerers: Answerers::default(),
-        login: OnceLock::new(),
+        ..Context::new(build, &values, &recorded, mark, template::project)
     };
     project.mirror()?;
     context.takes = release::preflight(targets, &context, mode, args.adopt.as_deref())?;

@@ -7,9 +7,6 @@ use super::sections::span_at_root;
 use super::targets::{self, Facts};
 use super::{Limits, Manifest};
 
-/// The shortest that anything on the way between a server and its client is known to wait for a next byte.
-const SHORTEST_IDLE: Duration = Duration::from_secs(30);
-
 /// Below it there is hardly room for the link to the rest of a result.
 const SMALLEST_RESULT: u64 = 16 << 10;
 
@@ -39,11 +36,6 @@ pub fn limits(root: &Fields<'_, '_>) -> Limits {
 }
 
 impl Manifest {
-    /// Whether a call may be silent for longer than what stands between it and its client may wait.
-    pub fn may_be_silent(&self) -> bool {
-        self.longest_timeout() > SHORTEST_IDLE
-    }
-
     /// Whether a resource has variables that say which part of it is meant.
     pub fn reads_in_parts(&self) -> bool {
         self.resources.iter().filter_map(|resource| resource.variables.as_ref()).flatten().any(|one| one.optional)

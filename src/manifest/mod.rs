@@ -150,7 +150,7 @@ pub struct OAuth {
 }
 
 impl Auth {
-    /// As the manifest writes it, and as the folder of its templates; `None` for a server that is open to all.
+    /// As the manifest writes it; `None` for a server that is open to all.
     pub fn kind(&self) -> Option<&'static str> {
         match self {
             Auth::None => None,

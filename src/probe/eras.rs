@@ -122,7 +122,7 @@ fn not_modern(error: &RpcError) -> CheckFault {
             .hint("a correct request was refused: look for something that changes headers or body on the way");
     }
     CheckFault::wrong(format!("it speaks only the protocols before 2026-07-28: {}", error.shown()))
-        .hint("deploy a server that is built on the MCP SDK v2")
+        .hint("deploy a server that speaks 2026-07-28, as those that mcp-deploy generates do")
 }
 
 pub fn legacy(probe: &mut Probe, client: &Client) -> Option<EraServer> {

@@ -101,8 +101,8 @@ fn superfluous(root: &Path, package: &Value, manifest: &Manifest, but: Option<&s
     let needed: Vec<&str> = needed(manifest, &[]).into_iter().map(|package| package.name).collect();
     let mut found = EVER.to_vec();
     found.retain(|name| !needed.contains(name) && !package["dependencies"][*name].is_null());
-    let mut scripts = package["scripts"].as_object().into_iter().flatten().filter_map(|(_, script)| script.as_str());
-    let scripts: String = scripts.by_ref().collect::<Vec<_>>().join("\n");
+    let scripts = package["scripts"].as_object().into_iter().flatten().filter_map(|(_, script)| script.as_str());
+    let scripts: String = scripts.collect::<Vec<_>>().join("\n");
     found.retain(|name| !scripts.contains(name));
     if !found.is_empty() {
         let imported = imported(root, &found, but);

@@ -95,6 +95,32 @@ pub struct Context<'a> {
     pub login: OnceLock<Value>,
 }
 
+impl<'a> Context<'a> {
+    /// For a command that talks to a cloud and asks nobody: what differs is set by its name.
+    pub fn new(
+        build: Build<'a>,
+        values: &'a Values,
+        recorded: &'a [deployments::Deployment],
+        mark: ProjectMark,
+        render: fn(&Manifest) -> Result<FileSet>,
+    ) -> Self {
+        Self {
+            build,
+            values,
+            terminal: false,
+            limit: LIMIT,
+            recorded,
+            mark,
+            takes: Takes::Nothing,
+            asks: false,
+            render,
+            allow_data_loss: &[],
+            answerers: Answerers::default(),
+            login: OnceLock::new(),
+        }
+    }
+}
+
 /// What a cloud serves at one place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Serving {

@@ -83,8 +83,6 @@ pub struct ProjectData<'m> {
 struct ServerData<'m> {
     name: &'m str,
     version: &'m str,
-    title: &'m str,
-    description: &'m str,
 }
 
 #[derive(Serialize)]
@@ -131,12 +129,7 @@ impl<'m> ProjectData<'m> {
             Ok((target.name, data))
         };
         Ok(ProjectData {
-            server: ServerData {
-                name: &server.name,
-                version: &server.version,
-                title: server.title.as_ref().unwrap_or(&server.name),
-                description: &server.description,
-            },
+            server: ServerData { name: &server.name, version: &server.version },
             app: &manifest.app,
             auth: access.auth != Auth::None,
             api_keys: access.auth == Auth::ApiKey,

@@ -9,7 +9,7 @@ use mcp_deploy::toolchain::ToolId;
 use serde_json::{Value, json};
 
 use crate::clients::typescript;
-use crate::support::child::{Running, SHORT, run};
+use crate::support::child::{Running, SHORT, free_port, run};
 use crate::support::mcp::{Era, ask, post};
 use crate::support::site::{Site, WEATHER, oslo, weather};
 use crate::support::tools::{CLIENT_V1, CLIENT_V2, KIT, PYTHON_CLIENT};
@@ -65,7 +65,7 @@ fn oslo_call() -> Value {
 /// A Lambda environment as its tests need it: the built server and the real adapter, told that they are in Lambda.
 fn environment(api: &RuntimeApi, climate: Option<&str>) -> [Running; 2] {
     let folder = BROKEN.root.join("dist/lambda");
-    let port = mcp_deploy::process::free_port().expect("a free port").to_string();
+    let port = free_port();
     let mut variables = api.environment(&folder, "lambda.mjs", 1024, SHORT);
     let lambda = ["AWS_LWA_INVOKE_MODE=response_stream", "AWS_LWA_READINESS_CHECK_PATH=/health"];
     let lambda = lambda.iter().filter_map(|pair| pair.split_once('='));
@@ -107,7 +107,7 @@ fn in_lambda_a_failed_import_ends_the_environment() {
 
 /// The project's own entry for Node.js, unbundled.
 fn serve(project: &Path, env: &[(&str, &str)]) -> (Running, String) {
-    let port = mcp_deploy::process::free_port().expect("a free port").to_string();
+    let port = free_port();
     let mut node = KIT.node(Path::new("src/generated/lambda.ts"));
     node.env("PORT", &port).envs(env.iter().copied()).current_dir(project);
     let mut server = Running::start(node);
@@ -175,7 +175,7 @@ process.stdout.write(JSON.stringify(seen));
 process.exit(0);"#,
     );
     for version in ["2026-07-28", "2025-11-25"] {
-        let port = mcp_deploy::process::free_port().expect("a free port").to_string();
+        let port = free_port();
         let mut node = KIT.node(Path::new("src/generated/script.ts"));
         node.arg(version).env("PORT", port).env("LOG_LEVEL", "error").current_dir(&project);
         let expected = json!([[200, false], [404, false], [415, false], [403, false], [200, false], [200, false]]);

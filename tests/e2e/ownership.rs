@@ -5,7 +5,7 @@ use std::process::Command;
 
 use mcp_deploy::toolchain::ToolId;
 
-use crate::support::child::{LONG, Running, run};
+use crate::support::child::{LONG, Running, free_port, run};
 use crate::support::tools::{KIT, MOTO_AWS};
 use crate::support::work;
 
@@ -14,7 +14,7 @@ fn what_is_ours_according_to_moto() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let script = folder.path().join("aws.py");
     work::write(&script, mcp_deploy::targets::lambda::aws::SCRIPT);
-    let port = mcp_deploy::process::free_port().expect("a free port").to_string();
+    let port = free_port();
     let mut moto = Command::new(MOTO_AWS.path());
     moto.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port]);
     let mut moto = Running::guarded(moto);

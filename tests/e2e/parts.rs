@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::child::{Running, SHORT, run};
+use crate::support::child::{Running, SHORT, free_port, run};
 use crate::support::gate::Gate;
 use crate::support::logs::LOGS;
 use crate::support::mcp::{Era, answer, ask, post};
@@ -233,7 +233,7 @@ fn a_large_log_is_read_to_its_end_in_little_memory() {
     let log = File::open(path).expect("we wrote it");
     let length = log.metadata().expect("it is open").len();
 
-    let port = mcp_deploy::process::free_port().expect("a free port").to_string();
+    let port = free_port();
     // Half of the memory for V8's heap, which is what Node.js takes of it by itself where there is no more.
     let mut node = KIT.node(Path::new("--max-heap-size=64"));
     node.arg(PARTS.root.join("dist/lambda/lambda.mjs"));

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::child::{Running, SHORT};
+use crate::support::child::{Running, SHORT, free_port};
 use crate::support::gate::Gate;
 use crate::support::mcp::Era;
 use crate::support::site::WEATHER;
@@ -35,7 +35,7 @@ fn a_client_that_leaves_stops_the_tool(target: &str) {
 #[test]
 fn a_client_that_leaves_the_bare_bundle_stops_the_tool() {
     WEATHER.server("lambda");
-    let port = mcp_deploy::process::free_port().expect("a free port").to_string();
+    let port = free_port();
     let mut node = KIT.node(&WEATHER.root.join("dist/lambda/lambda.mjs"));
     node.env("AWS_LWA_PORT", &port);
     let mut bundle = Running::start(node);

@@ -218,7 +218,7 @@ const PLACES: [&str; 35] = [
     "src/generated",
     "src/generated/mcp.ts",
     "src/generated/mcp.ts.orig",
-    "src/generated/recorded.ts",
+    "src/generated/runtime/server.ts",
     "src/generated/.mcp.ts.mcp-deploy-tmp",
     "src/tools",
     "src/tools/get_time.ts",

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::child::{LONG, Running};
+use super::child::{LONG, Running, free_port};
 use super::tools::MOTO;
 use crate::http::{self, Listener, Request, Response};
 
@@ -51,7 +51,7 @@ pub struct Aws {
 
 impl Aws {
     fn start() -> Self {
-        let port = mcp_deploy::process::free_port().expect("a free port").to_string();
+        let port = free_port();
         let mut moto = Command::new(MOTO.path());
         moto.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port]);
         let mut moto = Running::guarded(moto);
