@@ -40,7 +40,7 @@ export function mcpHandler(core: Core, auth: Auth | undefined): Endpoint {
       capabilities: capabilitiesOf(manifest),
       serverInfo: serverInfo(manifest),
       ...(server.instructions && { instructions: server.instructions }),
-      cacheHints: Object.fromEntries(known.filter(([, { isKept }]) => isKept).map(([name]) => [name, kept])),
+      cacheHints: Object.fromEntries(Object.entries(methods).filter(([, { isKept }]) => isKept).map(([name]) => [name, kept])),
       onEvent: (event) => {
         if (event.type === "ERROR") core.log("warn", "request rejected", { reason: event.error instanceof Error ? event.error.message : event.error });
       },
