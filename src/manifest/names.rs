@@ -38,12 +38,6 @@ pub fn declaration(kind: Kind, name: &str) -> Option<String> {
     None
 }
 
-/// Why an assistant might refuse the tool name, though the protocol allows it.
-pub fn unpopular_tool_name(name: &str) -> Option<String> {
-    (name.contains('.') || name.len() > 64)
-        .then(|| format!("several assistants refuse the tool name `{name}`: they take at most 64 of A-Z a-z 0-9 _ -"))
-}
-
 /// Why `name` cannot be the server's name, which is also its name on each cloud.
 ///
 /// The rule is the common part of a CloudFormation stack name, a Vercel project name and a Worker name.

@@ -11,8 +11,9 @@ use super::reader::{Fields, Reader, a, span_at, to_json};
 use super::{API_KEYS, Auth, Cache, Kind, Manifest, Prompt, Resource, Secret, Server, Tool};
 use super::{about, auth, names, uri_template};
 use super::{limits, rate_limit, settings, state, targets};
-use crate::fault::Position;
-use crate::schema::lint::{self, SchemaRole};
+use crate::fault::{Position, Severity};
+use crate::schema::clients;
+use crate::schema::lint::{self, SchemaProblem, SchemaRole};
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
@@ -36,6 +37,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
         targets,
     };
     duplicates(&fields, &manifest);
+    unpopular(&fields, &manifest);
     about::missing_pages(&fields, &manifest);
     scopes_without_tokens(&fields, &manifest);
     state::faults(&fields, &manifest);
@@ -123,10 +125,6 @@ fn declarations<T>(root: &Fields<'_, '_>, kind: Kind, read: impl Fn(&str, &Field
 const DESCRIPTION: &str = "an assistant chooses by the description: say what it does and when to use it";
 
 fn tool(name: &str, fields: &Fields<'_, '_>, read: ReadFile<'_>) -> Tool {
-    let legal = names::declaration(Kind::Tool, name).is_none();
-    if let Some(problem) = names::unpopular_tool_name(name).filter(|_| legal) {
-        fields.reader().warning(fields.span(), problem, None);
-    }
     let input = schema_of(fields, Kind::Tool, ("input", "input_schema"), SchemaRole::ToolInput, read);
     Tool {
         name: name.to_owned(),
@@ -250,7 +248,7 @@ fn schema_of(
     };
     match serde_json::from_str::<Value>(&text) {
         Ok(schema) => {
-            for problem in lint::lint(&schema, role) {
+            for problem in problems(&schema, role) {
                 let place =
                     if problem.pointer.is_empty() { String::new() } else { format!(" at `{}`", problem.pointer) };
                 fields.reader().add(
@@ -323,8 +321,17 @@ fn object_schema(properties: Map<String, Value>, required: Vec<Value>, closed: b
     schema.into()
 }
 
+/// What is wrong with a schema; of a sound one, what assistants refuse too.
+fn problems(schema: &Value, role: SchemaRole) -> Vec<SchemaProblem> {
+    let mut problems = lint::lint(schema, role);
+    if problems.iter().all(|problem| problem.severity == Severity::Warning) {
+        problems.extend(clients::refused(schema, role, &problems));
+    }
+    problems
+}
+
 fn report(fields: &Fields<'_, '_>, item: &Item, schema: &Value, role: SchemaRole, prefix: &str) {
-    for problem in lint::lint(schema, role) {
+    for problem in problems(schema, role) {
         let pointer = problem.pointer.strip_prefix(prefix).unwrap_or(&problem.pointer);
         fields.reader().add(
             problem.severity,
@@ -393,6 +400,19 @@ fn duplicates(root: &Fields<'_, '_>, manifest: &Manifest) {
                 names::shown(&resource.uri)
             );
             root.reader().error(offset(root, Kind::Resource, &resource.name), message, None);
+        }
+    }
+}
+
+/// What assistants refuse of the tools, their names and their number.
+fn unpopular(root: &Fields<'_, '_>, manifest: &Manifest) {
+    for rule in clients::too_many(manifest.tools.len()) {
+        root.reader().warning(root.key_span("tools"), rule.says, Some(rule.hint()));
+    }
+    let legal = manifest.tools.iter().filter(|tool| names::declaration(Kind::Tool, &tool.name).is_none());
+    for tool in legal {
+        for rule in clients::unpopular(&manifest.server.name, &tool.name, &tool.description) {
+            root.reader().warning(offset(root, Kind::Tool, &tool.name), rule.says, Some(rule.hint()));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! JSON Schema: what is wrong with one, and the TypeScript types of what it describes.
+//! JSON Schema: what is wrong with one, what assistants refuse of it, and the TypeScript types of what it describes.
 
+pub mod clients;
 pub mod lint;
 pub mod typescript;

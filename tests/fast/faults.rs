@@ -10,11 +10,24 @@ const SERVER: &str = "\n[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription
 /// Between a case's manifest and what is said of it.
 const SAID: &str = "----\n";
 
+/// What assistants refuse, though it is valid.
+const REFUSED: &str = r##"{
+  "$schema": "http://json-schema.org/draft-07/schema#",
+  "type": "object",
+  "properties": {
+    "at": { "$ref": "#/definitions/At", "title": "At" },
+    "level": { "enum": [1, 2] }
+  },
+  "anyOf": [{ "required": ["at"] }],
+  "definitions": { "At": { "type": "array" } }
+}"##;
+
 fn read(name: &str) -> Result<String, String> {
     match name {
         "broken.json" => Ok("{ \"type\": ".into()),
         "list.json" => Ok("[]".into()),
         "good.json" => Ok("{ \"type\": \"object\" }".into()),
+        "refused.json" => Ok(REFUSED.into()),
         _ => Err(format!("cannot read `{name}`: No such file or directory (os error 2)")),
     }
 }

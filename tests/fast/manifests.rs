@@ -44,6 +44,31 @@ fn those_of_examples() {
     }
 }
 
+/// An alarm that is none would be shown with every command. The suite of the conformance fixture wants what assistants refuse.
+#[test]
+fn nothing_of_ours_is_warned_of() {
+    let mut warned = Vec::new();
+    let mut look = |name: &str, text: &str, dir: &Path| {
+        let read = |file: &str| fs::read_to_string(dir.join(file)).map_err(|error| error.to_string());
+        let (_, faults) = mcp_deploy::manifest::parse(text, &read);
+        warned.extend(faults.iter().map(|fault| format!("{name}: {fault}")));
+    };
+    let every: Vec<&'static Target> = targets::ALL.iter().collect();
+    for example in Example::value_variants() {
+        let birth = Birth::new("weather".into(), "Weather.".into(), &every);
+        let (text, _) = template::example(&example.name(), example.parts(), &birth).unwrap();
+        look(&example.name(), &text, Path::new("."));
+    }
+    let mut found = Vec::new();
+    files(&golden::path("tests"), "mcp.toml", &mut found);
+    for path in found.iter().filter(|path| !path.components().any(|part| part.as_os_str() == "node_modules")) {
+        look(&path.display().to_string(), &fs::read_to_string(path).unwrap(), path.parent().unwrap());
+    }
+    let (wanted, others): (Vec<_>, Vec<_>) = warned.iter().partition(|line| line.contains("fixtures/conformance"));
+    assert!(others.is_empty(), "{others:#?}");
+    assert_eq!(wanted.len(), 1, "{wanted:#?}");
+}
+
 /// A schema that asks for nothing: an excerpt has no `[server]`, and often only one key of a table.
 fn of_excerpts(mut schema: Value) -> Value {
     if let Some(map) = schema.as_object_mut() {

@@ -132,6 +132,11 @@ pub static KEYWORDS: &[Keyword] = &[
 pub const IN_PLACE: &[&str] =
     &["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"];
 
+/// What they are called.
+pub fn names() -> Vec<&'static str> {
+    KEYWORDS.iter().map(|keyword| keyword.name).collect()
+}
+
 pub fn known(name: &str) -> Option<&'static Keyword> {
     KEYWORDS.iter().find(|k| k.name == name)
 }

@@ -23,6 +23,7 @@ mod words;
 
 pub(super) use dialect::Dialect;
 pub(super) use index::Index;
+pub(super) use keywords::names as keywords;
 pub(super) use pointer::join;
 pub(super) use properties::INHERITED;
 
