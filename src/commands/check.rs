@@ -11,7 +11,7 @@ use crate::fault::{Fault, Position, Severity};
 use crate::manifest;
 use crate::plan::{Action, Change, Owner};
 use crate::project::npm;
-use crate::project::{self, Project, errors, handler_faults};
+use crate::project::{self, Project, errors};
 use crate::prompt::Mode;
 use crate::ship::local;
 use crate::ui;
@@ -33,8 +33,7 @@ pub fn run(args: CheckArgs, dir: Option<&Path>) -> Result<End> {
         let project = Project { home: root.clone(), root, text: loaded.text, manifest, warnings: Vec::new() };
         // What `render` puts right comes first: it may be the cause of the rest.
         faults.extend(drift(&project)?);
-        faults.extend(handler_faults(&project.root, &project.manifest));
-        faults.extend(npm::faults(&project.root, &project.manifest));
+        faults.extend(project::code_faults(&project.root, &project.manifest));
         if !args.no_types && errors(&faults) == 0 {
             types = "passed";
             let tools = local::node_tools(Mode::for_answer(false, args.json))?;

@@ -220,6 +220,12 @@ impl Folder {
         self.dir.remove_dir(name).map_err(explained)
     }
 
+    /// A folder and all that is in it.
+    pub fn remove_all(&self, name: &str) -> io::Result<()> {
+        self.real_parents(name)?;
+        self.dir.remove_dir_all(checked(name)?).map_err(explained)
+    }
+
     pub fn create_dir(&self, name: &str) -> io::Result<()> {
         self.real_parents(name)?;
         self.dir.create_dir(name).map_err(explained)

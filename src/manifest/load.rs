@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use toml_edit::Document;
 
 use super::reader::Reader;
-use super::{FILE, Manifest, sections};
+use super::{FILE, Manifest, beside, sections};
 use crate::fault::{Fault, Position, Severity};
 use crate::files;
 
@@ -21,12 +21,18 @@ pub struct Loaded {
 pub fn load(dir: &Path) -> anyhow::Result<Loaded> {
     let path = dir.join(FILE);
     let text = files::read(dir, FILE, files::PARSED).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let (manifest, faults) = parse(&text, &|name| read_schema(dir, name));
+    let (manifest, faults) = parse_in(dir, &text);
     Ok(Loaded { text, manifest, faults })
 }
 
+/// What a text says as the `mcp.toml` of the project folder `dir`.
+pub fn parse_in(dir: &Path, text: &str) -> (Option<Manifest>, Vec<Fault>) {
+    let (manifest, faults) = parse(text, &|name| read_schema(dir, name));
+    (manifest.map(|manifest| Manifest { files: beside::found(dir).0, ..manifest }), faults)
+}
+
 /// The text of a file that `input_schema` or `output_schema` names.
-pub fn read_schema(dir: &Path, name: &str) -> Result<String, String> {
+fn read_schema(dir: &Path, name: &str) -> Result<String, String> {
     files::read(dir, name, files::PARSED).map_err(|error| format!("cannot read `{}`: {error}", name.escape_debug()))
 }
 

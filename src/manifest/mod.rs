@@ -2,6 +2,7 @@
 
 mod about;
 mod auth;
+pub mod beside;
 pub mod edit;
 mod json_schema;
 #[cfg(test)]
@@ -17,8 +18,9 @@ mod state;
 pub mod targets;
 pub mod uri_template;
 
+pub use beside::FileBeside;
 pub use json_schema::json_schema;
-pub use load::{Loaded, load, parse, read_schema};
+pub use load::{Loaded, load, parse, parse_in};
 pub use reader::nearest;
 pub use targets::Targets;
 
@@ -47,6 +49,8 @@ pub struct Manifest {
     pub secrets: Vec<Secret>,
     pub targets: Targets,
     pub stages: Vec<Stage>,
+    /// What lies in `src/files/`; the text of the manifest names none of it.
+    pub files: Vec<FileBeside>,
     /// The name of the stack, project and Worker: the server's name, with the stage's behind it for any but production.
     pub app: String,
 }

@@ -18,7 +18,9 @@ use crate::manifest;
 pub use apply::{Applied, replace, replace_private};
 pub use lock::{FILE as LOCK_FILE, is_born, is_generated};
 use lock::{Lock, UnfinishedRun};
-pub use scratch::{Temporary, copy_each, copy_folder, link_file, local_state, temporary, while_running, write_scratch};
+pub use scratch::{
+    Temporary, clear_folder, copy_each, copy_folder, link_file, local_state, temporary, while_running, write_scratch,
+};
 
 /// Who may change a file after its birth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,6 +37,16 @@ impl Drop for Temporary {
     }
 }
 
+/// Takes away a folder of build output with all that is in it.
+pub fn clear_folder(root: &Path, name: &str) -> Result<()> {
+    let failed = || format!("cannot empty `{}`", root.join(name).display());
+    let folder = Folder::open(root).with_context(failed)?;
+    if folder.metadata(name).with_context(failed)?.is_some() {
+        folder.remove_all(name).with_context(failed)?;
+    }
+    Ok(())
+}
+
 /// For folders of ours and of tools. What is at `path` goes away, and so a link is not followed.
 pub fn write_scratch(path: &Path, text: &str) -> Result<()> {
     let failed = || format!("cannot write `{}`", path.display());

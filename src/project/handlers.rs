@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use super::code::{is_of_word, string_length, without_comments_and_strings};
 use crate::fault::{Fault, Position, Severity};
 use crate::files::{self, Folder};
 use crate::manifest::{FILE, Kind, Manifest};
@@ -75,10 +76,6 @@ fn has_default_export(text: &str) -> bool {
         || text.lines().any(|line| line.starts_with("export default "))
 }
 
-fn is_of_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || c == '$'
-}
-
 /// `export default tool("get_time", …)`, as far as it is written plainly.
 struct Exported<'t> {
     noun: &'static str,
@@ -106,44 +103,6 @@ fn exported(text: &str) -> Option<Exported<'_>> {
         return Some(Exported { noun: kind.noun(), name: literal.get(1..length - 1)?, place });
     }
     None
-}
-
-/// The same text with blanks in their places.
-fn without_comments_and_strings(text: &str) -> String {
-    let mut code = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['/', '"', '\'', '`']) {
-        code.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let skipped = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.find("*/").map_or(rest.len(), |end| end + 4)
-        } else if rest.starts_with('/') {
-            1
-        } else {
-            string_length(rest)
-        };
-        code.push_str(&" ".repeat(skipped));
-        rest = &rest[skipped..];
-    }
-    code + rest
-}
-
-/// Bytes of the string literal that `text` begins with, its quotes included.
-fn string_length(text: &str) -> usize {
-    let quote = text.chars().next().unwrap_or('"');
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '\n' if quote != '`' => return at,
-            c if c == quote => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! A project folder on the disk: where it is, what its manifest says, what its handlers lack.
 
+mod beside;
+mod code;
 mod handlers;
 pub mod npm;
+mod reached;
 
 use std::path::{Path, PathBuf};
 
@@ -17,8 +20,16 @@ use crate::secrets::dotenv;
 use crate::targets::ownership::ProjectMark;
 use crate::template;
 use crate::ui;
+use reached::Reached;
 
-pub use handlers::faults as handler_faults;
+/// What is wrong with the user's code and packages, as far as that can be told without the compiler.
+pub fn code_faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
+    let mut faults = handlers::faults(root, manifest);
+    faults.extend(npm::faults(root, manifest));
+    let reached = Reached::of(root, manifest);
+    faults.extend(beside::faults(root, manifest, &reached));
+    faults
+}
 
 /// A project that has errors; they were printed already.
 pub fn faulty(faults: &[Fault]) -> Error {
@@ -130,7 +141,7 @@ impl Project {
     /// The same for a changed manifest text, which is then written too; the text must be sound. What the change brings
     /// of warnings is printed. With it, the manifest as it is then.
     pub fn plan_with(&self, text: String) -> Result<(Plan, Manifest)> {
-        let (manifest, faults) = manifest::parse(&text, &|name| manifest::read_schema(&self.root, name));
+        let (manifest, faults) = manifest::parse_in(&self.root, &text);
         let Some(manifest) = manifest else {
             print(&faults);
             let count = errors(&faults);

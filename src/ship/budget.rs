@@ -24,7 +24,13 @@ fn scripts(path: &Path) -> std::io::Result<u64> {
         return std::fs::read_dir(path)?.map(|entry| scripts(&entry?.path())).sum();
     }
     let script = path.extension().is_some_and(|extension| ["js", "mjs", "cjs"].iter().any(|js| extension == *js));
-    if script { Ok(std::fs::symlink_metadata(path)?.len()) } else { Ok(0) }
+    if script || is_module(path) { Ok(std::fs::symlink_metadata(path)?.len()) } else { Ok(0) }
+}
+
+/// Whether wrangler put it beside a Worker: a file beside the code, by its SHA-1 and its name.
+fn is_module(path: &Path) -> bool {
+    let hash = path.file_name().and_then(|name| name.to_str()?.split_once('-')).map(|(hash, _)| hash);
+    hash.is_some_and(|hash| hash.len() == 40 && hash.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// Fails, naming what weighs most, when the build is above `budget` kB.
@@ -112,9 +118,10 @@ mod tests {
     #[test]
     fn weighs_scripts_alone() {
         let dir = tempfile::tempdir().unwrap();
-        for (name, length) in [("a.mjs", 3), ("a.mjs.map", 100), ("package.json", 100)] {
+        let module = format!("{}-words.md", "0123456789abcdef".repeat(3).split_at(40).0);
+        for (name, length) in [("a.mjs", 3), ("a.mjs.map", 100), ("package.json", 100), (&module, 20)] {
             std::fs::write(dir.path().join(name), vec![b'x'; length]).unwrap();
         }
-        assert_eq!(scripts(dir.path()).unwrap(), 3);
+        assert_eq!(scripts(dir.path()).unwrap(), 23, "with what a Worker imports beside its code");
     }
 }

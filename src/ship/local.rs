@@ -78,9 +78,7 @@ fn resolve(needs: &Needs, purpose: Purpose, mode: Mode) -> Result<Toolchain> {
 
 /// Packages installed, handlers and types in order; faults are printed and end the command.
 pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
-    let mut faults = project::handler_faults(&project.root, &project.manifest);
-    faults.extend(npm::faults(&project.root, &project.manifest));
-    stop_at(faults)?;
+    stop_at(project::code_faults(&project.root, &project.manifest))?;
     install_packages(project, tools)?;
     let step = ui::step("check types");
     let faults = npm::type_faults(project, tools);
@@ -133,10 +131,13 @@ pub fn run_step(target: &Target, root: &Path, part: &Step) -> Result<()> {
         ui::mark(Mark::Good, format_args!("{title}: unchanged since it passed"));
         return Ok(());
     }
-    step(title, || {
+    let told = step(title, || {
         let _file = part.while_running.map(|(name, text)| plan::while_running(root, name, text)).transpose()?;
-        process::run(&part.cmd, Io::Quiet, Some(part.limit)).map(|_| ())
+        part.fills.map(|folder| plan::clear_folder(root, folder)).transpose()?;
+        let ended = process::run(&part.cmd, Io::Quiet, Some(part.limit))?;
+        part.judged.map_or(Ok(None), |judge| judge(&format!("{}\n{}", ended.log, ended.stdout)))
     })?;
+    told.iter().for_each(|told| ui::say(format_args!("     {}: {told}", target.name)));
     part.depends_on.iter().for_each(|what| passed::remember(what));
     Ok(())
 }
@@ -270,7 +271,9 @@ fn weigh(path: &Path) -> std::io::Result<u64> {
     // Links may lead anywhere, and in circles.
     let found = std::fs::symlink_metadata(path)?;
     if !found.is_dir() {
-        return Ok(found.len());
+        // What wrangler writes beside a Worker, and uploads none of.
+        let is_beside = path.extension().is_some_and(|ending| ending == "map") || path.ends_with("dist/README.md");
+        return Ok(if is_beside { 0 } else { found.len() });
     }
     std::fs::read_dir(path)?.map(|entry| weigh(&entry?.path())).sum()
 }

@@ -108,13 +108,28 @@ pub struct Step {
     pub limit: Duration,
     /// A file of the project that exists only while the command runs, unless the project has its own: name and text.
     pub while_running: Option<(&'static str, &'static str)>,
+    /// A folder of the project that it fills, emptied before: what an earlier build left there is no part of this one.
+    pub fills: Option<&'static str>,
+    /// What its output tells of the result: an error, or something that the user should know.
+    pub judged: Option<Judge>,
     /// All that its success depends on, where it only judges: what passed once is not asked again.
     pub depends_on: Option<String>,
 }
 
+/// Reads what a step said.
+pub type Judge = fn(&str) -> Result<Option<String>>;
+
 impl Step {
     pub fn new(title: &'static str, cmd: Cmd) -> Self {
-        Step { title, cmd, limit: Duration::from_secs(600), while_running: None, depends_on: None }
+        Step {
+            title,
+            cmd,
+            limit: Duration::from_secs(600),
+            while_running: None,
+            fills: None,
+            judged: None,
+            depends_on: None,
+        }
     }
 }
 

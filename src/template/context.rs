@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::packages::{Package, needed};
 use super::{sample, served, types};
+use crate::manifest::beside::{FOLDER, FileBeside, FileForm};
 use crate::manifest::{Auth, Kind, Manifest, OAuth, RateLimit, Targets, Tool};
 use crate::targets::{self, Target};
 
@@ -68,6 +69,8 @@ pub struct ProjectData<'m> {
     bundles: Vec<Bundle>,
     /// Of every target: one that the manifest names later is ignored by git from the beginning.
     leftovers: Vec<&'static str>,
+    /// Files beside the code that no target's bundler can read by itself.
+    files: Vec<BundledFile<'m>>,
     dependencies: Vec<Package>,
     /// Whether a store of the target keeps anything.
     store: bool,
@@ -105,6 +108,12 @@ struct Bundle {
     target: &'static str,
     /// The file that the platform starts, without its extension.
     started: &'static str,
+}
+
+#[derive(Serialize)]
+struct BundledFile<'m> {
+    path: &'m str,
+    form: &'static str,
 }
 
 #[derive(Serialize)]
@@ -152,6 +161,7 @@ impl<'m> ProjectData<'m> {
             targets: flags(|target| (target.chosen)(targets)),
             bundles: targets::chosen(targets).filter_map(bundle).collect(),
             leftovers: targets::ALL.iter().flat_map(|target| target.leftovers).copied().collect(),
+            files: manifest.files.iter().filter_map(bundled).collect(),
             dependencies: needed(manifest, packages),
             store: manifest.needs_store(),
             state: manifest.has_state(),
@@ -182,6 +192,17 @@ fn handlers(manifest: &Manifest, kind: Kind) -> Vec<Handler<'_>> {
     declared.map(|(name, _)| Handler { name, import_path: format!("../{}/{name}.ts", kind.plural()) }).collect()
 }
 
+fn bundled(file: &FileBeside) -> Option<BundledFile<'_>> {
+    let form = match file.form {
+        FileForm::Text => "text",
+        FileForm::Bytes => "bytes",
+        FileForm::Wasm => "wasm",
+        // It is a module everywhere.
+        FileForm::Json => return None,
+    };
+    Some(BundledFile { path: &file.path, form })
+}
+
 fn bundle(target: &'static Target) -> Option<Bundle> {
     Some(Bundle { target: target.name, started: target.bundle? })
 }
@@ -198,6 +219,42 @@ fn secret(secret: &crate::manifest::Secret) -> SecretData<'_> {
 /// What a repository on GitHub calls a secret: names that begin with `GITHUB_` are GitHub's own, `GITHUB_TOKEN` the token of the run.
 fn repository_name(secret: &str) -> String {
     if secret.starts_with("GITHUB_") { format!("MCP_{secret}") } else { secret.to_owned() }
+}
+
+/// The context of `templates/file`: the module that a handler imports for one file beside the code.
+#[derive(Serialize)]
+pub struct Beside<'m> {
+    path: &'m str,
+    /// From the module to `src/generated/`.
+    up: String,
+    /// The function of the runtime that gives the content, and where it is; none for JSON, which is a module everywhere.
+    reader: Option<&'static str>,
+    module: &'static str,
+    /// How a Worker imports it: wrangler goes by the path as it is written, and makes bytes of what has `src` in it.
+    worker: String,
+    holds: String,
+}
+
+impl<'m> Beside<'m> {
+    pub fn of(file: &'m FileBeside) -> Self {
+        let path = &file.path;
+        let (reader, module, what) = match file.form {
+            FileForm::Text => (Some("textOf"), "files", "The text of"),
+            FileForm::Bytes => (Some("bytesOf"), "files", "The bytes of"),
+            FileForm::Wasm => (Some("moduleOf"), "wasm", "The WebAssembly module of"),
+            FileForm::Json => (None, "", "The value of"),
+        };
+        let up = "../".repeat(path.matches('/').count() + 1);
+        let folder = if file.form == FileForm::Wasm { "../files" } else { "../../src/files" };
+        Beside {
+            path,
+            worker: format!("{up}{folder}/{path}"),
+            up,
+            reader,
+            module,
+            holds: format!("{what} `{FOLDER}/{path}`."),
+        }
+    }
 }
 
 /// The context of `templates/{tool,resource,prompt}`: the starter of one declaration.

@@ -77,6 +77,9 @@ fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<
     for target in chosen {
         folder(&format!("targets/{}", target.name), Owner::Generated, &data, &mut files)?;
     }
+    for file in &manifest.files {
+        named("file", Some(&file.path), Owner::Generated, &seen(context::Beside::of(file))?, &mut files)?;
+    }
     runtime(&mut files)?;
     overrides::apply(&manifest.targets, &mut files)?;
     folder("project", Owner::User, &data, &mut files)?;
@@ -97,7 +100,12 @@ const RUNTIME: &str = "runtime";
 /// The files of the runtime that the generated ones import, and those that these import. They are not rendered: a file of the
 /// runtime has the same bytes in every project.
 fn runtime(files: &mut FileSet) -> Result<()> {
-    let generated = files.0.values().flat_map(|(_, text)| imports(text, "./runtime/"));
+    let generated = files.0.iter().flat_map(|(path, (_, text))| {
+        // Below a folder of `src/generated/` the runtime is further up.
+        let depth = path.strip_prefix("src/generated/").map_or(0, |name| name.matches('/').count());
+        let folder = if depth == 0 { "./runtime/".to_owned() } else { "../".repeat(depth) + "runtime/" };
+        imports(text, &folder)
+    });
     let mut left: Vec<String> = generated.collect();
     let mut reached = BTreeSet::new();
     while let Some(name) = left.pop() {
@@ -240,6 +248,7 @@ fn yaml(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::beside::{FileBeside, FileForm};
     use crate::plan;
 
     #[test]
@@ -296,7 +305,9 @@ mod tests {
                 "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[access]\n{access}{more}[targets.lambda]\n[targets.vercel]\n{vercel}[targets.cloudflare]\nwebsocket = true\n"
             );
             let (manifest, faults) = crate::manifest::parse(&text, &|_| Err(String::new()));
-            for (path, (owner, text)) in project(&manifest.unwrap_or_else(|| panic!("{faults:?}"))).unwrap().0 {
+            let mut manifest = manifest.unwrap_or_else(|| panic!("{faults:?}"));
+            manifest.files.push(FileBeside { path: "a/b.wasm".to_owned(), form: FileForm::Wasm });
+            for (path, (owner, text)) in project(&manifest).unwrap().0 {
                 let Some(name) = path.strip_prefix("src/generated/runtime/") else { continue };
                 assert_eq!(owner, Owner::Generated);
                 let source = TEMPLATES.get_file(format!("runtime/{name}")).unwrap();
@@ -308,6 +319,38 @@ mod tests {
         walk(dir(RUNTIME).unwrap(), &mut paths);
         let all: BTreeSet<String> = paths.iter().map(|path| path["runtime/".len()..].to_owned()).collect();
         assert_eq!(seen, all);
+    }
+
+    /// A module for each file beside the code, however deep; a project without any has nothing of them.
+    #[test]
+    fn a_file_beside_the_code_has_a_module() {
+        let text = "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[targets.lambda]\n[targets.vercel]\n[targets.cloudflare]\n";
+        let (manifest, faults) = crate::manifest::parse(text, &|_| Err(String::new()));
+        let mut manifest = manifest.unwrap_or_else(|| panic!("{faults:?}"));
+        for (path, (_, text)) in project(&manifest).unwrap().0 {
+            assert!(!path.contains("/files") && !text.contains("src/files"), "{path}");
+        }
+        let files = [
+            ("a.md", FileForm::Text),
+            ("b/c/d.bin", FileForm::Bytes),
+            ("e.json", FileForm::Json),
+            ("f.wasm", FileForm::Wasm),
+        ];
+        manifest.files = files.map(|(path, form)| FileBeside { path: path.to_owned(), form }).into();
+        let files = project(&manifest).unwrap().0;
+        let has = |path: &str, part: &str| {
+            let text = &files.get(path).unwrap_or_else(|| panic!("no `{path}`")).1;
+            assert!(text.contains(part), "{path}\n{text}");
+        };
+        has("src/generated/files/a.md.ts", "from \"../runtime/files.ts\"");
+        has("src/generated/files/a.md.ts", "() => import(\"../../../src/files/a.md\")");
+        has("src/generated/files/b/c/d.bin.ts", "\"../../../../files/b/c/d.bin\",");
+        has("src/generated/files/e.json.ts", "from \"../../files/e.json\" with { type: \"json\" }");
+        // As bytes wrangler would take what has `src` in its path.
+        has("src/generated/files/f.wasm.ts", "() => import(\"../../files/f.wasm\")");
+        has("src/generated/bundle.ts", "  \"b/c/d.bin\": \"bytes\",\n  \"f.wasm\": \"wasm\",\n");
+        has("wrangler.jsonc", "\"globs\": [\"**/../src/files/**\"]");
+        has("src/generated/runtime/wasm.d.ts", "namespace WebAssembly");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod adapter;
 #[path = "../support/answers.rs"]
 mod answers;
 mod auth;
+mod beside;
 mod budget;
 mod clients;
 mod clouds;

@@ -3,6 +3,7 @@
 
 #[path = "../support/answers.rs"]
 mod answers;
+mod beside;
 mod ci;
 mod cli;
 mod connect;
