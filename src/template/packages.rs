@@ -22,7 +22,6 @@ pub const EVER: [&str; 6] =
 /// Every package of a project, each once, by name; with those that its handlers bring.
 pub fn needed(manifest: &Manifest, own: &[Package]) -> Vec<Package> {
     let mut all = own.to_vec();
-    all.push(Package { name: "@cfworker/json-schema", version: "4.1.6", needed_by: "the generated server" });
     if let Auth::OAuth(_) = manifest.access.auth {
         all.push(Package { name: "jose", version: "6.2.17", needed_by: "`auth = \"oauth\"`" });
     }

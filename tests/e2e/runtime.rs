@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use crate::support::child::run;
 use crate::support::mcp::{Era, ask};
 use crate::support::site::WEATHER;
-use crate::support::tools::{KIT, runtime_packages};
+use crate::support::tools::{JSON_SCHEMA_SUITE, KIT, runtime_packages};
 use crate::support::work::{copy, folder};
 
 /// As they stand in the repository, with their packages beside them.
@@ -34,6 +34,7 @@ static SOURCES: LazyLock<PathBuf> = LazyLock::new(|| {
 fn passes_its_own_tests() {
     let mut tests = node(Path::new("--test"));
     tests.args(["--test-reporter=tap", "--import=./support/resolve.ts", "*.test.ts"]).env("CORPUS_EVERY", "5");
+    tests.env("JSON_SCHEMA_SUITE", JSON_SCHEMA_SUITE.home().join("json/tests"));
     let ran = run(tests).expect(0);
     assert!(ran.stdout.contains("\n# fail 0\n") && !ran.stdout.contains("\n# pass 0\n"), "{ran}");
 }

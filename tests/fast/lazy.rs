@@ -25,8 +25,7 @@ fn no_entry_imports_a_handler_or_the_sdk_at_once() {
             assert_eq!(files.iter().find(is_users), None, "{entry:?}");
             // What the runtime has itself costs nothing.
             let known = |package: &&String| {
-                package.starts_with("node:")
-                    || ["cloudflare:workers", "@cfworker/json-schema", "aws4fetch", "jose"].contains(&package.as_str())
+                package.starts_with("node:") || ["cloudflare:workers", "aws4fetch", "jose"].contains(&package.as_str())
             };
             assert_eq!(packages.iter().find(|package| !known(package)), None, "{entry:?}");
         }

@@ -46,12 +46,12 @@ fn what_is_rendered_follows_the_manifest() {
     assert!(check.stderr.contains("npm install --save-exact aws4fetch@"), "DynamoDB's requests are signed: {check:?}");
     // Several packages are one command, in `check` and `render` alike.
     let package = sandbox.read("package.json");
-    sandbox.write("package.json", "{\"dependencies\": {\"esbuild\": \"0.28.2\"}}\n");
+    sandbox.write("package.json", "{}\n");
     for command in [["check", "--no-types"].as_slice(), &["render"]] {
         let said = sandbox.run(command).stderr;
         let count = said.matches("npm install --save-exact").count();
         assert_eq!(count, 1, "{said}");
-        assert!(said.contains("npm install --save-exact @cfworker/json-schema@4.1.6 aws4fetch@"), "{said}");
+        assert!(said.contains("npm install --save-exact aws4fetch@") && said.contains(" esbuild@"), "{said}");
     }
     sandbox.write("package.json", package);
 

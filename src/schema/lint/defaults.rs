@@ -1,9 +1,9 @@
 //! A `default` must be a value that its own schema takes.
 
 use jsonschema::Registry;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::uri::encode_uri;
 use super::words::clip;
 use super::{Lint, Site};
 
@@ -32,9 +32,12 @@ fn refusal(lint: &Lint, site: &Site) -> Option<String> {
     }
     let prepare = || Registry::new().add(WHOLE, lint.root).ok()?.prepare().ok();
     let registry = lint.registry.get_or_init(prepare).as_ref()?;
-    let place = json!({ "$ref": format!("{WHOLE}#{}", encode_uri(&site.place.pointer)) });
+    let place = json!({ "$ref": format!("{WHOLE}#{}", utf8_percent_encode(&site.place.pointer, FRAGMENT)) });
     first(&options.with_registry(registry).build(&place).ok()?)
 }
+
+/// What is encoded of a pointer in a URL's fragment.
+const FRAGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'~');
 
 /// What the schema is called when one of its parts is compiled.
 const WHOLE: &str = "mcp-deploy:schema";

@@ -7,8 +7,7 @@ use serde_json::Value;
 
 use super::MAX_DEPTH;
 use super::keywords::{children, known};
-use super::pointer::join;
-use super::uri::percent_decode;
+use super::pointer::{join, percent_decode};
 
 /// Every schema inside a schema by its pointer. Bounded in depth, so that it can be made of anything.
 pub struct Index<'a> {
@@ -18,18 +17,12 @@ pub struct Index<'a> {
     places: OnceCell<HashMap<String, usize>>,
     has_references: bool,
     anchors: HashMap<&'a str, String>,
-    dynamic: HashSet<&'a str>,
 }
 
 impl<'a> Index<'a> {
     pub fn new(root: &'a Value) -> Index<'a> {
-        let mut index = Index {
-            order: Vec::new(),
-            places: OnceCell::new(),
-            has_references: false,
-            anchors: HashMap::new(),
-            dynamic: HashSet::new(),
-        };
+        let mut index =
+            Index { order: Vec::new(), places: OnceCell::new(), has_references: false, anchors: HashMap::new() };
         index.add(root, String::new(), 0);
         index
     }
@@ -41,12 +34,11 @@ impl<'a> Index<'a> {
         self.order.push((pointer.clone(), schema));
         for (key, value) in schema.as_object().into_iter().flatten() {
             match (key.as_str(), value.as_str()) {
-                ("$ref" | "$recursiveRef", _) => self.has_references = true,
-                ("$anchor", Some(name)) => drop(self.anchors.insert(name, pointer.clone())),
+                ("$ref" | "$dynamicRef" | "$recursiveRef", _) => self.has_references = true,
+                ("$anchor" | "$dynamicAnchor", Some(name)) => drop(self.anchors.insert(name, pointer.clone())),
                 ("$id", Some(id)) if id.len() > 1 && id.starts_with('#') => {
                     self.anchors.insert(&id[1..], pointer.clone());
                 }
-                ("$dynamicAnchor", Some(name)) => drop(self.dynamic.insert(name)),
                 _ => {}
             }
             let Some(keyword) = known(key) else { continue };
@@ -84,14 +76,6 @@ impl<'a> Index<'a> {
 
     pub fn schemas(&self) -> impl Iterator<Item = (&str, &'a Value)> {
         self.order.iter().map(|(pointer, schema)| (pointer.as_str(), *schema))
-    }
-
-    pub fn is_anchor(&self, name: &str) -> bool {
-        self.anchors.contains_key(name)
-    }
-
-    pub fn is_dynamic(&self, name: &str) -> bool {
-        self.dynamic.contains(name)
     }
 
     /// What a reference could have meant: the definitions and anchors.
@@ -150,7 +134,7 @@ impl<'a> Index<'a> {
             let Some(map) = schema.as_object() else {
                 continue;
             };
-            for key in ["$recursiveRef", "$ref"] {
+            for key in ["$recursiveRef", "$dynamicRef", "$ref"] {
                 let target = map.get(key).and_then(Value::as_str).and_then(|r| self.resolve(r));
                 found.extend(target.map(|to| (here, to)));
             }

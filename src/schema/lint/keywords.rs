@@ -7,7 +7,7 @@ use super::dialect::check_dialect;
 use super::headers::check_header;
 use super::pointer::join;
 use super::properties::check_required;
-use super::references::{check_anchor, check_dynamic_reference, check_id, check_reference};
+use super::references::{check_anchor, check_id, check_reference};
 use super::regex::{check_pattern, check_pattern_properties};
 use super::values::{check_enum, check_format, check_lower_bound, check_type};
 use super::{Lint, Site};
@@ -64,9 +64,9 @@ const REQUIRED: &str = "list the names in the `required` of the object that has 
 pub static KEYWORDS: &[Keyword] = &[
     keyword("$schema", Plain, "the URI of a dialect").check(check_dialect),
     keyword("$id", Plain, "a URI reference without a fragment").check(check_id),
-    keyword("id", Plain, STRING).check(check_id),
+    keyword("id", Plain, STRING),
     keyword("$ref", Plain, "a reference such as `#/$defs/NAME`").check(check_reference),
-    keyword("$dynamicRef", Plain, "a reference such as `#NAME`").check(check_dynamic_reference),
+    keyword("$dynamicRef", Plain, "a reference such as `#NAME`").check(check_reference),
     keyword("$recursiveRef", Plain, "`#`").check(check_reference),
     keyword("$recursiveAnchor", Plain, BOOL),
     keyword("$anchor", Plain, ANCHOR).check(check_anchor),

@@ -17,7 +17,6 @@ mod references;
 mod regex;
 #[cfg(test)]
 mod tests;
-mod uri;
 mod values;
 mod words;
 

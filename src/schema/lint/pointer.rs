@@ -1,5 +1,6 @@
-//! JSON pointers.
+//! JSON pointers, and how a URL's fragment spells them.
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 pub fn join(pointer: &str, key: &str) -> String {
@@ -15,6 +16,10 @@ pub fn join(pointer: &str, key: &str) -> String {
 
 pub fn unescape(token: &str) -> String {
     token.replace("~1", "/").replace("~0", "~")
+}
+
+pub fn percent_decode(fragment: &str) -> Option<String> {
+    percent_decode_str(fragment).decode_utf8().ok().map(Into::into)
 }
 
 /// Where a pointer is in the document: the place of every step among its siblings.

@@ -8,7 +8,7 @@ use super::values::TYPES;
 use super::words::{describe, show};
 use super::{Lint, SchemaPlace, SchemaRole, Site};
 
-/// Names every JavaScript object inherits: the server's validator asks `name in value` and finds them in `{}`.
+/// Names every JavaScript object inherits: a handler finds them in `{}`.
 pub const INHERITED: &[&str] = &[
     "__defineGetter__",
     "__defineSetter__",
@@ -50,7 +50,7 @@ impl<'a> Lint<'a> {
             self.error(
                 place.pointer.clone(),
                 format!(
-                    "property {} has a name that every JavaScript object inherits, so calls without it fail too",
+                    "property {} has a name that every JavaScript object inherits, so a handler finds it where a call lacks it",
                     show(name)
                 ),
                 "rename it",
@@ -318,8 +318,8 @@ mod tests {
                 (
                     r#"{"type":"object","properties":{"constructor":{},"__proto__":{}}}"#,
                     &[
-                        "error /properties/constructor: property `constructor` has a name that every JavaScript object inherits, so calls without it fail too [rename it]",
-                        "error /properties/__proto__: property `__proto__` has a name that every JavaScript object inherits, so calls without it fail too [rename it]",
+                        "error /properties/constructor: property `constructor` has a name that every JavaScript object inherits, so a handler finds it where a call lacks it [rename it]",
+                        "error /properties/__proto__: property `__proto__` has a name that every JavaScript object inherits, so a handler finds it where a call lacks it [rename it]",
                     ],
                 ),
             ],

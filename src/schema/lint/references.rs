@@ -1,25 +1,16 @@
 //! Rules for references and for what they lead to.
 
 use super::near::nearest;
-use super::uri::{as_url_fragment, encode_uri, is_url, percent_decode};
+use super::pointer::percent_decode;
 use super::words::show;
 use super::{Lint, Site};
 
-/// The server's validator reads draft 4's `id` like `$id`.
 pub fn check_id(lint: &mut Lint, site: &Site) {
-    let Some(id) = site.value.as_str().filter(|id| !id.is_empty()) else {
+    let Some(id) = site.value.as_str().filter(|id| !id.is_empty() && !site.place.is_root()) else {
         return;
     };
     let named = id.strip_prefix('#').filter(|name| !name.starts_with('/'));
-    if site.place.is_root() {
-        if !is_url(id) {
-            lint.error(
-                site.at(),
-                format!("`{}` is {}, which is not a URL: every request would fail", site.key, show(id)),
-                "remove it: nothing needs it",
-            );
-        }
-    } else if let (true, "$id", Some(name)) = (lint.dialect.is_old(), site.key, named) {
+    if let (true, Some(name)) = (lint.dialect.is_old(), named) {
         check_unique_anchor(lint, site, name);
     } else {
         lint.error(
@@ -63,56 +54,26 @@ pub fn check_reference(lint: &mut Lint, site: &Site) {
     }
 }
 
-pub fn check_dynamic_reference(lint: &mut Lint, site: &Site) {
-    let Some(reference) = site.value.as_str() else {
-        return;
-    };
-    let dynamic = reference.strip_prefix('#').is_some_and(|name| lint.index.is_dynamic(name));
-    if dynamic || resolves(lint, site, reference) {
-        lint.warn(
-            site.at(),
-            "the server's validator ignores `$dynamicRef`, so it lets any value pass here".into(),
-            "use `$ref`",
-        );
-    }
-}
-
 fn resolves(lint: &mut Lint, site: &Site, reference: &str) -> bool {
     let (key, shown) = (site.key, show(reference));
-    let Some(fragment) = reference.strip_prefix('#') else {
+    if !reference.starts_with('#') {
         lint.error(
             site.at(),
             format!("`{key}` {shown} points outside this schema, and a server does not fetch schemas"),
             "copy that schema into `$defs` and refer to it as `#/$defs/NAME`",
         );
         return false;
-    };
-    let Some(target) = lint.index.resolve(reference) else {
+    }
+    if lint.index.resolve(reference).is_none() {
         let (why, hint) = unresolved(lint, reference);
         lint.error(site.at(), format!("`{key}` {shown} {why}"), hint);
         return false;
-    };
-    // The validator compares the two spelt as URLs, and decodes neither.
-    let filed_under = encode_uri(target);
-    let same = lint.index.is_anchor(fragment) || as_url_fragment(fragment) == filed_under;
-    if !same {
-        lint.error(
-            site.at(),
-            format!("`{key}` {shown} is not spelt as the server's validator looks it up: it would find nothing"),
-            format!("write it as {}", show(&format!("#{filed_under}"))),
-        );
     }
-    same
+    true
 }
 
 fn unresolved(lint: &Lint, reference: &str) -> (&'static str, String) {
     let name = &reference[1..];
-    if lint.index.is_dynamic(name) {
-        return (
-            "names a `$dynamicAnchor`, which the server's validator does not look up",
-            "use `$anchor` for it".into(),
-        );
-    }
     if percent_decode(name).is_some_and(|pointer| lint.root.pointer(&pointer).is_some()) {
         return (
             "points to a place where no schema can stand",
@@ -196,21 +157,15 @@ mod tests {
                 ),
                 (
                     r##"{"type":"object","properties":{"a":{"$ref":"#dynamic"}},"$defs":{"A":{"$dynamicAnchor":"dynamic"}}}"##,
-                    &[
-                        "error /properties/a/$ref: `$ref` `#dynamic` names a `$dynamicAnchor`, which the server's validator does not look up [use `$anchor` for it]",
-                    ],
+                    &[],
                 ),
                 (
                     r##"{"type":"object","properties":{"a":{"$dynamicRef":"#dynamic"}},"$defs":{"A":{"$dynamicAnchor":"dynamic"}}}"##,
-                    &[
-                        "warning /properties/a/$dynamicRef: the server's validator ignores `$dynamicRef`, so it lets any value pass here [use `$ref`]",
-                    ],
+                    &[],
                 ),
                 (
                     r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/Page[Item]"},"b":{"$ref":"#/$defs/Page%5BItem%5D"}},"$defs":{"Page[Item]":{}}}"##,
-                    &[
-                        "error /properties/a/$ref: `$ref` `#/$defs/Page[Item]` is not spelt as the server's validator looks it up: it would find nothing [write it as `#/$defs/Page%5BItem%5D`]",
-                    ],
+                    &[],
                 ),
                 (
                     r#"{"type":"object","properties":{"a":{"$anchor":"same"},"b":{"$anchor":"same"}}}"#,
@@ -230,6 +185,12 @@ mod tests {
                 (
                     r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/List"}},"$defs":{"List":{"anyOf":[{"type":"null"},{"properties":{"next":{"$ref":"#/$defs/List"}}},{"items":{"$ref":"#/$defs/List"}}]}}}"##,
                     &[],
+                ),
+                (
+                    r##"{"type":"object","allOf":[{"$dynamicRef":"#"}]}"##,
+                    &[
+                        "error /allOf/0/$dynamicRef: `$dynamicRef` `#` leads back to itself without entering a property or an item: checking a value would never end [put the recursion inside `properties` or `items`]",
+                    ],
                 ),
                 (
                     r##"{"type":"object","allOf":[{"$ref":"#"}]}"##,
@@ -259,22 +220,9 @@ mod tests {
                     &[],
                 ),
                 (
-                    r#"{"$id":"http://a b/","type":"object"}"#,
-                    &[
-                        "error /$id: `$id` is `http://a b/`, which is not a URL: every request would fail [remove it: nothing needs it]",
-                    ],
-                ),
-                (
-                    r#"{"$id":"http://","type":"object"}"#,
-                    &[
-                        "error /$id: `$id` is `http://`, which is not a URL: every request would fail [remove it: nothing needs it]",
-                    ],
-                ),
-                (
                     r#"{"type":"object","properties":{"a":{"$id":"a.json"},"b":{"id":"b"}}}"#,
                     &[
                         "error /properties/a/$id: `$id` below the root changes what every `#…` reference inside it means [remove it: nothing can refer to it, since references must begin with `#`]",
-                        "error /properties/b/id: `id` below the root changes what every `#…` reference inside it means [remove it: nothing can refer to it, since references must begin with `#`]",
                     ],
                 ),
                 (

