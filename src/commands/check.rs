@@ -13,6 +13,7 @@ use crate::plan::{Action, Change, Owner};
 use crate::project::npm;
 use crate::project::{self, Project, errors};
 use crate::prompt::Mode;
+use crate::secrets::dotenv;
 use crate::ship::local;
 use crate::ui;
 
@@ -44,6 +45,7 @@ pub fn run(args: CheckArgs, dir: Option<&Path>) -> Result<End> {
                 faults.extend(found);
             }
         }
+        faults.extend(dotenv::faults(&project.root, &project.manifest)?);
     }
     let count = errors(&faults);
     if args.json {

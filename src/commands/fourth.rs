@@ -146,7 +146,7 @@ fn without_an_api_it_is_built_and_run_here_and_ship_says_that_it_has_none() {
     let build = || Build { root: Path::new("."), manifest: &manifest, tools: &tools };
     let steps: Vec<String> = (TARGET.build)(&build()).iter().map(|step| step.cmd.to_string()).collect();
     assert_eq!(steps, ["node src/generated/bundle.ts fixture"]);
-    let start = Start { port: 1, scratch: Path::new("."), env: &[], guest: &[], state: Path::new(".") };
+    let start = Start { port: 1, scratch: Path::new("."), env: &[], state: Path::new(".") };
     assert_eq!((TARGET.start)(&build(), &start).unwrap().base, "http://127.0.0.1:1");
 
     let mark = ProjectMark { project: "0".repeat(32), stage: "production".into(), name: "s".into() };

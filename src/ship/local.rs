@@ -78,7 +78,9 @@ fn resolve(needs: &Needs, purpose: Purpose, mode: Mode) -> Result<Toolchain> {
 
 /// Packages installed, handlers and types in order; faults are printed and end the command.
 pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
-    stop_at(project::code_faults(&project.root, &project.manifest))?;
+    let mut faults = project::code_faults(&project.root, &project.manifest);
+    faults.extend(dotenv::faults(&project.root, &project.manifest)?);
+    stop_at(faults)?;
     install_packages(project, tools)?;
     let step = ui::step("check types");
     let faults = npm::type_faults(project, tools);
@@ -177,7 +179,7 @@ pub fn start(
     let port = port.map_or_else(process::free_port, Ok).context("no free port on 127.0.0.1")?;
     let fleeting = scratch.path().join("state");
     let state = state.unwrap_or(&fleeting);
-    let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env, guest: &guest.env, state })?;
+    let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env, state })?;
     let servers = local.commands.iter().map(|cmd| ServerProcess::spawn_heard(cmd, listener.cloned()));
     let servers = servers.collect::<Result<Vec<_>>>()?;
     let mut running = LocalServers { target, servers, local, guest, _scratch: scratch };

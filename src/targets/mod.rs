@@ -140,8 +140,6 @@ pub struct Start<'a> {
     pub scratch: &'a Path,
     /// Settings and secrets from the project's `.env`, by name.
     pub env: &'a [(String, String)],
-    /// Of these, what only this run has: a credential's other half.
-    pub guest: &'a [(String, String)],
     /// The folder for what tools keep between two requests; it may outlive the run.
     pub state: &'a Path,
 }

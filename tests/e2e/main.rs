@@ -15,6 +15,7 @@ mod clouds;
 mod conformance;
 mod dev;
 mod doctor;
+mod dotenv;
 #[path = "../support/editor.rs"]
 #[allow(dead_code)] // the fast tests use the rest
 mod editor;

@@ -2,6 +2,7 @@
 
 mod deploy;
 mod gates;
+mod local_secrets;
 mod template;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use anyhow::{Result, bail};
 use super::{Build, Local, Start, Step, Target};
 use crate::error::Error;
 use crate::manifest::targets::{Targets, cloudflare};
+use crate::plan;
 use crate::process::Cmd;
 use crate::toolchain::{Need, ToolId};
 
@@ -76,19 +78,19 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         build.tools.cmd(ToolId::Wrangler).args(["dev", "--ip", "127.0.0.1", "--port", &port, "--inspector-port", "0"]);
     // With a custom domain configured wrangler would otherwise rewrite Host and Origin, and the server's checks would see neither.
     let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.state.join("cloudflare"));
-    // Wrangler reads secrets from `.env` and its own environment, which goes before; and, where it knows of secrets, nothing else
-    // from there. So settings come by argument, and with them what only this run has and is no declared secret.
+    // Of `.env` wrangler would make values of its own: it expands `$NAME`, and reads `.env.local` and `.dev.vars` as well.
     let declared = |name: &str| build.manifest.secrets.iter().any(|secret| secret.name == name);
-    let settings = start.env.iter().filter(|(name, _)| build.manifest.env.iter().any(|(known, _)| known == name));
-    let cmd = settings.chain(start.guest).fold(cmd, |cmd, (name, value)| match declared(name) {
-        true => cmd.env_secret(name, value).env_noise("CLOUDFLARE_INCLUDE_PROCESS_ENV", "true"),
-        false => cmd.args(["--var".to_owned(), format!("{name}:{value}")]),
-    });
-    let secrets = start.env.iter().filter(|(name, _)| declared(name));
-    let cmd = secrets.fold(cmd, |cmd, (_, value)| cmd.knows_secret(value));
+    let (secrets, others): (Vec<_>, Vec<_>) = start.env.iter().partition(|(name, _)| declared(name));
+    let values: Vec<_> = secrets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let file = start.scratch.join("secrets.env");
+    plan::write_scratch(&file, &local_secrets::text(&values)?)?;
+    let cmd =
+        others.into_iter().fold(cmd, |cmd, (name, value)| cmd.args(["--var".to_owned(), format!("{name}:{value}")]));
+    // Its own environment goes before the file.
+    let cmd = build.manifest.secrets.iter().fold(cmd, |cmd, secret| cmd.env_remove(&secret.name));
+    let cmd = secrets.iter().fold(cmd, |cmd, (_, value)| cmd.knows_secret(value));
     Ok(Local {
-        // Secrets reach the Worker through `.env`, which wrangler reads itself.
-        commands: vec![cmd.current_dir(build.root).env_noise("CI", "1")],
+        commands: vec![cmd.arg("--env-file").arg(file).current_dir(build.root).env_noise("CI", "1")],
         bundle: build.root.join(OUTPUT),
         base: format!("http://127.0.0.1:{port}"),
         runtime: "workerd, through `wrangler dev`".into(),
