@@ -202,7 +202,7 @@ fn unescaped(value: &str) -> Option<String> {
 /// The line that gives `name` this value; `None` for one that cannot stand in the file as it is.
 pub fn line(name: &str, value: &str) -> Option<String> {
     let quote = QUOTES.iter().find(|quote| !value.contains(**quote) && (**quote != '"' || !value.contains('\\')));
-    // What is short and plain enough needs none of them.
+    // With all of them in it, it may still stand without any.
     let quote = quote.map_or_else(String::new, char::to_string);
     let line = format!("{name}={quote}{value}{quote}\n");
     let (entries, faults) = parse(&line, "");
