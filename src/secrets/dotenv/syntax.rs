@@ -14,9 +14,9 @@ pub struct Entry {
 
 /// Every entry in its order, and what is wrong. No message has anything of a value.
 pub fn parse(text: &str, file: &str) -> (Vec<Entry>, Vec<Fault>) {
-    let mut reader = Reader { text, at: 0, entries: Vec::new(), faults: Vec::new() };
+    let mut reader = EnvReader { text, at: 0, entries: Vec::new(), faults: Vec::new() };
     reader.read();
-    let Reader { entries, mut faults, .. } = reader;
+    let EnvReader { entries, mut faults, .. } = reader;
     for (at, entry) in entries.iter().enumerate() {
         if entries[..at].iter().any(|earlier| earlier.name == entry.name) {
             let message = format!("`{}` is set more than once, and the last value counts", entry.name);
@@ -24,7 +24,7 @@ pub fn parse(text: &str, file: &str) -> (Vec<Entry>, Vec<Fault>) {
         }
     }
     let lines = Lines::of(text);
-    let fault = |(severity, place, message, hint): Found| Fault {
+    let fault = |(severity, place, message, hint): EnvFault| Fault {
         severity,
         file: file.to_owned(),
         at: lines.position(place),
@@ -37,18 +37,18 @@ pub fn parse(text: &str, file: &str) -> (Vec<Entry>, Vec<Fault>) {
 }
 
 /// Severity, place in bytes, message, hint.
-type Found = (Severity, usize, String, String);
+type EnvFault = (Severity, usize, String, String);
 
-struct Reader<'t> {
+struct EnvReader<'t> {
     text: &'t str,
     at: usize,
     entries: Vec<Entry>,
-    faults: Vec<Found>,
+    faults: Vec<EnvFault>,
 }
 
 const QUOTES: [char; 3] = ['\'', '"', '`'];
 
-impl<'t> Reader<'t> {
+impl<'t> EnvReader<'t> {
     fn read(&mut self) {
         if self.text.starts_with('\u{feff}') {
             let hint = "save it as UTF-8 without a byte order mark";
@@ -212,13 +212,13 @@ pub fn line(name: &str, value: &str) -> Option<String> {
 
 /// The text without the lines of `name`: of a value of several lines all of them.
 pub fn without(text: &str, name: &str) -> String {
-    let mut reader = Reader { text, at: 0, entries: Vec::new(), faults: Vec::new() };
+    let mut reader = EnvReader { text, at: 0, entries: Vec::new(), faults: Vec::new() };
     reader.read();
     let mut kept = String::new();
     let mut done = 0;
     for entry in reader.entries.iter().filter(|entry| entry.name == name) {
         let start = text[..entry.place].rfind('\n').map_or(0, |end| end + 1);
-        let mut one = Reader { text, at: start, entries: Vec::new(), faults: Vec::new() };
+        let mut one = EnvReader { text, at: start, entries: Vec::new(), faults: Vec::new() };
         one.assignment(one.line());
         kept.push_str(&text[done..start]);
         done = one.at;
