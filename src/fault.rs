@@ -60,16 +60,23 @@ pub struct Fault {
     pub hint: Option<String>,
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Fault {
+    /// What is told of it: where and what, and below it what to do.
+    pub fn lines(&self) -> (String, Option<String>) {
         let kind = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{}:{}:{}: {kind}: {}", self.file, self.at.line, self.at.column, self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, "\n  hint: {hint}"),
-            None => Ok(()),
+        let told = format!("{}:{}:{}: {kind}: {}", self.file, self.at.line, self.at.column, self.message);
+        (told, self.hint.as_ref().map(|hint| format!("  hint: {hint}")))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.lines() {
+            (told, Some(hint)) => write!(f, "{told}\n{hint}"),
+            (told, None) => f.write_str(&told),
         }
     }
 }

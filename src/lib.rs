@@ -32,9 +32,10 @@ use commands::End;
 /// Runs the command line and chooses the exit code: 0 done, 1 an error, 2 wrong usage, 3 not verified, else a failed tool's own.
 pub fn main() -> ExitCode {
     process::install_interrupt_handler();
+    ui::tell_panics();
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
-        Err(wrong) => return misused(&wrong),
+        Err(wrong) => return misused(&as_visible(wrong)),
     };
     let json = cli.command.is_json();
     match commands::run(cli.command, cli.dir.as_deref()) {
@@ -54,10 +55,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The same error of the same arguments as far as a terminal may show them: clap repeats what was typed, or what a shell put there.
+fn as_visible(wrong: clap::Error) -> clap::Error {
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    match args.iter().all(|arg| ui::flat(arg) == *arg) {
+        true => wrong,
+        false => cli::Cli::try_parse_from(args.iter().map(|arg| ui::flat(arg).into_owned())).err().unwrap_or(wrong),
+    }
+}
+
 /// The end of a command line that cannot be understood, or that asks for help.
 fn misused(wrong: &clap::Error) -> ExitCode {
-    // Nobody may be there to read it.
-    let _ = wrong.print();
+    ui::usage(wrong);
     if !wrong.use_stderr() {
         return ExitCode::SUCCESS;
     }

@@ -6,6 +6,7 @@ use dialoguer::theme::ColorfulTheme;
 use dialoguer::{Confirm, Input, MultiSelect, Password, Select};
 
 use crate::error::{self, Error};
+use crate::ui::visible;
 use crate::{process, ui};
 
 /// How missing arguments are found.
@@ -58,8 +59,8 @@ pub fn text(
         (Mode::Ask, default) => guarded(|| {
             let theme = ColorfulTheme::default();
             let mut input = Input::<String>::with_theme(&theme)
-                .with_prompt(question)
-                .validate_with(|text: &String| valid(text).map_or(Ok(()), Err));
+                .with_prompt(visible(question))
+                .validate_with(|text: &String| valid(text).map_or(Ok(()), |why| Err(visible(&why).into_owned())));
             if let Some(default) = default {
                 input = input.default(default.to_owned());
             }
@@ -90,8 +91,8 @@ pub fn choice(mode: Mode, flag: &str, question: &str, choices: &[String], defaul
         Mode::Refuse => Err(missing_without_yes(flag)),
         Mode::Ask => guarded(|| {
             Select::with_theme(&ColorfulTheme::default())
-                .with_prompt(question)
-                .items(choices)
+                .with_prompt(visible(question))
+                .items(choices.iter().map(|choice| visible(choice)))
                 .default(default)
                 .interact()
         }),
@@ -105,9 +106,9 @@ pub fn several(mode: Mode, flag: &str, question: &str, choices: &[String], marke
         Mode::Refuse => Err(missing_without_yes(flag)),
         Mode::Ask => loop {
             let theme = ColorfulTheme::default();
-            let select =
-                || MultiSelect::with_theme(&theme).with_prompt(question).items(choices).defaults(marked).interact();
-            let chosen = guarded(select)?;
+            let select = MultiSelect::with_theme(&theme).with_prompt(visible(question));
+            let select = select.items(choices.iter().map(|choice| visible(choice))).defaults(marked);
+            let chosen = guarded(|| select.interact())?;
             if !chosen.is_empty() {
                 return Ok(chosen);
             }
@@ -122,7 +123,8 @@ pub fn confirm(mode: Mode, question: &str) -> Result<bool> {
         Mode::Defaults => Ok(true),
         Mode::Refuse => Ok(false),
         Mode::Ask => {
-            guarded(|| Confirm::with_theme(&ColorfulTheme::default()).with_prompt(question).default(true).interact())
+            let theme = ColorfulTheme::default();
+            guarded(|| Confirm::with_theme(&theme).with_prompt(visible(question)).default(true).interact())
         }
     }
 }
@@ -148,5 +150,5 @@ fn interrupted() -> anyhow::Error {
 
 /// A value that is not shown while it is typed.
 pub fn secret(question: &str) -> Result<String> {
-    guarded(|| Password::with_theme(&ColorfulTheme::default()).with_prompt(question).interact())
+    guarded(|| Password::with_theme(&ColorfulTheme::default()).with_prompt(visible(question)).interact())
 }

@@ -1,6 +1,7 @@
 //! `logs`: the cloud's own view of what the server writes.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 
@@ -8,8 +9,9 @@ use super::{Deployments, End};
 use crate::cli::Logs;
 use crate::deployments::Deployment;
 use crate::error::Error;
-use crate::process::{self, Io};
+use crate::process;
 use crate::prompt::Mode;
+use crate::ui;
 
 pub fn run(args: Logs, dir: Option<&Path>) -> Result<End> {
     let all = Deployments::open(dir, args.target, &args.stage.stage, Mode::of(false))?;
@@ -22,7 +24,8 @@ pub fn run(args: Logs, dir: Option<&Path>) -> Result<End> {
     all.ours()?;
     let context = all.context(&[], true);
     let cmd = (all.target.cloud()?.logs)(&context, deployment, args.follow)?;
-    match process::run(&cmd, Io::Live, None) {
+    // Callers of the server decide what is in its log: it does not get to the terminal as it is.
+    match process::run_heard(&cmd, Arc::new(|line: &str| ui::say(line))) {
         // Ctrl-C is how following ends.
         Err(error) if !(args.follow && process::interrupted()) => Err(error),
         _ => Ok(End::Done),

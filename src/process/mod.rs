@@ -64,8 +64,24 @@ pub fn run(cmd: &Cmd, io: Io, limit: Option<Duration>) -> anyhow::Result<Ended> 
     if interrupted() {
         return Err(Interrupted.into());
     }
+    let (running, capture) = start(cmd, io)?;
+    ended(cmd, running, &capture, limit)
+}
+
+/// The same for a child that shows something as it comes and may ask on the terminal: `listener` hears its lines.
+pub fn run_heard(cmd: &Cmd, listener: LogListener) -> anyhow::Result<Ended> {
+    if interrupted() {
+        return Err(Interrupted.into());
+    }
+    let mut command = cmd.to_std();
+    command.stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let role = if io::stdin().is_terminal() { ChildRole::Foreground } else { ChildRole::Job };
+    let (running, capture) = launch(cmd, command, role, Sink::Log, Some(listener))?;
+    ended(cmd, running, &capture, None)
+}
+
+fn ended(cmd: &Cmd, mut running: Running, capture: &Capture, limit: Option<Duration>) -> anyhow::Result<Ended> {
     let started = Instant::now();
-    let (mut running, capture) = start(cmd, io)?;
     let ended = running.wait(limit.map(|limit| started + limit));
     let ended = ended.with_context(|| format!("cannot wait for `{}`", cmd.name()))?;
     let overrun = ended.is_none();

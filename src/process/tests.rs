@@ -50,6 +50,19 @@ fn the_answer_and_the_log_are_kept_apart() {
 }
 
 #[test]
+fn lines_are_heard_as_they_come_without_what_a_terminal_obeys() {
+    let heard: std::sync::Arc<Mutex<Vec<String>>> = std::sync::Arc::default();
+    let hearing = heard.clone();
+    let script = "printf 'a\\033[2J\\033]0;t\\007b\\n'; printf 'c\\rd\\n' >&2; exit 4";
+    let ended =
+        run_heard(&sh(script), std::sync::Arc::new(move |line: &str| hearing.lock().unwrap().push(line.into())));
+    assert_eq!(failed(ended).code, Some(4));
+    let mut heard = heard.lock().unwrap().clone();
+    heard.sort();
+    assert_eq!(heard, ["ab", "d"]);
+}
+
+#[test]
 fn a_failure_tells_code_and_last_lines() {
     let failure = failed(run(&sh("echo one; printf '\\033[31mtwo\\033[0m\\n' >&2; exit 7"), Io::Quiet, None));
     assert_eq!((failure.code, failure.signal, failure.exit_code()), (Some(7), None, 7));

@@ -151,7 +151,7 @@ impl Project {
             );
         };
         let known = |fault: &&Fault| self.warnings.iter().all(|warning| warning.message != fault.message);
-        faults.iter().filter(known).for_each(ui::say);
+        faults.iter().filter(known).for_each(ui::fault);
         let plan = Plan::new(&self.root, &|lacks| template::lacking(&manifest, lacks), Some(&self.text), Some(text))?;
         Ok((plan, manifest))
     }
@@ -162,5 +162,5 @@ pub fn errors(faults: &[Fault]) -> usize {
 }
 
 pub fn print(faults: &[Fault]) {
-    faults.iter().for_each(ui::say);
+    faults.iter().for_each(ui::fault);
 }

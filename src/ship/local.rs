@@ -323,12 +323,13 @@ pub fn print_check(check: &Check) {
         Outcome::Failed => Mark::Bad,
         Outcome::Skipped => Mark::Skipped,
     };
+    let title = ui::flat(&check.title);
     match (&check.outcome, &check.detail) {
-        (Outcome::Passed, _) | (_, None) => ui::mark(mark, &check.title),
-        (_, Some(detail)) => ui::mark(mark, format_args!("{}: {detail}", check.title)),
+        (Outcome::Passed, _) | (_, None) => ui::mark(mark, title),
+        (_, Some(detail)) => ui::mark(mark, format_args!("{title}: {}", ui::flat(detail))),
     }
     if let Some(hint) = &check.hint {
-        ui::hint_below(hint);
+        ui::hint_below(ui::flat(hint));
     }
 }
 

@@ -32,3 +32,4 @@ mod targets;
 mod terminal;
 mod together;
 mod trees;
+mod untrusted;

@@ -1,4 +1,4 @@
-//! The prompts of `init` on a real terminal.
+//! The prompts of `init` on a real terminal, and what others wrote there.
 
 use std::time::Duration;
 
@@ -119,4 +119,25 @@ fn an_interruption_from_elsewhere_is_not_forgotten() {
     terminal.flush().unwrap();
     assert_eq!(exit_code(terminal), 130);
     assert!(sandbox.tree().is_empty());
+}
+
+/// Our own colours are there; what the manifest brings is written out.
+#[test]
+fn colours_are_ours_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.write("mcp.toml", "[server]\nname = \"a\\u001b[2Jb\"\n");
+    let run = |args: &[&str]| {
+        let mut command = sandbox.command(args);
+        command.stdin(std::process::Stdio::inherit()).env("TERM", "xterm-256color").env_remove("NO_COLOR");
+        spawn_command(command, LIMIT).unwrap().exp_eof().unwrap()
+    };
+    let said = run(&["check"]);
+    assert!(said.contains("`a\\u{1b}[2Jb`") && !said.contains("\u{1b}[2J"), "{said:?}");
+    let said = run(&["check", "-C", "no\u{1b}[2Jwhere\u{202e}"]);
+    assert!(said.contains("\u{1b}[31m") && said.contains("no\\u{1b}[2Jwhere\\u{202e}"), "{said:?}");
+    assert!(!said.contains("\u{1b}[2J") && !said.contains('\u{202e}'), "{said:?}");
+    let said = run(&["check", "--no\u{1b}[2Jflag"]);
+    assert!(said.contains("--no\\u{1b}[2Jflag") && !said.contains("\u{1b}[2J"), "{said:?}");
+    // What is clap's own keeps its colours.
+    assert!(run(&["check", "--noflag"]).contains("\u{1b}["));
 }

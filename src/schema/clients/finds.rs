@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use super::super::lint::{Index, SchemaRole, join, keywords};
 
-type Schema = Map<String, Value>;
+type SchemaObject = Map<String, Value>;
 /// The places below a schema, as JSON pointers from it.
-type Places = fn(&Schema) -> Vec<String>;
+type Places = fn(&SchemaObject) -> Vec<String>;
 
 /// What a rule looks at.
 pub enum Finds {
@@ -63,25 +63,25 @@ fn is_ignored(pointer: &str) -> bool {
 
 const UNIONS: [&str; 3] = ["oneOf", "anyOf", "allOf"];
 
-fn keys(schema: &Schema, keys: &[&str]) -> Vec<String> {
+fn keys(schema: &SchemaObject, keys: &[&str]) -> Vec<String> {
     let found = schema.keys().filter(|key| keys.contains(&key.as_str()));
     found.map(|key| join("", key)).collect()
 }
 
 /// Whether a keyword has a value like this: then it is the place.
-fn key(schema: &Schema, key: &str, is_refused: impl Fn(&Value) -> bool) -> Option<String> {
+fn key(schema: &SchemaObject, key: &str, is_refused: impl Fn(&Value) -> bool) -> Option<String> {
     schema.get(key).filter(|value| is_refused(value)).map(|_| join("", key))
 }
 
-pub fn root_union(schema: &Schema) -> Vec<String> {
+pub fn root_union(schema: &SchemaObject) -> Vec<String> {
     keys(schema, &UNIONS)
 }
 
-pub fn root_value(schema: &Schema) -> Vec<String> {
+pub fn root_value(schema: &SchemaObject) -> Vec<String> {
     keys(schema, &["enum", "const", "not"])
 }
 
-pub fn array_items(schema: &Schema) -> Vec<String> {
+pub fn array_items(schema: &SchemaObject) -> Vec<String> {
     let is_array = match schema.get("type") {
         Some(Value::String(name)) => name == "array",
         Some(Value::Array(names)) => names.iter().any(|name| name == "array"),
@@ -90,19 +90,19 @@ pub fn array_items(schema: &Schema) -> Vec<String> {
     if is_array && !schema.contains_key("items") { vec![String::new()] } else { Vec::new() }
 }
 
-pub fn number_enum(schema: &Schema) -> Vec<String> {
+pub fn number_enum(schema: &SchemaObject) -> Vec<String> {
     let in_enum = key(schema, "enum", |values| {
         values.as_array().is_some_and(|values| values.iter().any(|value| !value.is_string()))
     });
     in_enum.into_iter().chain(key(schema, "const", |value| !value.is_string())).collect()
 }
 
-pub fn empty_enum(schema: &Schema) -> Vec<String> {
+pub fn empty_enum(schema: &SchemaObject) -> Vec<String> {
     let values = schema.get("enum").and_then(Value::as_array).into_iter().flatten().enumerate();
     values.filter(|(_, value)| *value == "").map(|(at, _)| format!("/enum/{at}")).collect()
 }
 
-pub fn property_name(schema: &Schema) -> Vec<String> {
+pub fn property_name(schema: &SchemaObject) -> Vec<String> {
     let is_taken = |name: &str| {
         (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
     };
@@ -111,29 +111,29 @@ pub fn property_name(schema: &Schema) -> Vec<String> {
 }
 
 /// The `pattern` of a schema and those of its `patternProperties`, where they are like this.
-fn patterns(schema: &Schema, is_refused: fn(&str) -> bool) -> Vec<String> {
+fn patterns(schema: &SchemaObject, is_refused: fn(&str) -> bool) -> Vec<String> {
     let own = key(schema, "pattern", |pattern| pattern.as_str().is_some_and(is_refused));
     let of_names = schema.get("patternProperties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
     let of_names = of_names.filter(|pattern| is_refused(pattern)).map(|pattern| join("/patternProperties", pattern));
     own.into_iter().chain(of_names).collect()
 }
 
-pub fn lookaround(schema: &Schema) -> Vec<String> {
-    patterns(schema, |pattern| pieces(pattern).iter().any(|piece| matches!(piece, Piece::Look)))
+pub fn lookaround(schema: &SchemaObject) -> Vec<String> {
+    patterns(schema, |pattern| pieces(pattern).iter().any(|piece| matches!(piece, PatternPiece::Look)))
 }
 
-pub fn python_pattern(schema: &Schema) -> Vec<String> {
-    patterns(schema, |pattern| pieces(pattern).iter().any(|piece| matches!(piece, Piece::NotPython)))
+pub fn python_pattern(schema: &SchemaObject) -> Vec<String> {
+    patterns(schema, |pattern| pieces(pattern).iter().any(|piece| matches!(piece, PatternPiece::NotPython)))
 }
 
 /// What of a pattern is of interest here.
-enum Piece {
+enum PatternPiece {
     Look,
     NotPython,
 }
 
 /// Reads a pattern that JavaScript can compile.
-fn pieces(pattern: &str) -> Vec<Piece> {
+fn pieces(pattern: &str) -> Vec<PatternPiece> {
     let mut found = Vec::new();
     let mut in_class = false;
     let mut rest = pattern;
@@ -143,19 +143,19 @@ fn pieces(pattern: &str) -> Vec<Piece> {
         match c {
             '\\' => {
                 if begins(&["\\p", "\\P", "\\u{", "\\c", "\\k"]) {
-                    found.push(Piece::NotPython);
+                    found.push(PatternPiece::NotPython);
                 }
                 length += rest[1..].chars().next().map_or(0, char::len_utf8);
             }
             ']' => in_class = false,
             '[' if !in_class => {
                 if begins(&["[]", "[^]"]) {
-                    found.push(Piece::NotPython);
+                    found.push(PatternPiece::NotPython);
                 }
                 in_class = true;
             }
-            '(' if !in_class && begins(&["(?=", "(?!", "(?<=", "(?<!"]) => found.push(Piece::Look),
-            '(' if !in_class && begins(&["(?<"]) => found.push(Piece::NotPython),
+            '(' if !in_class && begins(&["(?=", "(?!", "(?<=", "(?<!"]) => found.push(PatternPiece::Look),
+            '(' if !in_class && begins(&["(?<"]) => found.push(PatternPiece::NotPython),
             _ => {}
         }
         rest = &rest[length..];
@@ -163,7 +163,7 @@ fn pieces(pattern: &str) -> Vec<Piece> {
     found
 }
 
-pub fn old_dialect(schema: &Schema) -> Vec<String> {
+pub fn old_dialect(schema: &SchemaObject) -> Vec<String> {
     let is_new = |uri: &str| {
         let bare = uri.split_once("://").map_or(uri, |(_, bare)| bare);
         bare.trim_end_matches('#') == "json-schema.org/draft/2020-12/schema"
@@ -171,14 +171,14 @@ pub fn old_dialect(schema: &Schema) -> Vec<String> {
     key(schema, "$schema", |uri| uri.as_str().is_some_and(|uri| !is_new(uri))).into_iter().collect()
 }
 
-pub fn no_object(schema: &Schema) -> Vec<String> {
+pub fn no_object(schema: &SchemaObject) -> Vec<String> {
     match schema.get("type") {
         Some(Value::String(name)) if name != "object" => keys(schema, &["properties", "required"]),
         _ => Vec::new(),
     }
 }
 
-pub fn required_unknown(schema: &Schema) -> Vec<String> {
+pub fn required_unknown(schema: &SchemaObject) -> Vec<String> {
     if !no_object(schema).is_empty() {
         return Vec::new();
     }
@@ -189,7 +189,7 @@ pub fn required_unknown(schema: &Schema) -> Vec<String> {
     names.filter(|(_, name)| is_unknown(name)).map(|(at, _)| format!("/required/{at}")).collect()
 }
 
-pub fn beside_ref(schema: &Schema) -> Vec<String> {
+pub fn beside_ref(schema: &SchemaObject) -> Vec<String> {
     let allowed = |key: &str| key.starts_with('$') || ["description", "default"].contains(&key);
     match schema.contains_key("$ref") && schema.keys().any(|key| !allowed(key)) {
         true => vec!["/$ref".to_owned()],

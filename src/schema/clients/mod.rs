@@ -14,7 +14,7 @@ use crate::fault::Severity;
 use finds::{Finds, Name};
 
 /// One row.
-pub struct Rule {
+pub struct ClientRule {
     pub id: &'static str,
     /// Who refuses what: the warning.
     pub says: &'static str,
@@ -27,8 +27,8 @@ pub struct Rule {
 }
 
 /// In the order in which they are shown.
-pub static RULES: &[Rule] = &[
-    Rule {
+pub static RULES: &[ClientRule] = &[
+    ClientRule {
         id: "root-union",
         says: "Claude and OpenAI's models refuse every request that lists this tool: no `oneOf`, `anyOf` or `allOf` may stand at the root of an input",
         instead: "say it in the description and check it in the handler",
@@ -36,7 +36,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-08-05",
         finds: Finds::Root(finds::root_union),
     },
-    Rule {
+    ClientRule {
         id: "root-value",
         says: "OpenAI's models refuse every request that lists this tool: no `enum`, `const` or `not` may stand at the root of an input",
         instead: "say it in the description and check it in the handler",
@@ -44,7 +44,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-08-12",
         finds: Finds::Root(finds::root_value),
     },
-    Rule {
+    ClientRule {
         id: "array-items",
         says: "Visual Studio Code's Copilot refuses this tool, and OpenAI's models every request that lists it: an array without `items`",
         instead: "write `items`, `{}` for anything",
@@ -52,7 +52,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-09-17",
         finds: Finds::Anywhere(finds::array_items),
     },
-    Rule {
+    ClientRule {
         id: "number-enum",
         says: "Gemini refuses every request that lists this tool: it takes texts alone in `enum` and `const`",
         instead: "use texts, or `minimum` and `maximum`",
@@ -60,7 +60,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-09-18",
         finds: Finds::Anywhere(finds::number_enum),
     },
-    Rule {
+    ClientRule {
         id: "empty-enum",
         says: "Gemini refuses every request that lists this tool: a text in `enum` may not be empty",
         instead: "leave the empty text out, and make the property optional",
@@ -68,7 +68,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-09-01",
         finds: Finds::Anywhere(finds::empty_enum),
     },
-    Rule {
+    ClientRule {
         id: "property-name",
         says: "Claude refuses every request that lists this tool: the name of an argument has 1 to 64 of A-Z a-z 0-9 _ . -",
         instead: "rename it",
@@ -76,7 +76,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-09-02",
         finds: Finds::Root(finds::property_name),
     },
-    Rule {
+    ClientRule {
         id: "lookaround",
         says: "OpenAI's models refuse every request that lists this tool: a pattern may not look ahead or behind, as `(?=`, `(?!`, `(?<=` and `(?<!` do",
         instead: "write it without them, or check it in the handler",
@@ -84,7 +84,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-09-10",
         finds: Finds::Anywhere(finds::lookaround),
     },
-    Rule {
+    ClientRule {
         id: "python-pattern",
         says: "OpenAI's models refuse every request that lists this tool: a pattern must be one for Python too, which has no `\\p{…}`, `\\u{…}`, `\\c`, `\\k<…>`, `(?<name>…)`, `[]` and `[^]`",
         instead: "write it without them, or check it in the handler",
@@ -92,7 +92,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-09-09",
         finds: Finds::Anywhere(finds::python_pattern),
     },
-    Rule {
+    ClientRule {
         id: "old-dialect",
         says: "Claude leaves this tool out, and so does every client that knows JSON Schema 2020-12 alone: `$schema` names another dialect",
         instead: "remove `$schema`, or name `https://json-schema.org/draft/2020-12/schema`",
@@ -100,7 +100,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-09-11",
         finds: Finds::InputOrOutput(finds::old_dialect),
     },
-    Rule {
+    ClientRule {
         id: "no-object",
         says: "Gemini refuses every request that lists this tool: `properties` and `required` may stand beside the type `object` alone",
         instead: "set `type` to `object`, or take them out",
@@ -108,7 +108,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-02-03",
         finds: Finds::Anywhere(finds::no_object),
     },
-    Rule {
+    ClientRule {
         id: "required-unknown",
         says: "Gemini refuses every request that lists this tool: `required` names what the `properties` of the same schema lack",
         instead: "describe it in those `properties`, or take it out of `required`",
@@ -116,7 +116,7 @@ pub static RULES: &[Rule] = &[
         date: "2025-12-18",
         finds: Finds::Anywhere(finds::required_unknown),
     },
-    Rule {
+    ClientRule {
         id: "beside-ref",
         says: "Gemini refuses every request that lists this tool: beside `$ref` only `description` and `default` may stand",
         instead: "move the rest into the definition that it refers to",
@@ -124,7 +124,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-02-05",
         finds: Finds::Anywhere(finds::beside_ref),
     },
-    Rule {
+    ClientRule {
         id: "ref-circle",
         says: "Gemini refuses every request that lists this tool: a schema may not contain itself",
         instead: "write out the levels that are needed, or take JSON in a string",
@@ -132,7 +132,7 @@ pub static RULES: &[Rule] = &[
         date: "2025-12-11",
         finds: Finds::Circle,
     },
-    Rule {
+    ClientRule {
         id: "name-length",
         says: "Claude and OpenAI's models refuse a tool name of more than 64 characters",
         instead: "shorten it",
@@ -140,7 +140,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-01-17",
         finds: Finds::Name(|name| name.tool.len() > 64),
     },
-    Rule {
+    ClientRule {
         id: "name-dot",
         says: "OpenAI's models refuse a tool name with a `.`: they take A-Z a-z 0-9 _ -",
         instead: "write `_` in its place",
@@ -148,7 +148,7 @@ pub static RULES: &[Rule] = &[
         date: "2025-07-12",
         finds: Finds::Name(|name| name.tool.contains('.')),
     },
-    Rule {
+    ClientRule {
         id: "name-cursor",
         says: "Cursor leaves this tool out: its name and the server's have 60 characters or more together",
         instead: "shorten one of them",
@@ -157,7 +157,7 @@ pub static RULES: &[Rule] = &[
         // One that is too long by itself is told as that.
         finds: Finds::Name(|name| name.tool.len() <= 64 && name.server.len() + name.tool.len() >= 60),
     },
-    Rule {
+    ClientRule {
         id: "description-length",
         says: "Claude Code cuts the description of a tool off after 2,048 characters, and tells nobody",
         instead: "shorten it, or begin with what matters most",
@@ -165,7 +165,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-08-18",
         finds: Finds::Name(|name| name.description.encode_utf16().count() > 2048),
     },
-    Rule {
+    ClientRule {
         id: "tools-100",
         says: "Windsurf's Cascade takes at most 100 tools, of all servers together",
         instead: "make one tool of several, or two servers of this one",
@@ -173,7 +173,7 @@ pub static RULES: &[Rule] = &[
         date: "2026-06-16",
         finds: Finds::MoreThan(100),
     },
-    Rule {
+    ClientRule {
         id: "tools-128",
         says: "GitHub Copilot and OpenAI's models refuse a request with more than 128 tools, of all servers together",
         instead: "make one tool of several, or two servers of this one",
@@ -183,7 +183,7 @@ pub static RULES: &[Rule] = &[
     },
 ];
 
-impl Rule {
+impl ClientRule {
     /// What to do, and who says that it has to be done.
     pub fn hint(&self) -> String {
         format!("{}; see {}", self.instead, self.source)
@@ -201,7 +201,7 @@ pub fn refused(schema: &Value, role: SchemaRole, told: &[SchemaProblem]) -> Vec<
     }
     let index = Index::new(schema);
     let told: HashSet<&str> = told.iter().map(|problem| problem.pointer.as_str()).collect();
-    let found = |rule: &'static Rule| {
+    let found = |rule: &'static ClientRule| {
         let places = rule.finds.places(&index, role).into_iter();
         places.filter(|place| !told.contains(place.as_str())).map(|place| rule.at(place))
     };
@@ -209,12 +209,12 @@ pub fn refused(schema: &Value, role: SchemaRole, told: &[SchemaProblem]) -> Vec<
 }
 
 /// What assistants refuse of a tool beside its schemas.
-pub fn unpopular(server: &str, tool: &str, description: &str) -> Vec<&'static Rule> {
+pub fn unpopular(server: &str, tool: &str, description: &str) -> Vec<&'static ClientRule> {
     let name = Name { server, tool, description };
     RULES.iter().filter(|rule| matches!(rule.finds, Finds::Name(is_refused) if is_refused(&name))).collect()
 }
 
 /// What assistants refuse of so many tools.
-pub fn too_many(tools: usize) -> impl Iterator<Item = &'static Rule> {
+pub fn too_many(tools: usize) -> impl Iterator<Item = &'static ClientRule> {
     RULES.iter().filter(move |rule| matches!(rule.finds, Finds::MoreThan(most) if tools > most))
 }
