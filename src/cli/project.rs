@@ -137,6 +137,9 @@ pub struct Described {
     /// A name for people
     #[arg(long)]
     pub title: Option<String>,
+    /// Do not ask; add the npm packages that the server needs
+    #[arg(long, short)]
+    pub yes: bool,
     /// Print what would be written
     #[arg(long)]
     pub dry_run: bool,
@@ -159,6 +162,9 @@ pub struct Render {
     /// Overwrite generated files that were edited by hand, keeping yours as NAME.orig
     #[arg(long)]
     pub force: bool,
+    /// Do not ask; add the npm packages that the server needs
+    #[arg(long, short, conflicts_with_all = ["check", "dry_run"])]
+    pub yes: bool,
     /// Print what would be written
     #[arg(long)]
     pub dry_run: bool,
@@ -173,6 +179,9 @@ pub struct CheckArgs {
     /// Leave out `tsc`, which needs the project's packages
     #[arg(long)]
     pub no_types: bool,
+    /// Do not ask; add the npm packages that the server needs
+    #[arg(long, short, conflicts_with = "no_types")]
+    pub yes: bool,
     /// One JSON document on stdout
     #[arg(long)]
     pub json: bool,

@@ -5,14 +5,15 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
-use super::{End, dry_run, mend, report, say_what_to_install};
+use super::{End, dry_run, mend, report};
 use crate::cli::param::Param;
 use crate::cli::{AddPrompt, AddResource, AddTool, Described};
 use crate::error::Error;
 use crate::manifest::edit::{self, Declaration, Entries};
 use crate::manifest::{Kind, names};
 use crate::project::Project;
-use crate::prompt;
+use crate::prompt::{self, Mode};
+use crate::ship::packages;
 use crate::ui;
 
 pub fn tool(args: AddTool, dir: Option<&Path>) -> Result<End> {
@@ -91,7 +92,7 @@ fn add(
         tables.push((table, params.into_iter().map(|param| (param.name, param.entry)).collect()));
     }
     // As it is now: another command may have changed it since the questions were asked.
-    let (project, _alone) = Project::open_to_write(dir)?;
+    let (project, alone) = Project::open_to_write(dir)?;
     refuse_known(&project, kind, &name, described.dry_run)?;
     let text = edit::add(&project.text, &Declaration { kind, name: name.clone(), entries, tables })?;
     let (plan, manifest) = project.plan_with(text)?;
@@ -107,7 +108,9 @@ fn add(
         true => ui::say(format_args!("`{handler}` was there already and is kept as it is")),
         false => ui::say(format_args!("next: write what it does in {handler}")),
     }
-    say_what_to_install(&project.root, &manifest, None);
+    // An installation takes longer than others would wait.
+    drop(alone);
+    packages::add_or_say(&project, &manifest, None, Mode::of(described.yes))?;
     Ok(End::Done)
 }
 

@@ -14,7 +14,7 @@ use crate::project::npm;
 use crate::project::{self, Project, errors};
 use crate::prompt::Mode;
 use crate::secrets::dotenv;
-use crate::ship::local;
+use crate::ship::{local, packages};
 use crate::ui;
 
 #[derive(Serialize)]
@@ -34,11 +34,15 @@ pub fn run(args: CheckArgs, dir: Option<&Path>) -> Result<End> {
         let project = Project { home: root.clone(), root, text: loaded.text, manifest, warnings: Vec::new() };
         // What `render` puts right comes first: it may be the cause of the rest.
         faults.extend(drift(&project)?);
-        faults.extend(project::code_faults(&project.root, &project.manifest));
+        let mode = Mode::for_answer(args.yes, args.json);
+        if !args.no_types && errors(&faults) == 0 {
+            packages::add(&project, &|| local::node_tools(mode), mode)?;
+        }
+        faults.extend(project::code_faults(&project));
         if !args.no_types && errors(&faults) == 0 {
             types = "passed";
-            let tools = local::node_tools(Mode::for_answer(false, args.json))?;
-            local::install_packages(&project, &tools)?;
+            let tools = local::node_tools(mode)?;
+            packages::install(&project, &tools)?;
             let found = npm::type_faults(&project, &tools)?;
             if !found.is_empty() {
                 types = "failed";

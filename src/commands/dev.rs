@@ -38,7 +38,8 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     let port = args.port.map_or_else(free_port, Ok).context("no free port on 127.0.0.1")?;
     drop(project);
     let mut seen = snapshot(&root);
-    let mut running = Some(start(&root, target, &tools, port)?);
+    let mode = Mode::of(args.yes);
+    let mut running = Some(start(&root, target, &tools, port, mode)?);
     if let Some(running) = &running {
         ui::answer(running.url());
     }
@@ -66,7 +67,7 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
         // What changes while we build is built next.
         seen = now;
         running = None;
-        match start(&root, target, &tools, port) {
+        match start(&root, target, &tools, port, mode) {
             Ok(started) => running = Some(started),
             Err(_) if process::interrupted() => break,
             Err(error) => ui::error(&error),
@@ -75,11 +76,11 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     Ok(End::Done)
 }
 
-fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16) -> Result<LocalServers> {
+fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16, mode: Mode) -> Result<LocalServers> {
     let (project, alone) = Project::open_to_write(Some(root))?;
     report(&project.plan()?.apply(false)?);
     drop(alone);
-    local::prepare(&project, tools)?;
+    local::prepare(&project, tools, mode)?;
     let build = Build { root, manifest: &project.manifest, tools };
     local::build(target, &build)?;
     let state = project.manifest.has_state().then(|| plan::local_state(root)).transpose()?;

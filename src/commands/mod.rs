@@ -29,10 +29,9 @@ use anyhow::{Result, bail};
 use crate::cli::{CloudArg, Command, TargetArg};
 use crate::deployments::{self, Deployment, Record};
 use crate::error::Error;
-use crate::manifest::{Kind, Manifest};
+use crate::manifest::Kind;
 use crate::plan::{Action, Applied, Plan};
 use crate::project::Project;
-use crate::project::npm;
 use crate::prompt::Mode;
 use crate::ship::local;
 use crate::ship::release;
@@ -215,13 +214,5 @@ fn report(applied: &Applied) {
         for path in paths {
             ui::say(format_args!("{word} {path}"));
         }
-    }
-}
-
-/// `package.json` is the user's, so what the generated code needs beside it is said and not done.
-/// `gone` is a handler that is no longer part of the server.
-fn say_what_to_install(root: &Path, manifest: &Manifest, gone: Option<&str>) {
-    for command in [npm::to_remove(root, manifest, gone), npm::to_add(root, manifest)].into_iter().flatten() {
-        ui::say(format_args!("next: {command}"));
     }
 }

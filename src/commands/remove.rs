@@ -4,12 +4,14 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::{End, dry_run, mend, report, say_what_to_install};
+use super::{End, dry_run, mend, report};
 use crate::cli::Remove;
 use crate::error::Error;
 use crate::files;
 use crate::manifest::{Kind, edit};
 use crate::project::Project;
+use crate::prompt::Mode;
+use crate::ship::packages;
 use crate::ui;
 
 pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
@@ -40,6 +42,6 @@ pub fn run(kind: Kind, args: Remove, dir: Option<&Path>) -> Result<End> {
             "`{handler}` is yours and stays; the project does not compile until you delete it or bring the {noun} back"
         ));
     }
-    say_what_to_install(&project.root, &manifest, Some(&handler));
+    packages::add_or_say(&project, &manifest, Some(&handler), Mode::Refuse)?;
     Ok(End::Done)
 }

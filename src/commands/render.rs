@@ -5,10 +5,12 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{End, MENDED, dry_run, preview, report, say_what_to_install};
+use super::{End, MENDED, dry_run, preview, report};
 use crate::cli::Render;
 use crate::plan::{Action, Plan};
 use crate::project::{self, Project};
+use crate::prompt::Mode;
+use crate::ship::packages;
 use crate::ui;
 
 #[derive(Serialize)]
@@ -29,8 +31,9 @@ pub fn files(plan: &Plan) -> Vec<FileEntry<'_>> {
 }
 
 pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
-    let (project, _alone) = Project::open_to_write(dir)?;
+    let (project, alone) = Project::open_to_write(dir)?;
     project::print(&project.warnings);
+    let mode = Mode::for_answer(args.yes, args.json);
     let plan = project.plan()?;
     let drift = plan.drift();
     if args.json {
@@ -38,7 +41,8 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
         let answer = RenderAnswer { up_to_date, files: files(&plan) };
         if !args.check && !args.dry_run {
             plan.apply(args.force)?;
-            say_what_to_install(&project.root, &project.manifest, None);
+            drop(alone);
+            packages::add_or_say(&project, &project.manifest, None, mode)?;
         }
         ui::json(&answer)?;
         if args.dry_run && !args.force {
@@ -83,6 +87,8 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
     } else if applied.created.is_empty() && applied.updated.is_empty() && applied.deleted.is_empty() {
         ui::say("everything is as mcp.toml says; nothing was written");
     }
-    say_what_to_install(&project.root, &project.manifest, None);
+    // An installation takes longer than others would wait.
+    drop(alone);
+    packages::add_or_say(&project, &project.manifest, None, mode)?;
     Ok(End::Done)
 }

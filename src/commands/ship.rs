@@ -16,7 +16,8 @@ use crate::files::Exclusive;
 use crate::manifest::Manifest;
 use crate::parallel;
 use crate::probe::{Call, Report};
-use crate::process::{self, Cmd};
+use crate::process;
+use crate::project::manager::Packages;
 use crate::project::npm;
 use crate::project::{self, Project};
 use crate::prompt::{self, Mode};
@@ -107,7 +108,7 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     let answer = match args.local {
         true => {
             project.mirror()?;
-            locally(&project, &tools, &targets, &args.calls.call, !args.no_compare)?
+            locally(&project, &tools, &targets, &args.calls.call, !args.no_compare, mode)?
         }
         false => live(&project, &tools, &targets, &args, mode)?,
     };
@@ -128,9 +129,10 @@ pub fn locally(
     targets: &[&'static Target],
     calls: &[Call],
     comparing: bool,
+    mode: Mode,
 ) -> Result<ShipAnswer> {
     report(&project.plan()?.apply(false)?);
-    local::prepare(project, tools)?;
+    local::prepare(project, tools, mode)?;
     let build = Build { root: &project.root, manifest: &project.manifest, tools };
     let (mut runs, mut failures) = (Vec::new(), Vec::new());
     for target in targets {
@@ -179,7 +181,7 @@ fn live(
     let accepted = others(targets, &context, &record, &args.stage.stage, mode)?;
     if !args.is_prebuilt() {
         report(&project.plan()?.apply(false)?);
-        local::prepare(project, tools)?;
+        local::prepare(project, tools, mode)?;
     }
     let (mut runs, mut ready, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for target in targets {
@@ -385,7 +387,9 @@ fn dry_run(project: &Project, targets: &[&'static Target], args: &Ship) -> Resul
     let plan = project.plan()?;
     let tools = Toolchain::named(&targets::tools(targets), &Search::from_env()?);
     let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
-    let mut commands: Vec<String> = npm::install_command(&project.home, &tools).iter().map(Cmd::to_string).collect();
+    let packages = Packages::of(&project.home)?;
+    let due = (!packages.are_installed()).then(|| packages.install_line().to_string());
+    let mut commands: Vec<String> = due.into_iter().collect();
     commands.push(npm::type_check_command(project, &tools).to_string());
     let built = |target: &Target| (target.build)(&build).iter().map(|step| step.cmd.to_string()).collect::<Vec<_>>();
     if args.json {

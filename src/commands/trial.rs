@@ -40,7 +40,7 @@ pub fn run(args: Try) -> Result<End> {
     ui::say(format_args!("the weather example is in {}", root.display()));
     let project = Project::open(Some(&root))?;
     let call = Call { name: TOOL.into(), arguments: json!({ "location": "Oslo" }) };
-    let answer = ship::locally(&project, &tools, &targets, &[call], true)?;
+    let answer = ship::locally(&project, &tools, &targets, &[call], true, Mode::Refuse)?;
     let trial = Trial { project: root, answer };
     if args.json {
         ui::json(&trial)?;

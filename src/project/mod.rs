@@ -3,8 +3,10 @@
 mod beside;
 mod code;
 mod handlers;
+pub mod manager;
 pub mod npm;
 mod reached;
+mod workspace;
 
 use std::path::{Path, PathBuf};
 
@@ -23,9 +25,10 @@ use crate::ui;
 use reached::Reached;
 
 /// What is wrong with the user's code and packages, as far as that can be told without the compiler.
-pub fn code_faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
+pub fn code_faults(project: &Project) -> Vec<Fault> {
+    let Project { root, manifest, .. } = project;
     let mut faults = handlers::faults(root, manifest);
-    faults.extend(npm::faults(root, manifest));
+    faults.extend(npm::faults(project));
     let reached = Reached::of(root, manifest);
     faults.extend(beside::faults(root, manifest, &reached));
     faults

@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::manager::{self, Packages};
+use crate::error;
 use crate::fault::{Fault, Position, Severity};
 use crate::files::{self, GENERATED};
 use crate::manifest::Manifest;
@@ -18,7 +20,8 @@ use crate::toolchain::{ToolId, Toolchain};
 const FILE: &str = "package.json";
 
 /// Packages that the generated code imports or the clouds' builds run, and `package.json` lacks.
-pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
+pub fn faults(project: &Project) -> Vec<Fault> {
+    let Project { root, manifest, .. } = project;
     let fault = |severity, message, hint| Fault {
         severity,
         file: FILE.into(),
@@ -43,6 +46,10 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
             return vec![Fault { at, ..fault(Severity::Error, format!("not valid JSON: {error}"), None) }];
         }
     };
+    let packages = match Packages::of(&project.home) {
+        Ok(packages) => packages,
+        Err(error) => return vec![fault(Severity::Error, format!("{error:#}"), error::hint(&error))],
+    };
     let (lacking, there): (Vec<Package>, Vec<Package>) =
         needed(manifest, &[]).into_iter().partition(|package| parsed["dependencies"][package.name].is_null());
     let mut faults: Vec<Fault> = lacking
@@ -53,7 +60,7 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
         .collect();
     // One command for all of them.
     if let Some(last) = faults.last_mut() {
-        last.hint = Some(format!("run `{}`", install_exactly(&lacking)));
+        last.hint = Some(format!("run `{}`", packages.add_line(&lacking)));
     }
     for package in there {
         let Package { name, version, .. } = package;
@@ -61,43 +68,40 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
         if found != version {
             let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
             let message = format!("`{name}` is `{found}`; this mcp-deploy was proven with {version}");
-            faults.push(fault(Severity::Warning, message, Some(format!("run `{}`", install_exactly(&[package])))));
+            faults.push(fault(Severity::Warning, message, Some(format!("run `{}`", packages.add_line(&[package])))));
         }
     }
-    let superfluous = superfluous(root, &parsed, manifest, None);
+    let superfluous = superfluous(project, &parsed, manifest, None);
     if !superfluous.is_empty() {
         let names = superfluous.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
         let message = format!(
             "`dependencies` has {names}, which the generated code needed once and nothing in the project imports"
         );
-        faults.push(fault(Severity::Warning, message, Some(format!("run `{}`", uninstall(&superfluous)))));
+        faults.push(fault(Severity::Warning, message, Some(format!("run `{}`", packages.remove_line(&superfluous)))));
     }
     faults
 }
 
-/// The command that adds what an edit of the manifest made necessary; `None` when nothing is lacking, or nobody can tell.
-pub fn to_add(root: &Path, manifest: &Manifest) -> Option<String> {
-    let text = files::read(root, FILE, files::ANY).ok()?;
-    let parsed: Value = serde_json::from_str(&text).ok()?;
+/// What the manifest makes necessary and `package.json` lacks; nothing when nobody can tell.
+pub fn lacking(project: &Project, manifest: &Manifest) -> Vec<Package> {
+    let Some(parsed) = package_json(project) else { return Vec::new() };
     let mut lacking = needed(manifest, &[]);
     lacking.retain(|package| parsed["dependencies"][package.name].is_null());
-    (!lacking.is_empty()).then(|| install_exactly(&lacking))
+    lacking
 }
 
-/// The command that takes away what the generated code needed once and nothing needs any more; `None` when that is nothing, or nobody
-/// can tell. `but` is a handler that was taken out of the manifest.
-pub fn to_remove(root: &Path, manifest: &Manifest, but: Option<&str>) -> Option<String> {
-    let text = files::read(root, FILE, files::ANY).ok()?;
-    let superfluous = superfluous(root, &serde_json::from_str(&text).ok()?, manifest, but);
-    (!superfluous.is_empty()).then(|| uninstall(&superfluous))
+/// What the generated code needed once and nothing needs any more; nothing when nobody can tell. `but` is a handler that was
+/// taken out of the manifest.
+pub fn unneeded(project: &Project, manifest: &Manifest, but: Option<&str>) -> Vec<&'static str> {
+    package_json(project).map_or_else(Vec::new, |parsed| superfluous(project, &parsed, manifest, but))
 }
 
-fn uninstall(packages: &[&str]) -> String {
-    format!("npm uninstall {}", packages.join(" "))
+fn package_json(project: &Project) -> Option<Value> {
+    serde_json::from_str(&files::read(&project.root, FILE, files::ANY).ok()?).ok()
 }
 
 /// Packages among the dependencies that the generated code needed once, if neither it nor anything else in the project does.
-fn superfluous(root: &Path, package: &Value, manifest: &Manifest, but: Option<&str>) -> Vec<&'static str> {
+fn superfluous(project: &Project, package: &Value, manifest: &Manifest, but: Option<&str>) -> Vec<&'static str> {
     let needed: Vec<&str> = needed(manifest, &[]).into_iter().map(|package| package.name).collect();
     let mut found = EVER.to_vec();
     found.retain(|name| !needed.contains(name) && !package["dependencies"][*name].is_null());
@@ -105,14 +109,15 @@ fn superfluous(root: &Path, package: &Value, manifest: &Manifest, but: Option<&s
     let scripts: String = scripts.collect::<Vec<_>>().join("\n");
     found.retain(|name| !scripts.contains(name));
     if !found.is_empty() {
-        let imported = imported(root, &found, but);
+        let imported = imported(&project.root, &found, but);
         found.retain(|name| !imported.contains(name));
     }
     // What stays may need others beside it.
+    let packages = Packages::of(&project.home).ok();
     loop {
         let others = package["dependencies"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
         let others = others.filter(|name| !needed.contains(name) && !found.contains(name));
-        let beside: Vec<Option<Value>> = others.map(|name| peers(root, name)).collect();
+        let beside: Vec<Option<Value>> = others.map(|name| peers(&packages.as_ref()?.folder_of(name)?)).collect();
         let count = found.len();
         found.retain(|name| beside.iter().all(|peers| peers.as_ref().is_some_and(|peers| peers[*name].is_null())));
         if found.len() == count {
@@ -122,15 +127,16 @@ fn superfluous(root: &Path, package: &Value, manifest: &Manifest, but: Option<&s
 }
 
 /// What an installed package wants beside it; `None` when it is not there to be looked at.
-fn peers(root: &Path, package: &str) -> Option<Value> {
-    let text = files::read(root, &format!("node_modules/{package}/{FILE}"), files::ANY).ok()?;
+fn peers(package: &Path) -> Option<Value> {
+    let text = files::read(package, FILE, files::ANY).ok()?;
     Some(serde_json::from_str::<Value>(&text).ok()?["peerDependencies"].take())
 }
 
 /// Those of some packages that a file of the user's may import; all of them where there are too many files to look at.
 fn imported<'p>(root: &Path, packages: &[&'p str], but: Option<&str>) -> Vec<&'p str> {
-    const NOT_CODE: [&str; 6] = ["node_modules", "dist", ".git", "package.json", "package-lock.json", "mcp.lock"];
+    const NOT_CODE: [&str; 5] = ["node_modules", "dist", ".git", "package.json", "mcp.lock"];
     let mut skipped: Vec<&str> = NOT_CODE.into_iter().chain([GENERATED]).chain(but).collect();
+    skipped.extend(manager::LOCKFILES.iter().map(|(file, _)| *file));
     skipped.extend(targets::ALL.iter().flat_map(|target| target.leftovers));
     let Ok(entries) = root.read_dir() else { return packages.to_vec() };
     let names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
@@ -158,28 +164,14 @@ fn is_code(name: &str) -> bool {
     ending.is_some_and(|ending| ["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs"].contains(&ending))
 }
 
-fn install_exactly(packages: &[Package]) -> String {
-    let names: Vec<_> = packages.iter().map(|Package { name, version, .. }| format!("{name}@{version}")).collect();
-    format!("npm install --save-exact {}", names.join(" "))
-}
-
-/// `npm install`, when `package.json` is newer than what is installed, or the compiler is not; `None` when nothing is to do.
-pub fn install_command(root: &Path, tools: &Toolchain) -> Option<Cmd> {
-    let modified = |path: &str| std::fs::metadata(root.join(path)).and_then(|meta| meta.modified()).ok();
-    let installed = modified("node_modules/.package-lock.json");
-    // The compiler is missing where packages were installed for production alone.
-    let whole = modified("node_modules/typescript").is_some();
-    let fresh = whole && installed.is_some_and(|installed| modified(FILE).is_some_and(|package| package <= installed));
-    (!fresh).then(|| tools.cmd(ToolId::Npm).args(["install", "--no-audit", "--no-fund"]).current_dir(root))
-}
-
 /// `tsc`, strict and without output, from the project's own TypeScript.
 pub fn type_check_command(project: &Project, tools: &Toolchain) -> Cmd {
-    let compiler = project.home.join("node_modules/typescript/bin/tsc");
-    tools.cmd(ToolId::Node).arg(compiler).args(["--noEmit", "--pretty", "false"]).current_dir(&project.root)
+    let package = Packages::of(&project.home).ok().and_then(|packages| packages.folder_of("typescript"));
+    let package = package.unwrap_or_else(|| project.home.join("node_modules/typescript"));
+    let options = ["--noEmit", "--pretty", "false"];
+    tools.cmd(ToolId::Node).arg(package.join("bin/tsc")).args(options).current_dir(&project.root)
 }
 
-pub const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 pub const TYPES_LIMIT: Duration = Duration::from_secs(300);
 
 /// What `tsc` finds, each with its file and place.

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::budget;
 use super::local_credentials::{self, Guest};
+use super::packages;
 use super::passed;
 use super::server_log;
 use crate::error::Error;
@@ -77,26 +78,19 @@ fn resolve(needs: &Needs, purpose: Purpose, mode: Mode) -> Result<Toolchain> {
 }
 
 /// Packages installed, handlers and types in order; faults are printed and end the command.
-pub fn prepare(project: &Project, tools: &Toolchain) -> Result<()> {
-    let mut faults = project::code_faults(&project.root, &project.manifest);
+pub fn prepare(project: &Project, tools: &Toolchain, mode: Mode) -> Result<()> {
+    if packages::add(project, &|| Ok(tools.clone()), mode)? {
+        project.mirror()?;
+    }
+    let mut faults = project::code_faults(project);
     faults.extend(dotenv::faults(&project.root, &project.manifest)?);
     stop_at(faults)?;
-    install_packages(project, tools)?;
+    packages::install(project, tools)?;
     let step = ui::step("check types");
     let faults = npm::type_faults(project, tools);
     let sound = faults.as_ref().is_ok_and(|faults| project::errors(faults) == 0);
     step.end(if sound { Mark::Good } else { Mark::Bad }, "");
     stop_at(faults?)
-}
-
-/// `npm install`, when it is due.
-pub fn install_packages(project: &Project, tools: &Toolchain) -> Result<()> {
-    if let Some(cmd) = npm::install_command(&project.home, tools) {
-        step(format!("install the project's packages (`{cmd}`)"), || {
-            process::run(&cmd, Io::Quiet, Some(npm::INSTALL_LIMIT))
-        })?;
-    }
-    Ok(())
 }
 
 fn stop_at(faults: Vec<Fault>) -> Result<()> {
@@ -108,7 +102,7 @@ fn stop_at(faults: Vec<Fault>) -> Result<()> {
 }
 
 /// One line for one piece of work.
-fn step<T>(title: impl Into<String>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn step<T>(title: impl Into<String>, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let step = ui::step(title);
     let done = work();
     step.end(if done.is_ok() { Mark::Good } else { Mark::Bad }, "");

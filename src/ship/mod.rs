@@ -6,6 +6,7 @@ pub mod comparison;
 pub mod live;
 pub mod local;
 pub mod local_credentials;
+pub mod packages;
 mod passed;
 pub mod release;
 pub mod server_log;

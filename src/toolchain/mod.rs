@@ -133,6 +133,24 @@ impl Toolchain {
         surroundings(Cmd::new(program), &self.path, id.requirement())
     }
 
+    /// A program that is no row of the table, such as the project's own package manager: where it is on PATH.
+    pub fn which(&self, program: &str) -> Option<PathBuf> {
+        which::which_in(program, Some(&self.path), "/").ok()
+    }
+
+    /// The same as a command; a JavaScript one is run by the chosen Node.
+    pub fn other(&self, name: &str, program: &Path) -> Cmd {
+        let node = self.found.get(&ToolId::Node).map(|node| node.path.as_path());
+        surroundings(interpreted(program, node).shown_as(name), &self.path, ToolId::Npm.requirement())
+    }
+
+    /// A command that finds the programs of these folders first.
+    pub fn with_programs(&self, cmd: Cmd, folders: &[PathBuf]) -> Cmd {
+        let path = folders.iter().cloned().chain(std::env::split_paths(&self.path));
+        // A folder with a `:` in its name cannot be on a path.
+        std::env::join_paths(path).map_or(cmd.clone(), |path| cmd.env_noise("PATH", path))
+    }
+
     /// A command for a person's own shell: by the tool's name where that is on PATH, else by the path of the one in the cache.
     pub fn typed(&self, id: ToolId, args: &[&str]) -> String {
         let named = |program: &Path| Cmd::new(program).shown_as(program.display().to_string());
@@ -186,13 +204,16 @@ impl fmt::Display for MissingTools {
 
 impl std::error::Error for MissingTools {}
 
-/// The program itself; a JavaScript one is run by the chosen Node, whatever its first line says.
 fn command(tool: &Requirement, path: &Path, node: Option<&Path>) -> Cmd {
-    let cmd = match (node, find::is_javascript(path)) {
+    interpreted(path, node).shown_as(tool.name)
+}
+
+/// The program itself; a JavaScript one is run by the chosen Node, whatever its first line says.
+fn interpreted(path: &Path, node: Option<&Path>) -> Cmd {
+    match (node, find::is_javascript(path)) {
         (Some(node), true) => Cmd::script(node, find::real(path)),
         _ => Cmd::new(path),
-    };
-    cmd.shown_as(tool.name)
+    }
 }
 
 fn surroundings(cmd: Cmd, path: &OsString, tool: &Requirement) -> Cmd {

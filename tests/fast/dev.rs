@@ -43,6 +43,7 @@ fn rendered(manifest: &str, tools: &[(&str, &str)]) -> Sandbox {
         fs::set_permissions(sandbox.path(&format!("bin/{tool}")), fs::Permissions::from_mode(0o755)).unwrap();
     }
     sandbox.write("tmp/.keep", "");
+    sandbox.install("p");
     sandbox
 }
 

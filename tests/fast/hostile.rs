@@ -41,6 +41,7 @@ static BEFORE: LazyLock<Tree> = LazyLock::new(|| {
     sandbox.write("p/schemas/in.json", "{ \"type\": \"object\" }");
     sandbox.write("p/.gitignore", ".env\n");
     sandbox.ok(&["--dir", "p", "render"]);
+    sandbox.install("p");
     for file in ["file", "folder/mcp.ts", "folder/get_time.ts", "folder/src/a.ts", "folder/deep/.gitignore"] {
         sandbox.write(&format!("outside/{file}"), format!("precious {file}"));
     }

@@ -22,6 +22,7 @@ mod layers;
 mod lazy;
 mod manifests;
 mod once;
+mod packages;
 mod properties;
 #[path = "../support/signals.rs"]
 mod signals;

@@ -66,6 +66,17 @@ impl Sandbox {
         fs::write(self.path(path), text).unwrap();
     }
 
+    /// As after an installation: a folder for each package that the project asks for, in its version.
+    pub fn install(&self, project: &str) {
+        let package: serde_json::Value = serde_json::from_str(&self.read(&format!("{project}/package.json"))).unwrap();
+        for list in ["dependencies", "devDependencies"] {
+            for (name, version) in package[list].as_object().unwrap() {
+                let text = serde_json::json!({ "name": name, "version": version }).to_string();
+                self.write(&format!("{project}/node_modules/{name}/package.json"), text);
+            }
+        }
+    }
+
     pub fn tree(&self) -> Tree {
         tree_of(self.root())
     }

@@ -1,0 +1,156 @@
+//! The workspace that a project is a member of: npm, Yarn and Bun have it in `package.json`, pnpm in a file of its own.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::files;
+
+/// Where pnpm has a workspace's settings.
+pub const PNPM_FILE: &str = "pnpm-workspace.yaml";
+
+/// The nearest folder above `home` that says `home` is a member of its workspace.
+pub fn root_of(home: &Path) -> Option<PathBuf> {
+    home.ancestors().skip(1).find(|above| is_member(above, home)).map(Path::to_owned)
+}
+
+/// Whether a folder is the root of a workspace.
+pub fn is_root(folder: &Path) -> bool {
+    !members(folder).is_empty()
+}
+
+fn is_member(root: &Path, home: &Path) -> bool {
+    let Some(path) = home.strip_prefix(root).ok().and_then(Path::to_str) else { return false };
+    let path: Vec<&str> = path.split('/').collect();
+    // As in all of them: a later pattern takes back what an earlier one took in.
+    members(root).iter().flat_map(|pattern| alternatives(pattern)).fold(false, |is_member, pattern| {
+        let (excludes, pattern) = pattern.strip_prefix('!').map_or((false, pattern.as_str()), |rest| (true, rest));
+        let pattern = pattern.strip_prefix("./").unwrap_or(pattern).trim_end_matches('/');
+        let pattern: Vec<&str> = pattern.split('/').collect();
+        if matches(&pattern, &path) { !excludes } else { is_member }
+    })
+}
+
+/// The patterns that a folder has for its workspace's members.
+fn members(folder: &Path) -> Vec<String> {
+    let mut found = files::read(folder, PNPM_FILE, files::PARSED).map_or_else(|_| Vec::new(), |text| packages(&text));
+    let Ok(text) = files::read(folder, "package.json", files::PARSED) else { return found };
+    let package: Value = serde_json::from_str(&text).unwrap_or_default();
+    let listed = &package["workspaces"];
+    let listed = if listed.is_object() { &listed["packages"] } else { listed };
+    found.extend(listed.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+    found
+}
+
+/// The list `packages` of a `pnpm-workspace.yaml`: in lines, or in brackets.
+fn packages(yaml: &str) -> Vec<String> {
+    let mut lines = yaml.lines().map(|line| line.split(" #").next().unwrap_or(line).trim_end());
+    let Some(first) = lines.find_map(|line| line.strip_prefix("packages:")) else { return Vec::new() };
+    let bare = |text: &str| text.trim().trim_matches(['"', '\'']).to_owned();
+    if first.trim_start().starts_with('[') {
+        let rest: String = std::iter::once(first).chain(lines).collect();
+        let list = rest.trim_start().trim_start_matches('[').split(']').next().unwrap_or_default();
+        return list.split(',').map(bare).filter(|pattern| !pattern.is_empty()).collect();
+    }
+    let items = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    items.map_while(|line| line.trim_start().strip_prefix("- ").map(bare)).collect()
+}
+
+/// `{a,b}/*` is `a/*` and `b/*`.
+fn alternatives(pattern: &str) -> Vec<String> {
+    let braces = pattern.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    let Some((before, (inner, after))) = braces else { return vec![pattern.to_owned()] };
+    inner.split(',').flat_map(|one| alternatives(&format!("{before}{one}{after}"))).collect()
+}
+
+/// Segment by segment; `**` is any number of them.
+fn matches(pattern: &[&str], path: &[&str]) -> bool {
+    match (pattern, path) {
+        ([], []) => true,
+        (["**", rest @ ..], _) => {
+            matches(rest, path) || path.split_first().is_some_and(|(_, path)| matches(pattern, path))
+        }
+        ([first, rest @ ..], [name, path @ ..]) => is_like(first.as_bytes(), name.as_bytes()) && matches(rest, path),
+        _ => false,
+    }
+}
+
+/// `*` is any text, `?` one byte of it.
+fn is_like(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern, name) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => {
+            is_like(rest, name) || name.split_first().is_some_and(|(_, name)| is_like(pattern, name))
+        }
+        ([b'?', pattern @ ..], [_, name @ ..]) => is_like(pattern, name),
+        ([first, pattern @ ..], [byte, name @ ..]) => first == byte && is_like(pattern, name),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(file: &str, text: &str, path: &str) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(file), text).unwrap();
+        root_of(&dir.path().join(path)).is_some()
+    }
+
+    #[test]
+    fn members_are_those_that_the_patterns_name() {
+        let table: [(&str, &str, bool); 14] = [
+            (r#"["apps/*"]"#, "apps/a", true),
+            (r#"["./apps/*/"]"#, "apps/a", true),
+            (r#"["apps/*"]"#, "apps/a/b", false),
+            (r#"["apps/*"]"#, "other/a", false),
+            (r#"["apps/**"]"#, "apps/a/b", true),
+            (r#"["**"]"#, "x", true),
+            (r#"["{apps,packages}/*"]"#, "packages/a", true),
+            (r#"["apps/mcp-*"]"#, "apps/mcp-one", true),
+            (r#"["apps/mcp-*"]"#, "apps/web", false),
+            (r#"["apps/*", "!apps/old"]"#, "apps/old", false),
+            (r#"["!apps/old", "apps/*"]"#, "apps/old", true),
+            (r#"{"packages": ["server"], "nohoist": ["x"]}"#, "server", true),
+            (r#""apps/*""#, "apps/a", false),
+            ("null", "apps/a", false),
+        ];
+        for (workspaces, path, expected) in table {
+            assert_eq!(
+                member("package.json", &format!("{{\"workspaces\":{workspaces}}}"), path),
+                expected,
+                "{workspaces} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn pnpm_lists_its_packages_in_each_way_of_yaml() {
+        let table = [
+            ("packages:\n  - 'apps/*'\n  - \"packages/*\"\n", true),
+            ("packages:\n- apps/*   # all of them\n\nallowBuilds:\n  esbuild: false\n", true),
+            ("# one\ncatalog:\n  x: 1\npackages: [ 'apps/*', \"b\" ]\n", true),
+            ("packages: [\n  apps/*,\n  b,\n]\n", true),
+            ("packages:\n  # none yet\n  - apps/*\n", true),
+            ("packages:\n  - 'apps/*'\n  - '!apps/a'\n", false),
+            ("allowBuilds:\n  - apps/*\n", false),
+            ("", false),
+        ];
+        for (yaml, expected) in table {
+            assert_eq!(member(PNPM_FILE, yaml, "apps/a"), expected, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_workspace_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("apps/inner");
+        std::fs::create_dir_all(inner.join("server")).unwrap();
+        std::fs::write(dir.path().join("package.json"), r#"{"workspaces":["apps/**"]}"#).unwrap();
+        assert_eq!(root_of(&inner.join("server")).as_deref(), Some(dir.path()));
+        std::fs::write(inner.join("package.json"), r#"{"workspaces":["server"]}"#).unwrap();
+        assert_eq!(root_of(&inner.join("server")), Some(inner.clone()));
+        assert!(is_root(&inner) && !is_root(&inner.join("server")));
+    }
+}
