@@ -185,8 +185,15 @@ fn oauth(target: &str) {
         ("for another audience", token(&ISSUER, json!({ "aud": "https://other.example/mcp" }))),
         ("of another issuer", token(&stranger, json!({ "iss": stranger.url }))),
         ("of nobody", token(&ISSUER, json!({ "sub": null }))),
+        ("of a number", token(&ISSUER, json!({ "sub": 7 }))),
+        ("of an object", token(&ISSUER, json!({ "sub": { "toString": "alice" } }))),
     ] {
         refused(url, what, &[("authorization", &format!("Bearer {bad}"))], 401, "error=\"invalid_token\"");
+    }
+    let forged = format!("Bearer {}", token(&ISSUER, json!({ "scope": "a\", evil=\"\r\nx-evil: 1" })));
+    for era in ERAS {
+        let answer = ask(url, era, "tools/call", &[("authorization", &forged)]);
+        assert!(answer.status == 403 && !answer.challenge.contains("evil"), "{era}: {}", answer.challenge);
     }
     let poor = format!("Bearer {}", token(&ISSUER, json!({ "scope": "other" })));
     refused(url, "without the scope", &[("authorization", &poor)], 403, "error=\"insufficient_scope\"");

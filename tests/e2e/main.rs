@@ -7,6 +7,7 @@
 mod adapter;
 #[path = "../support/answers.rs"]
 mod answers;
+mod attacks;
 mod auth;
 mod beside;
 mod budget;

@@ -53,10 +53,13 @@ struct Answer {
 
 /// One request to the endpoint, or next to it.
 fn ask(url: &str, method: &str, headers: &[(&str, &str)]) -> Answer {
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} }).to_string();
+    send(url, method, headers, if method == "POST" { message } else { String::new() })
+}
+
+fn send(url: &str, method: &str, headers: &[(&str, &str)], body: String) -> Answer {
     let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).max_idle_connections(0);
     let agent = agent.timeout_global(Some(SHORT)).build().new_agent();
-    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} }).to_string();
-    let body = if method == "POST" { message } else { String::new() };
     let mut request = ureq::http::Request::builder().method(method).uri(url);
     for (name, value) in [
         ("content-type", "application/json"),
@@ -175,6 +178,9 @@ fn by_caller(target: &str) {
     refused(&post(url, &[("x-api-key", alice)]), NAMED);
     refused(&post(url, &[("authorization", &bearer(alice)), ("x-forwarded-for", "203.0.113.9")]), NAMED);
     assert_eq!(post(url, &[("authorization", &bearer(bob))]).status, 200, "the other one has calls of his own");
+    // A batch is as many calls as it holds.
+    let pings: Vec<Value> = (0..2 * NAMED).map(|id| json!({ "jsonrpc": "2.0", "id": id, "method": "ping" })).collect();
+    refused(&send(url, "POST", &[("authorization", &bearer(bob))], Value::from(pings).to_string()), NAMED);
     // Cloudflare promises no exactness.
     let most = if target == "cloudflare" { NAMED + NAMED / 10 } else { NAMED };
     let answered = burst(&[url], &[("authorization", &bearer(carol))]);
