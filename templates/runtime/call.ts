@@ -120,9 +120,17 @@ export async function imported<T>(runtime: Runtime, what: string, load: (() => P
   }
 }
 
-async function importOne(load: (() => Promise<{ readonly default: unknown }>) | undefined): Promise<unknown> {
+type Load = () => Promise<{ readonly default: unknown }>;
+
+/** The platform's own memory of modules has to find each by its address. */
+const known = new WeakMap<Load, unknown>();
+
+async function importOne(load: Load | undefined): Promise<unknown> {
+  const before = load && known.get(load);
+  if (before) return before;
   const handler = (await load?.())?.default;
   if (!isObject(handler)) throw new TypeError("the module has no default export that `tool`, `resource` or `prompt` made");
+  if (load) known.set(load, handler);
   return handler;
 }
 

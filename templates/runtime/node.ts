@@ -34,7 +34,7 @@ export function listen(server: Server, { port, headersOf, done }: Options): void
 
 async function respond(server: Server, incoming: IncomingMessage, outgoing: ServerResponse, added: Readonly<Record<string, string>> = {}): Promise<void> {
   const gone = new AbortController();
-  outgoing.once("close", () => gone.abort());
+  outgoing.once("close", () => outgoing.writableFinished || gone.abort());
   const { method = "GET", url = "/", headers } = incoming;
   const background: Promise<unknown>[] = [];
   const request: Incoming = {
@@ -57,6 +57,8 @@ async function respond(server: Server, incoming: IncomingMessage, outgoing: Serv
   if (!incoming.complete) head["connection"] = "close";
   if (typeof body === "string") head["content-length"] = Buffer.byteLength(body);
   outgoing.writeHead(status, head);
+  // Head and body in one go.
+  if (typeof body === "string" && background.length === 0) return void outgoing.end(body);
   if (typeof body === "string") outgoing.write(body);
   else if (body) await pour(body, outgoing);
   // Lambda stops the process when the response ends.

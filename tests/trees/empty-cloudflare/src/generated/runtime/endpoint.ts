@@ -24,13 +24,14 @@ const MOST_IN_BATCH = 100;
 const LONGEST_REASON = 500;
 /** Levels of arrays and objects. Deeper values serve no tool, and some platforms hang on them. */
 const DEEPEST = 128;
+const decoder = new TextDecoder();
 
 export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoint {
   const methods = createMethods(runtime);
   const refuse = (status: number, id: Id | null, error: ProtocolError): Answer => refuseWith(runtime, status, id, error);
 
   return async (incoming, body, caller, admit) => {
-    const read = readMessage(new TextDecoder().decode(body));
+    const read = readMessage(decoder.decode(body));
     if (read instanceof ProtocolError) return refuse(400, null, read);
     const scopes = (requests: readonly JsonRpcRequest[]): Answer | undefined => {
       for (const request of auth?.refuse ? requests : []) {
