@@ -15,6 +15,7 @@ use crate::project::{self, Project, errors};
 use crate::prompt::Mode;
 use crate::secrets::dotenv;
 use crate::ship::{local, packages};
+use crate::targets::{self, Target};
 use crate::ui;
 
 #[derive(Serialize)]
@@ -34,6 +35,7 @@ pub fn run(args: CheckArgs, dir: Option<&Path>) -> Result<End> {
         let project = Project { home: root.clone(), root, text: loaded.text, manifest, warnings: Vec::new() };
         // What `render` puts right comes first: it may be the cause of the rest.
         faults.extend(drift(&project)?);
+        faults.extend(unfit(&project));
         let mode = Mode::for_answer(args.yes, args.json);
         if !args.no_types && errors(&faults) == 0 {
             packages::add(&project, &|| local::node_tools(mode), mode)?;
@@ -61,6 +63,20 @@ pub fn run(args: CheckArgs, dir: Option<&Path>) -> Result<End> {
         ui::say(format_args!("{}{types}", summary(count, warnings)));
     }
     Ok(if count == 0 { End::Done } else { End::No })
+}
+
+/// What is wrong with the place of the project: of a target alone, it is a warning.
+fn unfit(project: &Project) -> Option<Fault> {
+    let targets: Vec<&Target> = targets::chosen(&project.manifest.targets).collect();
+    let error = targets::unfit(&targets, &project.home)?;
+    let is_of_all = targets::unfit(&[], &project.home).is_some();
+    Some(Fault {
+        severity: if is_of_all { Severity::Error } else { Severity::Warning },
+        file: manifest::FILE.to_owned(),
+        at: Position { line: 1, column: 1 },
+        message: error.to_string(),
+        hint: error.own_hint().map(str::to_owned),
+    })
 }
 
 fn summary(errors: usize, warnings: usize) -> String {

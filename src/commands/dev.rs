@@ -29,6 +29,9 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
         (None, Some(first)) => *first,
         (None, None) => bail!(super::no_cloud()),
     };
+    if let Some(error) = targets::unfit(&[target], &root) {
+        bail!(error);
+    }
     if let Some(port) = args.port.filter(|port| !process::is_free(*port)) {
         let error = Error::new(format!("port {port} of 127.0.0.1 is taken; nothing was built"));
         bail!(error.hint("stop what listens there, or leave out `--port`, which takes a free one"));

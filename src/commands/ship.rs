@@ -98,6 +98,9 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     if targets.is_empty() {
         bail!(no_cloud());
     }
+    if let Some(error) = targets::unfit(&targets, &project.home).filter(|_| !args.is_prebuilt()) {
+        bail!(error);
+    }
     local::declared(&args.calls.call, &project.manifest)?;
     if args.dry_run {
         return dry_run(&project, &targets, &args);

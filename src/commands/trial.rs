@@ -35,6 +35,9 @@ pub fn run(args: Try) -> Result<End> {
     let targets = if args.target.is_empty() { every.clone() } else { chosen(&args.target, &every)? };
     let tools = local::tools(&targets, Purpose::Run, Mode::for_answer(args.yes, args.json))?;
     let root = folder(args.keep.as_deref())?;
+    if let Some(error) = targets::unfit(&targets, &root) {
+        bail!(error);
+    }
     let birth = Birth::new("weather".into(), Example::Weather.description("weather"), &targets);
     init::plan(&root, &birth, Example::Weather)?.apply(false)?;
     ui::say(format_args!("the weather example is in {}", root.display()));

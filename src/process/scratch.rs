@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use tempfile::TempDir;
 
 use super::watchdog;
+use crate::error::Error;
 
 /// Removed with all that is in it when it is dropped, and by the watchdog when it cannot be.
 pub struct Scratch(Option<TempDir>);
@@ -16,7 +17,11 @@ pub struct Scratch(Option<TempDir>);
 impl Scratch {
     /// In the system's folder for such things.
     pub fn new() -> anyhow::Result<Self> {
-        Self::below(&std::env::temp_dir()).context("cannot create a temporary folder")
+        let parent = std::env::temp_dir();
+        Self::below(&parent).map_err(|cause| {
+            let error = Error::new(format!("cannot create a temporary folder in `{}`", parent.display()));
+            error.hint("set `TMPDIR` to a folder that can be written").because(cause).into()
+        })
     }
 
     pub fn below(parent: &Path) -> io::Result<Self> {

@@ -62,7 +62,8 @@ fn not_mirrored() -> Vec<&'static str> {
 pub fn find(dir: Option<&Path>) -> Result<PathBuf> {
     if let Some(dir) = dir {
         if dir.join(manifest::FILE).is_file() {
-            return Ok(dir.to_owned());
+            // Tools run in it, and paths below it are handed to them.
+            return std::fs::canonicalize(dir).with_context(|| format!("cannot use `{}`", dir.display()));
         }
         let error = Error::new(format!("no `mcp.toml` in `{}`", dir.display()));
         bail!(error.hint("run `mcp-deploy init` there, or name another folder with `--dir`"));

@@ -58,6 +58,7 @@ pub fn tools(targets: &[&'static Target], purpose: Purpose, mode: Mode) -> Resul
 }
 
 fn resolve(needs: &Needs, purpose: Purpose, mode: Mode) -> Result<Toolchain> {
+    toolchain::has_a_home()?;
     let search = Search::from_env()?;
     let missing = match Toolchain::resolve(needs, purpose, &search) {
         Ok(tools) => return Ok(tools),

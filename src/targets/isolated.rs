@@ -11,7 +11,7 @@ use super::{Build, LOCAL_STATE, Start};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::process::{Cmd, Scratch};
-use crate::toolchain::ToolId;
+use crate::toolchain::{self, ToolId};
 
 /// Lives as long as what runs in it.
 pub struct Isolated {
@@ -110,6 +110,7 @@ impl Isolated {
             VariableKind::Plain => cmd.env_noise(name, value),
             VariableKind::Secret => cmd.env_secret(name, value),
         });
+        let cmd = toolchain::past_the_proxy(cmd);
         let cmd = PLATFORM.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
         let cmd = cmd.env_noise("PATH", &self.path).env_noise("TMPDIR", &self.tmp).env_noise("PWD", &self.code);
         cmd.current_dir(&self.code)

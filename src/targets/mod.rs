@@ -44,6 +44,8 @@ pub struct Target {
     pub websocket: fn(&Targets) -> bool,
     /// What its templates see under its name: a structure of its own, `null` where the manifest does not name it.
     pub data: fn(&Manifest) -> serde_json::Result<Value>,
+    /// Characters that its tools cannot have in the project's path.
+    pub unfit_in_paths: fn(char) -> bool,
     /// What the cloud's own CLI has to do before anything can run.
     pub build: fn(&Build<'_>) -> Vec<Step>,
     /// The command that runs what was built, as the cloud would.
@@ -180,6 +182,24 @@ pub static ALL: &[Target] = &[
     #[cfg(test)]
     fixture::TARGET,
 ];
+
+/// Why a project cannot be built where it is, for one of these or at all; `None`: it can.
+pub fn unfit(targets: &[&Target], root: &Path) -> Option<Error> {
+    let shown = root.display();
+    let Some(path) = root.to_str() else {
+        let why = format!("the path of the project, `{shown}`, is not UTF-8, which Node.js cannot work in");
+        return Some(Error::new(why).hint("rename the folder"));
+    };
+    let of_all = path.contains('\\').then(|| ("the TypeScript compiler".to_owned(), '\\'));
+    let of_one = |target: &&Target| {
+        let unfit = path.chars().find(|c| (target.unfit_in_paths)(*c))?;
+        Some((format!("the build for {}", target.title), unfit))
+    };
+    let (whose, unfit) = of_all.or_else(|| targets.iter().find_map(of_one))?;
+    let unfit = if unfit.is_control() { "a control character".to_owned() } else { format!("`{unfit}`") };
+    let why = format!("the path of the project, `{shown}`, has {unfit} in it, which {whose} cannot work with");
+    Some(Error::new(why).hint("rename the folder, or move the project"))
+}
 
 /// What the commands of these run.
 pub fn tools(targets: &[&Target]) -> Vec<(ToolId, Need)> {

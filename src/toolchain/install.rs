@@ -11,6 +11,7 @@ use semver::Version;
 
 use super::find::{MARKER, ask_version, in_cache, status};
 use super::{FoundTool, Requirement, Search, Source, ToolId, ToolStatus, child_path, command, surroundings};
+use crate::error::Error;
 use crate::parallel;
 use crate::process::{Cmd, Interrupted, Io, Scratch, ToolFailed, interrupted, run};
 use crate::ui::{self, Mark};
@@ -39,7 +40,10 @@ pub fn provision(id: ToolId, search: &Search, progress: &mut dyn FnMut(&str)) ->
     }
     let helpers = Helpers::ready(tool, search, progress)?;
     let tools = search.tools();
-    fs::create_dir_all(&tools).with_context(|| format!("cannot create `{}`", tools.display()))?;
+    fs::create_dir_all(&tools).map_err(|cause| {
+        let error = Error::new(format!("cannot create `{}`", tools.display()));
+        error.hint("set `MCP_DEPLOY_CACHE` to a folder that can be written").because(cause)
+    })?;
     let _lock = lock(tool, &tools, progress)?;
     // Another process may have been faster.
     if let ToolStatus::Ready(found) = in_cache(tool, search) {

@@ -3,6 +3,7 @@
 
 mod find;
 mod install;
+mod machine;
 mod table;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::process::Cmd;
 
 pub use find::{Search, survey};
 pub use install::{provision, provision_all};
+pub use machine::{has_a_home, past_the_proxy};
 pub use table::{EVERY, Need, Needs, Purpose, REQUIREMENTS, Requirement, Source, ToolId};
 
 /// A tool that can be run.
@@ -217,7 +219,7 @@ fn interpreted(path: &Path, node: Option<&Path>) -> Cmd {
 }
 
 fn surroundings(cmd: Cmd, path: &OsString, tool: &Requirement) -> Cmd {
-    let cmd = QUIET.iter().fold(cmd, |cmd, (key, value)| cmd.env_noise(key, value));
+    let cmd = QUIET.iter().fold(machine::surround(cmd), |cmd, (key, value)| cmd.env_noise(key, value));
     tool.unset.iter().fold(cmd, |cmd, key| cmd.env_remove(key)).env_noise("PATH", path)
 }
 

@@ -20,6 +20,7 @@ mod json;
 mod keys;
 mod layers;
 mod lazy;
+mod machine;
 mod manifests;
 mod once;
 mod packages;

@@ -24,6 +24,8 @@ pub const TARGET: Target = Target {
     bundle: None,
     websocket: Targets::has_websocket,
     data: |manifest| serde_json::to_value(template::data(manifest)),
+    // esbuild takes it for a pattern.
+    unfit_in_paths: |c| c == '*',
     build,
     start,
     artifact,

@@ -33,6 +33,7 @@ pub const TARGET: Target = Target {
     bundle: Some("lambda"),
     websocket: |_| false,
     data: |manifest| serde_json::to_value(template::data(manifest)),
+    unfit_in_paths: |_| false,
     build,
     start,
     artifact,

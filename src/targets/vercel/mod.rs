@@ -29,6 +29,8 @@ pub const TARGET: Target = Target {
     bundle: Some("server"),
     websocket: |_| false,
     data: |manifest| serde_json::to_value(template::data(manifest)),
+    // The bundler of `vercel build` puts `_` in their places, and then looks for the project there.
+    unfit_in_paths: |c| c.is_ascii_control() || "\"#$%&*+,:;<=>?[]^`{|}".contains(c),
     build,
     start,
     artifact,
