@@ -9,6 +9,7 @@ use ureq::Agent;
 use ureq::http::{Request as HttpRequest, Uri};
 use ureq::unversioned::transport::TransportAdapter;
 
+use super::attacks::CREDENTIALS;
 use super::http::{self, Reply, Request, header_value};
 use super::sse::Events;
 use super::{CheckFault, Era, Gate, Options, diagnose, early, schema};
@@ -89,7 +90,10 @@ impl Client {
 
     /// What an answer means that is not the one asked for.
     pub fn unexpected(&self, reply: &Reply) -> CheckFault {
-        diagnose::unexpected(reply, &self.gates)
+        let is_credential =
+            |(name, _): &(String, String)| CREDENTIALS.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let has_credentials = self.headers.iter().any(is_credential);
+        diagnose::unexpected(reply, &self.gates, &diagnose::SentWith { uri: &self.uri, has_credentials })
     }
 
     /// Whether it comes from what stands before the server.
@@ -241,6 +245,11 @@ impl Client {
         let Some(mut json) = reply.json.clone() else {
             return Err(self.unexpected(&reply));
         };
+        // Not from the protocol: from what stands before it, or of a server that fails at everything.
+        let is_refused = matches!(reply.status, 401 | 403 | 500..) && !self.answered.get();
+        if is_refused {
+            return Err(self.unexpected(&reply));
+        }
         if let Some(code) = reply.rpc_code() {
             let message = json["error"]["message"].as_str().unwrap_or("").to_owned();
             return Ok(Err(RpcError { status: reply.status, code, message }));
@@ -258,7 +267,7 @@ impl Client {
     /// Sends as it is. A rate limit is waited for, a few times and not long; what it keeps from being asked is skipped.
     pub fn send(&self, request: &Request) -> Result<Reply, CheckFault> {
         if self.lost.get() >= PATIENCE {
-            return Err(CheckFault::skip(format!("the server gave no answer {PATIENCE} times in a row")));
+            return Err(CheckFault::lost(format!("the server gave no answer {PATIENCE} times in a row")));
         }
         let mut fresh = false;
         loop {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ureq::http::Uri;
 
 use super::http::{Reply, display, is_loopback};
-use super::{CheckFault, Gate};
+use super::{CheckFault, Gate, pages};
 
 /// No answer at all.
 pub fn transport(error: &ureq::Error, uri: &Uri, timeout: Duration) -> CheckFault {
@@ -56,19 +56,25 @@ fn unknown_name(host: &str) -> (String, &'static str) {
 const TLS_HINT: &str = "check the certificate of the host, and the clock of this machine";
 
 /// An answer that is not the one asked for: names the gate it comes from, where there is one.
-pub fn unexpected(reply: &Reply, gates: &[Gate]) -> CheckFault {
-    gate(reply, gates).unwrap_or_else(|| ordinary(reply))
+pub fn unexpected(reply: &Reply, gates: &[Gate], asked: &SentWith<'_>) -> CheckFault {
+    gate(reply, gates).unwrap_or_else(|| ordinary(reply, asked))
+}
+
+/// What a request had, as far as it may be the reason of an answer.
+pub struct SentWith<'a> {
+    pub uri: &'a Uri,
+    pub has_credentials: bool,
 }
 
 /// Something in front of the server answered, or the server never started: nothing behind it can be asked.
 pub fn gate(reply: &Reply, gates: &[Gate]) -> Option<CheckFault> {
-    let gated = gates.iter().find_map(|gate| gate(reply));
+    let gated = gates.iter().find_map(|gate| gate(reply)).or_else(|| pages::page(reply));
     gated.map(|gated| CheckFault::unreached(gated.detail).hint(gated.hint)).or_else(|| redirect(reply))
 }
 
 /// Whether the answer stays as it is, however long one waits: nothing is still on its way.
 pub fn lasting(reply: &Reply, gates: &[Gate]) -> bool {
-    gates.iter().find_map(|gate| gate(reply)).is_some_and(|gated| gated.lasting)
+    gates.iter().find_map(|gate| gate(reply)).or_else(|| pages::page(reply)).is_some_and(|gated| gated.lasting)
 }
 
 fn redirect(reply: &Reply) -> Option<CheckFault> {
@@ -79,11 +85,24 @@ fn redirect(reply: &Reply) -> Option<CheckFault> {
     )
 }
 
-fn ordinary(reply: &Reply) -> CheckFault {
-    let fault = CheckFault::wrong(reply.summary());
+fn ordinary(reply: &Reply, asked: &SentWith<'_>) -> CheckFault {
+    let fault = CheckFault::refused(reply.summary());
+    let path = asked.uri.path().trim_end_matches('/');
     match reply.status {
-        401 => CheckFault::wrong(format!("{}: the server asks for credentials{}", reply.status, challenge(reply)))
-            .hint("send them, as the header `authorization` or `x-api-key`"),
+        401 if asked.has_credentials => {
+            let said =
+                format!("{}: the server refuses the key or token that was sent{}", reply.summary(), challenge(reply));
+            CheckFault::refused(said).hint(
+                "check the variable of `--bearer-env`: it may be revoked, expired, of another server, or not pushed yet \
+                 (`mcp-deploy secrets push`)",
+            )
+        }
+        401 => CheckFault::refused(format!("{}: the server asks for credentials{}", reply.summary(), challenge(reply)))
+            .hint("put a key or token into an environment variable, and name that with `--bearer-env`"),
+        404 | 405 if !path.ends_with("/mcp") => fault.hint(format!(
+            "the URL has no endpoint in its path: try `{}`",
+            super::http::display(&super::http::sibling(asked.uri, "mcp"))
+        )),
         403 => fault.hint("the server refused the call: check the credentials and its access rules"),
         404 => fault.hint("check the path of the URL: the endpoint is usually `/mcp`"),
         405 | 406 | 415 => fault.hint("this is no MCP endpoint, or one of an older kind: check the path of the URL"),
@@ -130,7 +149,12 @@ mod tests {
     #[test]
     fn a_renamed_challenge_is_told() {
         let remapped = Reply::of(401, &[("x-amzn-remapped-www-authenticate", "Bearer scope=\"a\"")], "");
-        let fault = unexpected(&remapped, &[]);
-        assert!(fault.detail.contains("remapped") && fault.hint.unwrap().contains("authorization"));
+        let uri: Uri = "https://a.example/".parse().unwrap();
+        let asked = |has_credentials| unexpected(&remapped, &[], &SentWith { uri: &uri, has_credentials });
+        assert!(asked(false).detail.contains("remapped") && asked(false).hint.unwrap().contains("--bearer-env"));
+        assert!(asked(true).detail.contains("refuses the key or token"));
+        let missing =
+            unexpected(&Reply::of(404, &[], "Not Found"), &[], &SentWith { uri: &uri, has_credentials: false });
+        assert!(missing.hint.unwrap().contains("`https://a.example/mcp`"));
     }
 }

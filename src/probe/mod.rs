@@ -8,9 +8,11 @@ mod contract;
 mod diagnose;
 mod early;
 mod eras;
+mod follows;
 mod hostile;
 mod http;
 mod limit;
+mod pages;
 #[cfg(test)]
 mod quirks;
 mod reach;
@@ -147,6 +149,12 @@ pub struct Check {
     pub hint: Option<String>,
     #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
     pub elapsed: Duration,
+    /// It did not pass because of a fault that is in the report already: counted, and not told.
+    #[serde(skip)]
+    pub follows: bool,
+    /// No answer of the server itself, or none in MCP.
+    #[serde(skip)]
+    pub is_unreached: bool,
 }
 
 /// The two families of protocol versions a server has to speak.
@@ -202,6 +210,18 @@ impl Report {
     pub fn ok(&self) -> bool {
         self.counts.failed == 0 && self.counts.passed > 0
     }
+
+    /// Checks that could not be made, because of a fault that the report has.
+    pub fn following(&self) -> usize {
+        self.checks.iter().filter(|check| check.follows).count()
+    }
+
+    /// Counts anew, after somebody who knows more than the prober changed checks.
+    pub fn recount(&mut self) {
+        let count = |outcome| self.checks.iter().filter(|check| check.outcome == outcome).count();
+        self.counts =
+            Counts { passed: count(Outcome::Passed), failed: count(Outcome::Failed), skipped: count(Outcome::Skipped) };
+    }
 }
 
 /// Probes one server; `on_check` sees every line as soon as it is known.
@@ -216,11 +236,11 @@ pub fn run(options: &Options, contract: Option<&Contract>, on_check: &mut dyn Fn
             probe.check("rest", "everything else", || Err(CheckFault::skip("there is no server to ask")));
         }
     }
-    let count = |outcome| probe.checks.iter().filter(|check| check.outcome == outcome).count();
-    let counts =
-        Counts { passed: count(Outcome::Passed), failed: count(Outcome::Failed), skipped: count(Outcome::Skipped) };
     let url = client.map_or_else(|_| http::display(&options.url), |client| client.shown());
-    Report { url, counts, checks: probe.checks, answers: probe.answers, tools: probe.tools }
+    let counts = Counts::default();
+    let mut report = Report { url, counts, checks: probe.checks, answers: probe.answers, tools: probe.tools };
+    report.recount();
+    report
 }
 
 /// Whether the server behind a health page answers that it is well.
@@ -301,6 +321,10 @@ fn story(probe: &mut Probe, client: &Client) {
     }
     let modern = eras::modern(probe, client);
     let legacy = eras::legacy(probe, client);
+    let is_refused = |check: &Check| check.is_unreached && matches!(check.id, "modern.discover" | "legacy.initialize");
+    if modern.is_none() && legacy.is_none() && probe.checks.iter().filter(|check| is_refused(check)).count() == 2 {
+        return probe.check("rest", "everything else", || Err(CheckFault::skip("nothing at this URL answers in MCP")));
+    }
     let tools = |server: &eras::EraServer| server.lists[0].clone();
     probe.tools = modern.as_ref().and_then(tools).or_else(|| legacy.as_ref().and_then(tools));
     eras::same(probe, modern.as_ref(), legacy.as_ref());
@@ -327,6 +351,10 @@ enum FaultKind {
     Skip,
     /// No answer of the server itself: nothing else needs asking.
     Unreached,
+    /// An answer that is none in MCP: where both eras get one, nothing else needs asking.
+    Refused,
+    /// Not asked, because the server answered nothing several times before.
+    Lost,
 }
 
 impl CheckFault {
@@ -336,6 +364,14 @@ impl CheckFault {
 
     fn skip(detail: impl Into<String>) -> CheckFault {
         CheckFault { detail: detail.into(), hint: None, kind: FaultKind::Skip }
+    }
+
+    fn refused(detail: impl Into<String>) -> CheckFault {
+        CheckFault { detail: detail.into(), hint: None, kind: FaultKind::Refused }
+    }
+
+    fn lost(detail: impl Into<String>) -> CheckFault {
+        CheckFault { detail: detail.into(), hint: None, kind: FaultKind::Lost }
     }
 
     fn unreached(detail: impl Into<String>) -> CheckFault {
@@ -364,22 +400,33 @@ impl Probe<'_> {
     /// Does one check and writes its line: what was seen, or the fault.
     fn check(&mut self, id: &'static str, title: impl Into<String>, ask: impl FnOnce() -> Result<String, CheckFault>) {
         let start = Instant::now();
+        let title = title.into();
         let verdict = ask();
         let elapsed = start.elapsed();
+        let follows = verdict.as_ref().is_err_and(|fault| follows::follows(id, &title, fault, &self.checks));
+        let is_unreached =
+            verdict.as_ref().is_err_and(|fault| matches!(fault.kind, FaultKind::Unreached | FaultKind::Refused));
         let (outcome, detail, hint) = match verdict {
             Ok(seen) => (Outcome::Passed, seen, None),
-            Err(fault) if fault.kind == FaultKind::Skip => (Outcome::Skipped, fault.detail, fault.hint),
+            Err(fault) if follows => (Outcome::Skipped, fault.detail, None),
+            Err(fault) if matches!(fault.kind, FaultKind::Skip | FaultKind::Lost) => {
+                (Outcome::Skipped, fault.detail, fault.hint)
+            }
             Err(fault) => (Outcome::Failed, fault.detail, fault.hint),
         };
         let check = Check {
             id,
-            title: title.into(),
+            title,
             outcome,
             detail: (!detail.is_empty()).then(|| self.redact(detail)),
             hint: hint.map(|hint| self.redact(hint)),
             elapsed,
+            follows,
+            is_unreached,
         };
-        (self.on_check)(&check);
+        if !follows {
+            (self.on_check)(&check);
+        }
         self.checks.push(check);
     }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::testing::{CALLS, KEY, LIMIT, TestServer, contract};
 use super::*;
 use crate::error::InFull;
+use crate::http_server::{Conn, Listener, pair};
 
 pub fn options(server: &TestServer) -> Options {
     Options {
@@ -422,4 +423,83 @@ fn a_secret_is_hidden_even_in_part() {
         assert_eq!(hide(text, "s3cret-key-of-mine"), shown);
     }
     assert_eq!(hide("on and on", "on"), "on and on");
+}
+
+/// Answers every request alike; its health page is right where `is_well`.
+fn with_one_answer(is_well: bool, status: u16, content_type: &'static str, body: &'static str) -> Listener {
+    let mut listener = Listener::bind(0).unwrap();
+    let health = json!({ "status": "ok", "name": "sample", "version": "1.0.0" }).to_string();
+    let serving = listener.serve(usize::MAX, move |stream, _| {
+        let mut conn = Conn::new(stream);
+        while let Ok(Some(head)) = conn.head() {
+            let Ok(()) = conn.body(&head).and_then(|mut body| body.drain()) else { return };
+            let well = is_well && head.target == "/health";
+            let (status, kind, body) =
+                if well { (200, "application/json", health.as_str()) } else { (status, content_type, body) };
+            if conn.answer(status, &[pair("content-type", kind)], body.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    serving.unwrap();
+    listener
+}
+
+#[test]
+fn one_cause_is_one_fault() {
+    let refused = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"unauthorized"}}"#;
+    let broken = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"internal error"}}"#;
+    let (json, html, text) = ("application/json", "text/html", "text/plain");
+    let with_key = [("authorization".to_owned(), "Bearer s3cret-key".to_owned())];
+    let table: [(bool, u16, &str, &str, &str, &str, &[(String, String)], &str, &str); 10] = [
+        (true, 401, json, refused, "/mcp", "modern.discover", &with_key, "refuses the key or token", "secrets push"),
+        (true, 401, json, refused, "/mcp", "modern.discover", &[], "asks for credentials", "--bearer-env"),
+        (true, 403, json, refused, "/mcp", "modern.discover", &with_key, "403", "access rules"),
+        (true, 404, text, "Not Found: this server answers at /mcp", "/", "modern.discover", &[], "404", "/mcp`"),
+        (true, 405, text, "", "/other", "modern.discover", &[], "405", "/mcp`"),
+        (true, 500, json, broken, "/mcp", "modern.discover", &[], "500, -32603 `internal error`", "look at its log"),
+        (
+            true,
+            502,
+            html,
+            "<h1>Bad gateway</h1>",
+            "/mcp",
+            "modern.discover",
+            &[],
+            "502 with an HTML page",
+            "look at its log",
+        ),
+        (false, 200, html, "<form>Log in</form>", "/mcp", "reachable", &[], "a login page", "programs may call"),
+        (false, 200, html, "<h1>Hello</h1>", "/mcp", "reachable", &[], "HTML", "another page"),
+        (false, 404, html, "<h1>ngrok: offline</h1>", "/mcp", "reachable", &[], "a tunnel (ngrok)", "start the tunnel"),
+    ];
+    for (is_well, status, kind, body, path, id, headers, detail, hint) in table {
+        let server = with_one_answer(is_well, status, kind, body);
+        let options = Options {
+            url: server.url() + path,
+            headers: headers.to_vec(),
+            timeout: Duration::from_secs(3),
+            ..options(&TestServer::start(""))
+        };
+        for contract in [Some(contract()), None] {
+            let mut shown = Vec::new();
+            let report = run(&options, contract.as_ref(), &mut |check| shown.push((check.id, check.outcome)));
+            assert_eq!(ids(&report, Outcome::Failed), [id], "{body}: {report:#?}");
+            let check = line(&report, id);
+            assert!(check.detail.as_deref().unwrap().contains(detail), "{check:?}");
+            assert!(check.hint.as_deref().unwrap().contains(hint), "{check:?}");
+            assert!(!report.checks.iter().any(|check| check.id.starts_with("hostile")), "{report:#?}");
+            assert_eq!(shown.iter().filter(|(_, outcome)| *outcome == Outcome::Failed).count(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_hangs_is_one_fault() {
+    for quirk in ["hang", "stuck"] {
+        let server = TestServer::start(quirk);
+        let report =
+            run(&Options { timeout: Duration::from_millis(300), ..options(&server) }, Some(&contract()), &mut |_| {});
+        assert_eq!(ids(&report, Outcome::Failed).len(), 1, "{report:#?}");
+    }
 }

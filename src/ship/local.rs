@@ -9,10 +9,12 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use super::budget;
+use super::cause;
 use super::local_credentials::{self, Guest};
 use super::packages;
 use super::passed;
 use super::server_log;
+use super::source_map::SourceMaps;
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::manifest::Manifest;
@@ -180,7 +182,8 @@ pub fn start(
     let mut running = LocalServers { target, servers, local, guest, _scratch: scratch };
     let health = format!("{}/health", running.local.base);
     if let Some(server) = running.servers.first_mut() {
-        server.wait_ready(&mut || probe::healthy_as(&health, &build.manifest.server.name), READY)?;
+        let ready = server.wait_ready(&mut || probe::healthy_as(&health, &build.manifest.server.name), READY);
+        ready.map_err(|error| cause::at_start(error, &server.log(), &SourceMaps::new(target, build)))?;
     }
     Ok(running)
 }
@@ -231,9 +234,12 @@ pub fn run_locally(
         deployments: Vec::new(),
         platforms: targets::platforms(),
     };
-    let report = prove(options, Some(contract(build.manifest, Some(target))), on_check)?;
-    running.still_runs()?;
+    // Told when all is known: the first that fails may have its cause in a later line of the log.
+    let mut report = prove(options, Some(contract(build.manifest, Some(target))), &mut |_| {})?;
+    let ended = running.servers.iter_mut().find_map(ServerProcess::exited);
     let said: String = running.servers.iter().map(ServerProcess::log).collect();
+    cause::explain(&mut report, &said, ended, &SourceMaps::new(target, build));
+    report.checks.iter().filter(|check| !check.follows).for_each(on_check);
     let log = server_log::about_failed(&report, &said);
     let bundle = weigh(&running.local.bundle).ok().map(|raw| Size { raw });
     Ok(LocalRun { target: running.target.name, runtime: running.local.runtime.clone(), bundle, report, log })
@@ -330,7 +336,8 @@ pub fn print_check(check: &Check) {
 
 /// The checks behind the numbers of failed and skipped ones.
 pub fn print_unpassed(report: &Report) {
-    report.checks.iter().filter(|check| check.outcome != Outcome::Passed).for_each(print_check);
+    let told = |check: &&Check| check.outcome != Outcome::Passed && !check.follows;
+    report.checks.iter().filter(told).for_each(print_check);
 }
 
 /// What the tools answered to `--call`; the two protocol eras give the same, so one of them is enough to read.
@@ -357,10 +364,16 @@ const ANSWER_SHOWN: usize = 400;
 pub fn counted(report: &Report) -> String {
     let counts = &report.counts;
     let mut parts = vec![format!("{} passed", counts.passed)];
-    for (count, word) in [(counts.failed, "failed"), (counts.skipped, "skipped")] {
+    let following = report.following();
+    for (count, word) in [(counts.failed, "failed"), (counts.skipped - following, "skipped")] {
         if count > 0 {
             parts.push(format!("{count} {word}"));
         }
     }
-    parts.join(", ")
+    let counted = parts.join(", ");
+    match following {
+        0 => counted,
+        1 => format!("{counted}; 1 check could not be made"),
+        more => format!("{counted}; {more} checks could not be made"),
+    }
 }

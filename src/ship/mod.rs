@@ -2,6 +2,7 @@
 
 mod adoption;
 mod budget;
+mod cause;
 pub mod comparison;
 pub mod live;
 pub mod local;
@@ -10,3 +11,4 @@ pub mod packages;
 mod passed;
 pub mod release;
 pub mod server_log;
+mod source_map;

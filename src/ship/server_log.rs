@@ -12,6 +12,11 @@ fn own(line: &str) -> Option<&str> {
     line.find(START).map(|at| line[at..].trim_end())
 }
 
+/// The server's own words in a log.
+pub fn lines(log: &str) -> impl Iterator<Item = &str> {
+    log.lines().filter_map(own)
+}
+
 /// Shows what the server writes as it comes.
 pub fn listener() -> LogListener {
     std::sync::Arc::new(|line: &str| {
@@ -21,30 +26,18 @@ pub fn listener() -> LogListener {
     })
 }
 
-/// What the log says about the calls that failed, by the reference that a client sees, otherwise by the tool's name; and why handlers
-/// cannot be imported.
+/// What the log says about the calls that failed without a cause that is known: the lines of the tool.
 pub fn about_failed(report: &Report, log: &str) -> Vec<String> {
     let failed = |check: &&Check| check.outcome == Outcome::Failed && check.id.starts_with("call.");
-    let failed: Vec<&Check> = report.checks.iter().filter(failed).collect();
-    let refers = |line: &&str| {
-        let referred = |check: &&Check, id| check.detail.as_ref().is_some_and(|detail| detail.contains(id));
-        field(line, "ref").is_some_and(|id| failed.iter().any(|check| referred(check, id)))
-    };
+    let unexplained =
+        |check: &&Check| !check.detail.as_ref().is_some_and(|detail| detail.starts_with("its handler fails: "));
+    let failed: Vec<&Check> = report.checks.iter().filter(failed).filter(unexplained).collect();
     let names = |line: &&str| {
         let tool = field(line, "what").and_then(|what| what.strip_prefix("tool ")).map(|tool| format!("`{tool}`"));
         tool.is_some_and(|tool| failed.iter().any(|check| check.title.starts_with(&tool)))
     };
-    let lines = || log.lines().filter_map(own);
-    let mut found: Vec<&str> = lines().filter(refers).collect();
-    if found.is_empty() {
-        found = lines().filter(names).collect();
-    }
-    let mut told: Vec<&str> = found[found.len().saturating_sub(MOST)..].to_vec();
-    if report.checks.iter().any(|check| check.outcome == Outcome::Failed && check.id == "handlers") {
-        let broken = |line: &&str| field(line, "message") == Some("a handler cannot be imported");
-        told.extend(lines().filter(broken).take(MOST));
-    }
-    told.iter().map(|line| (*line).to_owned()).collect()
+    let found: Vec<&str> = lines(log).filter(names).collect();
+    found[found.len().saturating_sub(MOST)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
 /// A call is made in both protocol eras, and each has a reference of its own.
@@ -78,18 +71,18 @@ mod tests {
             detail: Some(detail.into()),
             hint: None,
             elapsed: Duration::ZERO,
+            follows: false,
+            is_unreached: false,
         };
         let counts = Counts::default();
         Report { url: String::new(), checks: vec![check], answers: Vec::new(), tools: None, counts }
     }
 
     #[test]
-    fn finds_what_the_reference_stands_for() {
+    fn finds_the_lines_of_a_tool_whose_call_failed() {
         let one = r#"{"timestamp":"t","level":"error","message":"internal error","ref":"11-a","what":"tool get_a","error":"Error: no"}"#;
         let other = r#"{"timestamp":"t","level":"error","message":"internal error","ref":"22-b","what":"tool get_ab","error":"Error: yes"}"#;
         let log = format!("starting\n✘ [ERROR] {one}\n{other}\n{{\"timestamp\":\"t\",\"level\":\"info\"}}\n");
-        let failed = report("call.modern", "the tool reports an error: internal error (ref 11-a)");
-        assert_eq!(about_failed(&failed, &log), [one]);
         assert_eq!(about_failed(&report("call.modern", "timed out"), &log), [one]);
         assert!(about_failed(&report("hostile.host", "internal error (ref 11-a)"), &log).is_empty());
     }

@@ -99,7 +99,7 @@ pub struct Build<'a> {
 }
 
 /// The project's own esbuild, with what a cloud that runs Node.js wants of it.
-fn bundle(build: &Build<'_>, target: &str) -> Cmd {
+pub fn bundle(build: &Build<'_>, target: &str) -> Cmd {
     build.tools.cmd(ToolId::Node).args(["src/generated/bundle.ts", target]).current_dir(build.root)
 }
 
@@ -254,6 +254,13 @@ mod tests {
             (Reply::of(500, &[html], "<span class=\"cf-error-code\">1102</span>"), "wrangler tail", false),
             (Reply::of(500, &[html], "failed [code: 10021]"), "wrangler deploy", true),
             (Reply::of(404, &[], "error code: 1042"), "workers.dev", false),
+            (Reply::of(530, &[html], "error code: 1033"), "cloudflared", false),
+            (
+                Reply::of(302, &[("location", "https://a.cloudflareaccess.com/cdn-cgi/access/login/b")], ""),
+                "bypass",
+                true,
+            ),
+            (Reply::of(403, &[html, ("cf-mitigated", "challenge")], "<title>Just a moment...</title>"), "a rule", true),
         ] {
             let gated = platforms().gates.iter().find_map(|gate| gate(&reply));
             let gated = gated.unwrap_or_else(|| panic!("no gate seen in {reply:?}"));

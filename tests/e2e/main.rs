@@ -11,6 +11,7 @@ mod attacks;
 mod auth;
 mod beside;
 mod budget;
+mod causes;
 mod clients;
 mod clouds;
 mod conformance;

@@ -2,10 +2,28 @@
 
 use crate::probe::{Gate, Gated, Reply};
 
-pub const ALL: &[Gate] = &[error];
+pub const ALL: &[Gate] = &[protection, error];
+
+fn protection(reply: &Reply) -> Option<Gated> {
+    let to = reply.header("location").unwrap_or_default();
+    let is_access = to.contains("cloudflareaccess.com") || to.contains("/cdn-cgi/access/login");
+    let is_access_page = reply.is("text/html") && reply.body.contains("cloudflareaccess.com");
+    let (said, hint) = if is_access || is_access_page {
+        (
+            "Cloudflare Access asks for a login",
+            "let programs through: a bypass policy for the server's path, or an address without Access; the server checks \
+             credentials itself (`[access] auth`)",
+        )
+    } else if reply.header("cf-mitigated") == Some("challenge") {
+        ("Cloudflare challenges the client as a browser", "add a rule that skips the challenge for the server's path")
+    } else {
+        return None;
+    };
+    Some(Gated { detail: format!("{}: {said}", reply.status), hint, lasting: true })
+}
 
 /// Code, what it says, what to do.
-const CODES: [(&str, &str, &str); 8] = [
+const CODES: [(&str, &str, &str); 9] = [
     (
         "1101",
         "the Worker threw an exception",
@@ -15,6 +33,7 @@ const CODES: [(&str, &str, &str); 8] = [
     ("1027", "the account's daily limit of requests is reached", "wait until midnight UTC, or change the plan"),
     ("1015", "a rate limit of the zone", "wait, or change the rule"),
     ("1042", "no Worker at this address", "check that the `workers.dev` route is enabled, and the URL"),
+    ("1033", "the tunnel is not connected", "start `cloudflared` and the server behind it, and check the URL"),
     ("1016", "the name has no origin", "check the route or custom domain of the Worker"),
     ("10021", "the script failed at start-up", "look at the error of `wrangler deploy`, or run it with `wrangler dev`"),
     ("1020", "a firewall rule of the zone refused the call", "look at the zone's security events"),

@@ -10,11 +10,11 @@ import { build } from "esbuild";
 /** The file that the cloud starts. */
 const STARTED: Record<string, string> = { lambda: "lambda", vercel: "server" };
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { outdir: { type: "string" }, metafile: { type: "string" } } });
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { outdir: { type: "string" }, metafile: { type: "string" }, sourcemap: { type: "boolean" } } });
 const cloud = positionals[0] ?? "";
 const entryNames = STARTED[cloud];
 if (!entryNames) {
-  console.error(`usage: node src/generated/bundle.ts ${Object.keys(STARTED).join("|")} [--outdir FOLDER] [--metafile FILE]`);
+  console.error(`usage: node src/generated/bundle.ts ${Object.keys(STARTED).join("|")} [--outdir FOLDER] [--metafile FILE] [--sourcemap]`);
   process.exit(2);
 }
 const absWorkingDir = resolve(import.meta.dirname, "../..");
@@ -44,6 +44,9 @@ const built = await build({
   target: "node24",
   banner: { js: `const ${commonJs.join(",")};` },
   metafile: values.metafile !== undefined,
+  // Beside the files, for whoever looks for the cause of an error: what is deployed has none.
+  sourcemap: values.sourcemap ? "external" : false,
+  sourcesContent: false,
   logLevel: "warning",
 }).catch(() => process.exit(1)); // esbuild has said why
 if (values.metafile !== undefined) writeFileSync(values.metafile, JSON.stringify(built.metafile));
