@@ -5,6 +5,7 @@ import { importAll } from "./runtime/call.ts";
 import { durableObjectStore } from "./runtime/durable-object-store.ts";
 import type { Server } from "./runtime/server.ts";
 import { sessionClass, upgrade } from "./runtime/session.ts";
+import { prepare } from "./runtime/validate.ts";
 import { toFetch } from "./runtime/web.ts";
 import type { Fetch } from "./runtime/web.ts";
 
@@ -15,6 +16,7 @@ interface Env extends Readonly<Record<string, unknown>> {
 
 // While the module starts, which no request is charged for; a handler that fails breaks its own tool alone.
 const broken = await importAll(handlers);
+prepare();
 
 const create = (env: Env): Server =>
   createApp({

@@ -3,6 +3,7 @@ import { createApp } from "./app.ts";
 import { handlers } from "./handlers.ts";
 import { importAll } from "./runtime/call.ts";
 import type { Server } from "./runtime/server.ts";
+import { prepare } from "./runtime/validate.ts";
 import { toFetch } from "./runtime/web.ts";
 import type { Fetch } from "./runtime/web.ts";
 
@@ -13,6 +14,7 @@ interface Env extends Readonly<Record<string, unknown>> {
 
 // While the module starts, which no request is charged for; a handler that fails breaks its own tool alone.
 const broken = await importAll(handlers);
+prepare();
 
 const create = (env: Env): Server =>
   createApp({

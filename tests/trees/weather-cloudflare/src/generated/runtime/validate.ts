@@ -75,6 +75,15 @@ export function compile(schema: unknown): Check {
   return (value) => whole(value, false);
 }
 
+/** Has the engine compile what validates, where that is not charged to a request: a third of a Worker's first call. */
+export function prepare(): void {
+  const properties = {
+    a: { type: "string", minLength: 1, maxLength: 9, pattern: "a" }, b: { type: ["integer", "null"], minimum: 1, maximum: 3 }, c: { enum: [1, "x"] },
+    d: { type: "array", minItems: 1, items: { anyOf: [{ const: 1 }, { type: "boolean" }] } },
+  };
+  compile({ type: "object", required: ["a"], properties, additionalProperties: false })({ a: "a", b: 2, c: "x", d: [1, true] });
+}
+
 // ---- values ----
 
 type TypeTest = (value: unknown) => boolean;
