@@ -12,7 +12,7 @@ struct Proof {
     run: fn() -> bool,
 }
 
-const PROOFS: [Proof; 5] = [
+const PROOFS: [Proof; 6] = [
     Proof {
         name: "faults",
         shows: "a fault at every request of a deployment, on every cloud (cut: five on each)",
@@ -32,6 +32,11 @@ const PROOFS: [Proof; 5] = [
         name: "templates",
         shows: "every front of `template.yaml` with every option (cut: with all of them, and two fronts with each)",
         run: || ignored("e2e", "templates::every_template_is_clean"),
+    },
+    Proof {
+        name: "managers",
+        shows: "npm, pnpm, Yarn 4, Yarn 1 and Bun, each in four layouts, on every cloud (cut: four of them on one cloud each)",
+        run: || ignored("e2e", "managers::every_manager_in_every_layout"),
     },
     Proof {
         name: "soak",

@@ -34,6 +34,7 @@ mod imports;
 mod installed;
 mod interrupt;
 mod large;
+mod managers;
 mod ownership;
 #[path = "../support/packages.rs"]
 mod packages;

