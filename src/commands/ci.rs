@@ -10,13 +10,16 @@ use crate::error::Error;
 use crate::files::{self, Exclusive};
 use crate::plan;
 use crate::project::Project;
+use crate::project::manager::Packages;
 use crate::template;
 use crate::ui;
 
 pub fn run(args: Ci, dir: Option<&Path>) -> Result<End> {
     let CiSystem::Github = args.system;
     let project = Project::open(dir)?;
-    for (path, text) in template::ci("github", &project.manifest)? {
+    let packages = Packages::of(&project.home)?;
+    let (manager, tests) = (packages.how_to_get_it(), packages.test_line());
+    for (path, text) in template::ci("github", &project.manifest, manager.as_deref(), &tests)? {
         if args.dry_run {
             ui::answer(format_args!("would create {path}"));
             continue;

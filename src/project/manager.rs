@@ -232,19 +232,33 @@ impl Packages {
         let why = format!(
             "the project's packages are installed with {wanted} ({named_by}), and `{name}` {is}; nothing was installed"
         );
-        let package = match manager {
-            Manager::Yarn => "@yarnpkg/cli-dist",
-            other => other.program(),
-        };
-        let pinned = match (manager, version) {
-            (_, Some(version)) => format!("{package}@{version}"),
-            (Manager::YarnClassic, None) => format!("{package}@1"),
-            (_, None) => package.to_owned(),
-        };
-        let global = format!("`npm install --global {pinned}`");
+        let global = format!("`npm install --global {}`", self.pinned());
         // Corepack has no Bun.
         let how = if *manager == Manager::Bun { global } else { format!("`corepack enable {name}`, or {global}") };
         Error::new(why).hint(format!("run {how}"))
+    }
+
+    /// What npm's registry calls it, in the version that the project asks for.
+    fn pinned(&self) -> String {
+        let (package, newest) = match self.manager {
+            Manager::Yarn => ("@yarnpkg/cli-dist", ""),
+            Manager::YarnClassic => ("yarn", "@1"),
+            other => (other.program(), ""),
+        };
+        self.version.as_ref().map_or_else(|| format!("{package}{newest}"), |version| format!("{package}@{version}"))
+    }
+
+    /// The command that installs it, on a machine that has Node.js alone; npm comes with that.
+    pub fn how_to_get_it(&self) -> Option<String> {
+        (self.manager != Manager::Npm).then(|| format!("npm install --global {}", self.pinned()))
+    }
+
+    /// The command that runs the project's own tests.
+    pub fn test_line(&self) -> String {
+        match self.manager {
+            Manager::Npm => "npm test --if-present".to_owned(),
+            other => format!("{} run test", other.program()),
+        }
     }
 
     /// Whether all that `package.json` asks for is there, and nothing has changed since it was looked at last.

@@ -46,6 +46,17 @@ fn flags(chosen: impl Fn(&Target) -> bool) -> Flags {
     targets::ALL.iter().map(|target| (target.name, chosen(target))).collect()
 }
 
+/// The context of `templates/ci`.
+#[derive(Serialize)]
+pub struct IntegrationData<'m> {
+    #[serde(flatten)]
+    pub project: ProjectData<'m>,
+    /// What installs the package manager, where Node.js does not bring it.
+    pub manager: Option<&'m str>,
+    /// What runs the project's own tests.
+    pub tests: &'m str,
+}
+
 /// The context of `templates/{generated,project,init,targets}`.
 #[derive(Serialize)]
 pub struct ProjectData<'m> {

@@ -150,9 +150,10 @@ pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, Fil
 }
 
 /// The files of a continuous integration system, by path.
-pub fn ci(system: &str, manifest: &Manifest) -> Result<Vec<(String, String)>> {
+pub fn ci(system: &str, manifest: &Manifest, manager: Option<&str>, tests: &str) -> Result<Vec<(String, String)>> {
     let mut files = FileSet::default();
-    let data = seen(context::ProjectData::of(manifest, &[])?)?;
+    let project = context::ProjectData::of(manifest, &[])?;
+    let data = seen(context::IntegrationData { project, manager, tests })?;
     folder(&format!("ci/{system}"), Owner::User, &data, &mut files)?;
     Ok(files.0.into_iter().map(|(path, (_, text))| (path, text)).collect())
 }

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use anyhow::Result;
 
 use super::default_cache;
+use super::table::OWN_FILES;
 use crate::error::Error;
 use crate::process::{Cmd, Scratch};
 
@@ -62,21 +63,14 @@ struct ToolHome {
     _scratch: Option<Scratch>,
 }
 
-/// Variables that lead to files of the user's home.
-const OWN_FILES: [(&str, &str); 3] = [
-    ("npm_config_userconfig", ".npmrc"),
-    ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
-    ("AWS_CONFIG_FILE", ".aws/config"),
-];
-
 /// `None`: the user's own will do. Looked for once; a temporary folder goes with the program.
 static HOME: LazyLock<Result<Option<ToolHome>, String>> = LazyLock::new(|| {
     let own = std::env::home_dir().filter(|home| home.is_dir());
-    if own.as_deref().is_some_and(can_be_written) {
+    if own.as_deref().is_some_and(Scratch::fits) {
         return Ok(None);
     }
     let cached = default_cache().map(|cache| cache.join("home")).ok();
-    if let Some(folder) = cached.filter(|folder| fs::create_dir_all(folder).is_ok() && can_be_written(folder)) {
+    if let Some(folder) = cached.filter(|folder| fs::create_dir_all(folder).is_ok() && Scratch::fits(folder)) {
         return Ok(Some(ToolHome { folder, own, _scratch: None }));
     }
     let scratch = Scratch::new().map_err(|error| {
@@ -88,8 +82,3 @@ static HOME: LazyLock<Result<Option<ToolHome>, String>> = LazyLock::new(|| {
     })?;
     Ok(Some(ToolHome { folder: scratch.path().to_owned(), own, _scratch: Some(scratch) }))
 });
-
-fn can_be_written(folder: &Path) -> bool {
-    // Modes say nothing to root, and nothing of a file system. It has no name, and is gone at once.
-    tempfile::tempfile_in(folder).is_ok()
-}

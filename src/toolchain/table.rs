@@ -213,6 +213,13 @@ pub static REQUIREMENTS: &[Requirement] = &[
     },
 ];
 
+/// Variables that lead tools to files of the user's home.
+pub const OWN_FILES: [(&str, &str); 3] = [
+    ("npm_config_userconfig", ".npmrc"),
+    ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
+    ("AWS_CONFIG_FILE", ".aws/config"),
+];
+
 /// What every project needs, whatever its targets.
 pub const EVERY: &Needs = &[(ToolId::Node, Need::Run), (ToolId::Npm, Need::Run)];
 

@@ -7,6 +7,28 @@ use crate::support::Sandbox;
 const FILE: &str = ".github/workflows/mcp-deploy.yml";
 
 #[test]
+fn the_workflow_has_the_projects_package_manager() {
+    for (lockfile, text, installed, tests) in [
+        ("package-lock.json", "{}", None, "npm test --if-present"),
+        ("pnpm-lock.yaml", "", Some("npm install --global pnpm"), "pnpm run test"),
+        ("yarn.lock", "__metadata:\n", Some("npm install --global @yarnpkg/cli-dist"), "yarn run test"),
+        ("yarn.lock", "# yarn lockfile v1\n", Some("npm install --global yarn@1"), "yarn run test"),
+        ("bun.lock", "{}", Some("npm install --global bun"), "bun run test"),
+    ] {
+        let sandbox = Sandbox::weather();
+        sandbox.write(lockfile, text);
+        sandbox.ok(&["ci", "github"]);
+        let workflow = &Yaml::load_from_str(&sandbox.read(FILE)).unwrap()[0];
+        for (job, last) in [("check", tests), ("ship", "mcp-deploy ship --target all --yes --rollback-on-failure")] {
+            let steps = workflow["jobs"][job]["steps"].as_vec().unwrap().iter();
+            let runs: Vec<&str> = steps.filter_map(|step| step.as_mapping_get("run")?.as_str()).collect();
+            assert_eq!(runs.first().copied().filter(|run| run.starts_with("npm")), installed, "{lockfile}: {runs:?}");
+            assert!(runs.contains(&last), "{lockfile}: {runs:?}");
+        }
+    }
+}
+
+#[test]
 fn the_workflow_checks_renders_and_ships() {
     let sandbox = Sandbox::weather();
     let manifest = sandbox

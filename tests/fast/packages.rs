@@ -4,7 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use rexpect::session::spawn_command;
+
 use crate::support::{Run, Sandbox, finished};
+use crate::terminal::{LIMIT, answer, exit_code};
 
 const MANIFEST: &str = "\
 [server]
@@ -55,12 +58,17 @@ impl Packed {
 
     /// Where it is run, the shell's folder is that of the project.
     fn run(&self, args: &[&str], more: &[(&str, &str)]) -> Run {
+        finished(&mut self.command(args, more))
+    }
+
+    fn command(&self, args: &[&str], more: &[(&str, &str)]) -> Command {
         let mut command: Command = self.0.command(args);
         let path = |path: &str| self.0.path(path);
         command.current_dir(path("w/app")).env("MCP_DEPLOY_CACHE", path("cache")).env("LOG", path("log"));
         command.env("PATH", format!("{}:/usr/bin:/bin", path("bin").display())).env("STOCK", path("stock"));
         command.env("NODE_ENV", "production").env("FILLS", path("w/node_modules"));
-        finished(command.envs(more.iter().copied()))
+        command.envs(more.iter().copied());
+        command
     }
 
     /// What managers were told since the last look.
@@ -236,4 +244,21 @@ fn what_is_lacking_is_added_with_yes_and_named_without_it() {
     packed.0.write("bin/pnpm", "#!/bin/sh\necho no such package >&2; exit 9\n");
     let failed = packed.run(&["render", "--yes"], &[]);
     assert!(failed.code == 9 && failed.stderr.contains("no such package"), "{failed:?}");
+}
+
+#[test]
+fn what_is_lacking_is_added_after_one_question() {
+    let packed = Packed::new(&[("app/bun.lock", "{}")]);
+    packed.0.write("w/app/mcp.toml", format!("{MANIFEST}{OAUTH}"));
+    for (keys, is_added) in [("n", false), ("y", true)] {
+        let mut command = packed.command(&["render"], &[]);
+        command.stdin(std::process::Stdio::inherit()).env("TERM", "xterm-256color");
+        let mut terminal = spawn_command(command, LIMIT).unwrap();
+        answer(&mut terminal, "The server needs more packages. Run `bun add --exact jose@6.2.17`?", keys);
+        let last =
+            if is_added { "add packages (`bun add --exact jose@6.2.17`)" } else { "next: bun add --exact jose@6.2.17" };
+        terminal.exp_string(last).unwrap();
+        assert_eq!(exit_code(terminal), 0);
+        assert_eq!(packed.log().len(), usize::from(is_added));
+    }
 }

@@ -6,7 +6,7 @@ use rexpect::session::{PtySession, spawn_command};
 
 use crate::support::Sandbox;
 
-const LIMIT: Option<u64> = Some(10_000);
+pub const LIMIT: Option<u64> = Some(10_000);
 const CTRL_C: char = 'c';
 const SHOW_CURSOR: &str = "\u{1b}[?25h";
 const ENTER: &str = "\r";
@@ -19,7 +19,7 @@ fn init(sandbox: &Sandbox, args: &[&str]) -> PtySession {
 }
 
 /// Waits for the question, then types.
-fn answer(terminal: &mut PtySession, question: &str, keys: &str) {
+pub fn answer(terminal: &mut PtySession, question: &str, keys: &str) {
     terminal.exp_string(question).unwrap_or_else(|error| panic!("no `{question}`: {error}"));
     // The question is on the screen a moment before the terminal is switched to single keys.
     std::thread::sleep(Duration::from_millis(50));
@@ -27,7 +27,7 @@ fn answer(terminal: &mut PtySession, question: &str, keys: &str) {
     terminal.flush().unwrap();
 }
 
-fn exit_code(mut terminal: PtySession) -> i32 {
+pub fn exit_code(mut terminal: PtySession) -> i32 {
     terminal.exp_eof().unwrap();
     match terminal.process_mut().wait().unwrap() {
         rexpect::process::WaitStatus::Exited(_, code) => code,
