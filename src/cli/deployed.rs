@@ -28,10 +28,10 @@ pub struct Ship {
     #[arg(long, conflicts_with = "local")]
     pub rollback_on_failure: bool,
     /// How many seconds a new address may take to come alive
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, conflicts_with = "local")]
     pub wait: u64,
     /// How many seconds a cloud's own tool may take for one step of the deployment
-    #[arg(long, value_name = "SECONDS", default_value_t = deployment::LIMIT.as_secs())]
+    #[arg(long, value_name = "SECONDS", default_value_t = deployment::LIMIT.as_secs(), conflicts_with = "local")]
     pub timeout: u64,
     /// Take over what has the same name and is not this project's; without a value the name is asked for
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with = "local")]

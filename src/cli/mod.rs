@@ -142,7 +142,7 @@ pub struct Calls {
     #[arg(long, value_name = "NAME {JSON}", value_parser = parsed::<Call>)]
     pub call: Vec<Call>,
     /// The environment variable that holds an API key or access token for a deployed server
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "local")]
     pub bearer_env: Option<String>,
 }
 

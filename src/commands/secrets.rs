@@ -11,7 +11,7 @@ use crate::cli::{SecretsAction, TargetArg};
 use crate::deployments::{Deployment, Record};
 use crate::error::Error;
 use crate::files::Exclusive;
-use crate::manifest::Secret;
+use crate::manifest::{PRODUCTION, Secret};
 use crate::project::Project;
 use crate::prompt::{self, Mode};
 use crate::secrets::dotenv;
@@ -233,6 +233,10 @@ struct Clouds {
 impl Clouds {
     fn open(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Result<Self> {
         let project = Project::open(dir)?.at_stage(stage)?;
+        if target.is_empty() && stage != PRODUCTION {
+            let error = Error::usage("`--stage` does nothing without `--target`: all stages have the same `.env`");
+            bail!(error.hint("name the targets, or leave it out"));
+        }
         let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
         let targets = chosen(target, &every)?;
         let values = dotenv::values(&project.home, &project.manifest)?;

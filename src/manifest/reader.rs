@@ -324,7 +324,9 @@ impl<'r, 't> Fields<'r, 't> {
                 continue;
             }
             let place = if self.path.is_empty() { "the manifest".to_owned() } else { format!("`[{}]`", self.path) };
-            let hint = nearest(key, known.iter().copied()).or_else(|| {
+            let is_required = key == "required" && known.contains(&"optional");
+            let near = if is_required { Some(REQUIRED.to_owned()) } else { nearest(key, known.iter().copied()) };
+            let hint = near.or_else(|| {
                 let mut names: Vec<_> = known.iter().map(|k| format!("`{k}`")).collect();
                 names.dedup();
                 (!names.is_empty()).then(|| format!("known keys: {}", names.join(", ")))
@@ -333,6 +335,9 @@ impl<'r, 't> Fields<'r, 't> {
         }
     }
 }
+
+/// What others call the opposite of `optional`.
+pub const REQUIRED: &str = "leave it out; write `optional = true` for what may be absent";
 
 /// `did you mean …?` for the candidate that is close enough to be a slip.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {

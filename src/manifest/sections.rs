@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use toml_edit::Item;
 
-use super::reader::{Fields, Reader, a, span_at, to_json};
+use super::reader::{Fields, REQUIRED, Reader, a, span_at, to_json};
 use super::{API_KEYS, Auth, Cache, Kind, Manifest, Prompt, Resource, Secret, Server, Tool};
 use super::{about, auth, names, uri_template};
 use super::{limits, rate_limit, settings, state, targets};
@@ -288,6 +288,12 @@ fn shorthand(fields: &Fields<'_, '_>, key: &'static str, item: &Item, role: Sche
         let Some(Value::Object(mut property)) = to_json(fields.reader(), item) else { continue };
         property.shift_remove("optional");
         let keys = fields.reader().table(item, &table.path_of(name), None);
+        for key in property.keys().cloned().collect::<Vec<_>>() {
+            let Some(hint) = meant_optional(&key, &property[&key]) else { continue };
+            let message = format!("unknown key `{key}` in `{path}.{name}`");
+            fields.reader().error(span_at(item, &format!("/{key}")), message, Some(hint));
+            property.shift_remove(&key);
+        }
         let optional = match keys.and_then(|keys| keys.item("optional")).map(Item::as_bool) {
             None => false,
             Some(Some(flag)) => flag,
@@ -306,6 +312,15 @@ fn shorthand(fields: &Fields<'_, '_>, key: &'static str, item: &Item, role: Sche
         properties.insert(name.to_owned(), Value::Object(property));
     }
     Some(object_schema(properties, required, role == SchemaRole::ToolInput))
+}
+
+/// What to write in the place of a key that is to be `optional`, or its opposite.
+fn meant_optional(key: &str, value: &Value) -> Option<String> {
+    if key == "required" && !value.is_array() {
+        return Some(REQUIRED.to_owned());
+    }
+    let distance = strsim::damerau_levenshtein(&key.to_lowercase(), "optional");
+    (distance <= 2 && key != "optional").then(|| "did you mean `optional`?".to_owned())
 }
 
 fn object_schema(properties: Map<String, Value>, required: Vec<Value>, closed: bool) -> Value {

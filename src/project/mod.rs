@@ -6,6 +6,8 @@ mod handlers;
 pub mod manager;
 pub mod npm;
 mod reached;
+mod specifiers;
+mod types;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +33,7 @@ pub fn code_faults(project: &Project) -> Vec<Fault> {
     faults.extend(npm::faults(project));
     let reached = Reached::of(root, manifest);
     faults.extend(beside::faults(root, manifest, &reached));
+    faults.extend(specifiers::faults(root, &reached));
     faults
 }
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::manager::{self, Packages};
+use super::types;
 use crate::error;
 use crate::fault::{Fault, Position, Severity};
 use crate::files::{self, GENERATED};
@@ -46,6 +47,12 @@ pub fn faults(project: &Project) -> Vec<Fault> {
             return vec![Fault { at, ..fault(Severity::Error, format!("not valid JSON: {error}"), None) }];
         }
     };
+    if parsed["type"] != "module" {
+        let place = text.find("\"type\"").filter(|_| !parsed["type"].is_null()).unwrap_or(0);
+        let message = "`type` is not `\"module\"`, and the generated code has ES modules".to_owned();
+        let hint = Some("write `\"type\": \"module\"` in `package.json`".to_owned());
+        return vec![Fault { at: Position::of(&text, place), ..fault(Severity::Error, message, hint) }];
+    }
     let packages = match Packages::of(&project.home) {
         Ok(packages) => packages,
         Err(error) => return vec![fault(Severity::Error, format!("{error:#}"), error::hint(&error))],
@@ -181,7 +188,11 @@ pub fn type_faults(project: &Project, tools: &Toolchain) -> Result<Vec<Fault>> {
         Err(error) => match ToolFailed::of(&error) {
             Some(failed) => {
                 let faults = compiler_faults(&failed.stdout);
-                if faults.is_empty() { Err(error) } else { Ok(faults) }
+                if faults.is_empty() {
+                    return Err(error);
+                }
+                let options = || type_check_command(project, tools).arg("--showConfig");
+                Ok(types::at_their_cause(&project.root, faults, options))
             }
             None => Err(error),
         },

@@ -29,6 +29,12 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 /** A setting LOG_LEVEL, where there is one, is the lowest level that is written. */
 export function createLog(manifest: Manifest, env: Env, variables: Variables): Log {
   const from = LEVELS.indexOf(("LOG_LEVEL" in manifest.env ? env["LOG_LEVEL"] : undefined) as LogLevel);
+  const known = new Map<unknown, readonly string[]>();
+  const formsOf = (secret: unknown) => {
+    const forms = known.get(secret) ?? allForms(secret);
+    known.set(secret, forms);
+    return forms;
+  };
   return (level, message, fields) => {
     if (LEVELS.indexOf(level) < from) return;
     // The longest first: one may be the beginning of another.
@@ -38,10 +44,28 @@ export function createLog(manifest: Manifest, env: Env, variables: Variables): L
   };
 }
 
-/** A secret as it is, and as it stands in JSON that somebody logs as a text. A shorter one would blot out half of an innocent line. */
-function formsOf(secret: unknown): string[] {
-  if (typeof secret !== "string" || secret.length < 6) return [];
-  return [secret, JSON.stringify(secret).slice(1, -1)];
+/** A secret as it is, and as it stands in JSON, in an address and in base64. A shorter one would blot out half of an innocent line. */
+function allForms(secret: unknown): readonly string[] {
+  if (typeof secret !== "string" || secret.length < SHORTEST) return [];
+  // What is no text of whole characters has no form in an address.
+  const percent = secret.isWellFormed() ? encodeURIComponent(secret) : secret;
+  const strict = percent.replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  const form = new URLSearchParams([["", secret]]).toString().slice(1);
+  const addresses = [percent, strict, form, encodeURI(secret.toWellFormed())];
+  const lower = addresses.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()));
+  const base64 = [0, 1, 2].map((before) => inBase64(secret, before));
+  const safe = base64.map((form) => form.replaceAll("+", "-").replaceAll("/", "_"));
+  const forms = new Set([secret, JSON.stringify(secret).slice(1, -1), ...addresses, ...lower, ...base64, ...safe]);
+  return [...forms].filter((form) => form.length >= SHORTEST);
+}
+
+const SHORTEST = 6;
+
+/** The characters that depend on the secret alone where `before` bytes stand in front of it, as the name of a user does. */
+function inBase64(secret: string, before: number): string {
+  const bytes = [...new Uint8Array(before), ...new TextEncoder().encode(secret)];
+  const whole = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  return whole.slice(Math.ceil((before * 8) / 6), Math.floor((bytes.length * 8) / 6));
 }
 
 /** `undefined` for what cannot be written, such as a cycle: logging never fails a request. */
@@ -51,7 +75,10 @@ function lineOf(value: unknown, hidden: readonly string[]): string | undefined {
   try {
     return JSON.stringify(value, (_, part: unknown) => {
       const text = part instanceof Error ? describeError(part) : typeof part === "bigint" ? `${part}` : part;
-      return typeof text === "string" ? hide(text) : text;
+      if (typeof text === "string") return hide(text);
+      // Names of fields, too; most have nothing to hide.
+      const isNamed = typeof text === "object" && text !== null && !Array.isArray(text) && Object.keys(text).some((name) => hide(name) !== name);
+      return isNamed ? Object.fromEntries(Object.entries(text).map(([name, value]) => [hide(name), value as unknown])) : text;
     });
   } catch {
     return undefined;

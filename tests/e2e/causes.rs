@@ -80,3 +80,35 @@ fn a_cause_is_told_once_with_its_place() {
     let detail = said[1]["detail"].as_str().unwrap_or_default();
     assert!(detail.starts_with(TOOLS[3].2) && detail.contains("`leaves` answers"), "{said:#?}");
 }
+
+/// Every form of a wrong handler, and a project whose compiler is set otherwise.
+#[test]
+fn what_the_compiler_says_of_generated_code_is_told_at_its_cause() {
+    let project = clone(&WEATHER.root, "own-place");
+    let wrong = [
+        ("src/tools/get_weather.ts", "// a class\nexport default class Handler {\n  run() {}\n}\n", "2:1", "tool"),
+        ("src/tools/wait_at.ts", "export default async (input: unknown) => input;\n", "1:1", "tool"),
+        ("src/resources/forecast.ts", "export default { read: \"x\" };\n", "1:1", "resource"),
+        ("src/prompts/plan_trip.ts", "function plan() {}\nexport { plan as default };\n", "2:18", "prompt"),
+    ];
+    let right = wrong.map(|(file, ..)| read(project.join(file)));
+    for (file, text, ..) in wrong {
+        write(project.join(file), text);
+    }
+    let said = run(mcp_deploy(&project, ["check"])).expect(1).stderr;
+    for (file, _, place, kind) in wrong {
+        let expected = format!("{file}:{place}: error: the default export is not the handler of the {kind} `");
+        assert!(said.contains(&expected), "{expected}: {said}");
+    }
+    assert!(said.ends_with("\n4 errors\n") && !said.contains("src/generated"), "{said}");
+    for ((file, ..), text) in wrong.iter().zip(right) {
+        write(project.join(file), text);
+    }
+    let config = read(project.join("tsconfig.json"));
+    let less =
+        config.replace("    \"allowImportingTsExtensions\": true,\n", "").replace("    \"types\": [\"node\"],\n", "");
+    write(project.join("tsconfig.json"), less);
+    let said = run(mcp_deploy(&project, ["check"])).expect(1).stderr;
+    let expected = "tsconfig.json:2:3: error: `compilerOptions` lacks options with which the generated code is written: `\"types\": [\"node\"], \"allowImportingTsExtensions\": true`\n";
+    assert!(said.starts_with(expected) && said.ends_with("\n1 error\n"), "{said}");
+}

@@ -13,7 +13,11 @@ const LEAK: &str = r#"import { tool } from "../generated/mcp.ts";
 
 export default tool("leak", (_, ctx) => {
   const secret = ctx.env.UPSTREAM;
-  ctx.log("info", `asking with ${secret}`, { nested: { keys: [secret, 7] }, body: JSON.stringify({ key: secret }), cause: new Error(secret) });
+  ctx.log("info", `asking with ${secret}`, { nested: { keys: [secret, 7] }, body: JSON.stringify({ key: secret }), cause: new Error(secret), [secret]: { [`x-${secret}`]: 1 } });
+  const bytes = (text: string) => Buffer.from(text);
+  const forms = [encodeURIComponent(secret), new URLSearchParams({ secret }).toString(), encodeURIComponent(secret).replace(/%../g, (code) => code.toLowerCase()),
+    ...["", "u:", "me:"].flatMap((user) => [bytes(user + secret).toString("base64"), bytes(`${user}${secret}@`).toString("base64url")])];
+  ctx.log("info", "other forms", { forms });
   throw new Error(`the upstream refused ${JSON.stringify({ key: secret })}`);
 });
 "#;
@@ -51,13 +55,20 @@ fn the_servers_own_log_hides_them() {
         let ran = run(node).expect(0);
         let said = format!("{}{}", ran.stdout, ran.stderr);
         let lines: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        assert_eq!(lines.len(), 2, "each line is JSON: {said}");
+        assert_eq!(lines.len(), 3, "each line is JSON: {said}");
         assert_eq!(lines[0]["message"], "asking with ***", "{said}");
         assert_eq!(lines[0]["nested"], json!({ "keys": ["***", 7] }), "{said}");
         assert_eq!(lines[0]["body"], r#"{"key":"***"}"#, "{said}");
         assert!(lines[0]["cause"].as_str().is_some_and(|cause| cause.starts_with("Error: ***\n")), "{said}");
         let refused = "Error: the upstream refused {\"key\":\"***\"}\n";
-        assert!(lines[1]["error"].as_str().is_some_and(|error| error.starts_with(refused)), "{said}");
+        assert_eq!(lines[0]["***"], json!({ "x-***": 1 }), "{said}");
+        let forms = lines[1]["forms"].as_array().expect("forms");
+        assert_eq!(forms.len(), 9, "{said}");
+        // Beside it at most the characters that depend on what stands beside it.
+        for form in forms.iter().filter_map(serde_json::Value::as_str) {
+            assert!(form.contains("***") && form.len() <= "secret=***".len(), "{secret}: {form}");
+        }
+        assert!(lines[2]["error"].as_str().is_some_and(|error| error.starts_with(refused)), "{said}");
         let inside = |text: &str| text.contains(secret) || text.contains(&json!(secret).to_string()[1..]);
         assert!(!lines.iter().any(|line| inside(&line.to_string())), "{said}");
     }

@@ -23,6 +23,7 @@ mod lazy;
 mod machine;
 mod manifests;
 mod once;
+mod own_place;
 mod packages;
 mod properties;
 #[path = "../support/signals.rs"]
