@@ -286,7 +286,7 @@ impl Packages {
         let folder = self.root.display();
         let error = Error::new(format!("`{line}` ended well, and `{first}` is not below `{folder}/node_modules`"));
         bail!(error.hint(match self.asked_for(first) {
-            true => "a setting leaves packages out, such as `omit=dev` or `production` in a `.npmrc` or `bunfig.toml`, or `NODE_ENV`: take it out".to_owned(),
+            true => "a setting leaves packages out, such as `omit=dev` in a `.npmrc` or `production` in `bunfig.toml`: take it out".to_owned(),
             false => format!("`{FILE}` does not ask for it: run `{} -D`", self.add_line(&[COMPILER])),
         }))
     }

@@ -101,6 +101,10 @@ impl Isolated {
         let Some(writable) = &self.writable else { return cmd };
         let allowed = ["child-process", "worker", "addons", "wasi"].map(|what| format!("--allow-{what}"));
         let cmd = cmd.args(["--permission", "--disable-warning=SecurityWarning", "--allow-fs-read=*"]).args(allowed);
+        // Newer ones refuse the network, too, and 24 does not know the option.
+        let major =
+            build.tools.found(ToolId::Node).and_then(|node| node.version.as_ref()).map_or(0, |found| found.major);
+        let cmd = if major > 24 { cmd.arg("--allow-net") } else { cmd };
         writable.iter().fold(cmd, |cmd, folder| cmd.arg(format!("--allow-fs-write={}/", folder.display())))
     }
 

@@ -144,6 +144,13 @@ pub(super) fn is_javascript(path: &Path) -> bool {
     read.is_ok() && first.starts_with("#!") && first.split(['/', ' ']).any(|word| word.trim_end() == "node")
 }
 
+/// A script without a first line that names its interpreter: a shell runs such a one, and the system does not.
+pub(super) fn is_for_a_shell(path: &Path) -> bool {
+    let mut start = [0; 2];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start[0] == b'#' && start[1] != b'!'
+}
+
 /// Where the links lead: npm puts links to scripts on PATH.
 pub(super) fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_path_buf())

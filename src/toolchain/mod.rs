@@ -214,6 +214,7 @@ fn command(tool: &Requirement, path: &Path, node: Option<&Path>) -> Cmd {
 fn interpreted(path: &Path, node: Option<&Path>) -> Cmd {
     match (node, find::is_javascript(path)) {
         (Some(node), true) => Cmd::script(node, find::real(path)),
+        _ if find::is_for_a_shell(path) => Cmd::script("/bin/sh", path),
         _ => Cmd::new(path),
     }
 }

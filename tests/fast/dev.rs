@@ -165,7 +165,7 @@ const NODE_OF_LAMBDA: &str = "#!/bin/sh
 case \"$*\" in
 --version) echo 99.0.0 ;;
 *bundle.ts*) mkdir -p dist/lambda/chunks && echo > dist/lambda/lambda.mjs && echo > dist/lambda/chunks/a.mjs ;;
-*lambda.mjs) env > \"${0%/*}/../environment\" && pwd -P > \"${0%/*}/../folder\" && exec sleep 600 ;;
+*lambda.mjs) env > \"${0%/*}/../environment\" && echo \"$*\" > \"${0%/*}/../arguments\" && pwd -P > \"${0%/*}/../folder\" && exec sleep 600 ;;
 esac
 ";
 const SAM: &str = "#!/bin/sh\ncase \"$1\" in --version) echo SAM CLI, version 99.0.0 ;; esac\n";
@@ -194,6 +194,9 @@ fn a_killed_run_leaves_no_folder() {
         || fs::read_dir(sandbox.path("tmp")).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
     assert!(of_the_run() > 0, "its own folder");
     has_the_environment_of_lambda(&sandbox.read("environment"));
+    // Node.js 25 and newer refuse the network where writing is restricted.
+    let arguments = sandbox.read("arguments");
+    assert_eq!(arguments.contains("--permission"), arguments.contains("--allow-net"), "{arguments}");
 
     dev.ends_at("KILL");
     let deadline = Instant::now() + Duration::from_secs(20);
