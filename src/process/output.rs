@@ -152,7 +152,8 @@ impl Capture {
     }
 }
 
-/// How a secret may stand in a log: as it is, a line of it alone, and as JSON writes it, also JSON in JSON, and with `\u` for what is not ASCII.
+/// How a secret may stand in a log: as it is, a line of it alone, as JSON writes it, also JSON in JSON, and with `\u` for what is not ASCII;
+/// and as URLs and forms have it.
 pub fn forms(secret: &str) -> Vec<String> {
     let lines = secret.lines().filter(|line| line.trim().len() >= SHORTEST_SECRET);
     let mut forms = vec![secret.to_owned()];
@@ -161,9 +162,33 @@ pub fn forms(secret: &str) -> Vec<String> {
         let once = escape(secret);
         forms.extend([escape(&once), once]);
     }
+    // What each of them leaves as it is: RFC 3986, JavaScript's `encodeURIComponent` and `encodeURI`, and a form.
+    for (kept, space) in [("-_.~", "%20"), ("-_.~!'()*", "%20"), ("-_.~!'()*;/?:@&=+$,#", "%20"), ("-_.*", "+")] {
+        let upper = percent_encoded(secret, kept, space);
+        forms.extend([lower_bytes(&upper), upper]);
+    }
     forms.sort();
     forms.dedup();
     forms
+}
+
+fn percent_encoded(text: &str, kept: &str, space: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match char::from(byte) {
+            ' ' => out.push_str(space),
+            c if c.is_ascii_alphanumeric() || kept.contains(c) && c.is_ascii() => out.push(c),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// With `%2f` for `%2F`.
+fn lower_bytes(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, part| format!("{out}%{}{}", part[..2].to_ascii_lowercase(), &part[2..]))
 }
 
 /// The text as JSON has it between the quotes.
@@ -271,6 +296,24 @@ mod tests {
         capture.drain(Box::new(std::io::Cursor::new("a=hunter2-long b=hunt\u{1b}[1mer2\n")), Sink::Log);
         capture.settle(Duration::from_secs(5));
         assert_eq!(capture.log(), "a=*** b=***\n");
+    }
+
+    #[test]
+    fn secrets_are_blotted_out_as_urls_have_them() {
+        let secret = "pass/w\u{f6}rd +(!)%";
+        let forms = [
+            "pass%2Fw%C3%B6rd%20%2B%28%21%29%25",
+            "pass%2fw%c3%b6rd%20%2b%28%21%29%25",
+            "pass%2Fw%C3%B6rd%20%2B(!)%25",
+            "pass/w%C3%B6rd%20+(!)%25",
+            "pass%2Fw%C3%B6rd+%2B%28%21%29%25",
+        ];
+        let capture = Capture::new(vec![secret.into()]);
+        let log: String = forms.iter().map(|form| format!("https://a.example/?key={form}&b={form}\n")).collect();
+        capture.drain(Box::new(std::io::Cursor::new(log)), Sink::Log);
+        capture.settle(Duration::from_secs(5));
+        assert!(capture.log().lines().all(|line| line == "https://a.example/?key=***&b=***"), "{}", capture.log());
+        assert!(!percent_encoded("é", "é", "+").contains('é'));
     }
 
     #[test]
