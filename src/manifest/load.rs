@@ -154,4 +154,20 @@ a = { maximum = 1, minimum = 2 }
             assert!(fault.to_string().starts_with(expected), "{fault}\nis not\n{expected}");
         }
     }
+
+    /// A hundred thousand unknown keys are told as what they are, without a hint for each.
+    #[test]
+    fn of_very_many_faults_the_first_are_told_and_the_others_counted() {
+        let keys = |count: usize| (0..count).map(|at| format!("unknown{at} = 1\n")).collect::<String>();
+        for (table, code) in [("[env]", "unknown0"), ("[limits]", "unknown key"), ("[tools.a]", "unknown key")] {
+            let (manifest, faults) = parse(&format!("{table}\n{}", keys(20_000)), &|_| Err("no file".into()));
+            assert!(manifest.is_none());
+            assert_eq!(faults.len(), 1001, "{table}");
+            let last = faults.last().unwrap();
+            assert!(last.message.starts_with("there are ") && last.severity == Severity::Error, "{last}");
+            assert!(faults.iter().any(|fault| fault.message.contains(code)), "{table}");
+        }
+        let few = parse(&format!("[limits]\n{}", keys(900)), &|_| Err("no file".into())).1;
+        assert!(!few.iter().any(|fault| fault.message.starts_with("there are ")) && few.len() > 900);
+    }
 }

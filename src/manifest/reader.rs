@@ -1,6 +1,6 @@
 //! Reads a TOML table field by field and keeps every fault with its place.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -10,11 +10,16 @@ use toml_edit::{Item, TableLike, Value as TomlValue};
 use super::names::shown;
 use crate::fault::{Fault, Lines, Position, Severity};
 
+/// Of a manifest that has more, the others are counted.
+const MOST_FAULTS: usize = 1000;
+
 /// The text of the manifest and the faults found in it so far.
 pub struct Reader<'t> {
     lines: Lines<'t>,
     file: &'t str,
     faults: RefCell<Vec<Fault>>,
+    /// How many more there are than [`MOST_FAULTS`], and the worst of them.
+    left_out: Cell<(usize, Option<Severity>)>,
     /// Every key that was asked for, by its path.
     #[cfg(test)]
     pub asked: RefCell<std::collections::BTreeSet<String>>,
@@ -26,6 +31,7 @@ impl<'t> Reader<'t> {
             lines: Lines::of(text),
             file,
             faults: RefCell::default(),
+            left_out: Cell::default(),
             #[cfg(test)]
             asked: RefCell::default(),
         }
@@ -40,8 +46,17 @@ impl<'t> Reader<'t> {
     }
 
     pub fn add(&self, severity: Severity, span: Option<Range<usize>>, message: String, hint: Option<String>) {
+        if self.is_full() {
+            let (count, worst) = self.left_out.get();
+            return self.left_out.set((count + 1, worst.min(Some(severity)).or(Some(severity))));
+        }
         let at = self.position(span);
         self.faults.borrow_mut().push(Fault { severity, file: self.file.to_owned(), at, message, hint });
+    }
+
+    /// Nobody reads as many: what would take time to say of another one need not be worked out.
+    fn is_full(&self) -> bool {
+        self.faults.borrow().len() >= MOST_FAULTS
     }
 
     pub fn position(&self, span: Option<Range<usize>>) -> Position {
@@ -51,6 +66,11 @@ impl<'t> Reader<'t> {
     /// All faults, in the order of the file.
     pub fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.faults.into_inner();
+        if let (count @ 1.., Some(severity)) = self.left_out.get() {
+            let message = format!("there are {count} more: only {MOST_FAULTS} are told at once");
+            let at = faults.iter().map(|fault: &Fault| fault.at).max().unwrap_or(Position { line: 1, column: 1 });
+            faults.push(Fault { severity, file: self.file.to_owned(), at, message, hint: None });
+        }
         faults.sort_by(|a, b| a.at.cmp(&b.at).then(a.severity.cmp(&b.severity)));
         faults.dedup();
         faults
@@ -321,6 +341,10 @@ impl<'r, 't> Fields<'r, 't> {
         let known = self.known.borrow();
         for (key, _) in self.table.iter() {
             if known.contains(&key) {
+                continue;
+            }
+            if self.reader.is_full() {
+                self.reader.error(None, "", None);
                 continue;
             }
             let place = if self.path.is_empty() { "the manifest".to_owned() } else { format!("`[{}]`", self.path) };

@@ -17,6 +17,11 @@ use super::{CheckFault, Era, Gate, Options, diagnose, early, schema};
 const MAX_ANSWER: usize = 64 << 20;
 /// A server that is down for so many requests in a row is not asked again: each would cost a whole timeout.
 const PATIENCE: u32 = 3;
+/// What is no tool call is answered in so long, however much time the tools are given.
+const PROMPT: Duration = Duration::from_secs(30);
+/// So many times that long is all that a server gets, and what it has to say in that time.
+const TIMES: u32 = 10;
+const MOST_READ: usize = 256 << 20;
 /// Seconds, and how many times, that a rate limit is waited for.
 pub const LONGEST_WAIT: u64 = 60;
 const WAITS: u32 = 3;
@@ -29,7 +34,16 @@ pub struct Client {
     uri: Uri,
     agent: Agent,
     headers: Vec<(String, String)>,
-    pub timeout: Duration,
+    /// For a tool call.
+    timeout: Duration,
+    /// For everything else.
+    pub prompt: Duration,
+    /// How long all of it may take, and since when; waiting for a rate limit does not count.
+    limit: Duration,
+    started: Instant,
+    waited: Cell<Duration>,
+    /// Bytes of all answers.
+    read: Cell<usize>,
     next_id: Cell<u64>,
     session: RefCell<Option<String>>,
     lost: Cell<u32>,
@@ -70,11 +84,19 @@ impl Client {
             }
         }
         let config = http::agent_config(&uri);
+        let prompt = options.timeout.min(PROMPT);
+        let calls = u32::try_from(options.calls.len()).unwrap_or(u32::MAX);
         Ok(Client {
             uri,
             agent: config.build().into(),
             headers: options.headers.clone(),
             timeout: options.timeout,
+            prompt,
+            // A call is made in both generations, and once more where they differ.
+            limit: TIMES * prompt + 3 * options.timeout * calls,
+            started: Instant::now(),
+            waited: Cell::default(),
+            read: Cell::new(0),
             next_id: Cell::new(1),
             session: RefCell::new(None),
             lost: Cell::new(0),
@@ -112,7 +134,7 @@ impl Client {
     /// A request without a body to some URL.
     pub fn bare(&self, method: &'static str, url: &str) -> Request {
         let headers = self.headers.clone();
-        Request { method, url: url.to_owned(), headers, body: None, id: None, timeout: self.timeout }
+        Request { method, url: url.to_owned(), headers, body: None, id: None, timeout: self.prompt }
     }
 
     pub fn endpoint(&self, method: &'static str) -> Request {
@@ -146,7 +168,7 @@ impl Client {
             builder = builder.header(name, value);
         }
         let request = builder.body(()).map_err(|_| unsendable())?;
-        let connection = http::connect(&self.uri, self.timeout)?;
+        let connection = http::connect(&self.uri, self.left()?.min(self.prompt))?;
         let answer = match tungstenite::client::client(request, connection) {
             Ok((socket, _)) => return Ok(Ok(socket)),
             Err(HandshakeError::Failure(tungstenite::Error::Http(answer))) => answer,
@@ -224,6 +246,7 @@ impl Client {
     /// `tools/call`, with the headers that the tool's schema asks to be mirrored.
     pub fn tool_call(&self, era: Era, name: &str, arguments: &Value, tool: Option<&Value>) -> Request {
         let mut request = self.request(era, "tools/call", json!({ "name": name, "arguments": arguments }));
+        request.timeout = self.timeout;
         if era == Era::Modern {
             for (header, value) in schema::mirrored(tool.unwrap_or(&Value::Null), arguments) {
                 request = request.with(&format!("mcp-param-{header}"), &header_value(&value));
@@ -272,7 +295,8 @@ impl Client {
         let mut fresh = false;
         loop {
             let reply = self.once(&self.on_budget(request)).inspect_err(|_| self.lost.set(self.lost.get() + 1))?;
-            self.lost.set(0);
+            // One that trickles until its time is up costs as much as one that is silent.
+            self.lost.set(if reply.cut.is_some() { self.lost.get() + 1 } else { 0 });
             let Some(seconds) = reply.retry_after().filter(|_| reply.status == 429) else { return Ok(reply) };
             if self.has_budgets() && !fresh {
                 self.next_budget();
@@ -281,6 +305,7 @@ impl Client {
                 *self.refused.borrow_mut() = Some(reply);
                 self.waits.set(self.waits.get() + 1);
                 std::thread::sleep(Duration::from_secs(seconds));
+                self.waited.set(self.waited.get() + Duration::from_secs(seconds));
             } else {
                 return Err(self.limited(reply, seconds));
             }
@@ -316,9 +341,25 @@ impl Client {
         budget.fold(request.clone(), |request, budget| request.with("x-mcp-local-budget", &budget))
     }
 
+    /// What is left of the time for all of it. Where nothing is, one check fails, and the others are not made.
+    pub fn left(&self) -> Result<Duration, CheckFault> {
+        let left = (self.limit + self.waited.get()).saturating_sub(self.started.elapsed());
+        let spent = match (left.is_zero(), self.read.get() > MOST_READ) {
+            (true, _) => format!("the server took {} s in all", self.limit.as_secs_f32()),
+            (_, true) => format!("the server sent more than {} MiB in all", MOST_READ >> 20),
+            _ => return Ok(left),
+        };
+        let detail = format!("{spent}: nothing more is asked");
+        Err(match self.told.replace(true) {
+            true => CheckFault::skip(detail),
+            false => CheckFault::wrong(detail),
+        })
+    }
+
     /// A large body may be refused unread, which looks like a broken connection from here.
     pub fn once(&self, request: &Request) -> Result<Reply, CheckFault> {
         let large = request.body.as_ref().is_some_and(|body| body.len() > 16 << 10);
+        let request = &Request { timeout: request.timeout.min(self.left()?), ..request.clone() };
         self.ask(request).or_else(|fault| {
             let again = match self.uri.scheme_str() {
                 _ if !large => None,
@@ -358,7 +399,8 @@ impl Client {
         let stream = reply.is("text/event-stream");
         // A stream nobody asked for is not read: it may never end.
         if !stream || request.id.is_some() {
-            read(&mut reply, body.into_reader(), stream, request.id, deadline)?;
+            let length = read(&mut reply, body.into_reader(), stream, request.id, deadline)?;
+            self.read.set(self.read.get() + length);
         }
         if !stream {
             reply.json = serde_json::from_str(&reply.body).ok().filter(Value::is_object);
@@ -373,7 +415,7 @@ fn read(
     stream: bool,
     id: Option<u64>,
     deadline: Instant,
-) -> Result<(), CheckFault> {
+) -> Result<usize, CheckFault> {
     let mut bytes = Vec::new();
     let mut events = Events::default();
     let mut piece = vec![0; 16 << 10];
@@ -401,7 +443,7 @@ fn read(
         }
     };
     reply.body = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(())
+    Ok(bytes.len())
 }
 
 /// Notifications, and the answers to others, are not for us; an error may come without an id.

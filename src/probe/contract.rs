@@ -1,5 +1,7 @@
 //! The comparison of what is served with what was promised: the first difference, and where it is.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::eras::{EraServer, LISTS, List, count, settle};
@@ -29,20 +31,21 @@ pub fn compare(probe: &mut Probe, modern: Option<&EraServer>, legacy: Option<&Er
 }
 
 fn differences(list: &List, promised: &[Value], live: &[Value], open: bool) -> Vec<String> {
-    let names = |these: &[Value], those: &[Value]| -> Vec<String> {
-        let alone = these.iter().filter(|one| entry(those, list, &one[list.name]).is_none());
+    let (wanted, found) = (Entries::of(promised, list), Entries::of(live, list));
+    let names = |these: &[Value], those: &Entries| -> Vec<String> {
+        let alone = these.iter().filter(|one| those.named_like(one).is_none());
         alone.map(|one| format!("`{}`", one[list.name].as_str().unwrap_or("?"))).collect()
     };
     let mut faults = Vec::new();
     for (word, names) in
-        [("missing", names(promised, live)), ("unexpected", if open { Vec::new() } else { names(live, promised) })]
+        [("missing", names(promised, &found)), ("unexpected", if open { Vec::new() } else { names(live, &wanted) })]
     {
         if !names.is_empty() {
             faults.push(format!("{word}: {}", names.join(", ")));
         }
     }
     let found = promised.iter().find_map(|want| {
-        let got = without_era(entry(live, list, &want[list.name])?);
+        let got = without_era(found.named_like(want)?);
         Some((want, difference(&without_era(want), &got)?))
     });
     faults.extend(found.map(|(want, found)| {
@@ -51,8 +54,24 @@ fn differences(list: &List, promised: &[Value], live: &[Value], open: bool) -> V
     faults
 }
 
-pub fn entry<'a>(entries: &'a [Value], list: &List, name: &Value) -> Option<&'a Value> {
-    entries.iter().find(|entry| entry[list.name] == *name)
+/// Entries by what tells them apart, so that a list of any length is compared in linear time; of several the first.
+pub struct Entries<'a> {
+    key: &'static str,
+    by_name: HashMap<String, &'a Value>,
+}
+
+impl<'a> Entries<'a> {
+    pub fn of(entries: &'a [Value], list: &List) -> Entries<'a> {
+        let mut by_name = HashMap::with_capacity(entries.len());
+        for entry in entries {
+            by_name.entry(entry[list.name].to_string()).or_insert(entry);
+        }
+        Entries { key: list.name, by_name }
+    }
+
+    pub fn named_like(&self, one: &Value) -> Option<&'a Value> {
+        self.by_name.get(&one[self.key].to_string()).copied()
+    }
 }
 
 /// The entry without what is not the manifest's, and without the wrapping that 2025 clients get: they know only objects as

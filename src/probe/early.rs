@@ -17,18 +17,30 @@ pub fn send(request: &Request) -> Option<Reply> {
     let host = uri.host()?.trim_matches(['[', ']']);
     let address = (host, uri.port_u16().unwrap_or(80)).to_socket_addrs().ok()?.next()?;
     let mut stream = TcpStream::connect_timeout(&address, request.timeout).ok()?;
-    stream.set_write_timeout(Some(request.timeout)).ok()?;
     stream.set_read_timeout(Some(Duration::from_millis(1))).ok()?;
-    stream.write_all(head(request, &uri).as_bytes()).ok()?;
+    write_in_time(&mut stream, head(request, &uri).as_bytes(), deadline)?;
     for piece in request.body.as_deref().unwrap_or_default().chunks(64 << 10) {
         let answered = stream.peek(&mut [0]).is_ok();
-        if answered || Instant::now() > deadline || stream.write_all(piece).is_err() {
+        if answered || write_in_time(&mut stream, piece, deadline).is_none() {
             break;
         }
     }
-    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
-    stream.set_read_timeout(Some(left)).ok()?;
-    parse(&read_head(&mut stream))
+    parse(&read_head(&mut stream, deadline.max(Instant::now() + Duration::from_millis(100))))
+}
+
+/// The limit of a socket is one for each step: who takes a byte at a time would never meet it.
+fn write_in_time(stream: &mut TcpStream, mut bytes: &[u8], deadline: Instant) -> Option<()> {
+    while !bytes.is_empty() {
+        stream.set_write_timeout(Some(left(deadline)?)).ok()?;
+        let written = stream.write(bytes).ok().filter(|written| *written > 0)?;
+        bytes = &bytes[written..];
+    }
+    Some(())
+}
+
+fn left(deadline: Instant) -> Option<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    (!left.is_zero()).then_some(left)
 }
 
 fn head(request: &Request, uri: &Uri) -> String {
@@ -43,14 +55,13 @@ fn head(request: &Request, uri: &Uri) -> String {
 }
 
 /// What the refusal says fits into the first packets; a reset after them is expected.
-fn read_head(stream: &mut TcpStream) -> String {
+fn read_head(stream: &mut TcpStream, deadline: Instant) -> String {
     let mut bytes = Vec::new();
     let mut piece = [0; 4096];
-    while let Ok(length @ 1..) = stream.read(&mut piece) {
+    while let Some(left) = left(deadline).filter(|_| bytes.len() <= 64 << 10) {
+        let read = stream.set_read_timeout(Some(left)).and_then(|()| stream.read(&mut piece));
+        let Ok(length @ 1..) = read else { break };
         bytes.extend_from_slice(&piece[..length]);
-        if bytes.len() > 64 << 10 {
-            break;
-        }
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

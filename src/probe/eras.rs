@@ -1,9 +1,11 @@
 //! What the server says of itself in each of the two protocol eras, and whether it says the same in both.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::client::{Client, RpcError, client_info};
-use super::contract::{difference, entry, without_era};
+use super::contract::{Entries, difference, without_era};
 use super::diagnose::is_modern_code;
 use super::http::quoted;
 use super::{CheckFault, Contract, Era, Probe};
@@ -225,8 +227,9 @@ fn may_be_missing(list: &List, declared: bool, contract: Option<&Contract>) -> b
 }
 
 fn duplicates(entries: &[Value], list: &List) -> Vec<String> {
-    let twice = |at: &usize| entries[..*at].iter().any(|entry| entry[list.name] == entries[*at][list.name]);
-    (0..entries.len()).filter(twice).map(|at| format!("{} is listed twice", entries[at][list.name])).collect()
+    let mut seen = HashSet::with_capacity(entries.len());
+    let names = entries.iter().map(|entry| entry[list.name].to_string());
+    names.filter(|name| !seen.insert(name.clone())).map(|name| format!("{name} is listed twice")).collect()
 }
 
 /// Every modern result says whether it is complete.
@@ -292,14 +295,15 @@ pub fn same(probe: &mut Probe, modern: Option<&EraServer>, legacy: Option<&EraSe
                 continue;
             };
             compared += 1;
+            let (ours, theirs) = (Entries::of(modern, list), Entries::of(legacy, list));
             for one in modern {
-                let other = entry(legacy, list, &one[list.name]).ok_or_else(|| only(one, list, Era::Modern))?;
+                let other = theirs.named_like(one).ok_or_else(|| only(one, list, Era::Modern))?;
                 if let Some(found) = difference(&without_era(one), &without_era(other)) {
                     let detail = found.shown(Era::Modern.version(), Era::Legacy.version());
                     return Err(CheckFault::wrong(format!("{} {}: {detail}", list.what, one[list.name])));
                 }
             }
-            if let Some(extra) = legacy.iter().find(|one| entry(modern, list, &one[list.name]).is_none()) {
+            if let Some(extra) = legacy.iter().find(|one| ours.named_like(one).is_none()) {
                 return Err(only(extra, list, Era::Legacy));
             }
         }

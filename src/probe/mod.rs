@@ -2,6 +2,8 @@
 //! It only asks and reports; printing is the caller's.
 
 mod attacks;
+#[cfg(test)]
+mod bounds;
 mod calls;
 mod client;
 mod contract;
@@ -31,6 +33,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use client::Client;
+use http::shorten;
 pub use http::{Reply, quoted};
 
 use crate::error::Error;
@@ -403,11 +406,12 @@ impl Probe<'_> {
         let title = title.into();
         let verdict = ask();
         let elapsed = start.elapsed();
+        let verdict = verdict.map_err(|fault| CheckFault { detail: shorten(&fault.detail, LONGEST_DETAIL), ..fault });
         let follows = verdict.as_ref().is_err_and(|fault| follows::follows(id, &title, fault, &self.checks));
         let is_unreached =
             verdict.as_ref().is_err_and(|fault| matches!(fault.kind, FaultKind::Unreached | FaultKind::Refused));
         let (outcome, detail, hint) = match verdict {
-            Ok(seen) => (Outcome::Passed, seen, None),
+            Ok(seen) => (Outcome::Passed, shorten(&seen, LONGEST_DETAIL), None),
             Err(fault) if follows => (Outcome::Skipped, fault.detail, None),
             Err(fault) if matches!(fault.kind, FaultKind::Skip | FaultKind::Lost) => {
                 (Outcome::Skipped, fault.detail, fault.hint)
@@ -440,6 +444,9 @@ impl Probe<'_> {
         secrets.fold(text, |text, secret| hide(&text, &secret))
     }
 }
+
+/// Characters: a server may answer with a name of 60 MiB, or with a hundred thousand faults.
+const LONGEST_DETAIL: usize = 2000;
 
 /// Hides a secret, and any part of it that is long enough to tell something: a shortened text may have cut it.
 fn hide(text: &str, secret: &str) -> String {

@@ -1,5 +1,8 @@
 //! What a tool's schemas tell a client: headers to mirror, arguments that break it, an answer that does not fit.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 /// The `Mcp-Param-…` headers of a call: the arguments that the schema marks with `x-mcp-header`.
@@ -25,6 +28,9 @@ fn collect(schema: &Value, arguments: &Value, headers: &mut Vec<(String, String)
     }
 }
 
+/// Of a hundred thousand tools without a constraint not each is looked at.
+const MOST_TRIED: usize = 50;
+
 /// A tool, and arguments its own schema refuses. Tools that only read come first: a careless server runs the call.
 pub fn violation(tools: &[Value]) -> Option<(&Value, Value)> {
     let harm = |tool: &&Value| match (&tool["annotations"]["readOnlyHint"], &tool["annotations"]["destructiveHint"]) {
@@ -34,10 +40,23 @@ pub fn violation(tools: &[Value]) -> Option<(&Value, Value)> {
     };
     let mut tools: Vec<&Value> = tools.iter().collect();
     tools.sort_by_key(harm);
-    tools.into_iter().find_map(|tool| Some((tool, broken(&tool["inputSchema"])?)))
+    tools.into_iter().take(MOST_TRIED).find_map(|tool| Some((tool, broken(&tool["inputSchema"])?)))
+}
+
+/// A schema of others may keep a validator busy for ever: what takes longer is given up, and its thread with it.
+fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    const LONGEST: Duration = Duration::from_secs(5);
+    let (done, result) = mpsc::channel();
+    std::thread::spawn(move || done.send(work()).is_ok());
+    result.recv_timeout(LONGEST).ok()
 }
 
 fn broken(schema: &Value) -> Option<Value> {
+    let schema = schema.clone();
+    in_time(move || broken_arguments(&schema)).flatten()
+}
+
+fn broken_arguments(schema: &Value) -> Option<Value> {
     let validator = jsonschema::validator_for(schema).ok()?;
     let wrong = [json!({ "mcp-deploy": [] }), json!([]), json!(0.5), json!(true), json!("\u{1}")];
     let properties = schema["properties"].as_object().into_iter().flatten();
@@ -57,9 +76,13 @@ pub fn misfit(tool: &Value, structured: Option<&Value>) -> Option<String> {
     let Some(structured) = structured else {
         return Some("`structuredContent` is missing".to_owned());
     };
-    let validator = jsonschema::validator_for(schema).ok()?;
-    let error = validator.iter_errors(structured).next()?;
-    Some(format!("`structuredContent{}` breaks the output schema: {error}", error.instance_path()))
+    let (schema, structured) = (schema.clone(), structured.clone());
+    let judge = move || {
+        let validator = jsonschema::validator_for(&schema).ok()?;
+        let error = validator.iter_errors(&structured).next()?;
+        Some(format!("`structuredContent{}` breaks the output schema: {error}", error.instance_path()))
+    };
+    in_time(judge).unwrap_or_else(|| Some("the output schema takes more than 5 s to judge the answer".to_owned()))
 }
 
 #[cfg(test)]

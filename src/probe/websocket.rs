@@ -26,7 +26,8 @@ pub fn run(probe: &mut Probe, client: &Client, legacy: Option<&EraServer>) {
 const TITLE: &str = "speaks MCP over a WebSocket (`initialize`), and lists the same there";
 
 fn session(client: &Client, contract: Option<&Contract>, legacy: Option<&EraServer>) -> Result<String, CheckFault> {
-    let mut session = Session { socket: open(client)?, timeout: client.timeout, next_id: 0, waited: false };
+    let mut session =
+        Session { socket: open(client)?, timeout: client.left()?.min(client.prompt), next_id: 0, waited: false };
     let hello = json!({ "protocolVersion": Era::Legacy.version(), "capabilities": {}, "clientInfo": client_info() });
     let welcome = session.ask("initialize", hello)?;
     let mut faults = identity(&welcome["serverInfo"], contract);
