@@ -241,7 +241,7 @@ fn all_of_it_has_a_time_of_its_own() {
         faults.iter().all(|fault| fault.detail == "the server took 0.01 s in all: nothing more is asked"),
         "{faults:?}"
     );
-    assert_eq!(faults.map(|fault| fault.kind), [super::FaultKind::Wrong, super::FaultKind::Skip]);
+    assert_eq!(faults.map(|fault| fault.kind), [super::FaultKind::Wrong, super::FaultKind::Lost]);
     let patient = super::client::Client::new(&Options { timeout: Duration::from_secs(800), ..options }).unwrap();
     assert!(patient.left().unwrap() > Duration::from_secs(290) && patient.left().unwrap() <= Duration::from_secs(300));
 }

@@ -351,7 +351,7 @@ impl Client {
         };
         let detail = format!("{spent}: nothing more is asked");
         Err(match self.told.replace(true) {
-            true => CheckFault::skip(detail),
+            true => CheckFault::lost(detail),
             false => CheckFault::wrong(detail),
         })
     }
