@@ -47,12 +47,6 @@ pub fn faults(project: &Project) -> Vec<Fault> {
             return vec![Fault { at, ..fault(Severity::Error, format!("not valid JSON: {error}"), None) }];
         }
     };
-    if parsed["type"] != "module" {
-        let place = text.find("\"type\"").filter(|_| !parsed["type"].is_null()).unwrap_or(0);
-        let message = "`type` is not `\"module\"`, and the generated code has ES modules".to_owned();
-        let hint = Some("write `\"type\": \"module\"` in `package.json`".to_owned());
-        return vec![Fault { at: Position::of(&text, place), ..fault(Severity::Error, message, hint) }];
-    }
     let packages = match Packages::of(&project.home) {
         Ok(packages) => packages,
         Err(error) => return vec![fault(Severity::Error, format!("{error:#}"), error::hint(&error))],
@@ -68,6 +62,12 @@ pub fn faults(project: &Project) -> Vec<Fault> {
     // One command for all of them.
     if let Some(last) = faults.last_mut() {
         last.hint = Some(format!("run `{}`", packages.add_line(&lacking)));
+    }
+    if parsed["type"] != "module" {
+        let place = text.find("\"type\"").filter(|_| !parsed["type"].is_null()).unwrap_or(0);
+        let message = "`type` is not `\"module\"`, and the generated code has ES modules".to_owned();
+        let hint = Some("write `\"type\": \"module\"` in `package.json`".to_owned());
+        faults.insert(0, Fault { at: Position::of(&text, place), ..fault(Severity::Error, message, hint) });
     }
     for package in there {
         let Package { name, version, .. } = package;
