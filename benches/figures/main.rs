@@ -101,7 +101,7 @@ struct Projects {
 /// The program as it is released.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-deploy");
 /// What `render` asks for beside oauth and DynamoDB.
-const GUARDED: [&str; 2] = ["aws4fetch@1.0.20", "jose@6.2.17"];
+const GUARDED: [&str; 2] = ["aws4fetch@1.0.20", "jose@6.2.18"];
 const EXPRESS: [&str; 3] = ["express@5.3.0", "@modelcontextprotocol/sdk@1.32.2", "zod@4.6.7"];
 const PEERS: [&str; 7] = [
     "@modelcontextprotocol/server@2.4.0",

@@ -1,10 +1,14 @@
-//! `doctor`: one table of what each cloud needs, what was found and where; `--fix` installs it privately.
+//! `doctor`: one table of what each cloud needs, what was found and where; `--fix` installs it privately. And which packages of the
+//! project here are older than those that this version writes.
+
+use std::path::Path;
 
 use anyhow::Result;
 use serde::Serialize;
 
 use super::{End, chosen};
 use crate::cli::Doctor;
+use crate::project::pins::{self, OldPin};
 use crate::targets::{self, Target};
 use crate::toolchain::{self, Need, Origin, Purpose, Requirement, Search, ToolId, ToolStatus};
 use crate::ui::{self, Mark};
@@ -12,7 +16,7 @@ use crate::ui::{self, Mark};
 #[derive(Serialize)]
 struct ToolRow<'a> {
     tool: &'a str,
-    /// `ready`, `too old`, `missing`, `broken`.
+    /// `ready`, `too old`, `missing`, `broken`; `older` of a package of the project.
     status: &'static str,
     optional: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,9 +28,12 @@ struct ToolRow<'a> {
     pinned: &'a str,
     needed_by: Vec<&'a str>,
     why: &'a str,
+    /// What moves a package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<&'a str>,
 }
 
-pub fn run(args: Doctor) -> Result<End> {
+pub fn run(args: Doctor, dir: Option<&Path>) -> Result<End> {
     let every: Vec<&'static Target> = targets::ALL.iter().collect();
     let wanted = if args.target.is_empty() { every.clone() } else { chosen(&args.target, &every)? };
     let search = Search::from_env()?;
@@ -46,10 +53,13 @@ pub fn run(args: Doctor) -> Result<End> {
         rows = toolchain::survey(&ids, &search);
     }
     let complete = rows.iter().all(|(tool, status)| matches!(status, ToolStatus::Ready(_)) || !is_needed(tool));
+    let old = pins::older(dir);
     if args.json {
-        ui::json(&rows.iter().map(|(tool, status)| row(tool, status)).collect::<Vec<_>>())?;
+        let tools = rows.iter().map(|(tool, status)| row(tool, status));
+        ui::json(&tools.chain(old.iter().map(pin)).collect::<Vec<_>>())?;
     } else {
         rows.iter().for_each(|(tool, status)| print(tool, status));
+        old.iter().for_each(print_pin);
         match complete {
             true => ui::say("\neverything that is needed was found"),
             false => {
@@ -98,7 +108,32 @@ fn row<'a>(tool: &'a Requirement, status: &ToolStatus) -> ToolRow<'a> {
         pinned: tool.version,
         needed_by: needed_by(tool),
         why: tool.why,
+        command: None,
     }
+}
+
+const OLDER: &str = "this mcp-deploy was proven with a newer one, and writes that into new projects";
+
+/// It is no tool, and the project works with it: something to move when there is time.
+fn pin(old: &OldPin) -> ToolRow<'_> {
+    ToolRow {
+        tool: old.package.name,
+        status: "older",
+        optional: true,
+        version: Some(old.found.clone()),
+        path: Some("package.json".to_owned()),
+        minimum: &old.found,
+        pinned: old.package.version,
+        needed_by: Vec::new(),
+        why: OLDER,
+        command: Some(&old.command),
+    }
+}
+
+fn print_pin(OldPin { package, found, command }: &OldPin) {
+    let name = package.name;
+    ui::listed(Mark::Skipped, format_args!("{name:<15} {found} in package.json is older than {}", package.version));
+    ui::answer(format_args!("     {:<15} {OLDER}: `{command}`", ""));
 }
 
 fn print(tool: &Requirement, status: &ToolStatus) {

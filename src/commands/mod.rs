@@ -75,7 +75,7 @@ pub fn run(command: Command, dir: Option<&Path>) -> Result<End> {
         Command::Connect(args) => connect::run(args, dir),
         Command::Ci(args) => ci::run(args, dir),
         Command::Try(args) => trial::run(args),
-        Command::Doctor(args) => doctor::run(args),
+        Command::Doctor(args) => doctor::run(args, dir),
         Command::Completions(args) => print::completions(args),
         Command::Schema(_) => print::schema(),
     }

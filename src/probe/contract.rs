@@ -31,8 +31,8 @@ pub fn compare(probe: &mut Probe, modern: Option<&EraServer>, legacy: Option<&Er
 }
 
 fn differences(list: &List, promised: &[Value], live: &[Value], open: bool) -> Vec<String> {
-    let (wanted, found) = (Entries::of(promised, list), Entries::of(live, list));
-    let names = |these: &[Value], those: &Entries| -> Vec<String> {
+    let (wanted, found) = (ListEntries::of(promised, list), ListEntries::of(live, list));
+    let names = |these: &[Value], those: &ListEntries| -> Vec<String> {
         let alone = these.iter().filter(|one| those.named_like(one).is_none());
         alone.map(|one| format!("`{}`", one[list.name].as_str().unwrap_or("?"))).collect()
     };
@@ -54,19 +54,19 @@ fn differences(list: &List, promised: &[Value], live: &[Value], open: bool) -> V
     faults
 }
 
-/// Entries by what tells them apart, so that a list of any length is compared in linear time; of several the first.
-pub struct Entries<'a> {
+/// ListEntries by what tells them apart, so that a list of any length is compared in linear time; of several the first.
+pub struct ListEntries<'a> {
     key: &'static str,
     by_name: HashMap<String, &'a Value>,
 }
 
-impl<'a> Entries<'a> {
-    pub fn of(entries: &'a [Value], list: &List) -> Entries<'a> {
+impl<'a> ListEntries<'a> {
+    pub fn of(entries: &'a [Value], list: &List) -> ListEntries<'a> {
         let mut by_name = HashMap::with_capacity(entries.len());
         for entry in entries {
             by_name.entry(entry[list.name].to_string()).or_insert(entry);
         }
-        Entries { key: list.name, by_name }
+        ListEntries { key: list.name, by_name }
     }
 
     pub fn named_like(&self, one: &Value) -> Option<&'a Value> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::client::{Client, RpcError, client_info};
-use super::contract::{Entries, difference, without_era};
+use super::contract::{ListEntries, difference, without_era};
 use super::diagnose::is_modern_code;
 use super::http::quoted;
 use super::{CheckFault, Contract, Era, Probe};
@@ -295,7 +295,7 @@ pub fn same(probe: &mut Probe, modern: Option<&EraServer>, legacy: Option<&EraSe
                 continue;
             };
             compared += 1;
-            let (ours, theirs) = (Entries::of(modern, list), Entries::of(legacy, list));
+            let (ours, theirs) = (ListEntries::of(modern, list), ListEntries::of(legacy, list));
             for one in modern {
                 let other = theirs.named_like(one).ok_or_else(|| only(one, list, Era::Modern))?;
                 if let Some(found) = difference(&without_era(one), &without_era(other)) {

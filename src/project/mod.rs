@@ -5,6 +5,7 @@ mod code;
 mod handlers;
 pub mod manager;
 pub mod npm;
+pub mod pins;
 mod reached;
 mod specifiers;
 mod types;

@@ -19,11 +19,17 @@ pub struct Package {
 pub const EVER: [&str; 6] =
     ["@cfworker/json-schema", "@modelcontextprotocol/server", "aws4fetch", "esbuild", "jose", "mcp-handler"];
 
+/// The `devDependencies` that a new project is written with.
+pub const WRITTEN: [Package; 2] = [
+    Package { name: "@types/node", version: "24.19.4", needed_by: "the types of Node.js" },
+    Package { name: "typescript", version: "7.0.2", needed_by: "the type check" },
+];
+
 /// Every package of a project, each once, by name; with those that its handlers bring.
 pub fn needed(manifest: &Manifest, own: &[Package]) -> Vec<Package> {
     let mut all = own.to_vec();
     if let Auth::OAuth(_) = manifest.access.auth {
-        all.push(Package { name: "jose", version: "6.2.17", needed_by: "`auth = \"oauth\"`" });
+        all.push(Package { name: "jose", version: "6.2.18", needed_by: "`auth = \"oauth\"`" });
     }
     for target in targets::chosen(&manifest.targets) {
         let packages = (target.packages)(manifest);

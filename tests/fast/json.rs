@@ -61,6 +61,16 @@ fn answers_are_as_documented() {
     ] {
         answered(line);
     }
+    let package = project.read("package.json");
+    project.write("package.json", package.replace("\"typescript\": \"7", "\"typescript\": \"6"));
+    let (_, rows) = answered("doctor --json");
+    let old: Vec<_> = rows.as_array().unwrap().iter().filter(|row| row["status"] == "older").collect();
+    assert!(old.len() == 1 && old[0]["tool"] == "typescript", "{rows}");
+    assert_eq!(old[0]["command"], "npm install --save-exact typescript@7.0.2 -D");
+    let told = project.run(&["doctor"]).stdout;
+    assert!(told.contains("typescript      6.0.2 in package.json is older than 7.0.2"), "{told}");
+    project.write("package.json", package);
+    assert!(!project.run(&["doctor"]).stdout.contains("older"));
     let asks_for_keys = project.read("mcp.toml").replace("[env]", "[access]\nauth = \"api-key\"\n\n[env]");
     project.write("mcp.toml", asks_for_keys);
     let (code, added) = answered("keys add alice --json");

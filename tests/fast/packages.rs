@@ -123,7 +123,7 @@ fn the_lockfile_names_the_manager_up_to_the_workspaces_root() {
         assert!(dry.stdout.contains(&format!("would run  {install}\n")), "{files:?}: {dry:?}");
         packed.0.write("w/app/mcp.toml", format!("{MANIFEST}{OAUTH}"));
         let render = packed.run(&["render"], &[]);
-        let line = format!("{add} jose@6.2.17");
+        let line = format!("{add} jose@6.2.18");
         assert!(render.stderr.ends_with(&format!("next: {line}\n")), "{files:?}: {render:?}");
         let check = packed.run(&["check"], &[]);
         assert!(check.code == 1 && check.stderr.contains(&format!("hint: run `{line}`")), "{files:?}: {check:?}");
@@ -244,8 +244,8 @@ fn what_is_lacking_is_added_with_yes_and_named_without_it() {
     assert_eq!(packed.log(), [""; 0]);
     for args in [&["render", "--yes"][..], &["check", "--yes"], &["add-tool", "u", "--description", "d", "--yes"]] {
         let run = packed.run(args, &[]);
-        assert_eq!(packed.log().first(), told("jose@6.2.17").first(), "{args:?}: {run:?}");
-        assert!(run.stderr.contains("ok   add packages (`pnpm add --save-exact jose@6.2.17`)"), "{run:?}");
+        assert_eq!(packed.log().first(), told("jose@6.2.18").first(), "{args:?}: {run:?}");
+        assert!(run.stderr.contains("ok   add packages (`pnpm add --save-exact jose@6.2.18`)"), "{run:?}");
     }
     // One that fails is no success.
     packed.0.write("bin/pnpm", "#!/bin/sh\necho no such package >&2; exit 9\n");
@@ -261,9 +261,9 @@ fn what_is_lacking_is_added_after_one_question() {
         let mut command = packed.command(&["render"], &[]);
         command.stdin(std::process::Stdio::inherit()).env("TERM", "xterm-256color");
         let mut terminal = spawn_command(command, LIMIT).unwrap();
-        answer(&mut terminal, "The server needs more packages. Run `bun add --exact jose@6.2.17`?", keys);
+        answer(&mut terminal, "The server needs more packages. Run `bun add --exact jose@6.2.18`?", keys);
         let last =
-            if is_added { "add packages (`bun add --exact jose@6.2.17`)" } else { "next: bun add --exact jose@6.2.17" };
+            if is_added { "add packages (`bun add --exact jose@6.2.18`)" } else { "next: bun add --exact jose@6.2.18" };
         terminal.exp_string(last).unwrap();
         assert_eq!(exit_code(terminal), 0);
         assert_eq!(packed.log().len(), usize::from(is_added));
