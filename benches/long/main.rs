@@ -24,6 +24,11 @@ const PROOFS: [Proof; 6] = [
         run: || ignored("e2e", "examples::every_example_runs_on_every_cloud"),
     },
     Proof {
+        name: "packages",
+        shows: "58 npm packages in Node.js and in workerd, and the table of docs/packages.md (cut: three of them)",
+        run: || ignored("e2e", "npm::every_package_loads_or_is_named"),
+    },
+    Proof {
         name: "tools",
         shows: "a thousand tools on every cloud (cut: two hundred on Cloudflare)",
         run: || ignored("e2e", "large::a_thousand_tools"),

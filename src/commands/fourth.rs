@@ -69,7 +69,10 @@ fn its_files_are_rendered() {
     assert!(TARGET.outputs.iter().all(|path| files.0.contains_key(*path) && plan::is_generated(path)));
     assert_eq!(text(&files, "src/generated/fixture.ts"), "");
     assert!(text(&files, "src/generated/manifest.ts").contains("\"a.example.com\""), "it answers for its domain");
-    assert!(text(&files, "src/generated/bundle.ts").contains("= { fixture: \"server\" };"), "it runs Node.js");
+    assert!(
+        text(&files, "src/generated/bundle.ts").contains("  fixture: { started: \"server\", cpu: \"x64\" },"),
+        "it runs Node.js"
+    );
     assert!(text(&template::birth(&manifest).unwrap(), ".gitignore").contains("\n.fixture/\n"));
     assert!(text(&files, "package.json").contains("\"fixture-package\": \"1.2.3\""));
     let others = targets::ALL.iter().filter(|other| other.name != TARGET.name);

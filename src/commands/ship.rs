@@ -58,7 +58,7 @@ impl ShipAnswer {
     fn new(runs: Vec<LocalRun>, live: Live, failures: Vec<Failure>, alike: Option<bool>) -> Self {
         let Live { releases, domains, parity } = live;
         let reports = releases.iter().map(|release| &release.report).chain(&domains);
-        let verified = runs.iter().map(|run| &run.report).chain(reports).all(Report::ok);
+        let verified = runs.iter().all(LocalRun::ok) && reports.into_iter().all(Report::ok);
         let ok = failures.is_empty() && verified && parity != Some(false) && alike != Some(false);
         ShipAnswer { ok, runs, releases, domains, failures, parity, alike }
     }
@@ -198,7 +198,7 @@ fn live(
             .and_then(|steps| steps.iter().try_for_each(|step| local::run_step(target, &project.root, step)));
         match prepared.and_then(|()| one(target, &context.build, &args.calls.call)) {
             Ok(run) => {
-                if run.report.ok() {
+                if run.ok() {
                     ready.push((*target, run.bundle.map(|size| size.raw)));
                 }
                 runs.push(run);
@@ -287,7 +287,7 @@ fn one(target: &'static Target, build: &Build<'_>, calls: &[Call]) -> Result<Loc
     local::build(target, build)?;
     let step = ui::step(format!("{}: run and verify here", target.name));
     let run = local::run_locally(target, build, calls, &mut |check| step.doing(&check.title))?;
-    let mark = if run.report.ok() { Mark::Good } else { Mark::Bad };
+    let mark = mark(&run);
     step.end(mark, &format!("{} ({})", local::counted(&run.report), run.runtime));
     local::print_answers(&run.report);
     local::print_unpassed(&run.report);
@@ -295,12 +295,20 @@ fn one(target: &'static Target, build: &Build<'_>, calls: &[Call]) -> Result<Loc
     Ok(run)
 }
 
+fn mark(run: &LocalRun) -> Mark {
+    match (&run.not_run, run.ok()) {
+        (Some(_), _) => Mark::Skipped,
+        (None, true) => Mark::Good,
+        (None, false) => Mark::Bad,
+    }
+}
+
 fn summary(targets: &[&'static Target], runs: &[LocalRun]) {
     ui::say("");
     for target in targets {
         match runs.iter().find(|run| run.target == target.name) {
             Some(run) => {
-                let mark = if run.report.ok() { Mark::Good } else { Mark::Bad };
+                let mark = mark(run);
                 let size = run.bundle.map(|size| format!(", {} kB", size.raw.div_ceil(1000))).unwrap_or_default();
                 ui::mark(mark, format_args!("{:<20} {}{size}", target.title, local::counted(&run.report)));
             }
@@ -331,7 +339,7 @@ fn live_summary(
             let back = outcome(release);
             ui::mark(mark, format_args!("{place:<24} {url} {}{back}", local::counted(&release.report)));
         }
-        let refused = runs.iter().find(|run| run.target == target.name && !run.report.ok());
+        let refused = runs.iter().find(|run| run.target == target.name && !run.ok());
         if let Some(run) = refused {
             let counted = local::counted(&run.report);
             ui::mark(

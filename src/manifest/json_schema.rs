@@ -69,6 +69,9 @@ pub fn json_schema() -> Value {
                 "bundle_kb": { "type": "integer", "minimum": 1, "description": "The most that the bundled JavaScript may have, in kB, minified." },
                 "max_input_elements": { "type": "integer", "minimum": 1, "description": "Values in a tool's arguments." },
             }), &[]),
+            "build": closed(json!({
+                "external": { "type": "array", "items": { "type": "string" }, "description": "npm packages that are copied beside the bundle for Node.js, and not bundled; those with native code are found without it." },
+            }), &[]),
             "cache": closed(json!({ "ttl": duration, "scope": { "enum": ["public", "private"] } }), &[]),
             "tools": described(json!({
                 "annotations": closed(annotations, &[]),

@@ -49,6 +49,8 @@ pub struct Manifest {
     pub secrets: Vec<Secret>,
     pub targets: Targets,
     pub stages: Vec<Stage>,
+    /// `[build] external`: npm packages that are not bundled, but copied beside the bundle.
+    pub external: Vec<String>,
     /// What lies in `src/files/`; the text of the manifest names none of it.
     pub files: Vec<FileBeside>,
     /// The name of the stack, project and Worker: the server's name, with the stage's behind it for any but production.

@@ -86,6 +86,18 @@ pub fn stage(name: &str, server_name: &str) -> Option<String> {
         .then(|| format!("the name `{app}` on the clouds would be longer than 54 characters; shorten the stage's name"))
 }
 
+/// Whether npm knows a package by such a name: `sharp`, `@scope/name`, `.prisma/client`.
+pub fn package(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-~".contains(c);
+    let parts: Vec<&str> = name.split('/').collect();
+    let is_part = |part: &str| part.chars().all(legal) && part.chars().any(|c| c.is_ascii_alphanumeric());
+    match parts.as_slice() {
+        [one] => is_part(one) && !one.starts_with('.'),
+        [scope, one] if scope.starts_with(['@', '.']) => is_part(&scope[1..]) && is_part(one) && !one.starts_with('.'),
+        _ => false,
+    }
+}
+
 /// Why `name` cannot be an environment variable of the server; `None` when it can.
 pub fn variable(name: &str) -> Option<String> {
     let well_formed = name.starts_with(|c: char| c.is_ascii_uppercase())

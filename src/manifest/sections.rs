@@ -35,6 +35,7 @@ pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<
         env: settings::env(&fields),
         secrets: settings::secrets(&fields),
         targets,
+        external: settings::external(&fields),
         files: Vec::new(),
     };
     duplicates(&fields, &manifest);

@@ -29,6 +29,22 @@ pub fn env(root: &Fields<'_, '_>) -> Vec<(String, String)> {
     all
 }
 
+/// `[build] external`: names of npm packages.
+pub fn external(root: &Fields<'_, '_>) -> Vec<String> {
+    let Some(fields) = root.fields("build") else { return Vec::new() };
+    let mut all: Vec<String> = Vec::new();
+    for (name, span) in fields.strings("external").unwrap_or_default() {
+        if names::package(&name) {
+            all.push(name);
+        } else {
+            let message = format!("`{}` is no name of an npm package", names::shown(&name));
+            root.reader().error(span, message, Some("write a name such as `sharp` or `@scope/name`".into()));
+        }
+    }
+    fields.finish();
+    all
+}
+
 pub fn secrets(root: &Fields<'_, '_>) -> Vec<Secret> {
     let mut all = Vec::new();
     let wrong = "a secret is declared with a description, never with its value";

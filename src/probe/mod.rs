@@ -209,6 +209,22 @@ pub struct Report {
 }
 
 impl Report {
+    /// That of a server which could not be asked.
+    pub fn skipped(id: &'static str, title: &str, reason: &str) -> Self {
+        let check = Check {
+            id,
+            title: title.to_owned(),
+            outcome: Outcome::Skipped,
+            detail: Some(reason.to_owned()),
+            hint: None,
+            elapsed: Duration::ZERO,
+            follows: false,
+            is_unreached: false,
+        };
+        let counts = Counts { passed: 0, failed: 0, skipped: 1 };
+        Report { url: String::new(), checks: vec![check], answers: Vec::new(), tools: None, counts }
+    }
+
     /// Nothing failed, and something was proved.
     pub fn ok(&self) -> bool {
         self.counts.failed == 0 && self.counts.passed > 0

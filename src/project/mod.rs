@@ -9,6 +9,7 @@ pub mod pins;
 mod reached;
 mod specifiers;
 mod types;
+mod unbundled;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +36,7 @@ pub fn code_faults(project: &Project) -> Vec<Fault> {
     let reached = Reached::of(root, manifest);
     faults.extend(beside::faults(root, manifest, &reached));
     faults.extend(specifiers::faults(root, &reached));
+    faults.extend(unbundled::faults(root, manifest, &reached));
     faults
 }
 

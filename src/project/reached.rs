@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::code;
+use super::code::{self, Literal};
 use crate::files::{self, Folder};
 use crate::manifest::{Kind, Manifest};
 
@@ -33,6 +33,14 @@ impl Reached {
     /// Each module with its text.
     pub fn modules(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+
+    /// What they import that is no path: each with its module.
+    pub fn packages(&self) -> impl Iterator<Item = (&str, &str, Literal<'_>)> {
+        self.modules().flat_map(|(path, text)| {
+            let named = code::imports(text).into_iter().filter(|literal| !is_path(literal.text));
+            named.map(move |literal| (path, text, literal))
+        })
     }
 }
 

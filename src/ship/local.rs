@@ -37,10 +37,20 @@ pub struct LocalRun {
     pub runtime: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bundle: Option<Size>,
+    /// Why it was built and not run: this machine cannot run it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_run: Option<String>,
     pub report: Report,
     /// What the server itself wrote about calls that failed.
     #[serde(skip)]
     pub log: Vec<String>,
+}
+
+impl LocalRun {
+    /// Whether nothing speaks against a deployment.
+    pub fn ok(&self) -> bool {
+        self.not_run.is_some() || self.report.ok()
+    }
 }
 
 /// Bytes of what would be uploaded.
@@ -165,6 +175,9 @@ pub fn start(
         let error = Error::new(format!("nothing was built for {title}: `{}` is missing", artifact.display()));
         bail!(error.hint(format!("run `mcp-deploy ship --target {name} --local`")));
     }
+    if let Some(cpu) = target.foreign_cpu(build) {
+        ui::mark(Mark::Skipped, format_args!("{}: what imports it fails here", foreign_code(cpu)));
+    }
     let scratch = Scratch::new()?;
     let mut env = dotenv::local(build.root, build.manifest)?;
     let foreign =
@@ -215,6 +228,12 @@ impl LocalServers {
     }
 }
 
+/// Why packages beside a bundle do not load on this machine.
+fn foreign_code(cpu: &str) -> String {
+    let here = format!("this machine is {} on {}", std::env::consts::OS, std::env::consts::ARCH);
+    format!("native code of its packages is for Linux on {cpu}, and {here}")
+}
+
 /// Starts what was built, probes it and stops it.
 pub fn run_locally(
     target: &'static Target,
@@ -222,6 +241,13 @@ pub fn run_locally(
     calls: &[Call],
     on_check: &mut dyn FnMut(&Check),
 ) -> Result<LocalRun> {
+    if let Some(cpu) = target.foreign_cpu(build) {
+        let reason = format!("{}: it is built, and was not run here", foreign_code(cpu));
+        let report = Report::skipped("rest", "everything", &reason);
+        let bundle = weigh(&(target.scripts)(build.root)).ok().map(|raw| Size { raw });
+        let runtime = "not run".to_owned();
+        return Ok(LocalRun { target: target.name, runtime, bundle, not_run: Some(reason), report, log: Vec::new() });
+    }
     let mut running = start(target, build, None, None, None)?;
     let options = probe::Options {
         url: running.url(),
@@ -242,7 +268,8 @@ pub fn run_locally(
     report.checks.iter().filter(|check| !check.follows).for_each(on_check);
     let log = server_log::about_failed(&report, &said);
     let bundle = weigh(&running.local.bundle).ok().map(|raw| Size { raw });
-    Ok(LocalRun { target: running.target.name, runtime: running.local.runtime.clone(), bundle, report, log })
+    let runtime = running.local.runtime.clone();
+    Ok(LocalRun { target: running.target.name, runtime, bundle, not_run: None, report, log })
 }
 
 /// Probes a server until it is done or the user interrupts, who need not wait for an answer that is still to come.

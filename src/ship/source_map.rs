@@ -65,7 +65,7 @@ impl<'a> SourceMaps<'a> {
     }
 
     fn bundle_again(&self) -> Option<Scratch> {
-        self.target.bundle?;
+        self.target.bundle.as_ref()?;
         let folder = Scratch::new().ok()?;
         let cmd = targets::bundle(self.build, self.target.name).arg("--sourcemap").arg("--outdir").arg(folder.path());
         process::run(&cmd, Io::Quiet, None).ok()?;

@@ -38,8 +38,8 @@ pub struct Target {
     pub tools: &'static Needs,
     /// Packages that `package.json` must bring for it, with the version that was run.
     pub packages: fn(&Manifest) -> &'static [(&'static str, &'static str)],
-    /// What it starts of what `src/generated/bundle.ts` makes for it, without `.mjs`; `None`: it does not run Node.js.
-    pub bundle: Option<&'static str>,
+    /// What `src/generated/bundle.ts` makes for it; `None`: it does not run Node.js.
+    pub bundle: Option<NodeBundle>,
     /// Whether its servers speak MCP over WebSockets too.
     pub websocket: fn(&Targets) -> bool,
     /// What its templates see under its name: a structure of its own, `null` where the manifest does not name it.
@@ -64,6 +64,14 @@ pub struct Target {
     pub cloud: Option<Cloud>,
 }
 
+/// A bundle for Node.js.
+pub struct NodeBundle {
+    /// The file that the platform starts, without `.mjs`.
+    pub started: &'static str,
+    /// The processor of its functions, as Node.js calls it: `x64` or `arm64`. They run Linux.
+    pub cpu: fn(&Manifest) -> &'static str,
+}
+
 impl Deref for Target {
     type Target = Facts;
 
@@ -84,11 +92,33 @@ impl Target {
         self.cloud.as_ref().ok_or_else(|| no_api().into())
     }
 
+    /// The processor for which a package's native code was copied beside the bundle, where this machine has another one.
+    pub fn foreign_cpu(&self, build: &Build<'_>) -> Option<&'static str> {
+        let cpu = (self.bundle.as_ref()?.cpu)(build.manifest);
+        let here = match std::env::consts::ARCH {
+            "x86_64" => "x64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        let runs = std::env::consts::OS == "linux" && cpu == here;
+        (!runs && has_native_code(&(self.scripts)(build.root).join("node_modules"))).then_some(cpu)
+    }
+
     /// Seconds: the longest handler timeout and a margin for start-up and the answer, within the platform's own limit.
     fn function_timeout(&self, manifest: &Manifest) -> u64 {
         let seconds = manifest.longest_timeout().as_secs_f64().ceil() as u64 + 10;
         self.limits.timeout.map_or(seconds, |limit| seconds.min(limit.as_secs()))
     }
+}
+
+fn has_native_code(folder: &Path) -> bool {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => has_native_code(&path),
+            _ => path.extension().is_some_and(|ending| ending == "node"),
+        }
+    })
 }
 
 /// A project and the tools that build it.
@@ -101,6 +131,12 @@ pub struct Build<'a> {
 /// The project's own esbuild, with what a cloud that runs Node.js wants of it.
 pub fn bundle(build: &Build<'_>, target: &str) -> Cmd {
     build.tools.cmd(ToolId::Node).args(["src/generated/bundle.ts", target]).current_dir(build.root)
+}
+
+/// What `bundle.ts` says lies beside the bundle.
+fn beside(said: &str) -> Result<Option<String>> {
+    let named: Vec<&str> = said.lines().filter_map(|line| Some(line.split_once("beside the bundle: ")?.1)).collect();
+    Ok((!named.is_empty()).then(|| format!("beside the bundle, in `node_modules`: {}", named.join(", "))))
 }
 
 /// One command of a build.

@@ -82,6 +82,8 @@ pub struct ProjectData<'m> {
     leftovers: Vec<&'static str>,
     /// Files beside the code that no target's bundler can read by itself.
     files: Vec<BundledFile<'m>>,
+    /// Packages that lie beside the bundle.
+    external: &'m [String],
     dependencies: Vec<Package>,
     /// Whether a store of the target keeps anything.
     store: bool,
@@ -119,6 +121,7 @@ struct Bundle {
     target: &'static str,
     /// The file that the platform starts, without its extension.
     started: &'static str,
+    cpu: &'static str,
 }
 
 #[derive(Serialize)]
@@ -170,8 +173,9 @@ impl<'m> ProjectData<'m> {
             resources: handlers(manifest, Kind::Resource),
             prompts: handlers(manifest, Kind::Prompt),
             targets: flags(|target| (target.chosen)(targets)),
-            bundles: targets::chosen(targets).filter_map(bundle).collect(),
+            bundles: targets::chosen(targets).filter_map(|target| bundle(manifest, target)).collect(),
             leftovers: targets::ALL.iter().flat_map(|target| target.leftovers).copied().collect(),
+            external: &manifest.external,
             files: manifest.files.iter().filter_map(bundled).collect(),
             dependencies: needed(manifest, packages),
             store: manifest.needs_store(),
@@ -214,8 +218,9 @@ fn bundled(file: &FileBeside) -> Option<BundledFile<'_>> {
     Some(BundledFile { path: &file.path, form })
 }
 
-fn bundle(target: &'static Target) -> Option<Bundle> {
-    Some(Bundle { target: target.name, started: target.bundle? })
+fn bundle(manifest: &Manifest, target: &'static Target) -> Option<Bundle> {
+    let bundle = target.bundle.as_ref()?;
+    Some(Bundle { target: target.name, started: bundle.started, cpu: (bundle.cpu)(manifest) })
 }
 
 fn secret(secret: &crate::manifest::Secret) -> SecretData<'_> {

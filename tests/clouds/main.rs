@@ -26,6 +26,7 @@ mod ship_foreign;
 mod ship_gateway;
 mod ship_interrupted;
 mod ship_lambda;
+mod ship_packages;
 mod ship_secrets;
 mod ship_stack_set;
 mod ship_stage;

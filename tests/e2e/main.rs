@@ -35,6 +35,7 @@ mod installed;
 mod interrupt;
 mod large;
 mod managers;
+mod npm;
 mod ownership;
 #[path = "../support/packages.rs"]
 mod packages;

@@ -57,3 +57,32 @@ src/tools/read.ts:3:18: error: `../data/a.md` is no module of JavaScript: Node.j
 ";
     assert_eq!(said, expected);
 }
+
+/// By its name, or by what it says of itself; only where a target has no Node.js, and only what a handler imports.
+#[test]
+fn a_package_that_a_target_cannot_run_is_named_where_it_is_imported() {
+    let sandbox = project();
+    sandbox.write("node_modules/addon/package.json", "{ \"dependencies\": { \"bindings\": \"1\" } }");
+    sandbox.write("node_modules/around/package.json", "{ \"dependencies\": { \"addon\": \"1\" } }");
+    sandbox.write("src/unused.ts", "import sharp from \"sharp\";\n");
+    sandbox.write("src/lib.ts", "export { x } from \"addon/sub\";\nimport type { Sharp } from \"sharp\";\n");
+    let tool = format!(
+        "{TOOL}import sharp from \"sharp\";\nimport {{ x }} from \"../lib.ts\";\nimport a from \"around\";\nexport default tool(\"read\", () => sharp + x + a);\n"
+    );
+    sandbox.write("src/tools/read.ts", tool);
+    let checked = sandbox.run(&["check", "--no-types"]);
+    assert_eq!(checked.code, 1);
+    let expected = "src/lib.ts:1:19: error: Cloudflare Workers cannot run the package `addon`: it has native code
+  hint: take `[targets.cloudflare]` out of `mcp.toml`
+src/tools/read.ts:2:19: error: Cloudflare Workers cannot run the package `sharp`: it has native code
+  hint: resize in a service over HTTP, or take `[targets.cloudflare]` out of `mcp.toml`
+src/tools/read.ts:4:15: warning: Cloudflare Workers may not run the package `around`: it depends on `addon`, which has native code
+  hint: take `[targets.cloudflare]` out of `mcp.toml`
+2 errors, 1 warning; types were not checked
+";
+    assert_eq!(checked.stderr, expected);
+    let manifest = sandbox.read("mcp.toml").replace("[targets.cloudflare]\n", "");
+    sandbox.write("mcp.toml", manifest);
+    sandbox.ok(&["render"]);
+    sandbox.ok(&["check", "--no-types"]);
+}

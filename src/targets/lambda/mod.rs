@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result};
 
 use self::runtime_api::{LocalFront, RuntimeApi};
 use super::isolated::Isolated;
-use super::{Build, Local, Start, Step, Target};
+use super::{Build, Local, NodeBundle, Start, Step, Target};
 use crate::files;
 use crate::manifest::Manifest;
 use crate::manifest::targets::lambda::{self, GATEWAY_STAGE};
@@ -30,7 +30,7 @@ pub const TARGET: Target = Target {
     aliases: &["aws"],
     tools: &[(ToolId::Sam, Need::Run), (ToolId::Python, Need::Install), (ToolId::LambdaAdapter, Need::Extra)],
     packages,
-    bundle: Some("lambda"),
+    bundle: Some(NodeBundle { started: "lambda", cpu }),
     websocket: |_| false,
     data: |manifest| serde_json::to_value(template::data(manifest)),
     unfit_in_paths: |_| false,
@@ -45,6 +45,13 @@ pub const TARGET: Target = Target {
     to_tell_versions: None,
     cloud: Some(deploy::CLOUD),
 };
+
+fn cpu(manifest: &Manifest) -> &'static str {
+    match manifest.targets.lambda.as_ref().map(|lambda| lambda.architecture.as_str()) {
+        Some("x86_64") => "x64",
+        _ => "arm64",
+    }
+}
 
 /// The bundler, and what signs requests to AWS.
 fn packages(manifest: &Manifest) -> &'static [(&'static str, &'static str)] {
@@ -81,7 +88,7 @@ fn build(build: &Build<'_>) -> Vec<Step> {
         judged("validate the template", &["validate"]),
         judged("lint the template", &["validate", "--lint"]),
         // Not `sam build`: it would install packages of its own, and take for the same what has the same `package.json`.
-        Step::new("build", super::bundle(build, TARGET.name)),
+        Step { judged: Some(super::beside), ..Step::new("build", super::bundle(build, TARGET.name)) },
     ]
 }
 

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 pub use function::copy as copy_function;
 
 use super::isolated::Isolated;
-use super::{Build, Local, Start, Step, Target};
+use super::{Build, Local, NodeBundle, Start, Step, Target};
 use crate::manifest::targets::vercel;
 use crate::plan;
 use crate::toolchain::{Need, ToolId};
@@ -26,7 +26,7 @@ pub const TARGET: Target = Target {
         true => &[("@modelcontextprotocol/server", "2.4.0"), ("mcp-handler", "2.4.0"), ("esbuild", "0.28.2")],
         false => &[("esbuild", "0.28.2")],
     },
-    bundle: Some("server"),
+    bundle: Some(NodeBundle { started: "server", cpu: |_| "x64" }),
     websocket: |_| false,
     data: |manifest| serde_json::to_value(template::data(manifest)),
     // The bundler of `vercel build` puts `_` in their places, and then looks for the project there.
@@ -54,7 +54,7 @@ fn build(build: &Build<'_>) -> Vec<Step> {
     let cmd = build.tools.with_programs(cmd, &programs.collect::<Vec<_>>());
     // Without a linked project the CLI asks the network for its settings; an empty set of them is what a new project has.
     let settings = (".vercel/project.json", "{\"settings\":{}}\n");
-    vec![Step { while_running: Some(settings), ..Step::new("build", cmd) }]
+    vec![Step { while_running: Some(settings), judged: Some(super::beside), ..Step::new("build", cmd) }]
 }
 
 fn artifact(root: &Path) -> PathBuf {
