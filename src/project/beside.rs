@@ -1,5 +1,6 @@
 //! Files beside the code that a handler takes in another way than the one that works on every target.
 
+use std::ops::Range;
 use std::path::Path;
 
 use super::code::{self, Literal, literal, words};
@@ -55,7 +56,8 @@ fn hint(module: &str, file: &str) -> String {
 const READS: [&str; 8] =
     ["readFile", "readFileSync", "createReadStream", "openAsBlob", "readdir", "readdirSync", "openSync", "loadEnvFile"];
 /// Where the code is, as far as Node.js can tell.
-const HERE: [&str; 5] = ["import.meta.url", "import.meta.dirname", "import.meta.filename", "__dirname", "__filename"];
+const HERE: [&str; 6] =
+    ["import.meta.url", "import.meta.dirname", "import.meta.filename", "__dirname", "__filename", "process.cwd"];
 
 /// Places in a module, each with what is wrong there and the file that it is about.
 fn of_module(root: &Path, path: &str, text: &str) -> Vec<(usize, String, String)> {
@@ -75,40 +77,94 @@ fn of_module(root: &Path, path: &str, text: &str) -> Vec<(usize, String, String)
         if !relative || literal.text.contains(':') || is_code(literal.text) {
             continue;
         }
-        // All of it is one place.
-        beside.push(literal.at..code.len() - rest.len() + "import.meta.url".len() + 16);
+        beside.push(literal.at);
         let message =
             format!("`{}` is not there when this runs on a target: there the code is in a bundle", literal.text);
         let dotted = if is_path(literal.text) { literal.text.to_owned() } else { format!("./{}", literal.text) };
         found.push((literal.at, message, resolved(path, &dotted).unwrap_or_else(|| literal.text.to_owned())));
     }
-    let reads = READS.iter().any(|name| words(&code, name).next().is_some());
-    if !reads {
-        return found;
-    }
+    let made = made_of_here(&code);
     for name in READS {
         for end in words(&code, name) {
-            let Some(literal) = literal(text, end, true).filter(|_| code[end..].trim_start().starts_with('(')) else {
+            let Some(arguments) = arguments(&code, end) else { continue };
+            let of = literal(text, end, true);
+            if let Some(literal) = of.filter(|literal| !literal.text.starts_with('/')) {
+                let file = literal.text.trim_start_matches("./");
+                if files::is_there(root, file) {
+                    let message =
+                        format!("`{}` is not there when this runs on a target: only what is bundled is", literal.text);
+                    found.push((literal.at, message, file.to_owned()));
+                }
                 continue;
-            };
-            let file = literal.text.trim_start_matches("./");
-            if !literal.text.starts_with('/') && files::is_there(root, file) {
-                let message =
-                    format!("`{}` is not there when this runs on a target: only what is bundled is", literal.text);
-                found.push((literal.at, message, file.to_owned()));
+            }
+            // The address in it is told already.
+            let is_told = beside.iter().any(|place| arguments.contains(place));
+            let inside = &code[arguments.clone()];
+            let here = HERE.into_iter().find(|here| words(inside, here).next().is_some());
+            let here = here.or_else(|| Some(made.iter().find(|(name, _)| words(inside, name).next().is_some())?.1));
+            if let Some(here) = here.filter(|_| !is_told) {
+                let message = format!(
+                    "the path of this file is made of `{here}`: on a target the code is in a bundle, and no other file of the project is there"
+                );
+                found.push((end - name.len(), message, String::new()));
             }
         }
     }
-    let told = |at: usize| beside.iter().any(|place| place.contains(&at));
-    for name in HERE.into_iter().chain(["process.cwd"]) {
-        if let Some(at) = words(&code, name).map(|end| end - name.len()).find(|at| !told(*at)) {
-            let message = format!(
-                "a file is read by a path that is made of `{name}`: on a target the code is in a bundle, and no other file of the project is there"
-            );
-            found.push((at, message, String::new()));
+    found
+}
+
+/// What stands between the parentheses of a call.
+fn arguments(code: &str, at: usize) -> Option<Range<usize>> {
+    let rest = code[at..].trim_start();
+    let begin = code.len() - rest.len() + 1;
+    let mut depth = 0_usize;
+    for (offset, c) in rest.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 1 => return Some(begin..code.len() - rest.len() + offset),
+            ')' => depth -= 1,
+            _ if depth == 0 => return None,
+            _ => {}
         }
     }
-    found
+    None
+}
+
+/// Up to its end: a `;`, or the end of a line outside of parentheses.
+fn statement(code: &str) -> &str {
+    let (mut depth, mut begun) = (0_i32, false);
+    for (at, c) in code.char_indices() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            ';' => return &code[..at],
+            '\n' if begun && depth <= 0 => return &code[..at],
+            _ => {}
+        }
+        begun |= !c.is_whitespace();
+    }
+    code
+}
+
+/// Names of variables that say where the code is, each with what it is made of.
+fn made_of_here(code: &str) -> Vec<(&str, &'static str)> {
+    let declared = ["const", "let", "var"].into_iter().flat_map(|word| words(code, word)).filter_map(|end| {
+        let (name, value) = code[end..].split_once('=')?;
+        let name = name.split(':').next().unwrap_or(name).trim();
+        let value = statement(value);
+        (!name.is_empty() && name.chars().all(code::is_of_word)).then_some((end, name, value))
+    });
+    let mut declared: Vec<_> = declared.collect();
+    declared.sort_unstable();
+    let mut made: Vec<(&str, &'static str)> = Vec::new();
+    for (_, name, value) in declared {
+        let direct = HERE.into_iter().find(|here| words(value, here).next().is_some());
+        let through = || Some(made.iter().find(|(known, _)| words(value, known).next().is_some())?.1);
+        if let Some(here) = direct.or_else(through).filter(|_| !value.contains("createRequire")) {
+            made.push((name, here));
+        }
+    }
+    made
 }
 
 fn is_code(name: &str) -> bool {
@@ -166,6 +222,12 @@ mod tests {
             (r#"readFileSync(new URL("../data/a.md", import.meta.url), "utf8");"#, "is not there", "files/a.md.ts"),
             (r#"fetch(new URL("a.bin", import.meta.url));"#, "`a.bin` is not there", "files/a.bin.ts"),
             (r#"readFileSync(join(import.meta.dirname, "a.md"));"#, "made of `import.meta.dirname`", "files/NAME.ts"),
+            (
+                "const here = dirname(fileURLToPath(import.meta.url));\nconst file = join(here, \"a.md\");\nexport const a = readFileSync(file);",
+                "made of `import.meta.url`",
+                "files/NAME.ts",
+            ),
+            ("const read = (name: string) => readFile(resolve(__dirname, name));", "made of `__dirname`", "files/NAME"),
             (r#"await readFile(fileURLToPath(import.meta.url) + "/a");"#, "made of `import.meta.url`", "files/NAME"),
             (r#"await readFile(join(process.cwd(), "data.txt"));"#, "made of `process.cwd`", "files/NAME"),
             (r#"createReadStream("./data.txt")"#, "`./data.txt` is not there", "files/data.txt.ts"),
@@ -186,7 +248,11 @@ mod tests {
             r#"import { S3 } from "@aws-sdk/client-s3";"#,
             r#"import { readFile } from "node:fs/promises"; await readFile("/tmp/x");"#,
             r#"import { readFile } from "node:fs/promises"; await readFile("made-at-run-time.txt");"#,
-            r#"log(import.meta.filename);"#,
+            r#"log(import.meta.filename); await readFile(input);"#,
+            "const input = ask()\nlog(__dirname)\nexport const a = () => readFile(input)\n",
+            r#"const load = createRequire(import.meta.url); await readFile(input, load("x"));"#,
+            r#"const same = process.cwd() === import.meta.dirname; export const a = (f: string) => readFileSync(f);"#,
+            r#"writeFileSync(join(import.meta.dirname, "x"), readFileSync("/tmp/x"));"#,
             r#"new URL("/v1", "https://api.example.com");"#,
             r#"new URL("https://api.example.com/a.md", import.meta.url);"#,
             r#"// import text from "../data/a.md""#,

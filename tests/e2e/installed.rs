@@ -133,7 +133,7 @@ const codeOf = (work: () => unknown) => {
 // The bundler does not see what is asked for so.
 const hidden = createRequire(import.meta.url);
 export const alone = () => [
-  codeOf(() => readFileSync("src/tools/get_weather.ts")),
+  codeOf(() => readFileSync(["src", "tools", "get_weather.ts"].join("/"))),
   codeOf(() => hidden(["type", "script"].join(""))),
   codeOf(() => writeFileSync(join(import.meta.dirname, "written"), "")) === "done" ? "written" : "refused",
   codeOf(() => mkdirSync(homedir())) === "done",
