@@ -12,7 +12,7 @@ struct Proof {
     run: fn() -> bool,
 }
 
-const PROOFS: [Proof; 6] = [
+const PROOFS: [Proof; 7] = [
     Proof {
         name: "faults",
         shows: "a fault at every request of a deployment, on every cloud (cut: five on each)",

@@ -20,6 +20,20 @@ pub fn answer(region: &mut Region, request: &Request) -> Response {
         ("GET", "") => list(name, bucket, request.query("prefix").unwrap_or_default()),
         ("HEAD", "") => Response::empty(200).with("x-amz-bucket-region", &region.name),
         ("POST", "") if request.query("delete").is_some() => delete_several(bucket, request),
+        // What is large is uploaded in parts; each is kept under a name that no key has until all of them are there.
+        ("POST", key) if request.query("uploads").is_some() => {
+            Response::xml(200, around("InitiateMultipartUploadResult", &(tag("Key", key) + &tag("UploadId", "1"))))
+        }
+        ("PUT", key) if request.query("partNumber").is_some() => {
+            let number: u32 = request.query("partNumber").and_then(|number| number.parse().ok()).unwrap_or(0);
+            bucket.insert(part(key, number), body(request));
+            Response::empty(200).with("etag", "\"0\"")
+        }
+        ("POST", key) if request.query("uploadId").is_some() => {
+            let parts: Vec<Vec<u8>> = (1..).map_while(|number| bucket.remove(&part(key, number))).collect();
+            bucket.insert(key.to_owned(), parts.concat());
+            Response::xml(200, around("CompleteMultipartUploadResult", &(tag("Key", key) + &tag("ETag", "0"))))
+        }
         ("PUT", key) => {
             bucket.insert(key.to_owned(), body(request));
             Response::empty(200).with("etag", "\"0\"")
@@ -34,6 +48,10 @@ pub fn answer(region: &mut Region, request: &Request) -> Response {
         }
         _ => error(405, "MethodNotAllowed", "The specified method is not allowed against this resource."),
     }
+}
+
+fn part(key: &str, number: u32) -> String {
+    format!("{key}\0{number}")
 }
 
 pub fn error(status: u16, code: &str, message: &str) -> Response {
