@@ -264,7 +264,24 @@ impl Packages {
     /// Whether all that `package.json` asks for is there, and nothing has changed since it was looked at last.
     pub fn are_installed(&self) -> bool {
         let Some((lacking, fit)) = self.state() else { return false };
-        lacking.is_empty() && self.remembered().map_or(fit, |known| known == self.fingerprint())
+        lacking.is_empty()
+            && match self.remembered() {
+                None => fit,
+                // A version that is replaced on purpose (`overrides`) does not fit, and is as it was then.
+                Some(known) => known == self.fingerprint() || self.has_run_since(),
+            }
+    }
+
+    /// Whether the manager itself has noted an installation after the last change of what decides it.
+    fn has_run_since(&self) -> bool {
+        let changed = |file: PathBuf| std::fs::metadata(file).and_then(|meta| meta.modified()).ok();
+        let note = TRACES.iter().find(|(_, manager)| *manager == self.manager);
+        let noted = note.and_then(|(file, _)| changed(self.root.join("node_modules").join(file)));
+        let files = || LOCKFILES.iter().map(|(file, _)| *file).chain([FILE, workspace::PNPM_FILE]);
+        let last = [&self.home, &self.root]
+            .into_iter()
+            .flat_map(|folder| files().filter_map(|file| changed(folder.join(file))));
+        noted.is_some_and(|noted| last.max().is_none_or(|last| last <= noted))
     }
 
     /// Remembers what is there, so that a change of it is seen. Nothing but time is lost without it.

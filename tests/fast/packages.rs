@@ -159,6 +159,14 @@ fn packages_are_installed_once_by_the_projects_own_manager_whatever_node_env_say
         let more: &[(&str, &str)] = if yarn_is_newer { &[("VERSION", "4.18.1")] } else { more };
         packed.run(&["check"], more);
         assert_eq!(packed.log().len(), 1, "{files:?}");
+        // So is that the manager was run by hand since.
+        let noted = ["npm", "pnpm", "yarn"].iter().position(|name| told.starts_with(name));
+        if let Some(note) = noted.map(|at| [".package-lock.json", ".modules.yaml", ".yarn-state.yml"][at]) {
+            packed.0.write(&format!("w/{lockfile}"), "__metadata:\n# yarn lockfile v1\nchanged again");
+            packed.0.write(&format!("w/node_modules/{note}"), "");
+            packed.run(&["check"], more);
+            assert_eq!(packed.log(), [""; 0], "{files:?}");
+        }
         // A version that is not there, and a package that is gone.
         packed.run(&["check"], more);
         assert_eq!(packed.log(), [""; 0], "{files:?}");
