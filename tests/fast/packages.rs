@@ -73,6 +73,12 @@ impl Packed {
         command
     }
 
+    /// All packages that a new project asks for.
+    fn are_there(&self) {
+        let cp = Command::new("cp").arg("-r").arg(self.0.path("stock/.")).arg(self.0.path("w/node_modules")).status();
+        assert!(cp.unwrap().success());
+    }
+
     /// What managers were told since the last look.
     fn log(&self) -> Vec<String> {
         let log = fs::read_to_string(self.0.path("log")).unwrap_or_default();
@@ -275,5 +281,57 @@ fn what_is_lacking_is_added_after_one_question() {
         terminal.exp_string(last).unwrap();
         assert_eq!(exit_code(terminal), 0);
         assert_eq!(packed.log().len(), usize::from(is_added));
+    }
+}
+
+/// A workspace may have the compiler for all of its members; where nobody has it, the command that adds it is told.
+#[test]
+fn the_compiler_may_be_the_workspaces() {
+    let packed = Packed::new(&[("package.json", "{\"workspaces\":[\"app\"],\"packageManager\":\"bun@1.4.5\"}")]);
+    let mut package: serde_json::Value = serde_json::from_str(&packed.0.read("w/app/package.json")).unwrap();
+    package["devDependencies"].as_object_mut().unwrap().remove("typescript");
+    packed.0.write("w/app/package.json", package.to_string());
+    let check = packed.run(&["check"], &[]);
+    assert_eq!((check.code, packed.log().len()), (0, 1), "{check:?}");
+    fs::remove_dir_all(packed.0.path("w/node_modules/typescript")).unwrap();
+    fs::remove_dir_all(packed.0.path("stock/typescript")).unwrap();
+    let check = packed.run(&["check"], &[]);
+    let hint = "hint: `package.json` does not ask for it: run `bun add --exact typescript@7.0.2 -D`";
+    assert!(
+        check.code == 1 && check.stderr.contains("`typescript` is not below") && check.stderr.contains(hint),
+        "{check:?}"
+    );
+}
+
+/// What a manifest of packages asks for that no registry has a version of is there or it is not.
+#[test]
+fn versions_of_other_kinds_are_not_compared() {
+    let packed = Packed::new(&[WORKSPACE]);
+    let mut package: serde_json::Value = serde_json::from_str(&packed.0.read("w/app/package.json")).unwrap();
+    for (name, wanted) in [
+        ("linked", "workspace:*"),
+        ("filed", "file:../filed"),
+        ("catalogued", "catalog:"),
+        ("renamed", "npm:other@1.0.0"),
+        ("fetched", "github:a/b#c"),
+        ("ranged", ">=1 <3 || 7.x"),
+        ("near", "^2.1.0"),
+    ] {
+        package["dependencies"][name] = wanted.into();
+        packed.0.write(&format!("w/node_modules/{name}/package.json"), "{\"version\":\"2.3.4\"}");
+    }
+    packed.0.write("w/app/package.json", package.to_string());
+    packed.are_there();
+    let check = packed.run(&["check"], &[("FILLS", "")]);
+    assert_eq!((check.code, packed.log()), (0, vec![]), "{check:?}");
+    for wanted in ["2.3.5", "^3.0.0", "~2.4.0"] {
+        let packed = Packed::new(&[WORKSPACE]);
+        let mut package: serde_json::Value = serde_json::from_str(&packed.0.read("w/app/package.json")).unwrap();
+        package["dependencies"]["near"] = wanted.into();
+        packed.0.write("w/app/package.json", package.to_string());
+        packed.0.write("w/node_modules/near/package.json", "{\"version\":\"2.3.4\"}");
+        packed.are_there();
+        packed.run(&["check"], &[("FILLS", "")]);
+        assert_eq!(packed.log().len(), 1, "{wanted}");
     }
 }
