@@ -24,6 +24,9 @@ description = \"d\"
 /// Needs a package that no project has from the start.
 const OAUTH: &str = "\n[access]\nauth = \"oauth\"\n[access.oauth]\nissuer = \"https://a.example\"\naudience = \"b\"\n";
 
+/// Files by their names, variables by theirs.
+type Pairs<'p> = &'p [(&'p str, &'p str)];
+
 /// A manager that notes what it is told; what it installs is what the test has put beside it.
 const MANAGER: &str = "#!/bin/sh
 case \"$*\" in
@@ -94,7 +97,7 @@ const CLASSIC: &str = "# yarn lockfile v1\n\n";
 
 #[test]
 fn the_lockfile_names_the_manager_up_to_the_workspaces_root() {
-    let table: [(&[(&str, &str)], &str, &str); 14] = [
+    let table: [(Pairs, &str, &str); 14] = [
         (&[], "npm install --no-audit --no-fund", "npm install --save-exact"),
         (&[("app/package-lock.json", "{}")], "npm install --no-audit --no-fund", "npm install --save-exact"),
         (&[("app/pnpm-lock.yaml", "")], "pnpm install", "pnpm add --save-exact"),
@@ -139,7 +142,7 @@ fn the_lockfile_names_the_manager_up_to_the_workspaces_root() {
 
 #[test]
 fn packages_are_installed_once_by_the_projects_own_manager_whatever_node_env_says() {
-    let table: [(&[(&str, &str)], &str, &[(&str, &str)]); 5] = [
+    let table: [(Pairs, &str, Pairs); 5] = [
         (&[WORKSPACE], "npm install --no-audit --no-fund in app with NODE_ENV=production", &[]),
         (&[WORKSPACE, ("pnpm-lock.yaml", "")], "pnpm install in app with NODE_ENV=", &[]),
         (&[WORKSPACE, ("yarn.lock", BERRY)], "yarn install in app with NODE_ENV=", &[("VERSION", "4.18.1")]),
@@ -185,7 +188,7 @@ fn packages_are_installed_once_by_the_projects_own_manager_whatever_node_env_say
 #[test]
 fn what_cannot_be_installed_is_one_error_before_anything_is() {
     let version = |version: &'static str| [("VERSION", version)];
-    let table: [(&[(&str, &str)], &[(&str, &str)], &str, &str); 9] = [
+    let table: [(Pairs, Pairs, &str, &str); 9] = [
         (&[("app/yarn.lock", BERRY)], &version("1.22.22"), "`yarn` is 1.22.22 on `PATH`", "corepack enable yarn"),
         (
             &[("app/yarn.lock", CLASSIC)],
