@@ -31,8 +31,15 @@ pub fn explain(report: &mut Report, log: &str, ended: Option<ExitStatus>, maps: 
     if let Some(status) = ended {
         crashed(report, crash(log), status, &place);
     }
+    // Their hints tell whoever wrote a server what to change. This one is generated.
+    for check in report.checks.iter_mut().filter(|check| check.id.starts_with("hostile.") && check.hint.is_some()) {
+        check.hint = Some(GENERATED.to_owned());
+    }
     report.recount();
 }
+
+const GENERATED: &str =
+    "this is the generated server's part, and not yours to change: report it as a fault of mcp-deploy";
 
 /// The error of a server that ended before it answered at all: that of its own code, where the log tells.
 pub fn at_start(error: anyhow::Error, log: &str, maps: &SourceMaps<'_>) -> anyhow::Error {

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::manifest::{Kind, Manifest, edit};
 use crate::plan::{FileSet, Lacks, Owner};
+use crate::secrets::dotenv;
 use crate::targets;
 use packages::Package;
 
@@ -211,6 +212,7 @@ fn engine() -> Handlebars<'static> {
     engine.register_helper("json", helper(|value| value.to_string()));
     engine.register_helper("yaml", helper(yaml));
     engine.register_helper("toml", helper(|value| edit::string(value.as_str().unwrap_or_default())));
+    engine.register_helper("dotenv", helper(|value| dotenv::written(value.as_str().unwrap_or_default())));
     engine
 }
 

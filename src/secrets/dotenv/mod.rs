@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
-pub use syntax::{Entry, parse};
+pub use syntax::{Entry, parse, written};
 
 use crate::error::Error;
 use crate::fault::{Fault, Lines, Severity};

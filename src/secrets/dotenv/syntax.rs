@@ -210,6 +210,12 @@ pub fn line(name: &str, value: &str) -> Option<String> {
     is_read.then_some(line)
 }
 
+/// What stands behind `=`, for a file of examples: in quotes, unless no quotes keep it as it is.
+pub fn written(value: &str) -> String {
+    let line = line("X", value).filter(|line| line.lines().count() == 1);
+    line.and_then(|line| Some(line.strip_prefix("X=")?.trim_end().to_owned())).unwrap_or_default()
+}
+
 /// The text without the lines of `name`: of a value of several lines all of them.
 pub fn without(text: &str, name: &str) -> String {
     let mut reader = EnvReader { text, at: 0, entries: Vec::new(), faults: Vec::new() };
@@ -297,5 +303,13 @@ mod tests {
         let (entries, faults) = parse("A=1\nB=\"\\x\"\nA=2\n", ".env");
         assert_eq!((entries.len(), faults.len()), (2, 2));
         assert_eq!((faults[1].severity, faults[1].at.line), (Severity::Warning, 3), "{}", faults[1]);
+    }
+
+    #[test]
+    fn an_example_is_written_so_that_it_is_read_as_it_is() {
+        for value in ["info", "a \"b\" #c", "C:\\x", "it's \\", "", "$HOME"] {
+            assert_eq!(read(&format!("A={}\n", written(value))), [("A".to_owned(), value.to_owned())]);
+        }
+        assert_eq!(written("two\nlines"), "");
     }
 }
