@@ -172,7 +172,8 @@ impl<'t> EnvReader<'t> {
         self.at = start + 1 + length + 1;
         let after = self.line();
         let rest = after.trim_start_matches([' ', '\t']);
-        if !rest.is_empty() && !(rest.starts_with('#') && rest.len() < after.len()) {
+        let is_comment = rest.starts_with('#') && rest.len() < after.len();
+        if !rest.is_empty() && !is_comment {
             let message = format!("text follows the closing quote of `{name}`");
             let hint = "put all of the value into one pair of quotes that it does not have itself: ' or \" or `";
             return Err((self.at, message, hint.to_owned()));
