@@ -98,7 +98,7 @@ test("each way to find a file of its own is seen", async () => {
       [`node_modules/${name}/a.wasm`]: "data",
       [`node_modules/${name}/worker.js`]: "",
       [`node_modules/${name}/build/x.node`]: elf(process.arch === "arm64" ? 183 : 62),
-      "node_modules/bindings/index.js": `module.exports = () => { throw new Error("none"); };`,
+      "node_modules/bindings/index.js": "module.exports = () => { throw new Error(`none`); }; const load = () => require(`${process.argv[2]}.node`);",
     });
     assert.equal(said, "true", name);
     assert.deepEqual(beside, { [name]: reason });

@@ -45,7 +45,7 @@ export async function bundle(options: BuildOptions, settings: Settings): Promise
     // Files of an earlier build would be deployed, too.
     rmSync(settings.outdir, { recursive: true, force: true });
     // A second turn only if something was found: most projects have nothing of the kind.
-    const built = await build({ ...options, metafile: true, loader: { ".node": "empty" }, plugins: [...(options.plugins ?? []), external(packages)] });
+    const built = await build({ ...options, metafile: true, loader: { ".node": "empty" }, logOverride: { "empty-glob": "silent" }, plugins: [...(options.plugins ?? []), external(packages)] });
     const before = packages.size;
     for (const [found, reason] of unbundlable(built.metafile, settings.root)) add(found, reason);
     if (packages.size > before) continue;
@@ -100,7 +100,7 @@ function* unbundlable({ inputs }: Metafile, root: string): Generator<[Package, s
   for (const [path, input] of Object.entries(inputs)) {
     const file = resolve(root, path);
     const own = packageOf(file);
-    if (!own || !existsSync(file) || file.endsWith(".json")) continue;
+    if (!own || FINDERS.has(own.name) || !existsSync(file) || file.endsWith(".json")) continue;
     const text = file.endsWith(".node") ? "" : readFileSync(file, "utf8");
     const finder = input.imports.map((imported) => packageOf(resolve(root, imported.path))?.name).find((name) => name !== undefined && FINDERS.has(name));
     if (file.endsWith(".node") || finder || NATIVE.test(text)) {
