@@ -5,7 +5,9 @@ import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, re
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
+import { build } from "esbuild";
 import type { BuildOptions } from "esbuild";
+import { manifestAsJson } from "../../templates/runtime/manifest-json.ts";
 import { bundle } from "../../templates/runtime/packages.ts";
 
 const made: string[] = [];
@@ -49,6 +51,22 @@ const elf = (machine: number, more = "") => {
   head.writeUInt16LE(machine, 18);
   return Buffer.concat([head, Buffer.from(more)]);
 };
+
+test("a long manifest is read as JSON, a short one as it is", async () => {
+  for (const [count, isJson] of [[1, false], [2000, true]] as const) {
+    const tools = Array.from({ length: count }, (_, at) => ({ name: `tool_${at}`, description: "it's `${x}` \u2028 </script> \\ \n", inputSchema: { properties: { "__proto__": { type: "string" } } } }));
+    const outdir = mkdtempSync(join(tmpdir(), "packages-"));
+    made.push(outdir);
+    const root = project({
+      "src/generated/manifest.ts": `import type { Manifest } from "./runtime/manifest.ts";\n\nexport const manifest: Manifest = ${JSON.stringify({ tools }, null, 2)};\n`,
+      "main.ts": `import { manifest } from "./src/generated/manifest.ts"; console.log(JSON.stringify(manifest.tools.map(({ name, description }) => [name, description])));`,
+    });
+    await build({ absWorkingDir: root, entryPoints: ["main.ts"], outdir, bundle: true, format: "esm", outExtension: { ".js": ".mjs" }, plugins: [manifestAsJson], logLevel: "silent" });
+    assert.equal(readFileSync(join(outdir, "main.mjs"), "utf8").includes("JSON.parse("), isJson);
+    const said = execFileSync(process.execPath, [join(outdir, "main.mjs")], { encoding: "utf8" });
+    assert.deepEqual(JSON.parse(said), tools.map(({ name, description }) => [name, description]));
+  }
+});
 
 test("an ordinary package is bundled, and nothing lies beside", async () => {
   const { said, files } = await built({

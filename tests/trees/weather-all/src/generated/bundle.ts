@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BuildOptions } from "esbuild";
+import { manifestAsJson } from "./runtime/manifest-json.ts";
 import { bundle } from "./runtime/packages.ts";
 import type { Cpu } from "./runtime/packages.ts";
 
@@ -46,6 +47,7 @@ const options: BuildOptions = {
   format: "esm",
   target: "node24",
   banner: { js: `const ${commonJs.join(",")};` },
+  plugins: [manifestAsJson],
   // Beside the files, for whoever looks for the cause of an error: what is deployed has none.
   sourcemap: values.sourcemap ? "external" : false,
   sourcesContent: false,
