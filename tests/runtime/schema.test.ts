@@ -19,6 +19,7 @@ test("unique items are compared in linear time", bounded, () => {
   }
   assert.equal(checkOf(unique)([1, "1", true, null, [1], ["1"], { a: 1 }, { a: "1" }]), undefined);
   for (const twice of [[1, 1.0], [0, -0], ["a", "\u0061"], [null, null], [{ a: 1, b: 2 }, { b: 2, a: 1 }]]) assert.match(checkOf(unique)(twice) ?? "", /Duplicate/);
+  for (const other of [["#0", {}], [[], ["#0"], "[]"], [{ a: [] }, { a: {} }, { a: "#0" }], [[1, [2]], [[1], 2], [1, 2]]]) assert.equal(checkOf(unique)(other), undefined);
 });
 
 test("long texts are not matched to a pattern", bounded, () => {
@@ -30,6 +31,9 @@ test("long texts are not matched to a pattern", bounded, () => {
   assert.match(checkOf({ patternProperties: { "^b": true } })({ [long]: 1 }) ?? "", /a name that has to match/);
   assert.match(checkOf({ propertyNames: { pattern: "^a*$" } })({ [long]: 1 }) ?? "", /may have 10000 characters/);
   assert.equal(checkOf({ properties: { a: { pattern: "^a$" }, b: {} } })({ a: "a", b: long }), undefined, "where no pattern applies a text may be long");
+  assert.match(checkOf({ properties: { a: { items: { pattern: "^a+$" } } } })({ a: ["a", long] }) ?? "", /^#\/a\/1: a text that has to match a pattern may have 10000 characters at most\.$/);
+  // Not even where what is wrong before it is told.
+  assert.match(checkOf({ required: ["b"], patternProperties: { "a+b": true }, additionalProperties: false })({ ["a".repeat(1_000_000)]: 1 }) ?? "", /a name that has to match/);
 });
 
 test("a format takes linear time", bounded, () => {
@@ -37,8 +41,14 @@ test("a format takes linear time", bounded, () => {
     for (const text of [`http://${"a".repeat(60)}!`, `http://${"a".repeat(100_000)}!`, "a@".repeat(50_000), `"${"\\a".repeat(50_000)}`, "1:".repeat(50_000), "a.".repeat(50_000)]) checkOf({ format })(text);
   }
   const url = checkOf({ format: "url" });
-  for (const good of ["https://example.com", "http://example.com/a?b=c#d", "ftp://example.com/x"]) assert.equal(url(good), undefined, good);
+  assert.notEqual(url(`http://a${"\u0301\u0323".repeat(100_000)}`), undefined);
+  assert.equal(url(`http://é.example/${"\u0301".repeat(100_000)}`), undefined);
+  assert.equal(checkOf({ format: "regex" })("[^\\p{L}\\p{N}]".repeat(100_000)), undefined);
+  for (const good of ["https://example.com", "http://example.com/a?b=c#d", "ftp://example.com/x", "https://例え.example"]) assert.equal(url(good), undefined, good);
   for (const bad of ["example.com", "javascript:alert(1)", "http://", "http://a b"]) assert.notEqual(url(bad), undefined, bad);
+  for (const bad of ["\\p{Nope}", "[\\p{L}-z]", "\\p{L", "\\pL", "("]) assert.notEqual(checkOf({ format: "regex" })(bad), undefined, bad);
+  for (const good of ["\\\\p", "[\\p{L}a-z]{2}", "\\P{Script=Greek}"]) assert.equal(checkOf({ format: "regex" })(good), undefined, good);
+  for (const bad of ["{.}", "{a..b}", "{a.}"]) assert.notEqual(checkOf({ format: "uri-template" })(bad), undefined, bad);
 });
 
 test("a schema that refers to itself twice does not double the work with each level", bounded, () => {
@@ -59,6 +69,37 @@ test("a schema that refers to itself twice does not double the work with each le
   assert.equal(checkOf(filter)(deep(60, "x", "and")), undefined);
   assert.match(checkOf(filter)(deep(60, 1, "and")) ?? "", /exactly one/);
   assert.equal(checkOf({ items: { pattern: "^a" } })(Array.from({ length: 50_000 }, () => "abc")), undefined);
+});
+
+test("a value that nests is compared once, however many of its levels are", bounded, () => {
+  const inside = Array.from({ length: 200_000 }, (_, index) => index);
+  let lists: unknown = inside;
+  for (let level = 0; level < 120; level++) lists = [lists];
+  assert.equal(checkOf({ uniqueItems: true, items: { $ref: "#" } })(lists), undefined);
+  const one = { $ref: "#/$defs/t", $defs: { t: { anyOf: [{ enum: [{ a: [1, {}] }, []] }, { items: { $ref: "#/$defs/t" } }] } } };
+  assert.equal(checkOf(one)(lists), undefined);
+  const known = checkOf({ enum: [{ a: [1, {}] }, [], null] });
+  for (const good of [{ a: [1, {}] }, [], null]) assert.equal(known(good), undefined);
+  for (const bad of [{ a: [1, []] }, { a: [1] }, [[]], {}, "[]", "#1"]) assert.notEqual(known(bad), undefined);
+});
+
+test("reasons that nobody hears cost nothing", bounded, () => {
+  const ones = Array.from({ length: 300_000 }, () => 1);
+  const long = Array.from({ length: 1000 }, (_, index) => `value number ${index}`);
+  assert.equal(checkOf({ contains: { enum: long } })(ones), "#: Array does not contain item matching schema.");
+  assert.equal(checkOf({ not: { items: { anyOf: [{ enum: long }, { type: "number" }] } } })(ones), '#: Instance matched "not" schema.');
+  const named = checkOf({ required: ["b"], additionalProperties: { items: { anyOf: [{ type: "string" }, { type: "number" }] } } });
+  assert.equal(named({ ["a".repeat(300_000)]: ones }), '#: Instance does not have required property "b".');
+});
+
+test("a reason leads to nothing that was right", () => {
+  const two = checkOf({ oneOf: [{ type: "number" }, { minimum: 1 }, { type: "string" }] });
+  assert.equal(two(2), "#: Instance does not match exactly one subschema (2 matches).");
+  const known = checkOf({ anyOf: [{ properties: { a: { type: "number" } }, required: ["b"] }], unevaluatedProperties: false });
+  assert.equal(known({ a: 1 }), '#: Instance does not match any subschemas.; #: Instance does not have required property "b".');
+  assert.equal(known({ a: 1, b: 2 }), '#: Property "b" is not known.');
+  assert.equal(checkOf({ propertyNames: { pattern: "^b" } })({ a: "b" }), "#/a (the name): String does not match pattern.");
+  assert.equal(checkOf({ multipleOf: 2 })(JSON.parse("1e400")), "#: Infinity is not a multiple of 2.");
 });
 
 test("what is wrong is told in few words", bounded, () => {

@@ -17,35 +17,41 @@ const LONGEST_MATCHED = 10_000;
 const MOST_REASONS = 20;
 const LONGEST_REASON = 1000;
 const LONGEST_PLACE = 200;
+/** A text of a value that is no longer is its own name. */
+const SHORT = 64;
 
 const placed = (at: string): string => (at.length > LONGEST_PLACE ? `${at.slice(0, LONGEST_PLACE)}…` : at);
 
 /** One value that is checked: without reasons as fast as possible, with them once more if it is not valid. */
 class Run {
-  readonly explains: boolean;
+  explains: boolean;
   reasons: string[] = [];
   /** Where the value is refused, whatever the schema makes of it. */
   refusal: string | undefined;
   readonly #known = new Map<Test, Map<object, boolean>>();
+  readonly #names = new Map<object, string>();
+  readonly #byText = new Map<string, string>();
 
   constructor(explains: boolean) {
     this.explains = explains;
   }
 
   fail(at: string, reason: string): false {
-    if (this.explains) this.reasons.push(`${placed(at)}: ${reason}`.slice(0, LONGEST_REASON));
+    if (this.explains) this.reasons.push(`${at}: ${reason}`.slice(0, LONGEST_REASON));
     return false;
   }
 
   /** Whether a text may be matched to a pattern. */
   mayMatch(text: string, what: string, at: string): boolean {
     if (text.length <= LONGEST_MATCHED) return true;
-    this.refusal ??= `${placed(at)}: ${what} that has to match a pattern may have ${LONGEST_MATCHED} characters.`;
+    this.refusal ??= `${at}: ${what} that has to match a pattern may have ${LONGEST_MATCHED} characters at most.`;
     return false;
   }
 
+  /** A place is cut off where it gets long: each value below it has one of its own. */
   below(at: string, key: string | number): string {
-    return this.explains ? `${at}/${typeof key === "number" ? key : key.replaceAll("~", "~0").replaceAll("/", "~1")}` : at;
+    if (!this.explains || at.length > LONGEST_PLACE) return at;
+    return placed(`${at}/${typeof key === "number" ? key : key.slice(0, LONGEST_PLACE).replaceAll("~", "~0").replaceAll("/", "~1")}`);
   }
 
   /** Each object is tested once with each schema that references lead to: however they branch, the work does not double with each level. */
@@ -59,6 +65,21 @@ class Run {
     known.set(value, isValid);
     return isValid;
   }
+
+  /** The same text for equal values. What would be long gets a name, and is worked out once: however deep values nest, the work is linear. */
+  canonical(value: unknown): string {
+    if (typeof value !== "object" || value === null) return typeof value === "string" ? JSON.stringify(value) : String(value);
+    const before = this.#names.get(value);
+    if (before !== undefined) return before;
+    const text = isObject(value)
+      ? `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${this.canonical(value[name])}`).join()}}`
+      : `[${listOf(value).map((item) => this.canonical(item)).join()}]`;
+    if (text.length <= SHORT) return text;
+    const name = this.#byText.get(text) ?? `#${this.#byText.size}`;
+    this.#byText.set(text, name);
+    this.#names.set(value, name);
+    return name;
+  }
 }
 
 export function compile(schema: unknown): Check {
@@ -66,9 +87,9 @@ export function compile(schema: unknown): Check {
   const whole = (value: unknown, explains: boolean): string | undefined => {
     const run = new Run(explains);
     const isValid = test(value, run, "#");
-    if (run.refusal !== undefined) return run.refusal;
-    if (isValid) return undefined;
+    if (isValid && run.refusal === undefined) return undefined;
     if (!explains) return whole(value, true);
+    if (run.refusal !== undefined) return run.refusal;
     const { length } = run.reasons;
     return run.reasons.slice(0, MOST_REASONS).join("; ") + (length > MOST_REASONS ? "; and more" : "");
   };
@@ -100,13 +121,6 @@ const TYPES = new Map<unknown, TypeTest>(Object.entries({
 
 const typeOf = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
 
-/** The same text for equal values. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
-  if (!isObject(value)) return typeof value === "string" ? JSON.stringify(value) : String(value);
-  return `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join()}}`;
-}
-
 /** Characters, of which JavaScript may count one as two. */
 function lengthOf(text: string): number {
   let length = 0;
@@ -116,8 +130,10 @@ function lengthOf(text: string): number {
 
 function equals(values: readonly unknown[], told: string): Test {
   const known = new Set(values);
-  const texts = new Set(values.filter((value) => typeof value === "object").map(canonical));
-  return (value, run, at) => known.has(value) || (texts.size > 0 && texts.has(canonical(value))) || run.fail(at, `Instance does not match ${told}.`);
+  const objects = values.filter((value) => typeof value === "object" && value !== null);
+  const wrong = `Instance does not match ${told}.`.slice(0, LONGEST_REASON);
+  const isOne = (value: unknown, run: Run) => typeof value === "object" && objects.some((object) => run.canonical(object) === run.canonical(value));
+  return (value, run, at) => known.has(value) || isOne(value, run) || run.fail(at, wrong);
 }
 
 /** A number as an integer and a power of ten. */
@@ -129,6 +145,7 @@ function decimal(value: number): readonly [bigint, number] {
 
 function isMultiple(value: number, of: number): boolean {
   if (Number.isSafeInteger(value) && Number.isSafeInteger(of)) return value % of === 0;
+  if (!Number.isFinite(value)) return false; // `1e400`
   const [integer, exponent] = decimal(value);
   const [divisor, divisorExponent] = decimal(of);
   const shift = BigInt(Math.abs(exponent - divisorExponent));
@@ -243,7 +260,8 @@ class Compiler {
         run.reasons = before;
         if (isOne ? matches === 1 : matches > 0) return true;
         run.fail(at, isOne ? `Instance does not match exactly one subschema (${matches} matches).` : "Instance does not match any subschemas.");
-        if (run.explains) for (const reason of reasons) run.reasons.push(reason);
+        // Where too many match, what is wrong for the others is no help.
+        if (run.explains && matches === 0) for (const reason of reasons) run.reasons.push(reason);
         return false;
       };
     }
@@ -272,7 +290,7 @@ class Compiler {
     if (typeof maxProperties === "number") yield object((value, run, at) => count(value) <= maxProperties || run.fail(at, `Instance has more than ${maxProperties} properties.`));
     if (propertyNames !== undefined) {
       const test = this.test(propertyNames);
-      yield object((value, run, at) => every(run, Object.keys(value), (name) => test(name, run, run.below(at, name))));
+      yield object((value, run, at) => every(run, Object.keys(value), (name) => test(name, run, run.explains ? `${run.below(at, name)} (the name)` : at)));
     }
     for (const keyword of this.#isOld ? ["dependencies"] : ["dependencies", "dependentRequired", "dependentSchemas"]) {
       for (const [name, needed] of entriesOf(schema[keyword])) {
@@ -324,7 +342,7 @@ class Compiler {
       yield array((value, run, at) => {
         const [texts, plain] = [new Map<unknown, number>(), new Map<unknown, number>()];
         return every(run, value, (item, index) => {
-          const [places, key] = typeof item === "object" ? [texts, canonical(item)] : [plain, item];
+          const [places, key] = typeof item === "object" ? [texts, run.canonical(item)] : [plain, item];
           const before = places.get(key);
           places.set(key, index);
           return before === undefined || run.fail(at, `Duplicate items at indexes ${before} and ${index}.`);
@@ -365,11 +383,12 @@ class Compiler {
     const ofItem = this.test(items ?? true);
     return (value, run, at, outer) => {
       const seen: Seen = new Set();
+      // A branch that does not match has looked at nothing: what it knows is not to be called unknown.
       let isValid = test(value, run, at, seen);
-      if (isObject(value) && properties !== undefined) {
-        isValid = every(run, Object.keys(value), (name) => seen.has(name) || (seen.add(name), ofProperty(value[name], run, at, name))) && isValid;
-      } else if (Array.isArray(value) && items !== undefined) {
-        isValid = every(run, value, (item, index) => seen.has(index) || (seen.add(index), ofItem(item, run, run.below(at, index)))) && isValid;
+      if (isValid && isObject(value) && properties !== undefined) {
+        isValid = every(run, Object.keys(value), (name) => seen.has(name) || (seen.add(name), ofProperty(value[name], run, at, name)));
+      } else if (isValid && Array.isArray(value) && items !== undefined) {
+        isValid = every(run, value, (item, index) => seen.has(index) || (seen.add(index), ofItem(item, run, run.below(at, index))));
       }
       if (outer) for (const member of seen) outer.add(member);
       return isValid;
@@ -377,10 +396,10 @@ class Compiler {
   }
 }
 
-/** Goes on after the first that fails only where reasons are wanted. */
+/** Goes on after the first that fails only where reasons are wanted; a value that is refused is at its end. */
 function every<T>(run: Run, list: readonly T[], test: (item: T, index: number) => boolean): boolean {
   let isValid = true;
-  for (let index = 0; index < list.length && (isValid || (run.explains && run.reasons.length <= MOST_REASONS)); index += 1) isValid = test(list[index]!, index) && isValid;
+  for (let index = 0; index < list.length && run.refusal === undefined && (isValid || (run.explains && run.reasons.length <= MOST_REASONS)); index += 1) isValid = test(list[index]!, index) && isValid;
   return isValid;
 }
 
@@ -400,10 +419,10 @@ function matched(test: Test, value: unknown, run: Run, at: string, seen: Seen | 
 
 /** Without the reasons, which tell nothing where a schema need not match. */
 function quietly<T>(run: Run, test: () => T): T {
-  const before = run.reasons;
-  run.reasons = [];
+  const { explains } = run;
+  run.explains = false;
   const result = test();
-  run.reasons = before;
+  run.explains = explains;
   return result;
 }
 
