@@ -10,7 +10,8 @@ interface Part {
   readonly isList: boolean;
 }
 
-const LONGEST = 8192;
+/** Characters of an address. What JavaScript makes of a host that is not ASCII takes more than linear time. */
+export const LONGEST = 8192;
 const isSegment = (character: string) => character !== "/" && character !== ",";
 
 export class UriTemplate {

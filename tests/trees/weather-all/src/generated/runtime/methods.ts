@@ -14,7 +14,7 @@ import type { InputRequiredResult, Json } from "./protocol.ts";
 import { contentsOf, full, hasObjectRoot, isAsking, toJson, toolOutcome, wrapped } from "./results.ts";
 import { checkOf, elementsIn, withDefaults } from "./schema.ts";
 import { HANDSHAKE_PARAMS, PARAMS } from "./shapes.ts";
-import { UriTemplate } from "./uri.ts";
+import { LONGEST, UriTemplate } from "./uri.ts";
 
 export interface Method {
   /** Which of the two generations have it. */
@@ -262,7 +262,7 @@ async function readResource(runtime: Runtime, exchange: Exchange): Promise<Outco
   const { manifest, handlers } = runtime;
   const asked = exchange.params["uri"] as string;
   const state = await remembered(runtime, exchange);
-  if (!URL.canParse(asked)) throw new ProtocolError(INVALID_PARAMS, `Resource URI ${asked} is invalid`, { uri: asked, reason: "invalid_uri" });
+  if (asked.length > LONGEST || !URL.canParse(asked)) throw new ProtocolError(INVALID_PARAMS, `Resource URI ${asked} is invalid`, { uri: asked, reason: "invalid_uri" });
   const uri = new URL(asked).href;
   const found = findResource(manifest.resources, uri);
   if (!found) throw new ProtocolError(INVALID_PARAMS, `Resource not found: ${asked}`, { uri: asked });
