@@ -39,7 +39,7 @@ async function call(name: string, args: Json = {}): Promise<Json> {
   return ((await response.json()) as { result: Json }).result;
 }
 
-const structured = async (name: string) => (await call(name))["structuredContent"] as { used: number; stopped: number };
+const structured = async (name: string) => (await call(name))["structuredContent"] as { used: number; stopped: number; reading: number };
 
 /** A connection of bytes. */
 async function raw(text: string): Promise<Socket> {
@@ -87,6 +87,19 @@ test("a client that leaves stops its call, and leaves no line in the log and not
   const left = await structured("memory");
   assert.equal(log.slice(before), "");
   assert.ok(left.used - used < 8 * 1024 * 1024, `${left.used - used} bytes are left`);
+});
+
+test("a client that leaves before its body is read is waited for no longer", bounded, async () => {
+  const before = log.length;
+  const asked = callOf(true, "tools/call", { name: "open", arguments: {} });
+  const text = requestOf(asked, [lengthOf(asked), "x-slow: 1"]);
+  for (const part of [text, text.slice(0, -20)]) {
+    const socket = await raw(part);
+    await eventually(async () => (await structured("memory")).reading === 1);
+    socket.destroy();
+  }
+  await eventually(async () => (await structured("memory")).reading === 0);
+  assert.equal(log.slice(before), "");
 });
 
 test("a client that reads slowly all the time leaves nothing behind", bounded, async () => {

@@ -9,6 +9,7 @@ const tool = (name: string) => ({ name, inputSchema: { type: "object" }, timeout
 const run = (handler: (input: Json, ctx: ToolContext) => unknown) => async () => ({ default: { run: handler } as never });
 let begun = 0;
 let stopped = 0;
+let reading = 0;
 
 const server = createServer({ variables: { ...variables, LOG_LEVEL: "debug" }, hosts: [] }, {
   manifest: { ...manifest, tools: [...manifest.tools, ...["forget", "flood", "wait", "memory"].map(tool)] },
@@ -33,9 +34,17 @@ const server = createServer({ variables: { ...variables, LOG_LEVEL: "debug" }, h
       }),
       memory: run(() => {
         globalThis.gc?.();
-        return { used: process.memoryUsage().heapUsed + process.memoryUsage().external, begun, stopped };
+        return { used: process.memoryUsage().heapUsed + process.memoryUsage().external, begun, stopped, reading };
       }),
     },
+  },
+  // As one that asks somebody else.
+  limit: async (incoming) => {
+    const { read } = incoming;
+    reading += 1;
+    incoming.read = (limit) => read(limit).finally(() => (reading -= 1));
+    if (incoming.headers.get("x-slow")) await new Promise((resolve) => setTimeout(resolve, 100));
+    return undefined;
   },
 });
 listen(server, { port: Number(process.argv[2]) });

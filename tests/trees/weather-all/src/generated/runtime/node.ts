@@ -68,6 +68,9 @@ async function respond(server: Server, incoming: IncomingMessage, outgoing: Serv
 
 function read(incoming: IncomingMessage, limit: number): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
+    const gone = () => reject(new Error("the client is gone"));
+    // It may have left while its token was checked: nothing more is heard of it then.
+    if (incoming.destroyed) return gone();
     if (Number(incoming.headers["content-length"]) > limit) return resolve(undefined);
     const chunks: Buffer[] = [];
     let length = 0;
@@ -82,13 +85,14 @@ function read(incoming: IncomingMessage, limit: number): Promise<Uint8Array | un
     });
     incoming.once("end", () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
     incoming.once("error", reject);
-    incoming.once("aborted", () => reject(new Error("the client is gone")));
+    incoming.once("close", gone);
   });
 }
 
 /** As fast as the client reads, and no longer than it is there. */
 async function pour(stream: EventStream, outgoing: ServerResponse): Promise<void> {
   outgoing.once("close", () => stream.cancel());
+  if (outgoing.destroyed) return stream.cancel();
   outgoing.flushHeaders();
   for (let events = await stream.next(); events !== undefined; events = await stream.next()) {
     if (outgoing.write(events)) continue;
