@@ -53,7 +53,7 @@ function isUri(text: string, isReference: boolean): boolean {
 }
 
 /** With a host of a bounded length: what JavaScript makes of one that is not ASCII takes more than linear time. */
-const URL_TEXT = /^(?:https?|ftp):\/\/[/\\]*[^\s/\\?#]{1,1000}(?:[/\\?#]\S*)?$/i;
+const URL_TEXT = /^(?:https?|ftp):\/\/[/\\]*[^\s\p{Cc}/\\?#]{1,1000}(?:[/\\?#][^\s\p{Cc}]*)?$/iu;
 
 /** Classes such as `\p{L}` that exist: each time that one stands in a pattern JavaScript gathers all of its characters. */
 const classes = new Set<string>();
