@@ -99,6 +99,8 @@ test("a reason leads to nothing that was right", () => {
   const known = checkOf({ anyOf: [{ properties: { a: { type: "number" } }, required: ["b"] }], unevaluatedProperties: false });
   assert.equal(known({ a: 1 }), '#: Instance does not match any subschemas.; #: Instance does not have required property "b".');
   assert.equal(known({ a: 1, b: 2 }), '#: Property "b" is not known.');
+  const again = checkOf({ if: { $ref: "#/$defs/a" }, else: { $ref: "#/$defs/a" }, $defs: { a: { required: ["b"] } } });
+  assert.equal(again({}), '#: Instance does not have required property "b".; #: Instance does not match "else" schema.');
   assert.equal(checkOf({ propertyNames: { pattern: "^b" } })({ a: "b" }), "#/a (the name): String does not match pattern.");
   assert.equal(checkOf({ multipleOf: 2 })(JSON.parse("1e400")), "#: Infinity is not a multiple of 2.");
 });

@@ -1,6 +1,7 @@
 // The runtime's Node.js server in a process of its own, on the port that is given.
 import { createServer } from "../../../templates/runtime/server.ts";
 import { listen } from "../../../templates/runtime/node.ts";
+import type { Incoming } from "../../../templates/runtime/http.ts";
 import type { ToolContext } from "../../../templates/runtime/context.ts";
 import type { Json } from "../../../templates/runtime/protocol.ts";
 import { handlers, manifest, variables } from "./fixture.ts";
@@ -40,9 +41,10 @@ const server = createServer({ variables: { ...variables, LOG_LEVEL: "debug" }, h
   },
   // As one that asks somebody else.
   limit: async (incoming) => {
-    const { read } = incoming;
+    const request = incoming as Incoming;
+    const read = request.read.bind(request);
     reading += 1;
-    incoming.read = (limit) => read(limit).finally(() => (reading -= 1));
+    request.read = (limit) => read(limit).finally(() => (reading -= 1));
     if (incoming.headers.get("x-slow")) await new Promise((resolve) => setTimeout(resolve, 100));
     return undefined;
   },

@@ -28,7 +28,8 @@ class Run {
   reasons: string[] = [];
   /** Where the value is refused, whatever the schema makes of it. */
   refusal: string | undefined;
-  readonly #known = new Map<Test, Map<object, boolean>>();
+  /** Without reasons, and with them. */
+  readonly #known = [new Map<Test, Map<object, boolean>>(), new Map<Test, Map<object, boolean>>()] as const;
   readonly #names = new Map<object, string>();
   readonly #byText = new Map<string, string>();
 
@@ -56,8 +57,9 @@ class Run {
 
   /** Each object is tested once with each schema that references lead to: however they branch, the work does not double with each level. */
   remembered(test: Test, value: object, at: string): boolean {
-    const known = this.#known.get(test) ?? new Map<object, boolean>();
-    this.#known.set(test, known);
+    const all = this.#known[this.explains ? 1 : 0];
+    const known = all.get(test) ?? new Map<object, boolean>();
+    all.set(test, known);
     const before = known.get(value);
     if (before === false) return this.fail(at, "Instance does not match a schema that is referred to.");
     if (before) return true;
