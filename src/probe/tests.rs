@@ -451,7 +451,10 @@ fn one_cause_is_one_fault() {
     let broken = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"internal error"}}"#;
     let (json, html, text) = ("application/json", "text/html", "text/plain");
     let with_key = [("authorization".to_owned(), "Bearer s3cret-key".to_owned())];
-    let table: [(bool, u16, &str, &str, &str, &str, &[(String, String)], &str, &str); 10] = [
+    // What it answers; the path and the headers of who asks; the check that fails, and what it says.
+    type Said = &'static str;
+    type OneAnswer<'a> = (bool, u16, Said, Said, Said, Said, &'a [(String, String)], Said, Said);
+    let table: [OneAnswer<'_>; 10] = [
         (true, 401, json, refused, "/mcp", "modern.discover", &with_key, "refuses the key or token", "secrets push"),
         (true, 401, json, refused, "/mcp", "modern.discover", &[], "asks for credentials", "--bearer-env"),
         (true, 403, json, refused, "/mcp", "modern.discover", &with_key, "403", "access rules"),

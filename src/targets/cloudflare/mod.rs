@@ -50,7 +50,7 @@ const LARGEST: [f64; 2] = [10.0 * 1024.0, 3.0 * 1024.0];
 
 /// `Total Upload: 67.39 KiB / gzip: 23.77 KiB`, as wrangler ends a build.
 fn size(said: &str) -> Result<Option<String>> {
-    let gzip = said.lines().filter_map(|line| line.split_once("Total Upload: ")?.1.split_once("gzip: ")).last();
+    let gzip = said.lines().filter_map(|line| line.split_once("Total Upload: ")?.1.split_once("gzip: ")).next_back();
     let Some(size) = gzip.and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<f64>().ok()) else {
         return Ok(None);
     };
