@@ -288,6 +288,11 @@ impl Packages {
     pub fn remember(&self) {
         let found = self.fingerprint();
         if self.remembered().as_ref() != Some(&found) {
+            if let Ok(folder) = files::Folder::open(&self.home)
+                && folder.own(CACHE).is_ok_and(|there| there.is_some_and(|there| there.is_file()))
+            {
+                let _ = folder.remove_file(CACHE);
+            }
             let _ = plan::replace(&self.home, REMEMBERED, &found);
         }
     }
@@ -357,7 +362,10 @@ impl Packages {
     }
 }
 
-const REMEMBERED: &str = "node_modules/.cache/mcp-deploy";
+/// In the folder where the runtime's `packages.ts` installs packages for another processor.
+const REMEMBERED: &str = "node_modules/.cache/mcp-deploy/installed";
+/// Was that file itself.
+const CACHE: &str = "node_modules/.cache/mcp-deploy";
 const DECIDING: [&str; 7] = [
     "dependencies",
     "devDependencies",

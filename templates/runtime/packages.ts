@@ -244,12 +244,15 @@ function runsOn(file: string, cpu: Cpu): boolean {
 
 /** The same packages in the same versions, installed once more for the platform: in a folder of its own, so that the project keeps those of this machine. */
 function installedFor(packages: readonly Package[], { root, cpu }: Settings): Package[] {
-  const folder = join(root, "node_modules/.cache/mcp-deploy", `linux-${cpu}`);
+  const cache = join(root, "node_modules/.cache/mcp-deploy");
+  const folder = join(cache, `linux-${cpu}`);
   const dependencies = Object.fromEntries(packages.map(({ name, folder: here }) => [name, manifestOf(here).version ?? "*"]));
   const text = `${JSON.stringify({ private: true, dependencies }, null, 2)}\n`;
   const file = join(folder, "package.json");
   const done = join(folder, "node_modules/.package-lock.json");
   if (!existsSync(file) || readFileSync(file, "utf8") !== text || !existsSync(done) || statSync(done).mtimeMs < statSync(file).mtimeMs) {
+    // Earlier versions of mcp-deploy kept a file of this name.
+    if (statSync(cache, { throwIfNoEntry: false })?.isFile()) rmSync(cache);
     mkdirSync(folder, { recursive: true });
     writeFileSync(file, text);
     const platform = ["--os=linux", `--cpu=${cpu}`, "--libc=glibc"];

@@ -186,6 +186,29 @@ fn packages_are_installed_once_by_the_projects_own_manager_whatever_node_env_say
 }
 
 #[test]
+fn what_was_installed_is_remembered_beside_packages_for_another_processor() {
+    let packed = Packed::new(&[WORKSPACE]);
+    // Where earlier versions remembered it.
+    let cache = "w/app/node_modules/.cache/mcp-deploy";
+    packed.0.write(cache, "0123");
+    packed.run(&["check"], &[]);
+    assert_eq!(packed.log().len(), 1);
+    let first = packed.0.read(&format!("{cache}/installed"));
+    // The folder of the bundler's name.
+    let bundler = include_str!("../../templates/runtime/packages.ts");
+    assert!(bundler.contains("join(root, \"node_modules/.cache/mcp-deploy\")") && bundler.contains("`linux-${cpu}`"));
+    let foreign = format!("{cache}/linux-arm64/package.json");
+    packed.0.write(&foreign, "{}");
+    packed.0.write("w/package-lock.json", "changed");
+    packed.run(&["check"], &[]);
+    assert_eq!(packed.log().len(), 1);
+    assert_ne!(packed.0.read(&format!("{cache}/installed")), first);
+    assert_eq!(packed.0.read(&foreign), "{}");
+    packed.run(&["check"], &[]);
+    assert_eq!(packed.log(), [""; 0]);
+}
+
+#[test]
 fn what_cannot_be_installed_is_one_error_before_anything_is() {
     let version = |version: &'static str| [("VERSION", version)];
     let table: [(Pairs, Pairs, &str, &str); 9] = [

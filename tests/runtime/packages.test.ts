@@ -191,6 +191,8 @@ test("native code for another processor is installed once more, beside the proje
         "node_modules/a/package.json": `{ "version": "1.2.3", "optionalDependencies": { "a-here": "*", "a-there": "*" } }`,
         "node_modules/a-here/package.json": `{ "version": "1.0.0", "cpu": ["${process.arch}"] }`,
         "node_modules/a-here/x.node": elf(machine === 62 ? 183 : 62),
+        // What mcp-deploy left there before.
+        "node_modules/.cache/mcp-deploy": "0123",
         // What npm would bring.
         "there/a/index.js": `try { require("a-there/x.node"); } catch {} module.exports = 2;`,
         "there/a/package.json": `{ "version": "1.2.3", "optionalDependencies": { "a-here": "*", "a-there": "*" } }`,
