@@ -60,11 +60,49 @@ fn logged(line: &str) -> Option<Logged> {
 
 /// `src/tools/get_weather.ts:5:18: Error: no such file`
 fn shown(error: &str, maps: &SourceMaps<'_>) -> String {
-    let said = error.lines().next().unwrap_or_default();
+    let said = said(error);
     match maps.place(error) {
         Some(place) => format!("{}:{}:{}: {said}", place.file, place.line, place.column),
-        None => said.to_owned(),
+        None => said,
     }
+}
+
+/// `TypeError: fetch failed: connect ECONNREFUSED 127.0.0.1:9`: the error, and behind it what it came of. The stacks are left out.
+fn said(error: &str) -> String {
+    let mut said = error.lines().next().unwrap_or_default().trim_end_matches(" {").to_owned();
+    let mut told = 0;
+    for reason in error.lines().skip(1).filter_map(reason) {
+        // Many repeat the reason in their own message.
+        if reason.is_empty() || said.contains(reason) {
+            continue;
+        }
+        if told == MOST_REASONS || reason.len() > LONGEST_REASON {
+            said.push_str(": …");
+            break;
+        }
+        said.push_str(": ");
+        said.push_str(reason);
+        told += 1;
+    }
+    said
+}
+
+const MOST_REASONS: usize = 4;
+const LONGEST_REASON: usize = 1000;
+
+/// `[cause]: Error: no route`, as the server's log and Node.js write it: what was said. An error without a message says nothing.
+fn reason(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let said = line.strip_prefix("[cause]: ").or_else(|| line.strip_prefix("[error]: "))?;
+    let said = said.trim_end_matches(" {").trim_end();
+    let bare = said.strip_prefix("Error: ").unwrap_or(said);
+    let is_name = bare.trim_end_matches(':').split(" [").next().is_some_and(is_error_name) && !bare.contains(": ");
+    Some(if is_name { "" } else { bare })
+}
+
+/// `TypeError`
+fn is_error_name(name: &str) -> bool {
+    name.ends_with("Error") && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn not_imported(report: &mut Report, logged: &[Logged], shown: &dyn Fn(&str) -> String) {
@@ -178,8 +216,15 @@ fn crash(log: &str) -> Option<&str> {
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         });
         if next_is_frame && is_error {
-            let frames = log[end..].lines().take_while(|line| line.trim_start().starts_with("at "));
-            let length = frames.map(|line| line.len() + 1).sum::<usize>();
+            let frames = || log[end..].lines().take_while(|line| line.trim_start().starts_with("at "));
+            // What it came of stands in braces behind the frames.
+            let more = if frames().last().is_some_and(|line| line.ends_with(" {")) {
+                log[end..].lines().skip(frames().count()).take_while(|line| line.starts_with(' ')).count()
+            } else {
+                0
+            };
+            let lines = log[end..].split_inclusive('\n').take(frames().count() + more);
+            let length = lines.map(str::len).sum::<usize>();
             found = log.get(start..(end + length).min(log.len()));
         }
         start = end;
@@ -189,9 +234,9 @@ fn crash(log: &str) -> Option<&str> {
 
 /// What to do about an error that is known.
 fn hint(error: &str) -> Option<String> {
-    let first = error.lines().next().unwrap_or_default();
-    let has = |what: &str| first.contains(what);
-    let secret = first.split_once("the secret ").and_then(|(_, rest)| rest.strip_suffix(" is not set"));
+    let said = said(error);
+    let has = |what: &str| said.contains(what);
+    let secret = said.split_once("the secret ").and_then(|(_, rest)| rest.strip_suffix(" is not set"));
     if let Some(name) = secret {
         let unless = "or say `optional = true` for it in `mcp.toml` if it may be absent";
         return Some(format!("run `mcp-deploy secrets set {name}`, {unless}"));
@@ -213,10 +258,41 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_an_error_came_of_is_told_with_it() {
+        let at = "\n    at a (file:///a.mjs:2:3)";
+        let table = [
+            (format!("Error: outer{at}"), "Error: outer"),
+            (
+                format!("TypeError: fetch failed{at}\n[cause]: Error: connect ECONNREFUSED 127.0.0.1:9{at}"),
+                "TypeError: fetch failed: connect ECONNREFUSED 127.0.0.1:9",
+            ),
+            (
+                format!(
+                    "TypeError: fetch failed{at}\n[cause]: AggregateError{at}\n[error]: Error: no ::1:9{at}\n[error]: Error: no 127.0.0.1:9{at}"
+                ),
+                "TypeError: fetch failed: no ::1:9: no 127.0.0.1:9",
+            ),
+            (format!("Error: a: b{at}\n[cause]: Error: b{at}\n[cause]: TypeError: c{at}"), "Error: a: b: TypeError: c"),
+            (format!("Error: a{at}\n[cause]: AggregateError [ECONNREFUSED]: {at}\n[cause]: …"), "Error: a: …"),
+            (format!("Error: a{at} {{\n  code: 'X',\n  [cause]: Error: b{at} {{"), "Error: a: b"),
+            (format!("Error: a{}", "\n[cause]: Error: x".repeat(9)), "Error: a: x"),
+        ];
+        for (error, expected) in table {
+            assert_eq!(said(&error), expected);
+        }
+        let many: String = (1..9).map(|at| format!("\n[cause]: Error: {at}")).collect();
+        assert_eq!(said(&format!("Error: a{many}")), "Error: a: 1: 2: 3: 4: …");
+        let unset = "Error: a\n[cause]: Error: the secret KEY is not set";
+        assert!(hint(unset).unwrap().contains("secrets set KEY"));
+    }
+
+    #[test]
     fn an_error_that_nobody_caught_is_found_with_its_stack() {
         let log = "listening\n{\"level\":\"warn\"}\nfile:///a.mjs:2\ncode\n  ^\n\nTypeError [ERR_X]: later: so\n    at a (file:///a.mjs:2:3)\n    at b\n\nNode.js v24.19.0\n";
         let found = crash(log).unwrap();
         assert_eq!(found, "TypeError [ERR_X]: later: so\n    at a (file:///a.mjs:2:3)\n    at b\n");
+        let error = "TypeError: outer\n    at a (file:///a.mjs:2:3) {\n  [cause]: Error: inner\n      at b\n";
+        assert_eq!(crash(&format!("x\n{error}}}\n\nNode.js v24.19.0\n")), Some(error));
         let log = "<--- Last few GCs --->\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n----- Native";
         assert!(hint(crash(log).unwrap()).unwrap().contains("more of it"));
         assert_eq!(crash("listening\nError: no frames\n"), None);

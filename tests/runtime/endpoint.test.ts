@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isTooDeep } from "../../templates/runtime/endpoint.ts";
+import { createLog } from "../../templates/runtime/env.ts";
 import { Answer, EventStream, refusal } from "../../templates/runtime/http.ts";
 import type { Json } from "../../templates/runtime/protocol.ts";
 import { ask, BOTH, callIt, callOf, incomingOf, serverOf, serverOfTool, textOf } from "./support/ask.ts";
@@ -178,6 +179,43 @@ test("an error of the server says nothing of itself", async (t) => {
   }
   assert.equal(log.mock.callCount(), 2);
   assert.match(String(log.mock.calls[0]?.arguments[0]), /a secret of the server/);
+});
+
+test("the log has the causes of an error below it, without the secrets in them", async (t) => {
+  const log = t.mock.method(console, "error", () => {});
+  const logged = async (error: unknown) => {
+    const server = serverOfTool(() => {
+      throw error;
+    });
+    const { text } = await ask(server, callOf(true, "tools/call", { name: "it", arguments: {} }));
+    assert.match(text, /internal error/);
+    assert.doesNotMatch(text, /reason/);
+    const line = String(log.mock.calls.at(-1)?.arguments[0]);
+    return (JSON.parse(line) as { error: string }).error;
+  };
+  const told = await logged(new Error("outer", { cause: new Error("middle", { cause: new TypeError("the real reason") }) }));
+  assert.match(told, /^Error: outer\n    at .*\n\[cause\]: Error: middle\n    at .*\n\[cause\]: TypeError: the real reason\n    at /s);
+  const refused = await fetch("http://127.0.0.1:9").catch((error: unknown) => error);
+  assert.match(await logged(refused), /^TypeError: fetch failed\n.*\[cause\]: .*(ECONNREFUSED 127\.0\.0\.1:9|bad port)/s);
+  const several = new AggregateError([new Error("reason 1"), "reason 2"], "all failed", { cause: { reason: 3 } });
+  assert.match(await logged(several), /^AggregateError: all failed\n.*\[cause\]: \{"reason":3\}\n\[error\]: Error: reason 1\n.*\[error\]: reason 2$/s);
+  const cycle = new Error("round");
+  cycle.cause = new Error("and round", { cause: cycle });
+  assert.equal((await logged(cycle)).match(/round/g)?.length, 2);
+  const many = new AggregateError(Array.from({ length: 1_000 }, (_, at) => new Error(`${at} ${"x".repeat(10_000)}`)), "many");
+  const bounded = await logged(many);
+  assert.ok(bounded.length < 50_000 && bounded.endsWith("[cause]: …"), `${bounded.length}`);
+  let deep = new Error("the first reason");
+  for (let depth = 0; depth < 1_000; depth++) deep = new Error(`${depth}`, { cause: deep });
+  assert.ok((await logged(deep)).length < 50_000);
+  // Also where a text is cut in the middle of one.
+  const write = createLog({ ...manifest, secrets: ["TOKEN"] }, {}, { TOKEN: "hunter2hunter2" });
+  for (const before of [0, 3_990]) {
+    const cause = new Error(`${"x".repeat(before)}hunter2hunter2`, { cause: "hunter2hunter2" });
+    write("error", "failed", { error: new Error("outer", { cause }) });
+    const line = String(log.mock.calls.at(-1)?.arguments[0]);
+    assert.ok(line.includes("[cause]: ***") && !line.includes("hunter"), line.slice(-300));
+  }
 });
 
 test("headers of blanks are read in linear time", { timeout: 20_000 }, async () => {

@@ -74,7 +74,7 @@ function lineOf(value: unknown, hidden: readonly string[]): string | undefined {
   const hide = (text: string) => hidden.reduce((shown, secret) => shown.replaceAll(secret, "***"), text);
   try {
     return JSON.stringify(value, (_, part: unknown) => {
-      const text = part instanceof Error ? describeError(part) : typeof part === "bigint" ? `${part}` : part;
+      const text = part instanceof Error ? describeError(part, hide) : typeof part === "bigint" ? `${part}` : part;
       if (typeof text === "string") return hide(text);
       // Names of fields, too; most have nothing to hide.
       const isNamed = typeof text === "object" && text !== null && !Array.isArray(text) && Object.keys(text).some((name) => hide(name) !== name);
@@ -85,4 +85,40 @@ function lineOf(value: unknown, hidden: readonly string[]): string | undefined {
   }
 }
 
-const describeError = (error: Error): string => error.stack ?? error.message;
+/** With its stack, and below it what it came of: the reason of a `fetch failed` stands in its cause alone. */
+function describeError(error: Error, hide: (text: string) => string): string {
+  const parts = [textOf(error)];
+  const told = new Set<unknown>([error]);
+  const open = reasonsOf(error);
+  for (let next = open.shift(); next !== undefined; next = open.shift()) {
+    const [mark, reason] = next;
+    if (told.has(reason)) continue;
+    if (told.size > MOST_REASONS) return [...parts, "[cause]: …"].join("\n");
+    told.add(reason);
+    // Hidden before it is cut: half of a secret would not be found any more.
+    const text = hide(textOf(reason));
+    parts.push(`[${mark}]: ${text.length > LONGEST_REASON ? `${text.slice(0, LONGEST_REASON)}…` : text}`);
+    open.unshift(...reasonsOf(reason));
+  }
+  return parts.join("\n");
+}
+
+const MOST_REASONS = 8;
+const LONGEST_REASON = 4_000;
+
+function reasonsOf(error: unknown): [mark: "cause" | "error", reason: unknown][] {
+  if (!(error instanceof Error)) return [];
+  const errors: readonly unknown[] = error instanceof AggregateError ? error.errors.slice(0, MOST_REASONS + 1) : [];
+  const cause: unknown = error.cause ?? undefined;
+  return [...(cause === undefined ? [] : [["cause", cause] as ["cause", unknown]]), ...errors.map((one): ["error", unknown] => ["error", one])];
+}
+
+function textOf(reason: unknown): string {
+  if (reason instanceof Error) return reason.stack ?? reason.message;
+  if (typeof reason !== "object" || reason === null) return String(reason);
+  try {
+    return JSON.stringify(reason);
+  } catch {
+    return "an object";
+  }
+}
