@@ -11,7 +11,7 @@ use crate::cli::{AddPrompt, AddResource, AddTool, Described};
 use crate::error::Error;
 use crate::manifest::edit::{self, Declaration, Entries};
 use crate::manifest::{Kind, names};
-use crate::project::Project;
+use crate::project::{Project, undeclared};
 use crate::prompt::{self, Mode};
 use crate::ship::packages;
 use crate::ui;
@@ -96,13 +96,16 @@ fn add(
     refuse_known(&project, kind, &name, described.dry_run)?;
     let text = edit::add(&project.text, &Declaration { kind, name: name.clone(), entries, tables })?;
     let (plan, manifest) = project.plan_with(text)?;
+    let misnamed = undeclared::notes(&project.root, &manifest);
     if described.dry_run {
+        misnamed.iter().for_each(ui::hint);
         return dry_run(&plan);
     }
     let handler = kind.handler(&name);
     let kept = plan.keeps(&handler);
     let applied = plan.apply(false)?;
     report(&applied);
+    misnamed.iter().for_each(ui::hint);
     ui::say(format_args!("added the {noun} `{name}` to mcp.toml"));
     match kept {
         true => ui::say(format_args!("`{handler}` was there already and is kept as it is")),

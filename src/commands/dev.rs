@@ -32,6 +32,7 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     if let Some(error) = targets::unfit(&[target], &root) {
         bail!(error);
     }
+    project.has_handlers()?;
     if let Some(port) = args.port.filter(|port| !process::is_free(*port)) {
         let error = Error::new(format!("port {port} of 127.0.0.1 is taken; nothing was built"));
         bail!(error.hint("stop what listens there, or leave out `--port`, which takes a free one"));
@@ -81,7 +82,7 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
 
 fn start(root: &Path, target: &'static Target, tools: &Toolchain, port: u16, mode: Mode) -> Result<LocalServers> {
     let (project, alone) = Project::open_to_write(Some(root))?;
-    report(&project.plan()?.apply(false)?);
+    report(&project.plan_to_build()?.apply(false)?);
     drop(alone);
     local::prepare(&project, tools, mode)?;
     let build = Build { root, manifest: &project.manifest, tools };

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{End, MENDED, dry_run, preview, report};
 use crate::cli::Render;
 use crate::plan::{Action, Plan};
-use crate::project::{self, Project};
+use crate::project::{self, Project, undeclared};
 use crate::prompt::Mode;
 use crate::ship::packages;
 use crate::ui;
@@ -34,9 +34,12 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
     let (project, alone) = Project::open_to_write(dir)?;
     project::print(&project.warnings);
     let mode = Mode::for_answer(args.yes, args.json);
+    let misnamed = undeclared::notes(&project.root, &project.manifest);
     let plan = project.plan()?;
     let drift = plan.drift();
+    let note = || misnamed.iter().for_each(ui::hint);
     if args.json {
+        note();
         let up_to_date = drift.is_empty();
         let answer = RenderAnswer { up_to_date, files: files(&plan) };
         if !args.check && !args.dry_run {
@@ -52,6 +55,7 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
         return Ok(if args.check && !up_to_date { End::No } else { End::Done });
     }
     if args.check {
+        note();
         for change in &drift {
             let what = match change.action {
                 Action::Create => "is missing",
@@ -74,6 +78,7 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
         return Ok(End::No);
     }
     if args.dry_run {
+        note();
         if args.force {
             preview(&plan, true);
             return Ok(End::Done);
@@ -82,6 +87,7 @@ pub fn run(args: Render, dir: Option<&Path>) -> Result<End> {
     }
     let applied = plan.apply(args.force)?;
     report(&applied);
+    note();
     if plan.mends() {
         ui::say(MENDED);
     } else if applied.created.is_empty() && applied.updated.is_empty() && applied.deleted.is_empty() {

@@ -102,6 +102,9 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
         bail!(error);
     }
     local::declared(&args.calls.call, &project.manifest)?;
+    if !args.is_prebuilt() {
+        project.has_handlers()?;
+    }
     if args.dry_run {
         return dry_run(&project, &targets, &args);
     }
@@ -134,7 +137,7 @@ pub fn locally(
     comparing: bool,
     mode: Mode,
 ) -> Result<ShipAnswer> {
-    report(&project.plan()?.apply(false)?);
+    report(&project.plan_to_build()?.apply(false)?);
     local::prepare(project, tools, mode)?;
     let build = Build { root: &project.root, manifest: &project.manifest, tools };
     let (mut runs, mut failures) = (Vec::new(), Vec::new());
@@ -183,7 +186,7 @@ fn live(
     context.takes = release::preflight(targets, &context, mode, args.adopt.as_deref())?;
     let accepted = others(targets, &context, &record, &args.stage.stage, mode)?;
     if !args.is_prebuilt() {
-        report(&project.plan()?.apply(false)?);
+        report(&project.plan_to_build()?.apply(false)?);
         local::prepare(project, tools, mode)?;
     }
     let (mut runs, mut ready, mut failures) = (Vec::new(), Vec::new(), Vec::new());

@@ -21,7 +21,7 @@ pub mod uri_template;
 pub use beside::FileBeside;
 pub use json_schema::json_schema;
 pub use load::{Loaded, load, parse, parse_in};
-pub use reader::nearest;
+pub use reader::{near, nearest};
 pub use targets::Targets;
 
 use std::time::Duration;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::code::{is_of_word, string_length, without_comments_and_strings};
+use super::undeclared;
 use crate::fault::{Fault, Position, Severity};
 use crate::files::{self, Folder};
 use crate::manifest::{FILE, Kind, Manifest};
@@ -49,12 +50,9 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
                     format!("the handler of the {} `{name}` has no default export", kind.noun()),
                     format!("write `export default {}(\"{name}\", …)`", kind.noun()),
                 )),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => faults.push(fault(
-                    FILE,
-                    at,
-                    format!("the {} `{name}` has no handler: `{path}` is missing", kind.noun()),
-                    "run `mcp-deploy render`, which creates a typed starter".into(),
-                )),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    faults.push(lacking(root, manifest, kind, name, at));
+                }
                 Err(error) => faults.push(fault(
                     FILE,
                     at,
@@ -67,8 +65,33 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
     faults
 }
 
+/// The same for those alone that are not there.
+pub fn missing(root: &Path, manifest: &Manifest) -> Vec<Fault> {
+    // A folder that cannot be opened is told with a better reason by what comes next.
+    let Ok(folder) = Folder::open(root) else { return Vec::new() };
+    let declared = Kind::ALL
+        .into_iter()
+        .flat_map(|kind| manifest.declared(kind).into_iter().map(move |(name, at)| (kind, name, at)));
+    let is_missing = |kind: Kind, name: &str| matches!(folder.metadata(&kind.handler(name)), Ok(None));
+    declared
+        .filter(|(kind, name, _)| is_missing(*kind, name))
+        .map(|(kind, name, at)| lacking(root, manifest, kind, name, at))
+        .collect()
+}
+
+fn lacking(root: &Path, manifest: &Manifest, kind: Kind, name: &str, at: Position) -> Fault {
+    let path = kind.handler(name);
+    Fault {
+        severity: Severity::Error,
+        file: FILE.to_owned(),
+        at,
+        message: format!("the {} `{name}` has no handler: `{path}` is missing", kind.noun()),
+        hint: Some(undeclared::of(root, manifest, kind, name).hint(&path)),
+    }
+}
+
 /// Whether TypeScript text exports a default, outside comments and strings. The compiler has the last word.
-fn has_default_export(text: &str) -> bool {
+pub(super) fn has_default_export(text: &str) -> bool {
     let code = without_comments_and_strings(text);
     let words: Vec<&str> = code.split(|c: char| !is_of_word(c)).filter(|word| !word.is_empty()).collect();
     words.windows(2).any(|pair| pair == ["export", "default"] || pair == ["as", "default"])
@@ -77,20 +100,20 @@ fn has_default_export(text: &str) -> bool {
 }
 
 /// `export default tool("get_time", …)`, as far as it is written plainly.
-struct Exported<'t> {
-    noun: &'static str,
-    name: &'t str,
+pub(super) struct Exported<'t> {
+    pub noun: &'static str,
+    pub name: &'t str,
     /// Of the name, in bytes.
     place: usize,
 }
 
 impl Exported<'_> {
-    fn is(&self, kind: Kind, name: &str) -> bool {
+    pub fn is(&self, kind: Kind, name: &str) -> bool {
         (self.noun, self.name) == (kind.noun(), name)
     }
 }
 
-fn exported(text: &str) -> Option<Exported<'_>> {
+pub(super) fn exported(text: &str) -> Option<Exported<'_>> {
     let code = without_comments_and_strings(text);
     let next = |rest: &'_ str, word: &str| rest.trim_start().strip_prefix(word).map(|rest| code.len() - rest.len());
     for (at, word) in code.match_indices("export") {

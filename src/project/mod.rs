@@ -10,6 +10,7 @@ mod reached;
 mod specifiers;
 mod types;
 mod unbundled;
+pub mod undeclared;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -164,6 +165,24 @@ impl Project {
         faults.iter().filter(known).for_each(ui::fault);
         let plan = Plan::new(&self.root, &|lacks| template::lacking(&manifest, lacks), Some(&self.text), Some(text))?;
         Ok((plan, manifest))
+    }
+
+    /// [`Project::plan`] for a build: a handler that is missing is an error, and no starter takes its place. A starter returns made-up
+    /// values, which must not be deployed because a file was misnamed.
+    pub fn plan_to_build(&self) -> Result<Plan> {
+        self.has_handlers()?;
+        self.plan()
+    }
+
+    /// Fails where a declared handler is missing; each one is printed.
+    pub fn has_handlers(&self) -> Result<()> {
+        // The files of a stage are those of the project.
+        let faults = handlers::missing(&self.home, &self.manifest);
+        if faults.is_empty() {
+            return Ok(());
+        }
+        print(&faults);
+        bail!(faulty(&faults))
     }
 }
 

@@ -22,6 +22,7 @@ mod layers;
 mod lazy;
 mod machine;
 mod manifests;
+mod misnamed;
 mod once;
 mod own_place;
 mod packages;
