@@ -50,6 +50,11 @@ pub fn home_of(root: &Path) -> &Path {
     stages.and_then(|stages| stages.parent()?.parent()).unwrap_or(root)
 }
 
+/// The root of the git repository that a folder is in: that of a worktree or a submodule has a file `.git`.
+pub fn repository_of(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|above| above.join(".git").exists())
+}
+
 /// The text of one file of the project `root`.
 pub fn read(root: &Path, name: &str, limit: u64) -> io::Result<String> {
     Folder::open(root)?.read(name, limit)

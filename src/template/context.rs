@@ -55,6 +55,8 @@ pub struct IntegrationData<'m> {
     pub manager: Option<&'m str>,
     /// What runs the project's own tests.
     pub tests: &'m str,
+    /// The project's folder in its repository, quoted; `None` for the root.
+    pub folder: Option<String>,
 }
 
 /// The context of `templates/{generated,project,init,targets}`.

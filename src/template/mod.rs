@@ -150,11 +150,22 @@ pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, Fil
     Ok((manifest, files))
 }
 
-/// The files of a continuous integration system, by path.
-pub fn ci(system: &str, manifest: &Manifest, manager: Option<&str>, tests: &str) -> Result<Vec<(String, String)>> {
+/// The files of a continuous integration system, by path; `inside` is the project's folder in its repository, unless it is the root.
+pub fn ci(
+    system: &str,
+    manifest: &Manifest,
+    manager: Option<&str>,
+    tests: &str,
+    inside: Option<&str>,
+) -> Result<Vec<(String, String)>> {
     let mut files = FileSet::default();
     let project = context::ProjectData::of(manifest, &[])?;
-    let data = seen(context::IntegrationData { project, manager, tests })?;
+    let data = seen(context::IntegrationData {
+        project,
+        manager,
+        tests,
+        folder: inside.map(|inside| Value::from(inside).to_string()),
+    })?;
     folder(&format!("ci/{system}"), Owner::User, &data, &mut files)?;
     Ok(files.0.into_iter().map(|(path, (_, text))| (path, text)).collect())
 }

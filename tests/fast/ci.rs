@@ -1,8 +1,10 @@
 //! `ci github`: a workflow that GitHub can read, without long-lived keys of AWS, its actions pinned.
 
+use std::process::Command;
+
 use saphyr::{LoadableYamlNode as _, Yaml};
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, finished};
 
 const FILE: &str = ".github/workflows/mcp-deploy.yml";
 
@@ -91,4 +93,35 @@ fn the_workflow_names_only_what_the_manifests_clouds_need() {
     let text = sandbox.read(FILE);
     assert!(Yaml::load_from_str(&text).is_ok());
     assert!(text.contains("CLOUDFLARE_API_TOKEN") && !text.contains("AWS") && !text.contains("VERCEL"), "{text}");
+}
+
+/// GitHub reads it at the root of the repository alone, and its steps begin there.
+#[test]
+fn a_project_inside_a_repository_is_told_where_the_workflow_belongs() {
+    let sandbox = Sandbox::new();
+    let git = finished(Command::new("git").args(["init", "--quiet"]).current_dir(sandbox.root()));
+    assert_eq!(git.code, 0, "{git:?}");
+    for folder in ["apps/images", "apps/a: #b"] {
+        sandbox.ok(&["init", folder, "--name", "images", "--yes"]);
+        let place = sandbox.root().canonicalize().unwrap().join(FILE);
+        let told = format!(
+            "hint: GitHub reads workflows only at the root of the repository: move `{FILE}` to `{}`\n",
+            place.display()
+        );
+        let dry = sandbox.ok(&["-C", folder, "ci", "github", "--dry-run"]);
+        assert!(dry.stderr.ends_with(&told), "{dry:?}");
+        let run = sandbox.ok(&["-C", folder, "ci", "github"]);
+        assert!(run.stderr.ends_with(&told) && !place.exists(), "{run:?}");
+        let text = sandbox.read(&format!("{folder}/{FILE}"));
+        let workflow = &Yaml::load_from_str(&text).unwrap()[0];
+        assert_eq!(workflow["defaults"]["run"]["working-directory"].as_str(), Some(folder), "{text}");
+        // Those of two members do not cancel each other.
+        assert_eq!(workflow["concurrency"]["group"].as_str(), Some("mcp-deploy-images-${{ github.ref }}"));
+    }
+    // One that is the root needs nothing of it.
+    let sandbox = Sandbox::weather();
+    let git = finished(Command::new("git").args(["init", "--quiet"]).current_dir(sandbox.root()));
+    assert_eq!(git.code, 0, "{git:?}");
+    let run = sandbox.ok(&["ci", "github"]);
+    assert!(!run.stderr.contains("hint") && !sandbox.read(FILE).contains("working-directory"), "{run:?}");
 }
