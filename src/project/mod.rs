@@ -73,15 +73,34 @@ pub fn find(dir: Option<&Path>) -> Result<PathBuf> {
             return std::fs::canonicalize(dir).with_context(|| format!("cannot use `{}`", dir.display()));
         }
         let error = Error::new(format!("no `mcp.toml` in `{}`", dir.display()));
-        bail!(error.hint("run `mcp-deploy init` there, or name another folder with `--dir`"));
+        let hint = member_hint(dir, dir);
+        bail!(
+            error.hint(
+                hint.unwrap_or_else(|| "run `mcp-deploy init` there, or name another folder with `--dir`".into())
+            )
+        );
     }
     let here = std::env::current_dir().context("cannot tell the current folder")?;
     let found = here.ancestors().find(|dir| dir.join(manifest::FILE).is_file());
     found.map(Path::to_owned).ok_or_else(|| {
         Error::new(format!("no `mcp.toml` in `{}` or any folder above it", here.display()))
-            .hint("run `mcp-deploy init`, or name the project with `--dir`")
+            .hint(
+                member_hint(&here, Path::new(""))
+                    .unwrap_or_else(|| "run `mcp-deploy init`, or name the project with `--dir`".into()),
+            )
             .into()
     })
+}
+
+/// Names the projects of the workspace whose root `folder` is, each below `shown`.
+fn member_hint(folder: &Path, shown: &Path) -> Option<String> {
+    const MOST: usize = 5;
+    let members = workspace::members_with(folder, manifest::FILE);
+    let dirs = members.iter().map(|member| format!("`--dir {}`", shown.join(member).display()));
+    let named: Vec<String> = dirs.take(MOST).collect();
+    let more = if members.len() > MOST { format!(" and {} more", members.len() - MOST) } else { String::new() };
+    (!named.is_empty())
+        .then(|| format!("this is the root of a workspace; name the project in it: {}{more}", named.join(", ")))
 }
 
 impl Project {

@@ -14,14 +14,14 @@ const MOST: usize = 3;
 
 /// The undeclared files of the folder in which one handler is missing.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Undeclared {
+pub struct Candidates {
     /// The one that is meant, as far as its name or what it exports tells.
     pub near: Option<String>,
     others: Vec<String>,
 }
 
 /// What may be the handler of `name`, which is missing.
-pub fn of(root: &Path, manifest: &Manifest, kind: Kind, name: &str) -> Undeclared {
+pub fn of(root: &Path, manifest: &Manifest, kind: Kind, name: &str) -> Candidates {
     let folder = format!("src/{}", kind.plural());
     let declared: Vec<String> = manifest.declared(kind).into_iter().map(|(name, _)| kind.handler(name)).collect();
     let mut found = Vec::new();
@@ -43,10 +43,10 @@ pub fn of(root: &Path, manifest: &Manifest, kind: Kind, name: &str) -> Undeclare
     let meant = found.iter().find(|(.., exports_it)| *exports_it);
     let meant = meant.or_else(|| found.iter().find(|(known, ..)| Some(known.as_str()) == stem));
     let near = meant.map(|(_, path, _)| path.clone());
-    Undeclared { near, others: found.into_iter().map(|(_, path, _)| path).collect() }
+    Candidates { near, others: found.into_iter().map(|(_, path, _)| path).collect() }
 }
 
-impl Undeclared {
+impl Candidates {
     /// What to do about the handler `path`, which is missing.
     pub fn hint(&self, path: &str) -> String {
         let starter = "run `mcp-deploy render`, which creates a typed starter";

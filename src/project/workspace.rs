@@ -20,6 +20,41 @@ pub fn is_root(folder: &Path) -> bool {
     !members(folder).is_empty()
 }
 
+/// Most folders that are looked at for members, and how far down.
+const MOST: usize = 2_000;
+const DEEPEST: usize = 4;
+
+/// The members of the workspace `root` that have a file of this name, by their path in it. In a very large workspace these are
+/// some of them.
+pub fn members_with(root: &Path, file: &str) -> Vec<String> {
+    if !is_root(root) {
+        return Vec::new();
+    }
+    let (mut left, mut looked_at, mut found) = (vec![(root.to_owned(), 0)], 0, Vec::new());
+    while let Some((folder, depth)) = left.pop() {
+        looked_at += 1;
+        if looked_at > MOST {
+            break;
+        }
+        if depth > 0 && folder.join(file).is_file() && is_member(root, &folder) {
+            found.extend(folder.strip_prefix(root).ok().and_then(Path::to_str).map(str::to_owned));
+        }
+        if depth == DEEPEST {
+            continue;
+        }
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        // A link is no folder here, so that none leads out or in circles.
+        let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let own = folders.filter(|entry| {
+            let name = entry.file_name();
+            name != "node_modules" && !name.as_encoded_bytes().starts_with(b".")
+        });
+        left.extend(own.map(|entry| (entry.path(), depth + 1)));
+    }
+    found.sort();
+    found
+}
+
 fn is_member(root: &Path, home: &Path) -> bool {
     let Some(path) = home.strip_prefix(root).ok().and_then(Path::to_str) else { return false };
     // As in all of them: a later pattern takes back what an earlier one took in.
@@ -109,6 +144,21 @@ mod tests {
         for (yaml, expected) in table {
             assert_eq!(member(PNPM_FILE, yaml, "apps/a"), expected, "{yaml}");
         }
+    }
+
+    #[test]
+    fn members_with_a_file_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["apps/b", "apps/a", "apps/without", "other/c", "apps/a/node_modules/x", "apps/.d"] {
+            std::fs::create_dir_all(dir.path().join(folder)).unwrap();
+            if !folder.ends_with("without") {
+                std::fs::write(dir.path().join(folder).join("mcp.toml"), "").unwrap();
+            }
+        }
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("apps/link")).unwrap();
+        assert_eq!(members_with(dir.path(), "mcp.toml"), [""; 0]);
+        std::fs::write(dir.path().join("package.json"), r#"{"workspaces":["apps/**"]}"#).unwrap();
+        assert_eq!(members_with(dir.path(), "mcp.toml"), ["apps/a", "apps/b"]);
     }
 
     #[test]

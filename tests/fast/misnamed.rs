@@ -67,3 +67,18 @@ fn a_starter_is_created_with_a_word_on_the_file_that_may_be_meant() {
     let run = sandbox.ok(&["add-tool", "get_tide", "--description", "d"]);
     assert!(run.stderr.contains("`mv src/tools/get_tied.ts src/tools/get_tide.ts`"), "{run:?}");
 }
+
+#[test]
+fn at_the_root_of_a_workspace_its_projects_are_named() {
+    let sandbox = Sandbox::new();
+    sandbox.write("package.json", "{\"workspaces\":[\"apps/*\"]}");
+    let run = sandbox.run(&["check"]);
+    assert!(run.code == 1 && run.stderr.contains("hint: run `mcp-deploy init`, or name the project"), "{run:?}");
+    sandbox.write("apps/images/mcp.toml", "");
+    sandbox.write("other/mcp.toml", "");
+    let run = sandbox.run(&["check"]);
+    let hint = "hint: this is the root of a workspace; name the project in it: `--dir apps/images`\n";
+    assert!(run.code == 1 && run.stderr.ends_with(hint), "{run:?}");
+    let run = sandbox.run(&["--dir", ".", "check"]);
+    assert!(run.code == 1 && run.stderr.contains("`--dir ./apps/images`"), "{run:?}");
+}
