@@ -18,12 +18,9 @@ fn native_code_is_uploaded_and_runs_there() {
     let tool = std::fs::read_to_string(root.join("src/tools/get_weather.ts")).expect("the handler");
     let width = "\nasync function width() {\n  const picture = sharp({ create: { width: 400, height: 2, channels: 3, background: \"red\" } });\n  return (await picture.png().toBuffer({ resolveWithObject: true })).info.width;\n}\n";
     std::fs::write(root.join("src/tools/get_weather.ts"), tool + width).expect("the handler can be written");
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-    setting.project.replace(
-        "mcp.toml",
-        "[targets.lambda]",
-        &format!("[targets.lambda]\narchitecture = \"{architecture}\""),
-    );
+    let (architecture, other) = if cfg!(target_arch = "aarch64") { ("arm64", "x86_64") } else { ("x86_64", "arm64") };
+    let line = |architecture: &str| format!("[targets.lambda]\narchitecture = \"{architecture}\"");
+    setting.project.replace("mcp.toml", "[targets.lambda]", &line(other));
     run(&Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).arg("render").current_dir(&root)).expect("`render`");
 
     // A Worker cannot: told at the import, before anything is built.
@@ -31,6 +28,12 @@ fn native_code_is_uploaded_and_runs_there() {
     refused.ended(1).said_once("src/tools/get_weather.ts:").said("cannot run the package `sharp`: it has native code");
     assert!(!setting.cloudflare.exists("weather"));
     setting.project.replace("mcp.toml", "[targets.cloudflare]\n", "");
+    run(&Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).arg("render").current_dir(&root)).expect("`render`");
+
+    // For another processor: built in the project where the packages of this one are remembered, and not run.
+    let foreign = setting.ok("ship --target lambda --local");
+    foreign.said("native code of its packages is for Linux on ").said("it is built, and was not run here");
+    setting.project.replace("mcp.toml", &line(other), &line(architecture));
     run(&Cmd::new(env!("CARGO_BIN_EXE_mcp-deploy")).arg("render").current_dir(&root)).expect("`render`");
 
     let shipped = setting.ok("ship --target lambda");
