@@ -172,6 +172,7 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
     } else if answer.secrets.is_empty() {
         ui::say("the manifest declares no secret that this cloud needs");
     }
+    let slips = dotenv::slips(&clouds.project.home, &clouds.project.manifest)?;
     for entry in &answer.secrets {
         let (mark, here) = match (entry.local, entry.optional) {
             (true, _) => (Mark::Good, "set here"),
@@ -182,6 +183,9 @@ fn list(target: &[TargetArg], stage: &str, json: bool, dir: Option<&Path>) -> Re
         let clouds =
             if entry.clouds.is_empty() { String::new() } else { format!(", set on {}", entry.clouds.join(", ")) };
         ui::listed(mark, format_args!("{:<24} {here}{clouds}: {}", entry.name, entry.description));
+        for (written, meant) in slips.iter().filter(|(_, meant)| meant == entry.name) {
+            ui::hint_below(format_args!("`.env` has `{written}`: did you mean `{meant}`?"));
+        }
     }
     for Undeclared { name, clouds } in &answer.undeclared {
         let clouds = clouds.join(",");

@@ -183,7 +183,16 @@ fn live(
         ..Context::new(build, &values, &recorded, mark, template::project)
     };
     project.mirror()?;
-    context.takes = release::preflight(targets, &context, mode, args.adopt.as_deref())?;
+    context.takes = match release::preflight(targets, &context, mode, args.adopt.as_deref()) {
+        Ok(takes) => takes,
+        Err(error) => {
+            // A secret without a value may have one under another name.
+            for (written, meant) in dotenv::slips(&project.home, &project.manifest)? {
+                ui::mark(Mark::Skipped, format_args!("`.env` has `{written}`: did you mean `{meant}`?"));
+            }
+            return Err(error);
+        }
+    };
     let accepted = others(targets, &context, &record, &args.stage.stage, mode)?;
     if !args.is_prebuilt() {
         report(&project.plan_to_build()?.apply(false)?);

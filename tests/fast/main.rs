@@ -27,6 +27,7 @@ mod once;
 mod own_place;
 mod packages;
 mod properties;
+mod secrets;
 #[path = "../support/signals.rs"]
 mod signals;
 mod source;

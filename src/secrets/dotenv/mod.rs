@@ -20,7 +20,11 @@ pub const FILE: &str = ".env";
 
 /// Every entry of the project's `.env`, in its order. A line that has no one reading is an error.
 pub fn file(root: &Path) -> Result<Vec<(String, String)>> {
-    let (entries, faults) = parse(&text(root)?, FILE);
+    sound(&text(root)?)
+}
+
+fn sound(text: &str) -> Result<Vec<(String, String)>> {
+    let (entries, faults) = parse(text, FILE);
     let errors: Vec<&Fault> = faults.iter().filter(|fault| fault.severity == Severity::Error).collect();
     let Some(first) = errors.first() else {
         return Ok(entries.into_iter().map(|Entry { name, value, .. }| (name, value)).collect());
@@ -40,6 +44,12 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Result<Vec<Fault>> {
     let text = text(root)?;
     let (entries, mut faults) = parse(&text, FILE);
     let lines = Lines::of(&text);
+    for (Entry { name, place, .. }, meant) in misspelt(&entries, manifest) {
+        let (file, at) = (FILE.to_owned(), lines.position(*place));
+        let message = format!("`mcp.toml` declares no `{name}`, and `{meant}`, which it declares, has no value here");
+        let hint = Some(format!("did you mean `{meant}`?"));
+        faults.push(Fault { severity: Severity::Warning, file, at, message, hint });
+    }
     let counts =
         entries.iter().enumerate().filter(|(at, entry)| entries[at + 1..].iter().all(|later| later.name != entry.name));
     for (_, Entry { name, value, place }) in counts {
@@ -51,6 +61,32 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Result<Vec<Fault>> {
         }
     }
     Ok(faults)
+}
+
+/// Names of `.env` that nothing declares, each with the declared one, without a value, that it is near.
+pub fn slips(root: &Path, manifest: &Manifest) -> Result<Vec<(String, String)>> {
+    let (entries, _) = parse(&text(root)?, FILE);
+    Ok(misspelt(&entries, manifest).map(|(entry, meant)| (entry.name.clone(), meant.to_owned())).collect())
+}
+
+fn misspelt<'a>(entries: &'a [Entry], manifest: &'a Manifest) -> impl Iterator<Item = (&'a Entry, &'a str)> {
+    let declared = || {
+        let settings = manifest.env.iter().map(|(name, _)| name.as_str());
+        manifest.secrets.iter().map(|secret| secret.name.as_str()).chain(settings)
+    };
+    let has_value = |name: &str| {
+        std::env::var_os(name).is_some() || entries.iter().any(|entry| entry.name == name && !entry.value.is_empty())
+    };
+    let unknown = entries.iter().filter(move |entry| declared().all(|name| name != entry.name));
+    unknown.filter_map(move |entry| {
+        let near = declared().filter(|name| !has_value(name)).map(|name| (slips_between(&entry.name, name), name));
+        let (_, meant) = near.filter(|(slips, name)| *slips <= name.len().div_ceil(5).min(2)).min()?;
+        Some((entry, meant))
+    })
+}
+
+fn slips_between(one: &str, other: &str) -> usize {
+    strsim::damerau_levenshtein(&one.to_lowercase(), &other.to_lowercase())
 }
 
 /// A stage's copy has a link only; the file itself is read.
@@ -115,9 +151,10 @@ pub fn set(root: &Path, name: &str, value: &str) -> Result<()> {
         bail!(error.hint(format!("set `{name}` as an environment variable when you ship")));
     };
     let _alone = Exclusive::to_write(root)?;
-    // Beside a line that has no one reading, the new one might have none either.
-    file(root)?;
-    let mut text = syntax::without(&text(root)?, name);
+    let old = text(root)?;
+    // Beside a line that has no one reading, the new one might have none either. The one in whose place it comes is gone.
+    sound(&syntax::blanked(&old, name))?;
+    let mut text = syntax::without(&old, name);
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }

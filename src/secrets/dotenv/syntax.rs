@@ -14,8 +14,10 @@ pub struct Entry {
 
 /// Every entry in its order, and what is wrong. No message has anything of a value.
 pub fn parse(text: &str, file: &str) -> (Vec<Entry>, Vec<Fault>) {
-    let mut reader = EnvReader { text, at: 0, entries: Vec::new(), faults: Vec::new() };
-    reader.read();
+    let mut reader = EnvReader::new(text);
+    while reader.at < text.len() {
+        reader.step();
+    }
     let EnvReader { entries, mut faults, .. } = reader;
     for (at, entry) in entries.iter().enumerate() {
         if entries[..at].iter().any(|earlier| earlier.name == entry.name) {
@@ -43,34 +45,40 @@ struct EnvReader<'t> {
     text: &'t str,
     at: usize,
     entries: Vec<Entry>,
+    /// Names whose line is at fault.
+    broken: Vec<&'t str>,
     faults: Vec<EnvFault>,
 }
 
 const QUOTES: [char; 3] = ['\'', '"', '`'];
 
 impl<'t> EnvReader<'t> {
-    fn read(&mut self) {
-        if self.text.starts_with('\u{feff}') {
+    fn new(text: &'t str) -> Self {
+        let mut reader = EnvReader { text, at: 0, entries: Vec::new(), broken: Vec::new(), faults: Vec::new() };
+        if text.starts_with('\u{feff}') {
             let hint = "save it as UTF-8 without a byte order mark";
-            self.fault(
+            reader.fault(
                 0,
                 "the file begins with a byte order mark, which Node.js takes for a part of the first name",
                 hint,
             );
-            self.at = '\u{feff}'.len_utf8();
+            reader.at = '\u{feff}'.len_utf8();
         }
-        while self.at < self.text.len() {
-            let line = self.line();
-            match line.trim_start_matches([' ', '\t']) {
-                "" => self.next_line(),
-                rest if rest.starts_with('#') && rest.len() < line.len() && rest.contains('=') => {
-                    let hint = "begin the comment at the start of its line";
-                    self.fault(self.at, "Node.js reads this indented comment as `NAME=value`", hint);
-                    self.next_line();
-                }
-                rest if rest.starts_with('#') => self.next_line(),
-                _ => self.assignment(line),
+        reader
+    }
+
+    /// One line, or all lines of one value.
+    fn step(&mut self) {
+        let line = self.line();
+        match line.trim_start_matches([' ', '\t']) {
+            "" => self.next_line(),
+            rest if rest.starts_with('#') && rest.len() < line.len() && rest.contains('=') => {
+                let hint = "begin the comment at the start of its line";
+                self.fault(self.at, "Node.js reads this indented comment as `NAME=value`", hint);
+                self.next_line();
             }
+            rest if rest.starts_with('#') => self.next_line(),
+            _ => self.assignment(line),
         }
     }
 
@@ -116,6 +124,7 @@ impl<'t> EnvReader<'t> {
             )),
             _ => self.plain(name, value, rest.len() > value.len()),
         };
+        let sound = self.entries.len();
         match read {
             Ok(value) => match value.chars().find(|c| c.is_control() && !"\n\t".contains(*c)) {
                 Some(_) => self.fault(
@@ -126,6 +135,9 @@ impl<'t> EnvReader<'t> {
                 None => self.entries.push(Entry { name: name.to_owned(), value, place }),
             },
             Err((place, message, hint)) => self.fault(place, message, hint),
+        }
+        if self.entries.len() == sound {
+            self.broken.push(name);
         }
         self.next_line();
     }
@@ -219,18 +231,35 @@ pub fn written(value: &str) -> String {
 
 /// The text without the lines of `name`: of a value of several lines all of them.
 pub fn without(text: &str, name: &str) -> String {
-    let mut reader = EnvReader { text, at: 0, entries: Vec::new(), faults: Vec::new() };
-    reader.read();
-    let mut kept = String::new();
-    let mut done = 0;
-    for entry in reader.entries.iter().filter(|entry| entry.name == name) {
-        let start = text[..entry.place].rfind('\n').map_or(0, |end| end + 1);
-        let mut one = EnvReader { text, at: start, entries: Vec::new(), faults: Vec::new() };
-        one.assignment(one.line());
-        kept.push_str(&text[done..start]);
-        done = one.at;
+    replaced(text, name, |_| String::new())
+}
+
+/// The text with empty lines in the place of those of `name`, so that every other line stands where it stood.
+pub fn blanked(text: &str, name: &str) -> String {
+    replaced(text, name, |lines| "\n".repeat(lines.matches('\n').count()))
+}
+
+/// Also a line of `name` that is at fault is replaced.
+fn replaced(text: &str, name: &str, by: impl Fn(&str) -> String) -> String {
+    let mut reader = EnvReader::new(text);
+    let mut kept = text[..reader.at].to_owned();
+    while reader.at < text.len() {
+        let (start, entries, broken) = (reader.at, reader.entries.len(), reader.broken.len());
+        let next = text[start..].find('\n').map_or(text.len(), |end| start + end + 1);
+        reader.step();
+        let is_broken = reader.broken[broken..].contains(&name);
+        let mut is_its = is_broken || reader.entries[entries..].iter().any(|entry| entry.name == name);
+        if is_broken && reader.at > next {
+            // A quote that a later line closes may have taken in what is not its own: that line is read anew, if it is sound then.
+            let (_, faults) = parse(&text[next..], "");
+            is_its = faults.iter().all(|fault| fault.severity != Severity::Error);
+            if is_its {
+                reader.at = next;
+            }
+        }
+        let lines = &text[start..reader.at];
+        kept.push_str(&if is_its { by(lines) } else { lines.to_owned() });
     }
-    kept.push_str(&text[done..]);
     kept
 }
 
@@ -304,6 +333,24 @@ mod tests {
         let (entries, faults) = parse("A=1\nB=\"\\x\"\nA=2\n", ".env");
         assert_eq!((entries.len(), faults.len()), (2, 2));
         assert_eq!((faults[1].severity, faults[1].at.line), (Severity::Warning, 3), "{}", faults[1]);
+    }
+
+    #[test]
+    fn a_line_at_fault_is_replaced_and_takes_no_other_with_it() {
+        let table = [
+            ("B=1\nA=x#y\nC=2\n", "B=1\nC=2\n"),
+            ("A='x\nB='1'\n", "B='1'\n"),
+            ("A='x\nA='y'\nB='1'\n", "B='1'\n"),
+            ("A='x\nB=1\n", "B=1\n"),
+            ("A= \nB=1\n", "B=1\n"),
+            ("A=\"\\x\"\nA=1\nB='1\n2'", "B='1\n2'"),
+            // Whose the second line is, nobody knows.
+            ("A='x\ny' z\nB=1\n", "A='x\ny' z\nB=1\n"),
+        ];
+        for (text, rest) in table {
+            assert_eq!(without(text, "A"), rest, "{text}");
+        }
+        assert_eq!(blanked("A='1\n2'\nB=x#y\n", "A"), "\n\nB=x#y\n");
     }
 
     #[test]
