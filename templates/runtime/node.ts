@@ -27,6 +27,10 @@ export function listen(server: Server, { port, headersOf, done }: Options): void
   });
   // The adapter keeps its connections for some seconds; it must be the one to close them.
   http.keepAliveTimeout = 65_000;
+  http.once("error", ({ message }) => {
+    log("error", "the server cannot listen", { port, reason: message });
+    process.exit(1);
+  });
   http.listen(port, "127.0.0.1");
   // A promise that a handler forgot must not end the process, and with it every other request.
   process.on("unhandledRejection", (error) => log("error", "unhandled rejection", { error }));

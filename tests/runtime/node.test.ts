@@ -147,6 +147,17 @@ test("a body that is too long is refused before it is sent, and its rest is no r
   assert.match(chunked, /^HTTP\/1\.1 413 /);
 });
 
+test("a port that is taken is one line in the log, and an end", bounded, async () => {
+  const second = spawn(process.execPath, ["--import", "./support/resolve.ts", "support/node-server.ts", `${port}`], { cwd: import.meta.dirname, stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  second.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const [code] = (await once(second, "close")) as [number];
+  assert.equal(code, 1);
+  const { message, port: taken, reason } = JSON.parse(said) as Json;
+  assert.deepEqual([message, taken], ["the server cannot listen", port]);
+  assert.match(String(reason), /EADDRINUSE/);
+});
+
 test("a connection is kept for the next request", bounded, async () => {
   const asked = callOf(false, "ping", {}, { accept: "application/json" });
   const one = requestOf(asked, [lengthOf(asked)]);
