@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::files;
 use crate::plan;
 use crate::process::{self, Cmd, Io};
-use crate::template::packages::Package;
+use crate::template::packages::{COMPILER, Package};
 use crate::toolchain::{ToolId, Toolchain};
 
 const FILE: &str = "package.json";
@@ -375,7 +375,6 @@ const DECIDING: [&str; 7] = [
     "resolutions",
     "workspaces",
 ];
-const COMPILER: Package = Package { name: "typescript", version: "7.0.2", needed_by: "the type check" };
 /// For Yarn to say something of itself; Corepack may have to fetch it first.
 const PATIENCE: Duration = Duration::from_secs(120);
 

@@ -19,11 +19,12 @@ pub struct Package {
 pub const EVER: [&str; 6] =
     ["@cfworker/json-schema", "@modelcontextprotocol/server", "aws4fetch", "esbuild", "jose", "mcp-handler"];
 
+/// What the type check runs.
+pub const COMPILER: Package = Package { name: "typescript", version: "7.0.2", needed_by: "the type check" };
+
 /// The `devDependencies` that a new project is written with.
-pub const WRITTEN: [Package; 2] = [
-    Package { name: "@types/node", version: "24.19.4", needed_by: "the types of Node.js" },
-    Package { name: "typescript", version: "7.0.2", needed_by: "the type check" },
-];
+pub const WRITTEN: [Package; 2] =
+    [Package { name: "@types/node", version: "24.19.4", needed_by: "the types of Node.js" }, COMPILER];
 
 /// Every package of a project, each once, by name; with those that its handlers bring.
 pub fn needed(manifest: &Manifest, own: &[Package]) -> Vec<Package> {
