@@ -53,3 +53,4 @@ mod streaming;
 mod support;
 mod templates;
 mod websocket;
+mod workflows;

@@ -59,9 +59,8 @@ fn every_npm_package_has_an_allowed_licence() {
     let packages = lock["packages"].as_object().unwrap();
     assert!(packages.len() > 50, "{} packages", packages.len());
     let packages = packages.iter().filter(|(path, _)| !path.is_empty());
-    let refused: Vec<String> = packages
-        .filter_map(|(path, found)| refused(found, &allowed).map(|said| format!("{path} {said}")))
-        .collect();
+    let refused: Vec<String> =
+        packages.filter_map(|(path, found)| refused(found, &allowed).map(|said| format!("{path} {said}"))).collect();
     assert!(refused.is_empty(), "see .cargo/deny.toml:\n{}", refused.join("\n"));
 }
 
@@ -69,7 +68,8 @@ fn every_npm_package_has_an_allowed_licence() {
 #[test]
 fn a_generated_projects_packages_are_among_them() {
     let (manifest, faults) = parse(MANIFEST, &|_| Err("there is no file".into()));
-    let manifest = manifest.unwrap_or_else(|| panic!("{}", faults.iter().map(|it| format!("{it}\n")).collect::<String>()));
+    let manifest =
+        manifest.unwrap_or_else(|| panic!("{}", faults.iter().map(|it| format!("{it}\n")).collect::<String>()));
     let lock = lock();
     let given = needed(&manifest, &WRITTEN);
     assert!(given.len() > 6, "{given:?}");

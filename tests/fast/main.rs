@@ -20,6 +20,7 @@ mod json;
 mod keys;
 mod layers;
 mod lazy;
+mod licences;
 mod machine;
 mod manifests;
 mod misnamed;
@@ -27,6 +28,7 @@ mod once;
 mod own_place;
 mod packages;
 mod properties;
+mod repository;
 mod secrets;
 #[path = "../support/signals.rs"]
 mod signals;

