@@ -174,7 +174,7 @@ fn the_documentation_names_every_field() {
         let fields: Vec<String> =
             fields.expect("the row").into_iter().map(|field| field.ident.expect("a name").to_string()).collect();
         let part = page.split_once(&format!(": {row}`")).expect("its part").1;
-        let part = part.split("\n   with ").next().unwrap_or(part).split("\n   and ").next().unwrap_or(part);
+        let part = part.split("\n## ").next().unwrap_or(part);
         let rows = part.lines().filter_map(|line| line.trim().strip_prefix("| `")?.split('|').next());
         let named: Vec<String> =
             rows.flat_map(|row| row.split(',').map(|name| name.trim_matches([' ', '`']).to_owned())).collect();
