@@ -34,6 +34,7 @@ mod secrets;
 mod signals;
 mod source;
 mod state;
+mod style;
 mod support;
 mod targets;
 mod terminal;
