@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// API keys: the secret MCP_API_KEYS names the callers, each with the hash of its key.
+// API keys: the secret MCP_API_KEYS has the name of each caller and the hash of its key.
 import type { Caller } from "./context.ts";
 import { REFUSED } from "./protocol.ts";
 import { refusal } from "./http.ts";
@@ -8,7 +8,7 @@ import type { Auth, Core } from "./server.ts";
 
 type Keys = readonly (readonly [name: string, hash: Uint8Array])[];
 
-/** A caller, and what a session needs to tell whether its key is one still. */
+/** A caller, and what a session needs to know whether its key is still valid. */
 export interface KeyHolder extends Caller {
   readonly hash: string;
 }
@@ -22,18 +22,18 @@ export function apiKeys(): Auth {
       keys ??= readKeys(core);
       const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key)));
       let caller: string | undefined;
-      // All are compared, each in constant time: how long it takes tells nothing about any key.
+      // All keys are compared, each in constant time, so that the time tells nothing about any of them.
       for (const [name, known] of keys) if (timingSafeEqual(known, hash)) caller = name;
       if (caller === undefined) return refuse(core, "the API key is not valid", "invalid_token");
       // The key itself goes no further than this.
       return { id: caller, scopes: [], hash: hash.join() } satisfies KeyHolder;
     },
-    // Who revokes a key ends its sessions.
+    // Revoking a key ends its sessions.
     isStillGood: (caller, core) => readKeys(core).some(([, hash]) => hash.join() === (caller as KeyHolder).hash),
   };
 }
 
-/** The platform's own: workerd has it beside WebCrypto, Node.js in its crypto module. */
+/** The platform's own function: workerd has it in WebCrypto, Node.js in its crypto module. */
 const timingSafeEqual: (a: Uint8Array, b: Uint8Array) => boolean =
   "timingSafeEqual" in crypto.subtle
     ? (a, b) => (crypto.subtle as unknown as { timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean }).timingSafeEqual(a, b)
@@ -44,10 +44,10 @@ function readKeys({ env }: Core): Keys {
   try {
     listed = JSON.parse(env["MCP_API_KEYS"] ?? "");
   } catch (error) {
-    // A parser's message would quote the secret.
+    // The parser's message would quote the secret.
     if (!(error instanceof SyntaxError)) throw error;
   }
-  if (typeof listed !== "object" || listed === null) throw new Error("the secret MCP_API_KEYS is no JSON object");
+  if (typeof listed !== "object" || listed === null) throw new Error("the secret MCP_API_KEYS is not a JSON object");
   return Object.entries(listed).map(([name, hash]) => {
     if (typeof hash !== "string" || !/^[0-9a-f]{64}$/.test(hash)) throw new Error(`MCP_API_KEYS has no SHA-256 for ${JSON.stringify(name)}`);
     return [name, Uint8Array.from(hash.match(/../g) ?? [], (byte) => parseInt(byte, 16))];

@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// The APIs of AWS that speak JSON, called as the function's role.
+// AWS's JSON APIs, called with the function's role.
 import { AwsClient } from "aws4fetch";
 
 const SERVICES = {
@@ -10,7 +10,7 @@ export type Service = keyof typeof SERVICES;
 
 export class AwsError extends Error {
   override readonly name = "AwsError";
-  /** AWS's own name of it, such as `ConditionalCheckFailedException`. */
+  /** AWS's name for the error, such as `ConditionalCheckFailedException`. */
   readonly type: string;
   constructor(operation: string, type: string, message: string) {
     super(`${operation}: ${type}: ${message}`);
@@ -21,7 +21,7 @@ export class AwsError extends Error {
 const THROTTLED = ["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"];
 const ATTEMPTS = 4;
 
-/** One request, made again for a moment when AWS is too busy for it. */
+/** One request, repeated for a moment while AWS is too busy for it. */
 export async function aws<T>(service: Service, operation: string, input: object, signal: AbortSignal = AbortSignal.timeout(8000)): Promise<T> {
   const { variable, target, version } = SERVICES[service];
   const { client, region } = signer();
@@ -44,12 +44,12 @@ export async function aws<T>(service: Service, operation: string, input: object,
 
 let signed: { client: AwsClient; region: string } | undefined;
 
-/** The credentials of an environment are the same for as long as it lives. */
+/** The credentials of an environment never change. */
 function signer() {
   if (signed) return signed;
   const { AWS_REGION: region, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken } = process.env;
   if (!region || !accessKeyId || !secretAccessKey) throw new Error("there are no AWS credentials: AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set");
-  // It would retry errors of the server only, and for up to a minute.
+  // By itself it would retry only errors of the server, and for up to a minute.
   signed = { client: new AwsClient({ accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }), retries: 0 }), region };
   return signed;
 }
@@ -60,7 +60,7 @@ function errorOf(operation: string, status: number, text: string): AwsError {
     // `com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException`
     if (__type) return new AwsError(operation, __type.replace(/^.*#/, ""), message ?? Message ?? "");
   } catch {
-    // no JSON: something between us and AWS has answered
+    // not JSON: something between the server and AWS has answered
   }
   return new AwsError(operation, `HTTP ${status}`, text.slice(0, 500));
 }

@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// MCP over one connection that stays: what a WebSocket session hears and says.
+// MCP over a lasting connection: what a WebSocket session receives and sends.
 import { ToolError } from "./context.ts";
 import type { Caller } from "./context.ts";
 import { Exchange, failed } from "./exchange.ts";
@@ -16,21 +16,21 @@ import type {
 import type { Auth } from "./server.ts";
 import { isNotification, isObject, isRequest } from "./shapes.ts";
 
-/** What a client said that changes what comes after it. */
+/** What a client said that changes later answers. */
 export interface Heard {
   capabilities?: ClientCapabilities;
   logLevel?: LoggingLevel;
 }
 
-/** What is said on the connection. */
+/** Sends text on the connection. */
 export interface Socket {
   readonly isOpen: boolean;
   send(text: string): void;
 }
 
-/** Requests that one connection may have in the works: each holds memory. */
+/** Requests that one connection may have in progress: each takes memory. */
 const MOST_OPEN = 32;
-/** No other id of ours is a text. */
+/** None of our other ids is a string. */
 const PACE_ID = "pace";
 /** Rounds of questions in one call, and milliseconds for an answer. */
 const MOST_ROUNDS = 8;
@@ -44,7 +44,7 @@ export class Channel {
   readonly #caller: Caller | undefined;
   readonly #waitUntil: (promise: Promise<unknown>) => void;
   #heard: Heard;
-  /** What is not answered yet. */
+  /** Requests without an answer yet. */
   readonly #open = new Map<Id, AbortController>();
   readonly #asked = new Map<Id, (response: JsonRpcResponse) => void>();
   #lastId = 0;
@@ -59,19 +59,19 @@ export class Channel {
     this.#waitUntil = waitUntil;
   }
 
-  /** What the client has said of itself by now. */
+  /** What the client has said about itself so far. */
   hear(heard: Heard): void {
     this.#heard = heard;
   }
 
-  /** Ends when the message is answered, where it is one that has an answer. */
+  /** Settles when the message is answered, if it needs an answer. */
   async receive(message: Message): Promise<void> {
     if (isRequest(message)) return this.#answer(message);
     if (!isNotification(message)) return this.#settle(message as JsonRpcResponse);
     if (message.method === "notifications/cancelled") this.#open.get(message.params?.["requestId"] as Id)?.abort();
   }
 
-  /** The connection is gone: what still runs is cancelled. */
+  /** The connection is closed: cancels what still runs. */
   end(): void {
     for (const running of this.#open.values()) running.abort();
     for (const settle of this.#asked.values()) settle({ jsonrpc: "2.0", error: { code: INTERNAL_ERROR, message: "Connection closed" } });
@@ -88,7 +88,7 @@ export class Channel {
     this.#open.set(id, running);
     try {
       const { text } = await answerOf(this.#runtime, this.#methods, new Exchange(this.#carrier(running.signal), false, request));
-      // What is cancelled is never answered.
+      // A cancelled request gets no answer.
       if (!running.signal.aborted) this.#write(text);
     } finally {
       if (this.#open.get(id) === running) this.#open.delete(id);
@@ -109,7 +109,7 @@ export class Channel {
           if (rounds > MOST_ROUNDS) throw new ProtocolError(INTERNAL_ERROR, `the call still asks after ${MOST_ROUNDS} rounds`);
           return await this.#ask(asked, signal);
         } catch (error) {
-          // These clients know no code for it: it is the call that failed.
+          // These clients know no code for it: the call fails.
           throw error instanceof ProtocolError ? new ToolError(error.message) : error;
         }
       },
@@ -127,7 +127,7 @@ export class Channel {
   #request({ method, params }: InputRequest, signal: AbortSignal): Promise<Json> {
     const id = this.#lastId++;
     return new Promise((resolve, reject) => {
-      // A timer that is left would keep the object of a session in memory.
+      // A timer that is left would keep a session's object in memory.
       const over = () => {
         clearTimeout(timer);
         signal.removeEventListener("abort", cancel);
@@ -155,7 +155,7 @@ export class Channel {
     this.#asked.get(response.id ?? "")?.(response);
   }
 
-  // ---- pace: a socket does not tell what its client has read; a client's answer to a ping does ----
+  // ---- pace: a socket does not know what its client has read; the client's answer to a ping shows it ----
 
   #unread = 0;
   #isPinged = false;

@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// The rate limit on Cloudflare: the platform's own, which counts in each of its locations apart, and nearly exactly.
+// The rate limit on Cloudflare: the platform counts in each of its locations separately, and nearly exactly.
 import type { Variables } from "./env.ts";
 import type { Counting } from "./rate-limit.ts";
 
@@ -14,7 +14,7 @@ export function inCloudflare(variables: Variables): Counting {
       if (!binding) throw new Error("the Worker has no binding MCP_RATE_LIMIT");
       return (await binding.limit({ key })).success;
     },
-    // The edge puts it in the place of any other of its name.
+    // The edge replaces any header of this name that a client sends.
     addressOf: (headers) => headers.get("cf-connecting-ip"),
   };
 }

@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// The rate limit on AWS Lambda: counted in the stack's own table, exactly, whatever the number of instances.
+// The rate limit on AWS Lambda: exact counters in the stack's table, whatever the number of instances.
 import { conditionFailed, dynamodb } from "./dynamodb.ts";
 import type { Variables } from "./env.ts";
 import type { Fields } from "./http.ts";
@@ -10,7 +10,7 @@ export function inDynamoDB(variables: Variables): Counting {
   return { counter: countedOnce(variables, tableCounter), addressOf };
 }
 
-/** DynamoDB removes old items by itself. */
+/** DynamoDB removes expired items. */
 const tableCounter: Counter = async (key, window, { calls }) => {
   const count = {
     Key: { pk: { S: `rate#${key}` }, sk: { S: `${window.start}` } },
@@ -27,7 +27,7 @@ const tableCounter: Counter = async (key, window, { calls }) => {
   }
 };
 
-/** As a function URL's event has it, or a REST API's. The adapter puts this header in the place of any other of its name. */
+/** From the event of a function URL or a REST API. The adapter replaces any header of this name that a client sends. */
 function addressOf(headers: Fields): string | null {
   type RequestContext = { http?: { sourceIp?: string }; identity?: { sourceIp?: string } } | null;
   const context = JSON.parse(headers.get("x-amzn-request-context") ?? "null") as RequestContext;

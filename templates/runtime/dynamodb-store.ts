@@ -8,7 +8,7 @@ import { inTurn } from "./turns.ts";
 export function dynamoDBStore(): Store {
   const file = process.env["MCP_LOCAL_STATE"];
   if (file) return openLocalStore(file);
-  if (!process.env["MCP_TABLE"]) throw new Error("there is no place for the state: MCP_TABLE is not set, nor is MCP_LOCAL_STATE to a file of this machine");
+  if (!process.env["MCP_TABLE"]) throw new Error("there is no store: set MCP_TABLE to a table, or MCP_LOCAL_STATE to a file on this machine");
   return store;
 }
 
@@ -41,7 +41,7 @@ const store: Store = {
       KeyConditionExpression: prefix ? "pk = :pk AND begins_with(sk, :prefix)" : "pk = :pk",
       ExpressionAttributeValues: { ":pk": { S: partition(scope) }, ...(prefix && { ":prefix": { S: prefix } }) },
       ...(after && { ExclusiveStartKey: keyOf(scope, after) }),
-      // One more than asked for tells whether there are more; DynamoDB itself ends a page at 1 MB.
+      // One item more shows whether there is another page; DynamoDB itself ends a page at 1 MB.
       Limit: limit + 1,
       ConsistentRead: true,
     });

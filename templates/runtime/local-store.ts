@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// The state of a run on this machine: a SQLite file, named by MCP_LOCAL_STATE.
+// The state of a local run: a SQLite file, named by MCP_LOCAL_STATE.
 import { createTable, pageOf, readEntry, removeEntry, type Sql, sweep, writeEntry } from "./entries.ts";
 import type { Store } from "./state.ts";
 import { inTurn } from "./turns.ts";
@@ -12,13 +12,13 @@ export function openLocalStore(file: string): Store {
 }
 
 function openFile(file: string): Store {
-  // Not imported: in the cloud nobody wants it loaded.
+  // Not imported at the top: in the cloud it would be loaded for nothing.
   const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
   const { mkdirSync } = process.getBuiltinModule("node:fs");
   const { dirname } = process.getBuiltinModule("node:path");
   mkdirSync(dirname(file), { recursive: true });
   const database = new DatabaseSync(file, { timeout: 10_000 });
-  // Each write would wait for the disk, and other processes with it; on this machine it may be lost with a power cut.
+  // Otherwise each write would wait for the disk and block other processes. On this machine a power cut may lose it.
   database.exec("PRAGMA synchronous = OFF");
   const sql: Sql = (statement, ...values) => database.prepare(statement).all(...values);
   createTable(sql);

@@ -1,12 +1,15 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// How a long manifest gets into a bundle. For `bundle.ts` alone; no server imports this.
+// Puts a long manifest into a bundle. Only `bundle.ts` uses this; no server imports it.
 import { readFileSync } from "node:fs";
 import type { Plugin } from "esbuild";
 
-/** Characters from which on it is worth it. */
+/** From this number of characters on it is worth it. */
 const LONG = 50_000;
 
-/** JavaScript reads JSON in a third of the time that the same value takes as code: of a thousand tools that is a fifth of the first answer. */
+/**
+ * JavaScript reads JSON in a third of the time that it takes for the same value as code. With a thousand tools that is
+ * a fifth of the first answer.
+ */
 export const manifestAsJson: Plugin = {
   name: "manifest",
   setup({ onLoad }) {

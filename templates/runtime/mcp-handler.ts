@@ -1,6 +1,6 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// `adapter = "mcp-handler"`: Vercel's own package speaks the protocol, with its telemetry and its wrappers; the handlers are the same.
-// It brings the official SDK, which no other server has.
+// `adapter = "mcp-handler"`: Vercel's package speaks the protocol, with its telemetry and its wrappers. The handlers
+// are the same. It brings the official SDK, which no other server contains.
 import type { McpServer, ServerContext } from "@modelcontextprotocol/server";
 import { createMcpHandler } from "mcp-handler";
 import type { Caller } from "./context.ts";
@@ -17,7 +17,7 @@ import type { Json, JsonRpcNotification } from "./protocol.ts";
 import type { Auth, Core } from "./server.ts";
 import { isObject, isRequest } from "./shapes.ts";
 
-/** What carries a call, by the signal of its request: the SDK hands on nothing else of it. */
+/** The carrier of a call, by the signal of its request, which is all that the SDK passes on. */
 interface Bound {
   readonly incoming: Incoming;
   readonly caller: Caller | undefined;
@@ -78,7 +78,7 @@ async function answerSdk(name: string, method: Method, params: unknown, { mcpReq
     signal: mcpReq.signal,
     caller,
     waitUntil: (promise) => incoming.waitUntil(promise),
-    // There may be nobody left to tell.
+    // The client may have left.
     notify: (message: JsonRpcNotification) => mcpReq.notify({ method: message.method, params: message.params } as never).catch(() => {}),
   };
   const envelope = mcpReq.envelope as Json | undefined;

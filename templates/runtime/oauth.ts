@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// OAuth 2.1: access tokens (JWT) of authorization servers, and the page that tells clients which they are (RFC 9728).
+// OAuth 2.1: access tokens (JWT) of authorization servers, and the page that names these servers to clients (RFC 9728).
 import { createLocalJWKSet, decodeJwt, errors, jwtVerify } from "jose";
 import type { JSONWebKeySet, JWTPayload, JWTVerifyGetKey } from "jose";
 import type { Caller } from "./context.ts";
@@ -12,20 +12,20 @@ import { isObject } from "./shapes.ts";
 
 export interface OAuthOptions {
   readonly issuers: readonly string[];
-  /** Of which a token's `aud` must have one. */
+  /** A token's `aud` must contain one of these. */
   readonly audience: readonly string[];
-  /** Clients whose tokens are let in though they name no audience but the client. */
+  /** Clients whose tokens are valid though their audience is only the client. */
   readonly clientIds?: readonly string[];
-  /** Every call needs all of them; a tool may need more. */
+  /** Every call needs all of these; a tool may need more. */
   readonly scopes: readonly string[];
-  /** Where the keys of a single issuer are; otherwise its metadata names the place. */
+  /** The address of the keys, for a single issuer; by default the issuer's metadata has it. */
   readonly jwksUri?: string | undefined;
 }
 
-/** Of a signature that a shared secret makes, everybody who can check it can also make one. */
+/** Without algorithms of shared secrets: whoever can check such a signature can also make one. */
 const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
 
-/** A caller, and until when its token is good, in milliseconds since 1970. */
+/** A caller, and when its token expires, in milliseconds since 1970. */
 interface TokenHolder extends Caller {
   readonly until: number;
 }
@@ -58,7 +58,7 @@ export function oauth(options: OAuthOptions): Auth {
         return refuse(incoming, 401, `the access token is not valid: ${reasonOf(error)}`, scopes, "invalid_token");
       }
     },
-    // Named together: a token that is asked for anew must grant what every call needs, too.
+    // Named together: a new token must also grant what every call needs.
     lacking(caller, ofTool) {
       const needed = [...new Set([...scopes, ...ofTool])];
       return needed.every((scope) => caller?.scopes.includes(scope)) ? undefined : needed;
@@ -73,7 +73,7 @@ export function oauth(options: OAuthOptions): Auth {
   };
 }
 
-/** Fixed words: a header must hold nothing that a token says. */
+/** Fixed words: a header must not repeat what a token says. */
 function reasonOf(error: unknown): string {
   if (error instanceof errors.JWTExpired) return "it has expired";
   if (error instanceof errors.JWTClaimValidationFailed) return ["exp", "nbf", "iat", "iss", "sub"].includes(error.claim) ? `its claim ${error.claim} is wrong or absent` : "a claim is wrong";
@@ -83,7 +83,7 @@ function reasonOf(error: unknown): string {
   return "it cannot be read";
 }
 
-/** Unchecked: it only says whose keys to check with. */
+/** Unchecked: it only selects the keys for the check. */
 function issuerOf(token: string): string {
   const { iss } = decodeJwt(token);
   return typeof iss === "string" ? iss : "";
@@ -91,17 +91,17 @@ function issuerOf(token: string): string {
 
 const listOf = (value: unknown): string[] => (Array.isArray(value) ? value : [value]).filter((one) => typeof one === "string");
 
-/** Some servers put the client where the audience belongs, or name it in a claim of its own (Amazon Cognito). */
+/** Some servers put the client where the audience belongs, or in a separate claim (Amazon Cognito). */
 function isForUs(payload: JWTPayload, { audience, clientIds = [] }: OAuthOptions): boolean {
   const { client_id: client, token_use: use } = payload;
-  // Cognito's ID tokens name the client in `aud`, and are no credentials.
+  // Cognito's ID tokens name the client in `aud`; they do not authorise calls.
   if (use !== undefined && use !== "access") return false;
   const aud = listOf(payload.aud);
   if (aud.some((one) => audience.includes(one) || clientIds.includes(one))) return true;
   return use === "access" && typeof client === "string" && clientIds.includes(client);
 }
 
-/** `scope` as RFC 9068 has it or as a list; `scp` as some servers write it. */
+/** `scope` as in RFC 9068 or as a list; `scp` as some servers write it. */
 function scopesOf({ scope, scp }: JWTPayload): string[] {
   return listOf(scope ?? scp).flatMap((one) => one.split(" ")).filter(Boolean);
 }
@@ -116,15 +116,15 @@ const KEPT_MS = 10 * 60_000;
 const AGAIN_MS = 30_000;
 
 /**
- * Fetched on first use and then kept: anew after ten minutes, or for a key that is not among them, at most every half minute.
- * An authorization server that fails is left alone for a while; keys that are there stay good meanwhile.
+ * Fetched on first use, then kept. Fetched again after ten minutes, or for an unknown key, at most every half minute. A
+ * server that fails is left alone for a while; known keys stay valid meanwhile.
  */
 function keysOf(issuer: string, jwksUri: string | undefined): JWTVerifyGetKey {
   let keys: JWTVerifyGetKey | undefined;
   let readAt = 0;
   let triedAt = 0;
   let failure = "";
-  // Not the promise is kept but what came of it: in a Worker one request must not wait for the fetch of another.
+  // Keeps the result, not the promise: in a Worker one request must not wait for another's fetch.
   async function read(): Promise<void> {
     triedAt = Date.now();
     try {
@@ -156,18 +156,18 @@ async function get(url: string): Promise<unknown> {
   return response.json();
 }
 
-/** Those that can be used: one that is malformed does not spoil the others. */
+/** The usable keys: a malformed one does not affect the others. */
 async function fetchKeys(url: string): Promise<JSONWebKeySet> {
   const set = await get(url);
   const keys = isObject(set) && Array.isArray(set["keys"]) ? set["keys"] : undefined;
-  if (!keys) throw new Error(`${url} is no JSON Web Key Set`);
+  if (!keys) throw new Error(`${url} is not a JSON Web Key Set`);
   const usable = keys.filter((key) => isObject(key) && typeof key["kty"] === "string") as JSONWebKeySet["keys"];
-  // Keys that are there stay good: an empty set is more likely a fault than the end of all tokens.
+  // Known keys stay valid: an empty set is more likely a fault than the end of all tokens.
   if (usable.length === 0) throw new Error(`${url} has no key that can be used`);
   return { keys: usable };
 }
 
-/** The `jwks_uri` of the issuer's metadata, by OpenID Connect's path or by that of RFC 8414. */
+/** The `jwks_uri` of the issuer's metadata, at the path of OpenID Connect or of RFC 8414. */
 async function discover(issuer: string): Promise<string> {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, "");
@@ -179,16 +179,16 @@ async function discover(issuer: string): Promise<string> {
     const { issuer: named, jwks_uri } = found;
     if (named !== issuer) throw new Error(`${url} is the metadata of another issuer`);
     if (typeof jwks_uri === "string" && (jwks_uri.startsWith("https://") || issuer.startsWith("http://"))) return jwks_uri;
-    throw new Error(`${url} has no jwks_uri that is encrypted`);
+    throw new Error(`${url} has no jwks_uri with https`);
   }
   throw new Error(`${issuer} has no metadata: ${failures.join("; ")}`);
 }
 
 /**
- * `mcp-deploy` proves a build on the developer's machine with tokens of an issuer of its own, the same bundle that is then
- * deployed. Three conditions keep that out of the cloud, each of which is enough: the variable is set for the local process
- * alone and cannot be declared in mcp.toml; it must be an address on this machine, where in a cloud nobody listens; and
- * the request must have been sent to such an address, which no cloud's router lets in.
+ * `mcp-deploy` tests a build on the developer's machine with tokens from its own issuer; the same bundle is then
+ * deployed. Three conditions keep that issuer out of the cloud, and each is enough: the variable is set only for the
+ * local process, and mcp.toml cannot declare it; it must be an address on this machine, where nothing listens in a
+ * cloud; and the request must be sent to such an address, which no cloud's router lets in.
  */
 function localKeys(issuer: string, incoming: Incoming, { variables }: Core, keys: Map<string, JWTVerifyGetKey>): JWTVerifyGetKey | undefined {
   const url = variables["MCP_LOCAL_ISSUER"];
@@ -198,24 +198,24 @@ function localKeys(issuer: string, incoming: Incoming, { variables }: Core, keys
   return local;
 }
 
-// ---- what clients are told ----
+// ---- the page for clients ----
 
 const hostOf = ({ headers }: Incoming) => headers.get("host") ?? "";
 const isLocal = (incoming: Incoming) => /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(hostOf(incoming));
-/** As the client sees it. The host was checked before; behind a cloud's router the request's own URL may name another. */
+/** As the client sees it. The host has been checked; behind a cloud's router the request's own URL may name another. */
 const originOf = (incoming: Incoming) => `${isLocal(incoming) ? "http" : "https"}://${hostOf(incoming)}`;
 
-/** Clients look at the path of the endpoint first, then at the root. */
+/** Clients look first at the endpoint's path, then at the root. */
 const METADATA = /^\/\.well-known\/oauth-protected-resource(\/mcp)?$/;
 
-/** The document of RFC 9728, for everybody. */
+/** The document of RFC 9728. It is public. */
 function metadata(incoming: Incoming, { issuers, audience, scopes }: OAuthOptions, { server, tools }: Manifest): Answer {
   const headers = { "access-control-allow-origin": "*", "access-control-allow-methods": "GET, HEAD", "access-control-allow-headers": "*" };
   if (incoming.method === "OPTIONS") return new Answer(204, null, headers);
   if (incoming.method !== "GET" && incoming.method !== "HEAD") return new Answer(405, null, { ...headers, allow: "GET, HEAD" });
   const supported = [...new Set([...scopes, ...tools.flatMap((tool) => tool.scopes ?? [])])];
   const document = {
-    // An audience that is only a name means the server at the address it is asked for.
+    // An audience that is only a name means the server at the requested address.
     resource: audience.find((one) => /^https?:/.test(one)) ?? `${originOf(incoming)}/mcp`,
     authorization_servers: issuers,
     ...(supported.length > 0 && { scopes_supported: supported }),

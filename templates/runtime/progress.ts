@@ -1,21 +1,24 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// What a call says while it runs: how far it is, and the text that it emits piece by piece.
+// What a call sends while it runs: its progress, and the pieces of text that it emits.
 import type { ToolContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { CallToolResult } from "./protocol.ts";
 import { isProgressToken } from "./shapes.ts";
 
-/** Of the longest result: what is kept free for the link to the rest, the note about it and the envelope. */
+/** Of the longest result: reserved for the link to the rest, the note about it and the envelope. */
 const RESERVED = 8192;
 
 export interface Progress extends Pick<ToolContext, "progress" | "emit" | "emitted"> {
   /** Whether the client asked for reports. */
   readonly isAsked: boolean;
-  /** Says that the call still runs, unless something was said since the last time: a client's own clock starts anew with it. */
+  /**
+   * Reports that the call still runs, unless there was a report since the last beat: it restarts the client's own
+   * timeout.
+   */
   readonly beat: () => void;
 }
 
-/** Reports go to a client that asked for them. Each must be above the last one, whoever makes it. */
+/** Sends reports to a client that asked for them. Each number must be greater than the last one, whoever reports it. */
 export function createProgress({ meta, carrier }: Exchange, signal: AbortSignal, maxResultBytes: number): Progress {
   const { progressToken } = meta;
   const isAsked = isProgressToken(progressToken);
@@ -53,7 +56,7 @@ export function createProgress({ meta, carrier }: Exchange, signal: AbortSignal,
     async emit(text) {
       signal.throwIfAborted();
       const bytes = jsonBytes(text);
-      // From the first piece that does not fit on, none is kept: the result has no holes.
+      // After the first piece that does not fit no piece is kept: the result has no holes.
       const fits = dropped === 0 && length + bytes <= room;
       if (fits) {
         pieces.push(text);
@@ -61,7 +64,7 @@ export function createProgress({ meta, carrier }: Exchange, signal: AbortSignal,
       } else {
         dropped += bytes;
       }
-      // Beside a handler's own reports a piece is no step of them; without any, pieces are what is counted.
+      // If the handler reports progress itself, a piece does not count as a step; otherwise pieces are counted.
       await report(handlerReports ? above() : Math.max(0, Math.floor(last)) + 1, text);
       return fits;
     },
@@ -79,5 +82,5 @@ export function createProgress({ meta, carrier }: Exchange, signal: AbortSignal,
   };
 }
 
-/** The bytes of a string's JSON, without its quotes. */
+/** The bytes of a string in JSON, without its quotes. */
 const jsonBytes = (text: string) => new TextEncoder().encode(JSON.stringify(text)).length - 2;

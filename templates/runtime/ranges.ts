@@ -1,22 +1,22 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// Parts of something long: resources that are read by `{?offset,limit}`.
+// Parts of long resources, which clients read with `{?offset,limit}`.
 import { ToolError } from "./context.ts";
 import type { Contents } from "./context.ts";
 
-/** A part of something long: which bytes (or lines, or rows: what the handler makes of it). */
+/** A part of something long: bytes, lines or rows, as the handler defines. */
 export interface Range {
   readonly offset: number;
   readonly limit: number;
 }
 
 export interface Ranges {
-  /** `{?offset,limit}` as numbers: from 0 and of the default length unless the client says otherwise, at most of the longest. */
+  /** `{?offset,limit}` as numbers: by default from 0 and with the default length; never longer than the maximum. */
   range(variables: { readonly offset?: string | undefined; readonly limit?: string | undefined }, options?: { limit?: number; max?: number }): Range;
   /** One part of a resource. `_meta.nextOffset` says where the next one begins; the last part has none. */
   part(text: string, nextOffset?: number): Contents[];
   /**
-   * The whole lines among the bytes that were read at `range`, as one part: NDJSON, or any text in lines.
-   * Fewer bytes than `range.limit` are the end of the resource, and a last line may lack its line end.
+   * The whole lines among the bytes at `range`, as one part: NDJSON, or any text in lines. Fewer bytes than
+   * `range.limit` mean the end of the resource; its last line may lack a line end.
    */
   lines(bytes: Uint8Array, range: Range): Contents[];
 }

@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// How many calls one caller may make in a window of time. Who counts is the platform's business.
+// How many calls one caller may make in a window of time. The platform counts them.
 import type { Answer, Fields } from "./http.ts";
 import { refusal } from "./http.ts";
 import { REFUSED } from "./protocol.ts";
@@ -10,39 +10,39 @@ export interface RateLimit {
   readonly calls: number;
   /** Seconds. */
   readonly window: number;
-  /** Whether who cannot be counted is let in (`rate_limit_failure = "open"`). */
+  /** Whether calls are let in while the counter fails (`rate_limit_failure = "open"`). */
   readonly open: boolean;
 }
 
-/** By the clock, from one multiple of its length to the next, so that all instances agree on it. Seconds since 1970. */
+/** From one multiple of its length to the next, so that all instances agree on it. Seconds since 1970. */
 export interface Window {
   readonly start: number;
   readonly end: number;
 }
 
-/** Counts one more call, and tells whether it is within the limit. Fails when nobody can count. */
+/** Counts one more call, and returns whether it is within the limit. Fails if the counter does not work. */
 export type Counter = (key: string, window: Window, limit: RateLimit) => Promise<boolean>;
 
 /** Where calls are counted. */
 export interface Counting {
   readonly counter: Counter;
-  /** The client's address as the platform itself knows it; whatever the client says of it counts for nothing. */
+  /** The client's address as the platform knows it, not as the client claims it. */
   readonly addressOf: (headers: Fields) => string | null | undefined;
 }
 
-/** A counter over the network that answers later than this has failed. The first connection of a small function takes its time. */
+/** A counter over the network that takes longer has failed. A small function's first connection takes some time. */
 export const PATIENCE_MS = 4_000;
 
-/** A counter that failed is left alone for so long, however many calls come. */
+/** How long the server does not ask a counter that failed, whatever the number of calls. */
 const PAUSE_S = 5;
-/** Callers whose calls a process keeps in mind. Bounded: there may be more of them than memory. */
+/** Callers whose calls a process remembers. Bounded, because there may be too many for the memory. */
 const MOST_KNOWN = 10_000;
 
-/** By caller; where nobody proves who it is, by address. */
+/** By caller; by address if callers are anonymous. */
 export function rateLimit(limit: RateLimit, { counter, addressOf }: Counting): Limiter {
   const { calls, window: length, open } = limit;
-  // Of this window: the calls that went through here, and Infinity once the counter has said that there were enough. It need not be
-  // asked about more than that, so that a flood costs it nothing.
+  // For this window: the calls that went through here, or Infinity once the counter has refused one. Further calls need
+  // no question to the counter, so that a flood costs nothing there.
   const seen = new Map<string, number>();
   const told = new Set<string>();
   let current = 0;
@@ -51,7 +51,7 @@ export function rateLimit(limit: RateLimit, { counter, addressOf }: Counting): L
   return async ({ headers }, caller, { log, variables }) => {
     const start = Math.floor(Date.now() / 1000 / length) * length;
     const window = { start, end: start + length };
-    // Hashed: short, whatever it is made of, and the counter learns of nobody.
+    // Hashed: it is short, and the counter learns nothing about the caller.
     const whose = caller ? `caller ${caller.id}` : `address ${network(addressOf(headers) ?? "")}`;
     const key = await sha256(localBudget(headers, variables) ?? whose);
     if (start > current) {
@@ -64,7 +64,7 @@ export function rateLimit(limit: RateLimit, { counter, addressOf }: Counting): L
     };
     if ((seen.get(key) ?? 0) < calls) {
       if (Date.now() / 1000 < retryAt) return uncounted();
-      // Before it is known: of calls that come at once the counter sees no more than might be let in.
+      // Before the answer is known: of simultaneous calls the counter sees no more than the limit allows.
       add(1);
       try {
         if (await counter(key, window, limit)) return undefined;
@@ -92,22 +92,22 @@ async function sha256(text: string): Promise<string> {
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** What one subscriber has: an address of IPv4, but of IPv6 a whole /64, to change within at will. */
+/** What one subscriber has: an address of IPv4; a whole /64 of IPv6, whose addresses are interchangeable. */
 export function network(address: string): string {
   const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
   if (mapped !== undefined || !address.includes(":")) return mapped ?? address;
   const [head = "", tail] = address.split("::");
   const before = head.split(":");
   const after = tail?.split(":") ?? [];
-  // `::` stands for as many zeros as are missing.
+  // `::` stands for the missing zeros.
   const zeros = Array<string>(Math.max(0, 8 - before.length - after.length)).fill("0");
   return [...before, ...(tail === undefined ? [] : zeros), ...after].slice(0, 4).join(":");
 }
 
 /**
- * `mcp-deploy` proves a build on the developer's machine with more calls than a small limit allows. There it has further budgets,
- * each counted as any other. They are of no use in a cloud: the variable is set for the local process alone, cannot be declared in
- * mcp.toml, and holds a secret of that one run.
+ * `mcp-deploy` tests a build on the developer's machine with more calls than a small limit allows. It gets further
+ * budgets there, each counted like any other. They are useless in a cloud: the variable is set only for the local
+ * process, mcp.toml cannot declare it, and it holds a secret of that one run.
  */
 function localBudget(headers: Fields, variables: Variables): string | undefined {
   const [secret, budget] = headers.get("x-mcp-local-budget")?.split(".") ?? [];
@@ -115,5 +115,5 @@ function localBudget(headers: Fields, variables: Variables): string | undefined 
   return typeof known === "string" && known.length >= 32 && secret === known ? `local ${budget}` : undefined;
 }
 
-/** On this machine there is one process, and what it has seen itself is all there is. */
+/** This machine has one process, which sees all calls itself. */
 export const countedOnce = (variables: Variables, counter: Counter): Counter => (variables["MCP_LOCAL_RATE_LIMIT"] ? async () => true : counter);

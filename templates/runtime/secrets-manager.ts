@@ -1,8 +1,8 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// The values of mcp.toml's secrets, from AWS Secrets Manager.
+// The secrets of mcp.toml, from AWS Secrets Manager.
 import { aws } from "./aws.ts";
 
-/** Reads them into the environment, once in a process. Locally they are there already. */
+/** Reads them into the environment, once per process. In a local run they are there already. */
 export async function readSecrets(env: NodeJS.ProcessEnv): Promise<void> {
   const id = env["MCP_SECRET_ID"];
   if (!id) return;

@@ -1,16 +1,16 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// `ctx.state`: the same on every cloud, over whatever the cloud keeps entries in.
+// `ctx.state`: the same on every cloud, over the cloud's own store.
 import { ToolError } from "./context.ts";
 import type { State, StateOptions, ToolContext } from "./context.ts";
 import type { StateOf } from "./manifest.ts";
 import type { Json } from "./protocol.ts";
 
-/** What a cloud keeps. It need not know what is out of date: whoever reads looks at `until`. */
+/** An entry in a cloud's store. The store may keep expired entries: readers look at `until`. */
 export interface Entry {
   readonly json: string;
-  /** Another one with every write. */
+  /** Changes with every write. */
   readonly version: string;
-  /** Milliseconds since 1970; `null`: for good. */
+  /** Milliseconds since 1970; `null`: it never expires. */
   readonly until: number | null;
 }
 
@@ -22,28 +22,31 @@ export interface Page {
 /** Entries by scope and key. */
 export interface Store {
   read(scope: string, key: string): Promise<Entry | undefined>;
-  /** `over`: only while the entry there has this version; `null`: only while there is none. Tells whether it was written. */
+  /** `over`: only if the entry has this version; `null`: only if there is no entry. Returns whether it was written. */
   write(scope: string, key: string, entry: Entry, over?: string | null): Promise<boolean>;
-  /** What was removed. */
+  /** Returns the removed entry. */
   remove(scope: string, key: string): Promise<Entry | undefined>;
-  /** Keys with the prefix and behind `after`, in the order of their UTF-8 bytes: at most `limit`, fewer when they are large. */
+  /**
+   * Keys with the prefix and after `after`, in the order of their UTF-8 bytes: at most `limit`, fewer if they are
+   * large.
+   */
   page(scope: string, prefix: string, after: string, limit: number): Promise<Page>;
-  /** Lets those who want the same entry work one after the other, as far as they can wait for each other. A turn may end early. */
+  /** Lets callers that want the same entry work one after the other, as far as they can wait. A turn may end early. */
   inTurn<T>(scope: string, key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T>;
 }
 
-/** `ctx.state` over a store; `open` fails where there is no place for it. */
+/** `ctx.state` over a store; `open` fails if there is no store. */
 export function withState(open: () => Store): (ctx: ToolContext, of: StateOf, input: Json) => ToolContext & { readonly state: State } {
   return (ctx, of, input) => ({ ...ctx, state: createState(open(), scopeOf(of, ctx.caller?.id ?? null, input), ctx.signal) });
 }
 
-// Each limit holds on every cloud, so that what works on one works on the others: DynamoDB's are the narrowest.
+// The limits are the same on every cloud, so that a handler works on all of them. DynamoDB's are the narrowest.
 const MAX_SCOPE = 1024;
 const MAX_KEY = 512;
 const MAX_VALUE = 384 * 1024;
 const MAX_LIST = 1000;
 
-/** A handle counts for the caller who made it: for any other it names something else. */
+/** A handle belongs to the caller who made it: for another caller it names something else. */
 function scopeOf(of: StateOf, caller: string | null, input: Record<string, unknown>): string {
   if (of === "shared") return JSON.stringify(["shared"]);
   if (of === "caller") return JSON.stringify(["caller", caller]);
@@ -74,7 +77,7 @@ function createState(store: Store, scope: string, signal: AbortSignal): State {
     },
     async update<T>(key: string, next: (current: T | undefined) => T | Promise<T>, options?: StateOptions) {
       const attempt = attempts(store, scope, checked(key), next, options);
-      // Most often nobody else is there. In line, only those who cannot wait for each other are in each other's way.
+      // Usually no other caller is there. In line, only callers that cannot wait for each other can collide.
       let done = await attempt();
       return done ? done.value : store.inTurn(scope, key, signal, async () => {
         for (let longest = 10; ; longest = Math.min(500, longest * 2)) {
@@ -88,12 +91,12 @@ function createState(store: Store, scope: string, signal: AbortSignal): State {
   };
 }
 
-/** Writes only over what it has read: `undefined` when somebody else was faster. */
+/** Writes only over what it has read: `undefined` if another caller was faster. */
 function attempts<T>(store: Store, scope: string, key: string, next: (current: T | undefined) => T | Promise<T>, options: StateOptions | undefined) {
   let written: { version: string; value: T } | undefined;
   return async (): Promise<{ value: T } | undefined> => {
     const found = await store.read(scope, key);
-    // The one before was written after all, and only the answer got lost.
+    // The previous write succeeded, and only its answer was lost.
     if (written && found?.version === written.version) return written;
     const before = current(found);
     const value = await next(before && (JSON.parse(before.json) as T));
@@ -115,9 +118,9 @@ function untilOf(options: StateOptions | undefined): number | undefined {
 
 function entryOf(key: string, value: unknown, until: number | null): Entry {
   const json = JSON.stringify(value) as string | undefined;
-  if (json === undefined) throw new TypeError(`the state's value of ${JSON.stringify(key)} is no JSON`);
+  if (json === undefined) throw new TypeError(`the state's value of ${JSON.stringify(key)} is not JSON`);
   const size = bytes(json);
-  if (size > MAX_VALUE) throw new RangeError(`the state's value of ${JSON.stringify(key)} has ${size} bytes; at most ${MAX_VALUE} are kept`);
+  if (size > MAX_VALUE) throw new RangeError(`the state's value of ${JSON.stringify(key)} has ${size} bytes; at most ${MAX_VALUE} are allowed`);
   return { json, version: crypto.randomUUID(), until };
 }
 

@@ -1,8 +1,8 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// `ctx.state` in memory, for tests: every test file is a process of its own.
+// `ctx.state` in memory, for tests: every test file runs in a separate process.
 import type { Entry, Store } from "./state.ts";
 
-/** A store, and how to forget what it keeps. */
+/** A store, and a function that clears it. */
 export function memoryStore(): Store & { clear(): void } {
   const scopes = new Map<string, Map<string, Entry>>();
   const entriesOf = (scope: string) => {
@@ -32,5 +32,5 @@ export function memoryStore(): Store & { clear(): void } {
   };
 }
 
-/** By the bytes of UTF-8. */
+/** By their UTF-8 bytes. */
 const compare = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));

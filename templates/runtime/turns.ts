@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// Updates of one entry in one process: one after the other they do not get in each other's way.
+// Updates of one entry in one process run one after the other, so that they do not collide.
 
 const turns = new Map<string, Promise<void>>();
 
@@ -8,7 +8,7 @@ export async function inTurn<T>(scope: string, key: string, signal: AbortSignal,
   const before = turns.get(name);
   const { promise: turn, resolve: over } = Promise.withResolvers<void>();
   turns.set(name, turn);
-  // What outlives its time does not hold up the others; the store itself lets none write over another.
+  // A turn that takes too long does not hold up the others; the store itself prevents lost updates.
   signal.addEventListener("abort", () => over(), { once: true });
   try {
     await before;

@@ -1,11 +1,12 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// State on Vercel: strings of an Upstash Redis database, and for each scope an index of its keys. Scripts keep both in step.
+// State on Vercel: strings in an Upstash Redis database, and an index of the keys of each scope. Scripts keep both in
+// step.
 import { openLocalStore } from "./local-store.ts";
 import type { Entry, Page, Store } from "./state.ts";
 import { inTurn } from "./turns.ts";
 import { upstash } from "./upstash.ts";
 
-/** `app`: this server's name, beside other servers, and other stages of this one, in the same database. */
+/** `app`: the name of this server and stage, as others may use the same database. */
 export function upstashStore(app: string): () => Store {
   const store = storeOf(app);
   return () => {
@@ -14,7 +15,7 @@ export function upstashStore(app: string): () => Store {
   };
 }
 
-/** KEYS: value, index, ends. ARGV: key, entry, over (`*`: whatever is there), milliseconds to live, end, ends that are past. */
+/** KEYS: value, index, ends. ARGV: key, entry, over (`*`: any or none), milliseconds to live, end, past ends. */
 const WRITE = `
 if ARGV[3] ~= '*' and redis.call('GETRANGE', KEYS[1], 0, 35) ~= ARGV[3] then return 0 end
 if ARGV[4] == '' then
@@ -39,7 +40,7 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 return old`;
 
-/** KEYS: values; as many as are not too much for one answer, an empty string for what is no longer there. */
+/** KEYS: values. Returns as many as fit in one answer, with an empty string for a missing one. */
 const READ_MANY = `
 local found, size = {}, 0
 for i, key in ipairs(KEYS) do
@@ -63,7 +64,7 @@ function storeOf(app: string): Store {
     async write(scope, key, { json, version, until }, over) {
       const now = Date.now();
       const life = until === null ? "" : Math.max(1, until - now);
-      // A minute, in case Redis has another idea of what time it is.
+      // One minute more, in case the clock of Redis differs.
       const args = [key, `${version}${until ?? ""} ${json}`, over === undefined ? "*" : (over ?? ""), life, until ?? "", now - 60_000];
       return (await upstash<number>(["EVAL", WRITE, 3, ...keysOf(scope, key), ...args])) === 1;
     },
@@ -87,7 +88,7 @@ function storeOf(app: string): Store {
   };
 }
 
-/** In the index still, but out of date. */
+/** Expired, but still in the index. */
 const GONE: Entry = { json: "null", version: "", until: 0 };
 
 /** A version of 36 characters, the end if there is one, a space, and the JSON. */

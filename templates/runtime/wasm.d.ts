@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// Of WebAssembly what handlers use: Node.js' own types lack it. Beside the types of a browser it says the same.
+// The part of WebAssembly that handlers use: Node.js's types lack it. It agrees with the types of a browser.
 declare namespace WebAssembly {
   interface Module {}
   interface Instance {

@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// For platforms that speak in the web's own terms: a `Request` in, a `Response` out.
+// For platforms with the web's interface: a `Request` in, a `Response` out.
 import { Answer } from "./http.ts";
 import type { Incoming } from "./http.ts";
 import type { Server } from "./server.ts";
@@ -22,7 +22,7 @@ function incomingOf(request: Request, waitUntil: (promise: Promise<unknown>) => 
     headers: { get: (name) => headers.get(name) ?? (name === "host" ? host : null) },
     signal: gone.signal,
     cancel: () => gone.abort(),
-    // A body that breaks off is a client that is gone, whether the platform says so or not.
+    // A body that breaks off means that the client has left, whether the platform says so or not.
     read: (limit) => read(request, limit).catch((error: unknown) => {
       gone.abort();
       throw error;

@@ -500,7 +500,7 @@ fn upstash() {
 fn no_store_is_an_error() {
     let (site, keys) = &*KEEPER;
     let (url, mut server) = lambda(site, &[]);
-    refuses(&Place { urls: vec![url], keys }, &mut server, "there is no place for the state: MCP_TABLE is not set");
+    refuses(&Place { urls: vec![url], keys }, &mut server, "there is no store: set MCP_TABLE to a table");
     let (url, mut server) = vercel(site, &[]);
     refuses(&Place { urls: vec![url], keys }, &mut server, "the secret UPSTASH_REDIS_REST_URL is not set");
 }

@@ -115,7 +115,7 @@ impl Language {
         let whole: &[&str] = match self {
             Language::Markdown => return Some((start, true)),
             Language::Rust => &["///", "//!", "//"],
-            Language::TypeScript => &["///", "//", "/**", "/*", "*/", "*"],
+            Language::TypeScript => &["///", "//", "/**", "/*", "*/", "* "],
             Language::Hash => &["#"],
         };
         if let Some(text) = whole.iter().find_map(|mark| start.strip_prefix(mark)) {

@@ -58,12 +58,12 @@ test("a value with `toJSON` is what it says, in both generations", async () => {
   assert.equal(date["structuredContent"], undefined);
 });
 
-test("what is no JSON is an error that says so", async (t) => {
+test("what is not JSON is an error that says so", async (t) => {
   const log = t.mock.method(console, "error", () => {});
   const bad: unknown[] = [new Map(), new Set([1]), new Error("x"), new TypeError("x"), new Response("x"), Promise.resolve(1), new WeakMap(), new Blob([])];
-  for (const value of [...bad, () => 1, Symbol("x")]) assert.throws(() => toJson(value), /returned a .*, which is no JSON value/);
+  for (const value of [...bad, () => 1, Symbol("x")]) assert.throws(() => toJson(value), /returned a .*, which is not a JSON value/);
   for (const value of bad) {
-    for (const inside of [[value], { a: value }, { a: [{ b: value }] }, { empty: {}, a: [value] }]) assert.throws(() => toJson(inside), /is no JSON value/, String(value));
+    for (const inside of [[value], { a: value }, { a: [{ b: value }] }, { empty: {}, a: [value] }]) assert.throws(() => toJson(inside), /is not a JSON value/, String(value));
   }
   for (const value of [{ a: {} }, [], {}, { a: undefined }, [undefined], Object.create(null)]) assert.doesNotThrow(() => toJson(value));
   const circular: Json = {};
@@ -71,7 +71,7 @@ test("what is no JSON is an error that says so", async (t) => {
   for (const value of [new Map(), { a: new Set() }, circular, 5n, { a: 5n }]) {
     log.mock.resetCalls();
     assert.match(textOf(await callIt(serverOfTool(() => value))), /^internal error \(ref /);
-    assert.match(String(log.mock.calls[0]?.arguments[0]), /is no JSON value|circular|BigInt/);
+    assert.match(String(log.mock.calls[0]?.arguments[0]), /is not a JSON value|circular|BigInt/);
   }
 });
 

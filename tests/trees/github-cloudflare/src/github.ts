@@ -1,6 +1,6 @@
 import { ToolError, type Context } from "./generated/mcp.ts";
 
-/** What GitHub says of a repository, as far as it is used here. */
+/** The fields of a GitHub repository that this server uses. */
 export interface Repository {
   full_name: string;
   description: string | null;
@@ -12,7 +12,7 @@ export interface Repository {
   license: { name: string } | null;
 }
 
-/** One GET of GitHub's REST API; `undefined` for what does not exist. */
+/** One GET of GitHub's REST API; `undefined` if the resource does not exist. */
 export async function github(path: string, { env, signal }: Context, accept = "application/vnd.github+json"): Promise<Response | undefined> {
   const headers = new Headers({ accept, "user-agent": "weather", "x-github-api-version": "2022-11-28" });
   if (env.GITHUB_SEARCH_TOKEN) headers.set("authorization", `Bearer ${env.GITHUB_SEARCH_TOKEN}`);
@@ -24,13 +24,17 @@ export async function github(path: string, { env, signal }: Context, accept = "a
     const advice = env.GITHUB_SEARCH_TOKEN ? "" : " (without a token GitHub allows few requests: set the secret GITHUB_SEARCH_TOKEN)";
     throw new ToolError(`GitHub's rate limit is reached: try again in ${wait} s${advice}`);
   }
-  // 422: it does not understand the query, and says why.
+  // 422: GitHub does not understand the query, and says why.
   if (response.status === 422) throw new ToolError(`GitHub refuses the request: ${await reason(response)}`);
-  if (response.status >= 500) throw new ToolError(`GitHub has a problem of its own (HTTP ${response.status}): try again later`);
-  throw new Error(`GitHub answered ${response.status}: ${await reason(response)}`); // 401: our token, which is no matter of the model
+  if (response.status >= 500) throw new ToolError(`GitHub has a problem (HTTP ${response.status}): try again later`);
+  // Among them 401, for our token: the model can do nothing about it.
+  throw new Error(`GitHub answered ${response.status}: ${await reason(response)}`);
 }
 
-/** GitHub says how long (`retry-after`), or when there is more again, or, with 429, nothing: then it is a minute. Any other 403 is no rate limit. */
+/**
+ * GitHub says how long to wait (`retry-after`) or when the limit is reset. A 429 without either means a minute. Any
+ * other 403 is not about the rate limit.
+ */
 function secondsToWait({ status, headers }: Response): number | undefined {
   if (status !== 403 && status !== 429) return undefined;
   const retryAfter = headers.get("retry-after");

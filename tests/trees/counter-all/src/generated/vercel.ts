@@ -12,13 +12,13 @@ const server = createApp({
   openStore: upstashStore("weather"),
 });
 const fetch = toFetch(server);
-// Set on the machine where all handlers are proven.
+// Set by local runs that test all handlers.
 if (env["MCP_LOCAL_IMPORT"]) await server.load();
 
-// A promise that a handler forgot must not end the process, and with it every other request.
+// A promise that a handler forgot must not end the process and all other requests with it.
 process.on("unhandledRejection", (error) => server.core.log("error", "unhandled rejection", { error }));
 
-/** Where the platform keeps `waitUntil` for the request in hand; `@vercel/functions` reads the same place. */
+/** Where the platform keeps `waitUntil` of the current request; `@vercel/functions` reads the same place. */
 interface RequestContext {
   get?(): { waitUntil?(promise: Promise<unknown>): void } | undefined;
 }

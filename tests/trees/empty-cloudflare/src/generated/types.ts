@@ -11,5 +11,5 @@ export interface Prompts {}
 /** Settings and secrets, by name. */
 export interface Env {}
 
-/** Whether callers prove who they are. */
+/** Whether the server knows its callers. */
 export type HasCallers = false;

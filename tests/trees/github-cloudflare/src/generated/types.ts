@@ -42,5 +42,5 @@ export interface Env {
   readonly "GITHUB_SEARCH_TOKEN": string | undefined;
 }
 
-/** Whether callers prove who they are. */
+/** Whether the server knows its callers. */
 export type HasCallers = false;

@@ -2,7 +2,7 @@ import { resource } from "../generated/mcp.ts";
 import { github, type Repository } from "../github.ts";
 
 export default resource("repository", async ({ owner, repo }, ctx) => {
-  // They come from the client: `..` would lead to another part of the API.
+  // The variables come from the client: `..` would lead to another part of the API.
   if (![owner, repo].every((name) => /^(?!\.+$)[\w.-]+$/.test(name))) return undefined;
   const path = `/repos/${owner}/${repo}`;
   const [found, readme] = await Promise.all([github(path, ctx), github(`${path}/readme`, ctx, "application/vnd.github.raw+json")]);

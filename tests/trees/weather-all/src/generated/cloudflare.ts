@@ -8,11 +8,11 @@ import { toFetch } from "./runtime/web.ts";
 import type { Fetch } from "./runtime/web.ts";
 
 interface Env extends Readonly<Record<string, unknown>> {
-  /** The version that Cloudflare runs; not in capitals, so that it is no name of mcp.toml. */
+  /** The version that Cloudflare runs. Not in capitals, so that mcp.toml cannot declare the same name. */
   readonly version?: { readonly id?: string };
 }
 
-// While the module starts, which no request is charged for; a handler that fails breaks its own tool alone.
+// While the module starts: no request is charged for this. A handler that fails breaks only its own tool.
 const broken = await importAll(handlers);
 prepare();
 

@@ -41,5 +41,5 @@ export interface Env {
   readonly "LOG_LEVEL": string;
 }
 
-/** Whether callers prove who they are. */
+/** Whether the server knows its callers. */
 export type HasCallers = false;

@@ -1,11 +1,11 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// State on Cloudflare: a Durable Object with a SQLite database for each scope.
+// State on Cloudflare: each scope has a Durable Object with a SQLite database.
 /// <reference path="./workers.d.ts" />
 import { DurableObject, exports } from "cloudflare:workers";
 import { createTable, pageOf, readEntry, removeEntry, type Sql, sweep, writeEntry } from "./entries.ts";
 import type { Entry, Page, Store } from "./state.ts";
 
-/** The object of a scope has that name; in its own database the scope is empty. */
+/** The object has the scope's name; in its database the scope is empty. */
 export function durableObjectStore(): Store {
   return {
     read: (scope, key) => objectOf(scope).read(key),
@@ -24,18 +24,18 @@ export function durableObjectStore(): Store {
   };
 }
 
-/** An object's methods from outside: each is a call to where it lives. */
+/** An object's methods from outside: each call goes to where the object lives. */
 type Remote<T> = { [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never };
 const objectOf = (scope: string) => exports.ToolState.getByName(scope) as Remote<ToolState>;
 
-/** Whoever works for longer, or never comes back, does not hold up the others. */
+/** A caller that works for longer, or never returns, does not hold up the others. */
 const TURN_MS = 3000;
-/** What is out of date is taken out together, at most this much later. */
+/** Expired entries are deleted together, at most this much later. */
 const SWEEP_MS = 60_000;
 
 export class ToolState extends DurableObject {
   readonly #sql: Sql = (statement, ...values) => this.ctx.storage.sql.exec(statement, ...values).toArray();
-  /** Without a table nothing is stored, and an object that was only asked costs nothing. */
+  /** Without a table nothing is stored: reading an unused object costs nothing. */
   #exists = this.#sql("SELECT 1 FROM sqlite_master WHERE name = 'entries'").length > 0;
 
   read(key: string): Entry | undefined {
@@ -67,7 +67,7 @@ export class ToolState extends DurableObject {
   readonly #lastInLine = new Map<string, Promise<void>>();
   readonly #turns = new Map<string, () => void>();
 
-  /** Waits until all who came before have ended their turn with this key. */
+  /** Waits until all earlier callers have ended their turn with this key. */
   async takeTurn(key: string): Promise<string> {
     const before = this.#lastInLine.get(key);
     const { promise: over, resolve } = Promise.withResolvers<void>();
@@ -88,7 +88,7 @@ export class ToolState extends DurableObject {
     this.#turns.delete(turn);
   }
 
-  /** An object without entries gives back all that it occupies. */
+  /** An object without entries gives back all its storage. */
   async alarm(): Promise<void> {
     if (!this.#exists) return;
     const { left, next } = sweep(this.#sql);

@@ -1,11 +1,11 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// Entries in SQLite: a Durable Object's own, and the file of a local run.
+// Entries in SQLite: in a Durable Object, and in the file of a local run.
 import type { Entry, Page } from "./state.ts";
 
 /** Runs one statement and returns its rows. */
 export type Sql = (statement: string, ...values: (string | number | null)[]) => Record<string, unknown>[];
 
-/** Read at once, whatever their number. */
+/** Reads all rows at once. */
 const MAX_PAGE_BYTES = 512 * 1024;
 
 export function createTable(sql: Sql): void {
@@ -35,7 +35,7 @@ export function removeEntry(sql: Sql, scope: string, key: string): Entry | undef
 export function pageOf(sql: Sql, scope: string, prefix: string, after: string, limit: number): Page {
   const entries: Page["entries"][number][] = [];
   let [from, size] = [after, 0];
-  // One row at a time: a driver hands out all that it finds, and that may be more than there is memory for.
+  // One row at a time: a driver returns all that it finds, which may not fit in memory.
   for (;;) {
     const statement = "SELECT key, json, version, until FROM entries WHERE scope = ? AND key > ? AND key >= ? ORDER BY key LIMIT 1";
     const row = sql(statement, scope, from, prefix)[0] as Page["entries"][number] | undefined;
@@ -46,7 +46,7 @@ export function pageOf(sql: Sql, scope: string, prefix: string, after: string, l
   }
 }
 
-/** Takes out what is out of date, and tells how many are left and when the next will be. */
+/** Deletes expired entries, and returns how many are left and when the next one expires. */
 export function sweep(sql: Sql): { left: number; next: number | null } {
   sql("DELETE FROM entries WHERE until <= ?", Date.now());
   return sql("SELECT count(*) AS left, min(until) AS next FROM entries")[0] as { left: number; next: number | null };

@@ -1,15 +1,15 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// Headers that repeat what the body says (2026-07-28): whatever routes by them must not see another call than the server runs.
+// Headers that repeat the body (2026-07-28): a router that uses them must see the same call as the server.
 import type { Fields } from "./http.ts";
 import { byName, once } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
 import { isObject } from "./shapes.ts";
 import type { Json } from "./protocol.ts";
 
-/** What a header says, and what the body does. */
+/** The value in the header, and the one in the body. */
 type Mismatch = readonly [header: string, body: string];
 
-/** Without the blanks around it. Not by a regular expression: one looks at a run of blanks inside once for each of them. */
+/** Without surrounding blanks. Not with a regular expression: it rescans a run of blanks for each blank in it. */
 export function trimmed(headers: Fields, name: string): string | undefined {
   const value = headers.get(name);
   if (value === undefined || value === null) return undefined;
@@ -20,7 +20,7 @@ export function trimmed(headers: Fields, name: string): string | undefined {
   return value.slice(from, to);
 }
 
-/** Where the name of what is asked for stands. */
+/** Where a request has the name of what it asks for. */
 const NAMED: Readonly<Record<string, string>> = {
   "tools/call": "name", "prompts/get": "name", "resources/read": "uri", "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId",
 };
@@ -41,7 +41,7 @@ export function mismatchedHeaders(headers: Fields, version: string | undefined, 
   return undefined;
 }
 
-/** Arguments whose schema has `x-mcp-header` stand in a header, too. */
+/** An argument with `x-mcp-header` in its schema is in a header, too. */
 export function mismatchedParameters({ tools }: Manifest, { name, arguments: args }: Json, headers: Fields): Mismatch | undefined {
   const tool = byName(tools, name);
   for (const { path, header, type } of tool ? mirroredIn(tool.inputSchema) : []) {
@@ -67,7 +67,7 @@ interface Mirrored {
   readonly type: unknown;
 }
 
-/** `check` has made sure that they are reached by `properties` alone. */
+/** `check` makes sure that `properties` alone lead to them. */
 const mirroredIn = once((schema: Json): readonly Mirrored[] => [...walk(schema, [])]);
 
 function* walk(schema: Json, path: readonly string[]): Generator<Mirrored> {
@@ -84,7 +84,7 @@ function textOf(value: unknown): string | undefined {
   return `${value}`;
 }
 
-/** `=?base64?…?=` stands for what a header cannot hold as it is. */
+/** `=?base64?…?=` encodes what a header cannot hold. */
 function decode(value: string): string | undefined {
   const encoded = /^=\?base64\?(.*)\?=$/.exec(value)?.[1];
   if (encoded === undefined) return value;

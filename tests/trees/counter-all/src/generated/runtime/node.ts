@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// A plain HTTP server of Node.js, for AWS Lambda behind its Web Adapter and for any machine.
+// A plain HTTP server on Node.js, for AWS Lambda behind its Web Adapter and for any machine.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Answer } from "./http.ts";
 import type { EventStream, Incoming } from "./http.ts";
@@ -7,15 +7,16 @@ import type { Server } from "./server.ts";
 
 export interface Options {
   readonly port: number;
-  /** Adds to the headers of a request what the platform knows of it. */
+  /** Headers that the platform adds to a request. */
   readonly headersOf?: (incoming: IncomingMessage) => Readonly<Record<string, string>>;
-  /** Called when an answer is out. */
+  /** Called after each answer. */
   readonly done?: () => void;
 }
 
 export function listen(server: Server, { port, headersOf, done }: Options): void {
   const { log } = server.core;
-  // Not imported: that would read all that the module has, and so load the HTTP client behind its `WebSocket` before the first answer.
+  // Not imported: an import reads the whole module, and loads the HTTP client behind its `WebSocket` before the first
+  // answer.
   const http = process.getBuiltinModule("node:http").createServer((incoming, outgoing) => {
     respond(server, incoming, outgoing, headersOf?.(incoming)).then(
       () => done && setImmediate(done),
@@ -25,14 +26,14 @@ export function listen(server: Server, { port, headersOf, done }: Options): void
       },
     );
   });
-  // The adapter keeps its connections for some seconds; it must be the one to close them.
+  // The adapter keeps connections for some seconds, and must be the one that closes them.
   http.keepAliveTimeout = 65_000;
   http.once("error", ({ message }) => {
     log("error", "the server cannot listen", { port, reason: message });
     process.exit(1);
   });
   http.listen(port, "127.0.0.1");
-  // A promise that a handler forgot must not end the process, and with it every other request.
+  // A promise that a handler forgot must not end the process and all other requests with it.
   process.on("unhandledRejection", (error) => log("error", "unhandled rejection", { error }));
 }
 
@@ -57,11 +58,11 @@ async function respond(server: Server, incoming: IncomingMessage, outgoing: Serv
   if (!(answer instanceof Answer)) throw new Error("Node.js serves no WebSocket here");
   const { status, body } = answer;
   const head: Record<string, string | number> = { ...answer.headers };
-  // What is left of a body that was refused would be taken for the next request.
+  // Otherwise the rest of a refused body would be read as the next request.
   if (!incoming.complete) head["connection"] = "close";
   if (typeof body === "string") head["content-length"] = Buffer.byteLength(body);
   outgoing.writeHead(status, head);
-  // Head and body in one go.
+  // Head and body in one write.
   if (typeof body === "string" && background.length === 0) return void outgoing.end(body);
   if (typeof body === "string") outgoing.write(body);
   else if (body) await pour(body, outgoing);
@@ -73,7 +74,7 @@ async function respond(server: Server, incoming: IncomingMessage, outgoing: Serv
 function read(incoming: IncomingMessage, limit: number): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
     const gone = () => reject(new Error("the client is gone"));
-    // It may have left while its token was checked: nothing more is heard of it then.
+    // The client may have left while its token was checked; no event follows then.
     if (incoming.destroyed) return gone();
     if (Number(incoming.headers["content-length"]) > limit) return resolve(undefined);
     const chunks: Buffer[] = [];
@@ -93,7 +94,7 @@ function read(incoming: IncomingMessage, limit: number): Promise<Uint8Array | un
   });
 }
 
-/** As fast as the client reads, and no longer than it is there. */
+/** As fast as the client reads, and until it leaves. */
 async function pour(stream: EventStream, outgoing: ServerResponse): Promise<void> {
   outgoing.once("close", () => stream.cancel());
   if (outgoing.destroyed) return stream.cancel();
@@ -101,7 +102,7 @@ async function pour(stream: EventStream, outgoing: ServerResponse): Promise<void
   for (let events = await stream.next(); events !== undefined; events = await stream.next()) {
     if (outgoing.write(events)) continue;
     await new Promise<void>((resolve) => {
-      // A client that is slow all the time would leave a listener behind for each time.
+      // Otherwise a slow client would leave a listener behind for each wait.
       const go = () => {
         outgoing.off("drain", go).off("close", go);
         resolve();

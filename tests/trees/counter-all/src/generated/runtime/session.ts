@@ -1,6 +1,7 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// MCP over a WebSocket, for clients that speak it: one Durable Object a connection, which leaves the memory while nothing is
-// said (hibernation) and goes on where it was. The connection is the session: nobody else can name it, and it ends with it.
+// MCP over a WebSocket, for clients that speak it. Each connection has a Durable Object, which leaves the memory while
+// the connection is silent (hibernation) and resumes later. The connection is the session: no other client can name it,
+// and it ends with it.
 /// <reference path="./workers.d.ts" />
 import { DurableObject, exports } from "cloudflare:workers";
 import { Channel } from "./channel.ts";
@@ -16,7 +17,7 @@ import type { Server } from "./server.ts";
 import { isNotification, isRequest, isResponse, PARAMS } from "./shapes.ts";
 
 const SUBPROTOCOL = "mcp";
-/** A client that is gone without a word would keep its object for ever. */
+/** Otherwise a client that vanished would keep its object forever. */
 const IDLE_MS = 24 * 60 * 60 * 1000;
 const SILENT = "nothing was said for too long";
 const NO_LONGER_GOOD = "the credentials are no longer valid";
@@ -24,13 +25,13 @@ const NO_LONGER_GOOD = "the credentials are no longer valid";
 const ADDRESS = "cf-connecting-ip";
 const OPENED_BY = "mcp-opened-by";
 
-/** What of the request that opens a connection goes along: whose it is, and nothing else, its credentials least of all. */
+/** What the object learns about the request that opens a connection: the caller and the address, but no credentials. */
 interface OpenedBy {
   readonly caller?: Caller | undefined;
   readonly address: string;
 }
 
-/** In the Worker: the object that takes the connection. Who may come in was decided before. */
+/** In the Worker: the object that takes the connection. The caller has been admitted. */
 export async function upgrade({ headers }: Incoming, caller: Caller | undefined): Promise<Answer | Response> {
   const offered = headers.get("sec-websocket-protocol")?.split(",").map((name) => name.trim());
   if (!offered?.includes(SUBPROTOCOL)) return refusal(400, REFUSED, `the WebSocket subprotocol must be ${SUBPROTOCOL}`);
@@ -45,14 +46,14 @@ export async function upgrade({ headers }: Incoming, caller: Caller | undefined)
 const switching = (webSocket: HibernatingSocket, headers: Record<string, string> = {}) =>
   new Response(null, { status: 101, webSocket, headers } as ResponseInit);
 
-/** What outlives the object's memory: it stays with the connection, and goes with it. */
+/** What outlives the object's memory: it is stored with the connection. */
 interface Kept extends OpenedBy {
-  /** When the client last said something. */
+  /** When the client last sent something. */
   at: number;
   heard: Heard;
 }
 
-/** The class of the objects, which each have a server for what is said on their connection. */
+/** The class of the objects. Each has a server for the messages of its connection. */
 export function sessionClass(create: (variables: Readonly<Record<string, unknown>>) => Server) {
   return class extends DurableObject {
     readonly #server = create(this.env);
@@ -68,7 +69,7 @@ export function sessionClass(create: (variables: Readonly<Record<string, unknown
       return switching(client);
     }
 
-    /** Ends when everything that the message began is done: until then the object stays in memory. */
+    /** Settles when all work of the message is done: until then the object stays in memory. */
     async webSocketMessage(socket: HibernatingSocket, data: string | ArrayBuffer): Promise<void> {
       if (socket.readyState !== WebSocket.OPEN) return;
       try {
@@ -82,13 +83,13 @@ export function sessionClass(create: (variables: Readonly<Record<string, unknown
     async #receive(socket: HibernatingSocket, data: string | ArrayBuffer): Promise<void> {
       const { core, parts: { auth, limit } } = this.#server;
       const most = core.manifest.limits.maxBodyBytes;
-      if (typeof data !== "string") return socket.close(1003, "messages are text");
+      if (typeof data !== "string") return socket.close(1003, "messages must be text");
       if (isTooLong(data, most)) return socket.close(1009, `a message must not exceed ${most} bytes`);
       const { caller, address, heard } = socket.deserializeAttachment() as Kept;
       if (caller && auth && !auth.isStillGood(caller, core)) return socket.close(1008, NO_LONGER_GOOD);
       const message = read(data);
       if (typeof message === "string") return socket.send(message);
-      // Each is a call as a POST is; what needs no answer costs none.
+      // Each message counts like a POST; one without an answer is free.
       const headers = { get: (name: string) => (name === ADDRESS ? address : undefined) };
       const exceeded = isRequest(message) ? await limit?.({ headers }, caller, core) : undefined;
       if (exceeded && isRequest(message)) {
@@ -96,17 +97,17 @@ export function sessionClass(create: (variables: Readonly<Record<string, unknown
         return socket.send(JSON.stringify({ jsonrpc: "2.0", id: message.id, error: { ...error, data: { retryAfter: Number(exceeded.headers["retry-after"]) } } }));
       }
       const channel = (this.#channel ??= new Channel(core, auth, socketOf(socket), caller, heard, (promise) => this.ctx.waitUntil(promise)));
-      // Read anew: messages that came at the same time have left their own words there.
+      // Read again: simultaneous messages may have changed it.
       const kept = socket.deserializeAttachment() as Kept;
       kept.at = Date.now();
       listen(message, kept.heard);
-      if (!keep(socket, kept)) return socket.close(1009, "this is more than a session can remember of its client");
+      if (!keep(socket, kept)) return socket.close(1009, "the data about the client is too long for a session");
       channel.hear(kept.heard);
       await channel.receive(message);
     }
 
     async webSocketClose(socket: HibernatingSocket, code: number): Promise<void> {
-      // The answer that closes it in order. 1005 and 1006 are no codes but the lack of one.
+      // Closes the connection in order. The codes 1005 and 1006 mean that there was no code.
       socket.close(code === 1005 || code === 1006 ? 1000 : code, "");
       await this.#end();
     }
@@ -126,7 +127,7 @@ export function sessionClass(create: (variables: Readonly<Record<string, unknown
       await this.#end();
     }
 
-    /** Whatever is still running is cancelled, and nothing stays behind. */
+    /** Cancels what still runs, and leaves nothing behind. */
     async #end(): Promise<void> {
       this.#channel?.end();
       await this.ctx.storage.deleteAll();
@@ -134,21 +135,21 @@ export function sessionClass(create: (variables: Readonly<Record<string, unknown
   };
 }
 
-/** The earlier of: too long since the last word, and the end of the credentials. */
+/** The end of the idle time or of the credentials, whichever is earlier. */
 function endOf({ at, caller }: Kept, { parts: { auth } }: Server): number {
   return Math.min(at + IDLE_MS, (caller && auth?.endOf?.(caller)) ?? Infinity);
 }
 
-/** The message, or the answer to what is none. */
+/** The message, or the answer to a malformed one. */
 function read(text: string): Message | string {
   const message = withoutNull(readMessage(text));
   if (message instanceof ProtocolError) return failed(null, message.code, message.message);
   return isRequest(message) || isNotification(message) || isResponse(message) ? (message as Message) : failed(null, INVALID_REQUEST, "Invalid Request");
 }
 
-/** What a client says of itself is remembered, as a new object has to know it. */
+/** Remembers what a client says about itself, for the next object of this connection. */
 function listen(message: Message, heard: Heard): void {
-  // By name first: a method may be called as a member of every object is.
+  // By name first: a client could send the name of a member that every object has.
   if (!isRequest(message) || (message.method !== "initialize" && message.method !== "logging/setLevel")) return;
   if (!PARAMS[message.method]?.(message.params)) return;
   if (message.method === "initialize") heard.capabilities = message.params?.["capabilities"] as ClientCapabilities;

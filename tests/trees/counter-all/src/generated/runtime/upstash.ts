@@ -1,13 +1,13 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// Upstash Redis over its REST API: one command a request.
+// Upstash Redis over its REST API: one command per request.
 
 export class UpstashError extends Error {
   override readonly name = "UpstashError";
 }
 
 /**
- * One command, such as `upstash(["INCR", "visits"])`; the result is what Redis answers.
- * It is never sent a second time: whether one that got no answer has been carried out, nobody knows.
+ * One command, such as `upstash(["INCR", "visits"])`; returns Redis's answer. It is never sent twice: without an answer
+ * it is unknown whether the command ran.
  */
 export async function upstash<T>(command: readonly [string, ...(string | number)[]], signal: AbortSignal = AbortSignal.timeout(5000)): Promise<T> {
   const url = setting("UPSTASH_REDIS_REST_URL", "KV_REST_API_URL");
@@ -24,7 +24,7 @@ export async function upstash<T>(command: readonly [string, ...(string | number)
   return result as T;
 }
 
-/** Under its own name, or the one that Vercel's Marketplace gives it. */
+/** Under its own name, or under the one from Vercel's Marketplace. */
 function setting(name: string, marketplace: string): string {
   const value = process.env[name] || process.env[marketplace];
   if (!value) throw new UpstashError(`the secret ${name} is not set`);

@@ -1,5 +1,6 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// Of Cloudflare's runtime what the generated code uses. The full types would take the place of Node's in the whole project.
+// The part of Cloudflare's types that the generated code uses. The full types would replace those of Node.js in the
+// whole project.
 declare module "cloudflare:workers" {
   export abstract class DurableObject {
     protected readonly ctx: DurableObjectState;
@@ -13,7 +14,7 @@ declare module "cloudflare:workers" {
 interface DurableObjectNamespace {
   newUniqueId(): DurableObjectId;
   get(id: DurableObjectId): { fetch(url: string, init: RequestInit): Promise<Response & { readonly webSocket: HibernatingSocket }> };
-  /** The object's methods, each a call to where it lives. */
+  /** The object's methods. Each call goes to where the object lives. */
   getByName(name: string): unknown;
 }
 

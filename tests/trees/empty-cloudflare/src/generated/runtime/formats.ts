@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// The formats of JSON Schema that are checked. Each takes time that is linear in the length of the text.
+// The formats of JSON Schema that are checked. Each check takes linear time in the length of the string.
 
 const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
@@ -52,10 +52,10 @@ function isUri(text: string, isReference: boolean): boolean {
   return (scheme === undefined ? isReference : /^[a-z][a-z\d+.-]*$/i.test(scheme)) && AUTHORITY.test(authority) && PATH.test(path) && REST.test(query) && REST.test(fragment);
 }
 
-/** With a host of a bounded length: what JavaScript makes of one that is not ASCII takes more than linear time. */
+/** With a host of bounded length: JavaScript takes more than linear time for one that is not ASCII. */
 const URL_TEXT = /^(?:https?|ftp):\/\/[/\\]*[^\s\p{Cc}/\\?#]{1,1000}(?:[/\\?#][^\s\p{Cc}]*)?$/iu;
 
-/** Classes such as `\p{L}` that exist: each time that one stands in a pattern JavaScript gathers all of its characters. */
+/** Existing classes such as `\p{L}`. For each use in a pattern JavaScript collects all characters of the class. */
 const classes = new Set<string>();
 
 function cheaper(escape: string): string {

@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// Runs one handler: its context, its time limit, and what becomes of its errors.
+// Runs one handler: its context, its time limit and its errors.
 import { accepted, ask, stateOf } from "./ask.ts";
 import { ToolError } from "./context.ts";
 import type { Context, Handlers, ToolContext } from "./context.ts";
@@ -18,11 +18,11 @@ export interface Call {
   /** For the log: `tool get_weather`. */
   readonly what: string;
   readonly timeoutMs: number;
-  /** What a `ctx.ask` before this call left to be remembered. */
+  /** What a `ctx.ask` before this call wanted to remember. */
   readonly remembered?: unknown;
 }
 
-/** Runs a handler. Fails with a ToolError, fit to be shown, or with an error of the protocol. */
+/** Runs a handler. Fails with a ToolError that the client may see, or with an error of the protocol. */
 export async function run<T>(runtime: Runtime, exchange: Exchange, call: Call, handler: (ctx: ToolContext) => T | Promise<T>): Promise<T> {
   const { what, timeoutMs } = call;
   const { signal } = exchange.carrier;
@@ -50,19 +50,19 @@ export async function run<T>(runtime: Runtime, exchange: Exchange, call: Call, h
   }
 }
 
-/** What the client sees of an error that was not meant for it; the log has the rest. */
+/** What the client sees of an error that is not meant for it. The log has the rest. */
 export function masked(runtime: Runtime, what: string, error: unknown): ToolError {
   const ref = crypto.randomUUID();
   runtime.log("error", "internal error", { ref, what, error });
   return new ToolError(`internal error (ref ${ref})`);
 }
 
-/** A handler that does not look at its signal is not waited for. */
+/** The server does not wait for a handler that ignores its signal. */
 function orAbort<T>(signal: AbortSignal, handler: (ctx: ToolContext) => T | Promise<T>, ctx: ToolContext): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
     if (signal.aborted) return reject(signal.reason as Error);
-    // Inside of `then`, so that what a plain function throws is a rejection, too.
+    // Inside `then`, so that an exception of a plain function becomes a rejection.
     Promise.resolve(ctx).then(handler).then(resolve, reject);
   });
 }
@@ -70,7 +70,7 @@ function orAbort<T>(signal: AbortSignal, handler: (ctx: ToolContext) => T | Prom
 function contextOf(runtime: Runtime, exchange: Exchange, { what, remembered }: Call, signal: AbortSignal, said: Progress): ToolContext {
   const { env, log } = runtime;
   const { id: requestId, carrier } = exchange;
-  // A client may choose one as long as a message.
+  // A client may choose an id as long as a message.
   const logged = typeof requestId === "string" ? requestId.slice(0, LONGEST_ID) : requestId;
   const { progress, emit, emitted } = said;
   const context: ToolContext = {
@@ -98,7 +98,7 @@ function contextOf(runtime: Runtime, exchange: Exchange, { what, remembered }: C
   return context;
 }
 
-/** As `run`, for the methods that report failures as errors of the protocol. */
+/** Like `run`, for methods that report failures as errors of the protocol. */
 export async function runOrFail<T>(runtime: Runtime, exchange: Exchange, call: Call, handler: (ctx: Context) => T | Promise<T>): Promise<T> {
   try {
     return await run(runtime, exchange, call, handler);
@@ -107,10 +107,10 @@ export async function runOrFail<T>(runtime: Runtime, exchange: Exchange, call: C
   }
 }
 
-/** What a tool would show is an error of the protocol elsewhere. */
+/** What a tool shows as its result is an error of the protocol elsewhere. */
 export const protocolErrorOf = (error: unknown): unknown => (error instanceof ToolError ? new ProtocolError(INTERNAL_ERROR, error.message) : error);
 
-/** Imports a handler. Of one that cannot be imported the log has the reason, and the client learns no more than that. */
+/** Imports a handler. If that fails, the log has the reason, and the client learns no more than the fact. */
 export async function imported<T>(runtime: Runtime, what: string, load: (() => Promise<{ readonly default: T }>) | undefined): Promise<T> {
   try {
     return (await importOne(load)) as T;
@@ -122,7 +122,7 @@ export async function imported<T>(runtime: Runtime, what: string, load: (() => P
 
 type Load = () => Promise<{ readonly default: unknown }>;
 
-/** The platform's own memory of modules has to find each by its address. */
+/** The platform's cache of modules needs the address of each. */
 const known = new WeakMap<Load, unknown>();
 
 async function importOne(load: Load | undefined): Promise<unknown> {
@@ -134,7 +134,7 @@ async function importOne(load: Load | undefined): Promise<unknown> {
   return handler;
 }
 
-/** Imports all handlers, each with its own fate, and tells which could not be. */
+/** Imports all handlers independently, and returns those that failed. */
 export async function importAll({ tools, resources, prompts }: Handlers): Promise<readonly Broken[]> {
   const broken: Broken[] = [];
   const kinds = [["tool", tools], ["resource", resources], ["prompt", prompts]] as const;

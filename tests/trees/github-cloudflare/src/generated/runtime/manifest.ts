@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// What `../manifest.ts` holds: mcp.toml as data.
+// The type of `../manifest.ts`: mcp.toml as data.
 import type { Annotations, Icon, Implementation, Json, Meta, ToolAnnotations } from "./protocol.ts";
 
 export interface Manifest {
@@ -11,12 +11,12 @@ export interface Manifest {
   readonly env: Readonly<Record<string, string>>;
   /** Names only. */
   readonly secrets: readonly string[];
-  /** Those of them that handlers do without. */
+  /** The optional ones. */
   readonly optionalSecrets?: readonly string[];
-  /** Origins in full (`https://app.example`) or `*`; host names in lower case, `*.` for any subdomain. */
+  /** Full origins (`https://app.example`) or `*`; lower-case host names, `*.` for any subdomain. */
   readonly access: { readonly origins: readonly string[]; readonly hosts: readonly string[] };
   readonly limits: { readonly timeoutMs: number; readonly maxBodyBytes: number; readonly maxResultBytes: number; readonly maxInputElements: number };
-  /** How long clients may keep lists and resources, and whether for all of their users. */
+  /** How long clients may keep lists and resources, and whether for all their users. */
   readonly cache: { readonly ttlMs: number; readonly scope: "public" | "private" };
 }
 
@@ -33,12 +33,12 @@ export interface ToolEntry extends Described {
   readonly outputSchema?: Json;
   readonly annotations?: ToolAnnotations;
   readonly timeoutMs: number;
-  /** What a caller's token must grant beside what every call needs. */
+  /** Scopes that a token needs besides those that every call needs. */
   readonly scopes?: readonly string[];
   readonly state?: StateOf;
 }
 
-/** Whose state a tool sees. */
+/** Whose state a tool uses. */
 export type StateOf = "caller" | "shared" | { readonly handle: string };
 
 export interface ResourceEntry extends Described {
@@ -52,7 +52,7 @@ export interface PromptEntry extends Described {
   readonly argsSchema?: Json;
 }
 
-/** A function of an object that does not change: it is called once for each, on first use. */
+/** A function of an object that never changes: called once per object, on first use. */
 export function once<K extends object, V>(make: (key: K) => V): (key: K) => V {
   const made = new WeakMap<K, V>();
   return (key) => {
@@ -63,7 +63,7 @@ export function once<K extends object, V>(make: (key: K) => V): (key: K) => V {
 
 const indexOf = once((entries: readonly { readonly name: string }[]) => new Map<unknown, unknown>(entries.map((entry) => [entry.name, entry])));
 
-/** An entry by its name, in the same time for any number of them. */
+/** Finds an entry by its name, in the same time for any number of entries. */
 export function byName<T extends { readonly name: string }>(entries: readonly T[], name: unknown): T | undefined {
   return indexOf(entries).get(name) as T | undefined;
 }

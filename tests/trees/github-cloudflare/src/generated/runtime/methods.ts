@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// What each method of the protocol answers.
+// The methods of the protocol and their answers.
 import { checkQuestions, remembered } from "./ask.ts";
 import { imported, masked, protocolErrorOf, run, runOrFail } from "./call.ts";
 import type { Call } from "./call.ts";
@@ -17,15 +17,15 @@ import { HANDSHAKE_PARAMS, PARAMS } from "./shapes.ts";
 import { LONGEST, UriTemplate } from "./uri.ts";
 
 export interface Method {
-  /** Which of the two generations have it. */
+  /** The generations that have the method. */
   readonly modern: boolean;
   readonly legacy: boolean;
-  /** Whether its result says how long it may be kept. */
+  /** Whether its result says how long clients may keep it. */
   readonly isKept?: boolean;
   readonly answer: (exchange: Exchange) => Outcome | Promise<Outcome>;
 }
 
-/** By name. A method of a kind that the server has nothing of is not there. */
+/** By name. A server without prompts has no methods for prompts, and so on. */
 export type Methods = Readonly<Record<string, Method>>;
 
 const EMPTY: Outcome = { members: "" };
@@ -48,7 +48,7 @@ export function createMethods(runtime: Runtime): Methods {
       },
     },
     "server/discover": { modern: true, legacy: false, isKept: true, answer: () => outcomeOf({ supportedVersions: [MODERN], ...said }) },
-    // Without a session there is nothing to remember it by; a WebSocket remembers it itself.
+    // Without a session there is no place to remember it; a WebSocket remembers it itself.
     "logging/setLevel": { ...HANDSHAKE, answer: () => EMPTY },
   };
   if (tools.length > 0) {
@@ -63,7 +63,7 @@ export function createMethods(runtime: Runtime): Methods {
     methods["resources/list"] = { ...BOTH, isKept: true, answer: (exchange) => listResources(runtime, exchange) };
     methods["resources/templates/list"] = { ...BOTH, isKept: true, answer: () => templatesListed(resources) };
     methods["resources/read"] = { ...BOTH, isKept: true, answer: (exchange) => readResource(runtime, exchange) };
-    // Not advertised, but older clients may ask. No resource announces its changes, so that a subscription is kept by silence.
+    // Not advertised, but older clients may ask. Resources never announce changes, so a subscription needs no work.
     methods["resources/subscribe"] = { ...HANDSHAKE, answer: () => EMPTY };
     methods["resources/unsubscribe"] = { ...HANDSHAKE, answer: () => EMPTY };
   }
@@ -71,7 +71,7 @@ export function createMethods(runtime: Runtime): Methods {
   return methods;
 }
 
-/** What a method answers, or an error of the protocol. Parameters of a wrong shape have the code that the SDK gives them. */
+/** The answer of a method, or an error of the protocol. The SDK's codes stand for parameters of a wrong shape. */
 export async function answerTo(method: Method, exchange: Exchange): Promise<Outcome> {
   const { method: name, params, isModern } = exchange;
   if (PARAMS[name]?.(params) === false || (!isModern && HANDSHAKE_PARAMS[name]?.(params) === false)) {
@@ -81,7 +81,7 @@ export async function answerTo(method: Method, exchange: Exchange): Promise<Outc
 }
 
 export function capabilitiesOf({ tools, prompts, resources }: Manifest): Json {
-  // No list changes without a deployment. To promise otherwise would hold connections open, and bill for them.
+  // Lists change only with a deployment. A promise of more would hold connections open, and bill for them.
   const fixed = { listChanged: false };
   const completes = prompts.length > 0 || resources.some(({ uriTemplate }) => uriTemplate !== undefined);
   return {
@@ -93,7 +93,7 @@ export function capabilitiesOf({ tools, prompts, resources }: Manifest): Json {
   };
 }
 
-// ---- lists: written once ----
+// ---- lists: serialised once ----
 
 const toolsListed = once((tools: readonly ToolEntry[]) => outcomeOf({ tools: tools.map((tool) => toolListed(tool, false)) }));
 const toolsForHandshake = once((tools: readonly ToolEntry[]) => outcomeOf({ tools: tools.map((tool) => toolListed(tool, true)) }));
@@ -115,7 +115,7 @@ function promptListed({ name, title, description, icons, _meta, argsSchema }: Pr
 const templatesListed = once((resources: readonly ResourceEntry[]) => outcomeOf({ resourceTemplates: resources.filter(({ uriTemplate }) => uriTemplate !== undefined) }));
 const fixedListed = once((resources: readonly ResourceEntry[]) => outcomeOf({ resources: resources.filter(({ uri }) => uri !== undefined) }));
 
-/** Those of the manifest, and those that the handlers of templates list. */
+/** Resources of the manifest, and those that the handlers of templates list. */
 async function listResources(runtime: Runtime, exchange: Exchange): Promise<Outcome> {
   const { resources, limits } = runtime.manifest;
   const fixed = fixedListed(resources);
@@ -123,7 +123,7 @@ async function listResources(runtime: Runtime, exchange: Exchange): Promise<Outc
   for (const { uriTemplate, name, ...described } of resources) {
     if (uriTemplate === undefined) continue;
     const what = `resource ${name}`;
-    // One that cannot be imported lists nothing; the log says so.
+    // A handler that cannot be imported lists nothing; the log says so.
     const handler = await imported<ResourceHandler>(runtime, what, runtime.handlers.resources[name]).catch(() => undefined);
     if (!handler?.list) continue;
     const list = handler.list as (ctx: Context) => Promise<readonly Listed[]>;
@@ -166,7 +166,7 @@ async function callTool(runtime: Runtime, exchange: Exchange): Promise<Outcome> 
   }
 }
 
-/** The validator fails by itself on what no schema should hold: that is the server's fault, not the caller's. */
+/** The validator throws only for a broken schema: an error of the server, not of the caller. */
 function checkInput({ inputSchema }: ToolEntry, input: Json): string | undefined {
   try {
     return checkOf(inputSchema)(input);
@@ -175,7 +175,7 @@ function checkInput({ inputSchema }: ToolEntry, input: Json): string | undefined
   }
 }
 
-/** Runs a handler, and again with the answers as long as it asks a client that can be asked in the middle of a call. */
+/** Runs a handler. As long as it asks a client that answers in the middle of a call, runs it again with the answers. */
 async function withAnswers(
   runtime: Runtime, exchange: Exchange, call: Call, handler: (ctx: ToolContext) => Promise<Outcome | InputRequiredResult>,
 ): Promise<Outcome> {
@@ -219,7 +219,7 @@ async function getPrompt(runtime: Runtime, exchange: Exchange): Promise<Outcome>
 
 const NO_ARGUMENTS: Json = { type: "object" };
 
-/** As for tools, but what fails is an error of the protocol. */
+/** As for tools, but a failure is an error of the protocol. */
 async function answering<H>(
   runtime: Runtime, exchange: Exchange, what: string, state: unknown, load: () => Promise<{ default: H }>,
   handle: (handler: H, ctx: ToolContext) => Promise<Outcome | InputRequiredResult>,
@@ -247,7 +247,7 @@ const fixedOf = once((resources: readonly ResourceEntry[]) => {
   return new Map(known);
 });
 
-/** A fixed resource goes before a template. It is found by the normal form of its address. */
+/** A fixed resource takes precedence over a template. Addresses are compared in their normal form. */
 function findResource(resources: readonly ResourceEntry[], address: string): Found | undefined {
   const entry = fixedOf(resources).get(address);
   if (entry) return { entry, variables: {} };

@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// The whole server, the same on every platform: what stands in front of the protocol, and what is composed of the parts that this server needs.
+// The whole server, the same on every platform: what comes before the protocol, and the parts that this server needs.
 import { importAll } from "./call.ts";
 import type { Caller, Handlers, State, ToolContext } from "./context.ts";
 import { createEndpoint } from "./endpoint.ts";
@@ -16,47 +16,50 @@ import type { Json } from "./protocol.ts";
 /** What differs between platforms. */
 export interface Platform {
   readonly variables: Variables;
-  /** Host names that the platform gives the server; `*.` stands for any subdomain. Loopback and `[access] hosts` are added. */
+  /**
+   * Host names that the platform gives the server; `*.` means any subdomain. The server adds loopback and `[access]
+   * hosts`.
+   */
   readonly hosts: readonly string[];
-  /** The platform's name for this version of the server, as its logs and its console show it. */
+  /** The platform's name for this version of the server, as in its logs and its console. */
   readonly deployment?: string | undefined;
-  /** Handlers that were imported before, and could not be. */
+  /** Handlers that could not be imported earlier. */
   readonly broken?: readonly Broken[] | undefined;
-  /** Opens a WebSocket, where the platform has them, for a request that may come in. */
+  /** Opens a WebSocket for an admitted request, if the platform has them. */
   readonly upgrade?: ((incoming: Incoming, caller: Caller | undefined) => Promise<Answer | Response>) | undefined;
 }
 
-/** What a server is made of. What is left out here is in no bundle. */
+/** The parts of a server. A bundle does not contain the ones that are absent here. */
 export interface Parts {
   readonly manifest: Manifest;
   readonly handlers: Handlers;
   readonly auth?: Auth | undefined;
   readonly limit?: Limiter | undefined;
   readonly state?: ((ctx: ToolContext, of: StateOf, input: Json) => ToolContext & { readonly state: State }) | undefined;
-  /** In place of the server's own: an adapter of the platform's. */
+  /** Replaces the server's own endpoint: an adapter of the platform. */
   readonly endpoint?: ((core: Core, auth: Auth | undefined) => Endpoint) | undefined;
 }
 
 /** Who may call. */
 export interface Auth {
-  /** Who is calling, or the answer to whoever may not. */
+  /** The caller, or the answer that refuses it. */
   readonly authenticate: (incoming: Incoming, core: Core) => Promise<Caller | Answer>;
-  /** Whether a tool needs scopes that the caller has not: all that a token for it must grant. */
+  /** If a tool needs scopes that the caller lacks: all scopes that a token for it needs. */
   readonly lacking?: (caller: Caller | undefined, ofTool: readonly string[]) => readonly string[] | undefined;
-  /** The answer to whoever lacks them. */
+  /** The answer to a caller that lacks scopes. */
   readonly refuse?: (incoming: Incoming, needed: readonly string[]) => Answer;
-  /** Whether the credentials that opened a session are good still. */
+  /** Whether the credentials that opened a session are still valid. */
   readonly isStillGood: (caller: Caller, core: Core) => boolean;
-  /** Milliseconds since 1970 when they will be no more; `undefined`: nobody knows. */
+  /** When they expire, in milliseconds since 1970; `undefined`: unknown. */
   readonly endOf?: (caller: Caller) => number;
-  /** Pages beside the endpoint; `undefined`: there is none of that path. */
+  /** Pages beside the endpoint; `undefined`: there is no such page. */
   readonly page?: (path: string, incoming: Incoming, core: Core) => Answer | undefined;
 }
 
-/** Counts a call; the answer to one too many. */
+/** Counts a call. Returns the answer that refuses a call above the limit. */
 export type Limiter = (incoming: Pick<Incoming, "headers">, caller: Caller | undefined, core: Core) => Promise<Answer | undefined>;
 
-/** What parts are given. */
+/** What the parts get. */
 export interface Core extends Runtime {
   readonly variables: Variables;
 }
@@ -65,9 +68,9 @@ export interface Server {
   readonly parts: Parts;
   /** Never fails. */
   answer(incoming: Incoming): Promise<Answer | Response>;
-  /** Imports every handler, each with its own fate: for a platform that has time for it before the first request. */
+  /** Imports every handler independently, for a platform that has time for it before the first request. */
   load(): Promise<void>;
-  /** Whether a handler that was asked for could not be imported: JavaScript keeps that failure as long as this process lives. */
+  /** Whether the import of a requested handler failed: JavaScript keeps such a failure for the life of the process. */
   hasFailed(): boolean;
   readonly core: Core;
 }
@@ -98,7 +101,7 @@ export function createServer(platform: Platform, parts: Parts): Server {
 
   async function route(incoming: Incoming): Promise<Answer | Response> {
     const [path = ""] = incoming.target.split("?", 1);
-    // Who may not call learns how many are broken, and not which.
+    // Without credentials one learns how many are broken, but not which.
     if (path === "/health") return health(manifest, incoming, platform, broken.size > 0 && (auth ? broken.size : [...broken]));
     if (path !== ENDPOINT && path !== `${ENDPOINT}/`) {
       const page = auth?.page?.(path, incoming, core);
@@ -110,7 +113,7 @@ export function createServer(platform: Platform, parts: Parts): Server {
     return withCors(incoming, response, access.origins);
   }
 
-  /** Before anything of the body is read: whoever may not call costs next to nothing. */
+  /** Before the body is read: a refused caller costs next to nothing. */
   async function identified(incoming: Incoming): Promise<Answer | Response> {
     const caller = await auth?.authenticate(incoming, core);
     return caller instanceof Answer ? caller : post(incoming, caller);
@@ -157,7 +160,7 @@ function withHeaders(answer: Answer | Response, headers: Record<string, string>)
 const withOwn = (answer: Answer | Response): Answer | Response =>
   withHeaders(answer, { "cache-control": "no-store, no-transform", "x-content-type-options": "nosniff" });
 
-/** Says no more than whether there is a server, of what version, and what it speaks. */
+/** Says only that there is a server, its version and its protocol versions. */
 function health({ server }: Manifest, { method }: Incoming, { deployment, upgrade }: Platform, broken: number | readonly string[] | false): Answer {
   if (method !== "GET" && method !== "HEAD") return refusal(405, REFUSED, "method not allowed", { allow: "GET, HEAD" });
   const answer = json(200, {
@@ -168,7 +171,7 @@ function health({ server }: Manifest, { method }: Incoming, { deployment, upgrad
 
 const notFound = (path: string): Answer => new Answer(404, path === "/" ? `Not Found: this server answers at ${ENDPOINT}\n` : "Not Found\n", { "content-type": "text/plain;charset=UTF-8" });
 
-/** By its media type, whatever its parameters. */
+/** By the media type without its parameters. */
 const isJson = (contentType: string | null | undefined): boolean => contentType === "application/json" || contentType?.split(";")[0]?.trim().toLowerCase() === "application/json";
 
 /** A page that rebinds its own name to our address still sends that name. */
@@ -178,20 +181,20 @@ function checkHost(incoming: Incoming, allowed: readonly string[]): Answer | und
   return refusal(403, REFUSED, `host "${host}" is not allowed: add it to [access] hosts in mcp.toml`);
 }
 
-/** The name without its port. Of anything else than a name and a port all is kept, and so matches nothing. */
+/** The name without its port. Any other form stays whole, and so matches nothing. */
 function hostOf({ headers }: Incoming): string {
   const host = (headers.get("host") ?? "").toLowerCase();
   return /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?$/.exec(host)?.[1] ?? `(${host})`;
 }
 
-/** Programs send no Origin; a page cannot help sending its own. */
+/** Programs send no Origin; a page always sends its own. */
 function checkOrigin(incoming: Incoming, origins: readonly string[]): Answer | undefined {
   const origin = incoming.headers.get("origin") ?? undefined;
   if (origin === undefined || mayRead(incoming, origins)) return undefined;
   return refusal(403, REFUSED, `origin "${origin}" is not allowed: add it to [access] origins in mcp.toml`);
 }
 
-/** Whether the page that asks may read the answer: one that mcp.toml names, or one on this machine where the server is, too. */
+/** Whether a page may read the answer: one that mcp.toml names, or one on this machine if the server is here, too. */
 function mayRead(incoming: Incoming, origins: readonly string[]): boolean {
   const origin = incoming.headers.get("origin") ?? undefined;
   if (origin === undefined) return false;
@@ -210,7 +213,7 @@ function withCors(incoming: Incoming, answer: Answer | Response, origins: readon
 }
 
 function preflight({ headers }: Incoming): Answer {
-  // Echoed: a tool may read parameters from headers of any name (`mcp-param-…`).
+  // Echoed, because a tool may read parameters from headers of any name (`mcp-param-…`).
   const asked = headers.get("access-control-request-headers") ?? "content-type, mcp-protocol-version, mcp-method, mcp-name";
   return new Answer(204, null, { "access-control-allow-methods": "POST", "access-control-allow-headers": asked, "access-control-max-age": "86400" });
 }

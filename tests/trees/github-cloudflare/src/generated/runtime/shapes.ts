@@ -1,9 +1,9 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// The shapes of the protocol's own messages: what clients send, and what handlers return in full.
+// The shapes of the protocol's messages: what clients send, and full results of handlers.
 import { LOGGING_LEVELS } from "./protocol.ts";
 import type { Json, JsonRpcNotification, JsonRpcRequest, LoggingLevel } from "./protocol.ts";
 
-/** Whether a value, which is JSON, has a shape. */
+/** Whether a JSON value has a shape. */
 type Shape = (value: unknown) => boolean;
 
 export const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -19,7 +19,7 @@ const record = (shape: Shape): Shape => (value) => isObject(value) && Object.val
 const maybe = (shape: Shape): Shape => (value) => value === undefined || shape(value);
 const base64: Shape = (value) => typeof value === "string" && /^[A-Za-z0-9+/\s]*(?:=\s*){0,2}$/.test(value);
 
-/** An object whose members have these shapes; it may have others. */
+/** An object whose members have these shapes. Other members are allowed. */
 function object(members: Readonly<Record<string, Shape>>): Shape {
   const known = Object.entries(members);
   return (value) => isObject(value) && known.every(([name, shape]) => shape(Object.hasOwn(value, name) ? value[name] : undefined));
@@ -42,14 +42,14 @@ export const isNotification = (value: unknown): value is JsonRpcNotification => 
 const isCall = (value: unknown): value is Json =>
   isExactly(value, REQUEST) && typeof value["method"] === "string" && (value["params"] === undefined || anyParams(value["params"]));
 
-/** The answer to a request that a server made; over HTTP none does. */
+/** The answer to a request of the server. Over HTTP there are no such requests. */
 export function isResponse(value: unknown): boolean {
   if (!isExactly(value, RESPONSE) || "result" in value === "error" in value) return false;
   if ("result" in value) return isId(value["id"]) && object({ _meta: maybe(isObject) })(value["result"]);
   return maybe(isId)(value["id"]) && object({ code: integer, message: string })(value["error"]);
 }
 
-// ---- what a client says of itself ----
+// ---- what a client says about itself ----
 
 const icon = object({ src: string, mimeType: maybe(string), sizes: maybe(list(string)), theme: maybe(oneOf("light", "dark")) });
 const implementation = object({
@@ -74,7 +74,7 @@ const page = object({ cursor: maybe(string) });
 const uri = object({ uri: string });
 const reference = either(object({ type: oneOf("ref/prompt"), name: string }), object({ type: oneOf("ref/resource"), uri: string }));
 
-/** Methods that are not here have no parameters that matter. */
+/** Methods that are absent here have no parameters that matter. */
 export const PARAMS: Readonly<Record<string, Shape>> = {
   initialize: object({ protocolVersion: string, capabilities, clientInfo: implementation }),
   "tools/list": page,
@@ -98,10 +98,10 @@ export const PARAMS: Readonly<Record<string, Shape>> = {
   }),
 };
 
-/** What of them only the generations with a handshake have. */
+/** Only the generations with a handshake have these. */
 export const HANDSHAKE_PARAMS: Readonly<Record<string, Shape>> = { "tools/call": object({ task: maybe(object({ ttl: maybe(number) })) }) };
 
-// ---- results, as handlers may return them in full ----
+// ---- full results of handlers ----
 
 const annotations = object({ audience: maybe(list(oneOf("user", "assistant"))), priority: maybe(fraction), lastModified: maybe(string) });
 const about = { annotations: maybe(annotations), _meta: maybe(isObject) };
@@ -132,7 +132,7 @@ const RESULTS = {
 } as const;
 export type ResultName = keyof typeof RESULTS;
 
-/** Where the first part of a result is that has not its shape, for whoever wrote the handler. */
+/** The first part of a result with a wrong shape, for the author of the handler. */
 export function faultOf(name: ResultName, value: unknown): string | undefined {
   if (RESULTS[name](value)) return undefined;
   for (const key of ["content", "contents", "messages", "resources"]) {

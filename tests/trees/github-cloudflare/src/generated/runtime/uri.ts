@@ -1,8 +1,8 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// URI templates (RFC 6570), matched in linear time: an address that a client sends is compared from its end, once for each part.
+// URI templates (RFC 6570), matched in linear time: an address is compared from its end, once for each part.
 
 interface Part {
-  /** A text that stands there, or a variable. */
+  /** A literal, or a variable. */
   readonly text?: string;
   readonly name: string;
   /** Which characters the variable takes. */
@@ -10,13 +10,13 @@ interface Part {
   readonly isList: boolean;
 }
 
-/** Characters of an address. What JavaScript makes of a host that is not ASCII takes more than linear time. */
+/** Characters of an address. JavaScript takes more than linear time for a host that is not ASCII. */
 export const LONGEST = 8192;
 const isSegment = (character: string) => character !== "/" && character !== ",";
 
 export class UriTemplate {
   readonly #parts: readonly Part[];
-  /** The variables of a `{?a,b}` at the end, each of which may be absent. */
+  /** The variables of a `{?a,b}` at the end. Each is optional. */
   readonly #query: readonly string[];
 
   constructor(template: string) {
@@ -25,7 +25,7 @@ export class UriTemplate {
     this.#parts = [...path.matchAll(/\{([+#./]?)([^{}]*)\}|[^{]+/g)].flatMap(partsOf);
   }
 
-  /** The decoded variables of an address; `undefined`: it is none of this template's. */
+  /** The decoded variables of an address; `undefined`: it does not match this template. */
   match(address: string): Record<string, string | string[]> | undefined {
     if (address.length > LONGEST) return undefined;
     const mark = this.#query.length > 0 ? address.indexOf("?") : -1;
@@ -36,7 +36,8 @@ export class UriTemplate {
       for (const [name, value] of found) variables[name] = Array.isArray(value) ? value.map(decodeURIComponent) : decodeURIComponent(value);
       for (const pair of mark === -1 || mark + 1 === address.length ? [] : address.slice(mark + 1).split("&")) {
         const [name = "", value] = pair.split(/=(.*)/s);
-        // A misspelt variable is none: without it another part of the resource would be read than was meant.
+        // An unknown variable does not match: without it the client would get another part of the resource than it
+        // meant.
         if (!this.#query.includes(name) || Object.hasOwn(variables, name) || value === undefined) return undefined;
         variables[name] = decodeURIComponent(value);
       }
@@ -46,10 +47,10 @@ export class UriTemplate {
     }
   }
 
-  /** Each variable takes as much as leaves enough for those behind it, as the greedy match of a regular expression does. */
+  /** Each variable takes as much as leaves enough for those after it, like the greedy match of a regular expression. */
   #matchPath(address: string): Map<string, string | string[]> | undefined {
     const parts = this.#parts;
-    // For each part: where the part behind it begins, by where it begins itself; -1: it cannot begin there.
+    // For each part and each start: where the next part begins; -1: it cannot begin there.
     const next: Int32Array[] = [];
     let fits = new Int32Array(address.length + 2).fill(-1);
     fits[address.length] = address.length;

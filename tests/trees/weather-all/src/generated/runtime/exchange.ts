@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// One request from the moment that it is understood until it is answered.
+// One request from its start to its answer.
 import type { Caller, Handlers, Log, State, ToolContext } from "./context.ts";
 import type { Env } from "./env.ts";
 import { once } from "./manifest.ts";
@@ -14,9 +14,9 @@ export interface Runtime {
   readonly handlers: Handlers;
   readonly env: Env;
   readonly log: Log;
-  /** Adds `ctx.state`, where the server has it. */
+  /** Adds `ctx.state`, if the server has it. */
   readonly withState?: ((ctx: ToolContext, of: StateOf, input: Json) => ToolContext & { readonly state: State }) | undefined;
-  /** Keeps in mind, and logs, that a handler could not be imported. */
+  /** Remembers and logs that a handler could not be imported. */
   readonly isBroken: (broken: Broken) => void;
 }
 
@@ -30,16 +30,16 @@ export interface Broken {
 export interface Carrier {
   readonly signal: AbortSignal;
   readonly caller: Caller | undefined;
-  /** Sends a message beside the result, and waits for a client that is slower. Never fails: there may be nobody left to tell. */
+  /** Sends a message besides the result, and waits for a slow client. Never fails, even if the client has left. */
   notify(message: JsonRpcNotification): Promise<void>;
   waitUntil(promise: Promise<unknown>): void;
-  /** The least severe `clientLog` that clients with a handshake get; `undefined`: all. */
+  /** The least severe `clientLog` for clients with a handshake; `undefined`: all. */
   readonly logLevel?: LoggingLevel | undefined;
-  /** How a client with a handshake is asked in the middle of a call; `undefined`: it cannot be. */
+  /** Asks a client with a handshake in the middle of a call; `undefined`: that is impossible. */
   readonly question?: Question | undefined;
 }
 
-/** Puts the questions of one round to the client, and returns its answers by their keys. */
+/** Sends the questions of one round to the client, and returns its answers by their keys. */
 export type Question = (asked: InputRequiredResult, signal: AbortSignal) => Promise<Json>;
 
 export class Exchange {
@@ -60,23 +60,23 @@ export class Exchange {
     this.meta = isObject(meta) ? meta : {};
   }
 
-  /** What a 2026-07-28 client says it can do, with each request. */
+  /** What a 2026-07-28 client says it can do, in each request. */
   get capabilities(): ClientCapabilities {
     return (this.isModern ? (this.meta[CAPABILITIES_KEY] as ClientCapabilities | undefined) : undefined) ?? {};
   }
 
-  /** The least severe message that the client wants to hear: all, none, or from a level on. */
+  /** The least severe message that the client wants: all, none, or from a level on. */
   get logLevel(): LoggingLevel | "all" | "none" {
     if (this.isModern) return (this.meta[LOG_LEVEL_KEY] as LoggingLevel | undefined) ?? "none";
     return this.carrier.logLevel ?? "all";
   }
 }
 
-/** A result as JSON: its members, without the braces and without `_meta`, so that nothing is written twice. */
+/** A result as JSON: its members without the braces and without `_meta`, so that nothing is serialised twice. */
 export interface Outcome {
   readonly members: string;
   readonly meta?: Meta | undefined;
-  /** It asks the client something: it says so itself. */
+  /** The handler asks the client a question. */
   readonly asks?: boolean;
 }
 
@@ -85,7 +85,7 @@ export function outcomeOf({ _meta: meta, ...members }: Json): Outcome {
   return { members: JSON.stringify(members).slice(1, -1), meta: isObject(meta) ? meta : undefined };
 }
 
-/** The whole message. `cache`: what a list or a resource says of how long it may be kept. */
+/** The whole message. `cache`: how long a client may keep a list or a resource. */
 export function success(runtime: Runtime, { id, isModern }: Exchange, { members, meta, asks }: Outcome, cache: boolean): string {
   const parts = members === "" ? [] : [members];
   if (isModern) {
@@ -104,7 +104,7 @@ export function failed(id: Id | null, code: number, message: string, data?: unkn
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${wellFormed(error)}}`;
 }
 
-/** JSON whose texts are well-formed Unicode: half of a surrogate pair, as `slice` leaves it, is what no strict client reads. */
+/** JSON with well-formed strings: strict clients refuse half of a surrogate pair, which `slice` may leave. */
 export function wellFormed(json: string): string {
   return json.includes("\\ud") ? json.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) => (escape.length > 2 ? "\ufffd" : escape)) : json;
 }

@@ -3,16 +3,16 @@
 import type { Log, LogLevel } from "./context.ts";
 import type { Manifest } from "./manifest.ts";
 
-/** The variables of a platform, secrets among them. */
+/** A platform's variables, secrets included. */
 export type Variables = Readonly<Record<string, unknown>>;
 export type Env = Readonly<Record<string, string>>;
 
-/** What mcp.toml declares, and nothing else of the platform's variables. */
+/** Only the variables that mcp.toml declares. */
 export function readEnv(manifest: Manifest, variables: Variables): Env {
   const read = (name: string) => (typeof variables[name] === "string" ? variables[name] : undefined);
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(manifest.env)) env[name] = read(name) ?? value;
-  // Not enumerable, so that an `env` that is logged or copied shows no secrets.
+  // Not enumerable, so that a logged or copied `env` shows no secrets.
   for (const name of manifest.secrets) {
     const isOptional = manifest.optionalSecrets?.includes(name) ?? false;
     Object.defineProperty(env, name, { get: () => read(name) || (isOptional ? undefined : notSet(manifest, name)) });
@@ -26,7 +26,7 @@ export function notSet(manifest: Manifest, secret: string): never {
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
-/** A setting LOG_LEVEL, where there is one, is the lowest level that is written. */
+/** A setting LOG_LEVEL, if there is one, is the lowest level that the log contains. */
 export function createLog(manifest: Manifest, env: Env, variables: Variables): Log {
   const from = LEVELS.indexOf(("LOG_LEVEL" in manifest.env ? env["LOG_LEVEL"] : undefined) as LogLevel);
   const known = new Map<unknown, readonly string[]>();
@@ -44,10 +44,13 @@ export function createLog(manifest: Manifest, env: Env, variables: Variables): L
   };
 }
 
-/** A secret as it is, and as it stands in JSON, in an address and in base64. A shorter one would blot out half of an innocent line. */
+/**
+ * A secret as it is, and as it appears in JSON, in an address and in base64. Shorter secrets would hide parts of
+ * innocent lines.
+ */
 function allForms(secret: unknown): readonly string[] {
   if (typeof secret !== "string" || secret.length < SHORTEST) return [];
-  // What is no text of whole characters has no form in an address.
+  // A string with half of a surrogate pair cannot be part of an address.
   const percent = secret.isWellFormed() ? encodeURIComponent(secret) : secret;
   const strict = percent.replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
   const form = new URLSearchParams([["", secret]]).toString().slice(1);
@@ -61,22 +64,22 @@ function allForms(secret: unknown): readonly string[] {
 
 const SHORTEST = 6;
 
-/** The characters that depend on the secret alone where `before` bytes stand in front of it, as the name of a user does. */
+/** The characters that depend only on the secret if `before` bytes precede it, as a user's name does. */
 function inBase64(secret: string, before: number): string {
   const bytes = [...new Uint8Array(before), ...new TextEncoder().encode(secret)];
   const whole = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
   return whole.slice(Math.ceil((before * 8) / 6), Math.floor((bytes.length * 8) / 6));
 }
 
-/** `undefined` for what cannot be written, such as a cycle: logging never fails a request. */
+/** `undefined` for what JSON cannot hold, such as a cycle: logging never fails a request. */
 function lineOf(value: unknown, hidden: readonly string[]): string | undefined {
-  // In the values, before they are escaped: so whatever is hidden, the line stays JSON.
+  // In the values, before escaping, so that the line stays valid JSON.
   const hide = (text: string) => hidden.reduce((shown, secret) => shown.replaceAll(secret, "***"), text);
   try {
     return JSON.stringify(value, (_, part: unknown) => {
       const text = part instanceof Error ? describeError(part, hide) : typeof part === "bigint" ? `${part}` : part;
       if (typeof text === "string") return hide(text);
-      // Names of fields, too; most have nothing to hide.
+      // Names of fields, too. Most hide nothing.
       const isNamed = typeof text === "object" && text !== null && !Array.isArray(text) && Object.keys(text).some((name) => hide(name) !== name);
       return isNamed ? Object.fromEntries(Object.entries(text).map(([name, value]) => [hide(name), value as unknown])) : text;
     });
@@ -85,7 +88,7 @@ function lineOf(value: unknown, hidden: readonly string[]): string | undefined {
   }
 }
 
-/** With its stack, and below it what it came of: the reason of a `fetch failed` stands in its cause alone. */
+/** With its stack and its causes: the reason of a `fetch failed` is only in its cause. */
 function describeError(error: Error, hide: (text: string) => string): string {
   const parts = [textOf(error)];
   const told = new Set<unknown>([error]);
@@ -95,7 +98,7 @@ function describeError(error: Error, hide: (text: string) => string): string {
     if (told.has(reason)) continue;
     if (told.size > MOST_REASONS) return [...parts, "[cause]: …"].join("\n");
     told.add(reason);
-    // Hidden before it is cut: half of a secret would not be found any more.
+    // Hidden before it is cut: half of a secret would not be recognised.
     const text = hide(textOf(reason));
     parts.push(`[${mark}]: ${text.length > LONGEST_REASON ? `${text.slice(0, LONGEST_REASON)}…` : text}`);
     open.unshift(...reasonsOf(reason));

@@ -1,32 +1,36 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// JSON Schema 2020-12, 2019-09, and drafts 7 and 6: a schema becomes functions, each of which is made on first use. The work is linear in
-// the length of a value. References lead to places within the schema; `mcp-deploy check` lets in no others, and no broken schemas.
+// JSON Schema 2020-12, 2019-09, and drafts 7 and 6. A schema becomes functions, each made on first use. The work is
+// linear in the length of a value. References stay within the schema; `mcp-deploy check` refuses all others, and broken
+// schemas.
 import { FORMATS } from "./formats.ts";
 import { isObject } from "./shapes.ts";
 import type { Json } from "./protocol.ts";
 
-/** What is wrong with a value; `undefined`: nothing. */
+/** The reasons why a value is invalid; `undefined`: it is valid. */
 export type Check = (value: unknown) => string | undefined;
 
-/** Whether a value is valid, at a path of the whole; adds the members that a schema looked at to `seen`, if a keyword asks for them. */
+/**
+ * Whether a value is valid, at its path in the whole. Adds the members that a schema looked at to `seen`, if a keyword
+ * needs it.
+ */
 type Test = (value: unknown, run: Run, at: string, seen?: Seen) => boolean;
 type Seen = Set<string | number>;
 
-/** A text that has to match a pattern: JavaScript's patterns may take more than linear time. */
+/** The longest string for a pattern: JavaScript's patterns may take more than linear time. */
 const LONGEST_MATCHED = 10_000;
 const MOST_REASONS = 20;
 const LONGEST_REASON = 1000;
 const LONGEST_PLACE = 200;
-/** A text of a value that is no longer is its own name. */
+/** A string up to this length is its own name. */
 const SHORT = 64;
 
 const placed = (at: string): string => (at.length > LONGEST_PLACE ? `${at.slice(0, LONGEST_PLACE)}…` : at);
 
-/** One value that is checked: without reasons as fast as possible, with them once more if it is not valid. */
+/** One check of a value: first without reasons, which is fast, then with reasons if the value is invalid. */
 class Run {
   explains: boolean;
   reasons: string[] = [];
-  /** Where the value is refused, whatever the schema makes of it. */
+  /** Where the value is refused, whatever the schema says. */
   refusal: string | undefined;
   /** Without reasons, and with them. */
   readonly #known = [new Map<Test, Map<object, boolean>>(), new Map<Test, Map<object, boolean>>()] as const;
@@ -42,20 +46,23 @@ class Run {
     return false;
   }
 
-  /** Whether a text may be matched to a pattern. */
+  /** Whether a string is short enough for a pattern. */
   mayMatch(text: string, what: string, at: string): boolean {
     if (text.length <= LONGEST_MATCHED) return true;
     this.refusal ??= `${at}: ${what} that has to match a pattern may have ${LONGEST_MATCHED} characters at most.`;
     return false;
   }
 
-  /** A place is cut off where it gets long: each value below it has one of its own. */
+  /** The path of a member. A long path is cut off, because each value has one. */
   below(at: string, key: string | number): string {
     if (!this.explains || at.length > LONGEST_PLACE) return at;
     return placed(`${at}/${typeof key === "number" ? key : key.slice(0, LONGEST_PLACE).replaceAll("~", "~0").replaceAll("/", "~1")}`);
   }
 
-  /** Each object is tested once with each schema that references lead to: however they branch, the work does not double with each level. */
+  /**
+   * Tests each object once with each schema that references lead to. The work does not double with each level of
+   * branches.
+   */
   remembered(test: Test, value: object, at: string): boolean {
     const all = this.#known[this.explains ? 1 : 0];
     const known = all.get(test) ?? new Map<object, boolean>();
@@ -68,7 +75,10 @@ class Run {
     return isValid;
   }
 
-  /** The same text for equal values. What would be long gets a name, and is worked out once: however deep values nest, the work is linear. */
+  /**
+   * The same string for equal values. A long one gets a name and is computed once, so that the work is linear for
+   * nested values.
+   */
   canonical(value: unknown): string {
     if (typeof value !== "object" || value === null) return typeof value === "string" ? JSON.stringify(value) : String(value);
     const before = this.#names.get(value);
@@ -98,7 +108,7 @@ export function compile(schema: unknown): Check {
   return (value) => whole(value, false);
 }
 
-/** Has the engine compile what validates, where that is not charged to a request: a third of a Worker's first call. */
+/** Compiles the validator's code where no request is charged for it: a third of a Worker's first call. */
 export function prepare(): void {
   const properties = {
     a: { type: "string", minLength: 1, maxLength: 9, pattern: "a" }, b: { type: ["integer", "null"], minimum: 1, maximum: 3 }, c: { enum: [1, "x"] },
@@ -123,7 +133,7 @@ const TYPES = new Map<unknown, TypeTest>(Object.entries({
 
 const typeOf = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
 
-/** Characters, of which JavaScript may count one as two. */
+/** Characters. JavaScript's length counts some of them as two. */
 function lengthOf(text: string): number {
   let length = 0;
   for (const _ of text) length += 1;
@@ -173,7 +183,7 @@ class Compiler {
     this.#containsSees = !this.#isOld && !dialect.includes("/2019-09/");
   }
 
-  /** A schema is made into functions when the first value is tested with it. */
+  /** A schema becomes functions when the first value is tested with it. */
   test(schema: unknown): Test {
     if (schema === true) return () => true;
     if (schema === false) return (_, run, at) => run.fail(at, "False boolean schema.");
@@ -230,7 +240,7 @@ class Compiler {
 
   *#string({ minLength, maxLength, pattern, format }: Json): Generator<Test> {
     const text = (test: (text: string, run: Run, at: string) => boolean): Test => (value, run, at) => typeof value !== "string" || test(value, run, at);
-    // A text has at most as many characters as JavaScript counts, and at least half of them.
+    // A string has at most as many characters as its length in JavaScript, and at least half of that.
     if (typeof minLength === "number") {
       yield text((value, run, at) => value.length >= 2 * minLength || lengthOf(value) >= minLength || run.fail(at, `String is too short (${lengthOf(value)} < ${minLength}).`));
     }
@@ -262,7 +272,7 @@ class Compiler {
         run.reasons = before;
         if (isOne ? matches === 1 : matches > 0) return true;
         run.fail(at, isOne ? `Instance does not match exactly one subschema (${matches} matches).` : "Instance does not match any subschemas.");
-        // Where too many match, what is wrong for the others is no help.
+        // Where too many match, the reasons of the others do not help.
         if (run.explains && matches === 0) for (const reason of reasons) run.reasons.push(reason);
         return false;
       };
@@ -329,7 +339,7 @@ class Compiler {
     }
   }
 
-  /** What is tested of a property that nothing else names. */
+  /** Tests a property that no other keyword names. */
   #other(schema: unknown): (value: unknown, run: Run, at: string, name: string) => boolean {
     if (schema === false) return (_, run, at, name) => run.fail(at, `Property "${name}" is not known.`);
     const test = this.test(schema);
@@ -379,13 +389,13 @@ class Compiler {
     });
   }
 
-  /** What no keyword beside it, or in schemas that are applied to the same value, has looked at. */
+  /** What neither the keywords beside it nor schemas for the same value have looked at. */
   #unevaluated(test: Test, properties: unknown, items: unknown): Test {
     const ofProperty = this.#other(properties ?? true);
     const ofItem = this.test(items ?? true);
     return (value, run, at, outer) => {
       const seen: Seen = new Set();
-      // A branch that does not match has looked at nothing: what it knows is not to be called unknown.
+      // Only after a match: a branch that fails has looked at nothing, so all its properties would seem unknown.
       let isValid = test(value, run, at, seen);
       if (isValid && isObject(value) && properties !== undefined) {
         isValid = every(run, Object.keys(value), (name) => seen.has(name) || (seen.add(name), ofProperty(value[name], run, at, name)));
@@ -398,7 +408,7 @@ class Compiler {
   }
 }
 
-/** Goes on after the first that fails only where reasons are wanted; a value that is refused is at its end. */
+/** Continues after the first failure only if reasons are wanted. Stops once the value is refused. */
 function every<T>(run: Run, list: readonly T[], test: (item: T, index: number) => boolean): boolean {
   let isValid = true;
   for (let index = 0; index < list.length && run.refusal === undefined && (isValid || (run.explains && run.reasons.length <= MOST_REASONS)); index += 1) isValid = test(list[index]!, index) && isValid;
@@ -419,7 +429,7 @@ function matched(test: Test, value: unknown, run: Run, at: string, seen: Seen | 
   return true;
 }
 
-/** Without the reasons, which tell nothing where a schema need not match. */
+/** Without reasons, which mean nothing where a schema need not match. */
 function quietly<T>(run: Run, test: () => T): T {
   const { explains } = run;
   run.explains = false;

@@ -1,6 +1,7 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// npm packages that a bundle cannot hold: with native code, or with files that they look for beside their own code. They are copied
-// as they are, into `node_modules` beside the bundle, with what they depend on. For `bundle.ts` alone; no server imports this.
+// npm packages that a bundle cannot contain, because they have native code or read files beside their own code. They
+// are copied unchanged into `node_modules` beside the bundle, with their dependencies. Only `bundle.ts` uses this; no
+// server imports it.
 import { execFileSync } from "node:child_process";
 import { closeSync, cpSync, existsSync, mkdirSync, openSync, readFileSync, readSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
@@ -18,13 +19,13 @@ export interface Settings {
   readonly external: readonly string[];
 }
 
-/** A package that is not bundled: its name, and the folder that it is installed in. */
+/** A package that is not bundled: its name and the folder where it is installed. */
 interface Package {
   readonly name: string;
   readonly folder: string;
 }
 
-/** Bundles, and copies what cannot be bundled; gives the names of that, with the reason for each. */
+/** Bundles, and copies what cannot be bundled. Returns the name of each such package and the reason. */
 export async function bundle(options: BuildOptions, settings: Settings): Promise<{ built: BuildResult<{ metafile: true }>; beside: Map<string, string> }> {
   const reasons = new Map<string, string>();
   const packages = new Map<string, Package>();
@@ -42,9 +43,9 @@ export async function bundle(options: BuildOptions, settings: Settings): Promise
     add({ name, folder }, "mcp.toml names it");
   }
   for (;;) {
-    // Files of an earlier build would be deployed, too.
+    // Otherwise files of an earlier build would be deployed, too.
     rmSync(settings.outdir, { recursive: true, force: true });
-    // A second turn only if something was found: most projects have nothing of the kind.
+    // A second round only if there is such a package: most projects have none.
     const built = await build({ ...options, metafile: true, loader: { ".node": "empty" }, logOverride: { "empty-glob": "silent" }, plugins: [...(options.plugins ?? []), external(packages)] });
     const before = packages.size;
     for (const [found, reason] of unbundlable(built.metafile, settings.root)) add(found, reason);
@@ -63,7 +64,7 @@ function external(packages: ReadonlyMap<string, Package>): Plugin {
       if (packages.size === 0) return;
       onResolve({ filter: /^[^./]/ }, ({ path, importer, namespace }) => {
         const found = packages.get(nameOf(path));
-        // Another version of it, somewhere below, is bundled as ever.
+        // Another version of the package, somewhere below, is bundled as usual.
         if (!found || namespace !== "file" || installed(found.name, dirname(importer)) !== found.folder) return undefined;
         return { path, external: true };
       });
@@ -76,7 +77,7 @@ function nameOf(specifier: string): string {
   return specifier.split("/", /^[@.]/.test(specifier) ? 2 : 1).join("/");
 }
 
-/** The package that a file belongs to; what is in no `node_modules` is the user's own. */
+/** The package of a file; a file outside of `node_modules` is the user's own. */
 function packageOf(file: string): Package | undefined {
   const at = file.lastIndexOf(`${sep}node_modules${sep}`);
   if (at < 0) return undefined;
@@ -85,16 +86,16 @@ function packageOf(file: string): Package | undefined {
   return { name, folder: file.slice(0, inside) + name.replaceAll("/", sep) };
 }
 
-/** Packages that know the way to a compiled file of the package that calls them. */
+/** Packages that find a compiled file of the package that calls them. */
 const FINDERS = new Set(["bindings", "node-gyp-build", "node-gyp-build-optional-packages", "node-pre-gyp", "@mapbox/node-pre-gyp", "pkg-prebuilds", "prebuildify"]);
-/** Where the code is, which is elsewhere in a bundle; `createRequire` alone reads nothing. */
+/** Asks where the code is, which differs in a bundle; `createRequire` alone reads nothing. */
 const HERE = /\b__dirname\b|\b__filename\b|(?<!createRequire\(\s*)\bimport\.meta\.(?:url|dirname|filename)\b/;
 const READS = /\b(?:readFileSync|readFile|readdirSync|openSync|dlopen)\b|\.wasm["'`]/;
-/** The path of a file of its own, which it hands on. */
+/** The path of a file in the package itself, which the code passes on. */
 const POINTS = /\brequire\.resolve\(\s*["'`]\.{1,2}\//;
 const NATIVE = /\b(?:require|dlopen|createRequire|nativeRequire)\b[^\n]*[\w}]\.node["'`]/;
 
-/** What of a bundle does not work in one, each with the reason. */
+/** Packages in a bundle that do not work there, each with the reason. */
 function* unbundlable({ inputs }: Metafile, root: string): Generator<[Package, string]> {
   const importers = (path: string) => Object.keys(inputs).filter((other) => inputs[other]?.imports.some((imported) => imported.path === path));
   for (const [path, input] of Object.entries(inputs)) {
@@ -104,7 +105,7 @@ function* unbundlable({ inputs }: Metafile, root: string): Generator<[Package, s
     const text = file.endsWith(".node") ? "" : readFileSync(file, "utf8");
     const finder = input.imports.map((imported) => packageOf(resolve(root, imported.path))?.name).find((name) => name !== undefined && FINDERS.has(name));
     if (file.endsWith(".node") || finder || NATIVE.test(text)) {
-      // One of several for each its platform: whoever asks for it takes another one elsewhere.
+      // A package for one platform: its dependant imports another one elsewhere, so that one is named.
       const { os, cpu } = manifestOf(own.folder);
       const asking = os || cpu ? importers(path).flatMap((other) => packageOf(resolve(root, other)) ?? []) : [];
       for (const other of asking.length > 0 ? asking : [own]) yield [other, "it has native code"];
@@ -114,7 +115,7 @@ function* unbundlable({ inputs }: Metafile, root: string): Generator<[Package, s
   }
 }
 
-/** Whether code asks for a file or a dependency through a `require` that it made itself. */
+/** Whether code asks for a file or a dependency through a `require` that it has made itself. */
 function asksUnseen(text: string, seen: readonly (string | undefined)[], { folder }: Package): boolean {
   if (!/\bcreateRequire\s*\(/.test(text)) return false;
   const { dependencies, optionalDependencies, peerDependencies } = manifestOf(folder);
@@ -123,7 +124,7 @@ function asksUnseen(text: string, seen: readonly (string | undefined)[], { folde
   return asked.some((specifier) => !seen.includes(specifier) && (/^\.{1,2}\//.test(specifier) || nameOf(specifier) in known));
 }
 
-/** The folder of a package as Node.js finds it from another folder, without links. */
+/** The folder of a package as Node.js finds it from another folder, with links resolved. */
 function installed(name: string, from: string): string | undefined {
   for (let folder = from; ; folder = dirname(folder)) {
     const candidate = join(folder, "node_modules", name);
@@ -142,7 +143,7 @@ interface Manifest {
   readonly libc?: string | string[];
 }
 
-/** What a package says of itself; nothing, where it is a mere folder or file. */
+/** A package's manifest; empty for a mere folder or file. */
 function manifestOf(folder: string): Manifest {
   const file = join(folder, "package.json");
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Manifest) : {};
@@ -158,7 +159,9 @@ function suits({ os, cpu, libc }: Manifest, { cpu: wanted }: Settings): boolean 
   return has(os, "linux") && has(cpu, wanted) && has(libc, "glibc");
 }
 
-/** Where each package lies below the bundle, as Node.js will find it: by the folder in the bundle, that of the installation. */
+/**
+ * The place of each package below the bundle, as Node.js will find it: the folder in the bundle, and the installed one.
+ */
 function layout(packages: readonly Package[], settings: Settings, isWanted: (found: Manifest) => boolean): Map<string, string> {
   const placed = new Map<string, string>();
   const seenFrom = (place: string, name: string): string | undefined => {
@@ -178,7 +181,7 @@ function layout(packages: readonly Package[], settings: Settings, isWanted: (fou
     const { dependencies, optionalDependencies, peerDependencies } = manifestOf(folder);
     for (const needed of Object.keys({ ...peerDependencies, ...dependencies, ...optionalDependencies })) {
       const found = installed(needed, folder);
-      // What is not there is optional, or was not there for the tests of the project either.
+      // A missing package is optional, or was missing in the project's tests as well.
       if (found !== undefined && isWanted(manifestOf(found))) left.push({ name: needed, folder: found, by: place });
     }
   }
@@ -187,7 +190,7 @@ function layout(packages: readonly Package[], settings: Settings, isWanted: (fou
 
 function copyAll(packages: readonly Package[], settings: Settings): void {
   const suited = (manifest: Manifest) => suits(manifest, settings);
-  // What is for this machine alone tells that there is something for others.
+  // A package for only this machine means that there are others for other machines.
   const isForeign = !isLikeHere(settings.cpu) && [...layout(packages, settings, () => true).values()].some((folder) => files(folder).some((file) => file.endsWith(".node")));
   const placed = layout(isForeign ? installedFor(packages, settings) : packages, settings, suited);
   for (const [place, folder] of placed) {
@@ -202,7 +205,7 @@ function copyAll(packages: readonly Package[], settings: Settings): void {
   }
 }
 
-/** Bytes of a function, unpacked: the limit of AWS Lambda and of Vercel. */
+/** Bytes of an unpacked function: the limit of AWS Lambda and of Vercel. */
 const LARGEST = 250 * 1024 * 1024;
 
 function checkSize(outdir: string): void {
@@ -211,7 +214,7 @@ function checkSize(outdir: string): void {
   if (size > LARGEST) throw new Error(`the function has ${Math.ceil(size / 1024 / 1024)} MiB with the packages beside it; it may have 250`);
 }
 
-/** Types and maps, which no server reads; packages inside of one are placed by themselves. */
+/** Types and source maps, which no server reads. Packages inside of a package have their own place. */
 function isSuperfluous(path: string): boolean {
   return /\.(?:d\.[cm]?ts|map|tsbuildinfo)$/.test(path) || path.split(sep).includes("node_modules");
 }
@@ -223,13 +226,13 @@ function files(folder: string): string[] {
   });
 }
 
-/** Whether what is installed on this machine runs on the platform. */
+/** Whether the installed package runs on the platform. */
 function isLikeHere(cpu: Cpu): boolean {
   const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
   return process.platform === "linux" && process.arch === cpu && header.glibcVersionRuntime !== undefined;
 }
 
-/** What the header of an ELF file says of its processor. */
+/** The processor in the header of an ELF file. */
 const MACHINES: Record<Cpu, number> = { x64: 62, arm64: 183 };
 
 /** Whether native code is for Linux with glibc on this processor. */
@@ -242,7 +245,10 @@ function runsOn(file: string, cpu: Cpu): boolean {
   return !readFileSync(file).includes("libc.musl-");
 }
 
-/** The same packages in the same versions, installed once more for the platform: in a folder of its own, so that the project keeps those of this machine. */
+/**
+ * The same packages in the same versions, installed once more for the platform. They are in a separate folder, so that
+ * the project keeps those for this machine.
+ */
 function installedFor(packages: readonly Package[], { root, cpu }: Settings): Package[] {
   const cache = join(root, "node_modules/.cache/mcp-deploy");
   const folder = join(cache, `linux-${cpu}`);

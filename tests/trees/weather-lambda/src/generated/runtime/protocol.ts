@@ -1,9 +1,9 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// The Model Context Protocol as this server speaks it: its versions, names and types. They are written here and nowhere else.
+// The Model Context Protocol as this server speaks it: its versions, names and types. Only this file has them.
 
-/** The generation without a handshake: each request names its version and what its client can do. */
+/** The generation without a handshake: each request has its version and the client's capabilities. */
 export const MODERN = "2026-07-28";
-/** The generations with a handshake, the newest first. */
+/** The generations with a handshake, newest first. */
 export const LEGACY: readonly string[] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05", "2024-10-07"];
 
 const KEY = "io.modelcontextprotocol/";
@@ -26,7 +26,7 @@ export const HEADER_MISMATCH = -32020;
 export const MISSING_CAPABILITY = -32021;
 export const UNSUPPORTED_VERSION = -32022;
 
-/** An error that is answered as JSON-RPC has it. */
+/** An error that becomes an error of JSON-RPC. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
   readonly code: number;
@@ -203,7 +203,7 @@ export type InputRequest =
 
 export type InputRequests = Record<string, InputRequest>;
 
-/** What a handler returns that needs an answer first: the client calls again with it. */
+/** What a handler returns if it needs an answer first. The client calls again with the answer. */
 export interface InputRequiredResult {
   resultType: "input_required";
   inputRequests?: InputRequests | undefined;

@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// The schemas of mcp.toml: values are checked against them, and defaults are filled in. They are compiled on first use.
+// Checks values against the schemas of mcp.toml, and fills in defaults. Schemas are compiled on first use.
 import { once } from "./manifest.ts";
 import type { Json } from "./protocol.ts";
 import { isObject } from "./shapes.ts";
@@ -14,14 +14,14 @@ const defaultsOf = once((schema: Json) => {
   return properties.flatMap(([name, property]) => (isObject(property) && "default" in property ? [[name, property["default"]] as const] : []));
 });
 
-/** The input with the defaults of top-level properties filled in: the validator only validates. */
+/** The input with the defaults of top-level properties: the validator itself changes nothing. */
 export function withDefaults(schema: Json, input: Json): Json {
   const filled = { ...input };
   for (const [name, value] of defaultsOf(schema)) if (!Object.hasOwn(filled, name)) filled[name] = typeof value === "object" ? structuredClone(value) : value;
   return filled;
 }
 
-/** Values in a value, counted no further than to `most`. */
+/** Counts the values in a value, up to `most`. */
 export function elementsIn(value: unknown, most: number): number {
   let count = 0;
   const left = [value];

@@ -12,10 +12,10 @@ export interface Progress {
 }
 
 export interface AskOptions {
-  /** Aborted: the client leaves. */
+  /** When it aborts, the client has left. */
   signal?: AbortSignal;
   onprogress?: (progress: Progress) => void;
-  /** What is answered to `ctx.ask`, by key. */
+  /** The answers to `ctx.ask`, by key. */
   answers?: Readonly<Record<string, unknown>>;
 }
 
@@ -25,7 +25,7 @@ interface Message {
   error?: { code: number; message: string; data?: unknown };
 }
 
-/** One request, and as many again as it asks questions. Fails with a ProtocolError. */
+/** One request, and one more for each round of questions. Fails with a ProtocolError. */
 export async function ask<R>(server: Server, method: string, name: string, params: object, options: AskOptions): Promise<{ result: R; progress: Progress[] }> {
   const _meta = {
     progressToken: 1,
@@ -86,7 +86,7 @@ async function* send(server: Server, message: JsonRpcRequest, name: string, sign
     return;
   }
   for (let events = await answer.body.next(); events !== undefined; events = await answer.body.next()) {
-    // Not by a regular expression: to one the line ends at U+2028, too, which JSON lets stand in a text.
+    // Not with a regular expression: for it U+2028 ends a line, too, which JSON allows in a string.
     for (const line of events.split("\n")) if (line.startsWith("data: ")) yield JSON.parse(line.slice(6)) as Message;
   }
 }

@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// `ctx.ask`: a result that asks the client first, and what a handler wants to be remembered until the answer comes.
+// `ctx.ask`: a result that asks the client first, and what a handler wants to remember until the answer comes.
 import { ToolError } from "./context.ts";
 import { notSet } from "./env.ts";
 import type { Exchange, Runtime } from "./exchange.ts";
@@ -9,13 +9,14 @@ import type { ClientCapabilities, InputRequests, InputRequiredResult, Json } fro
 import { isObject } from "./shapes.ts";
 
 interface Remembered {
-  /** Who asked: the state of one tool is of no use to another. */
+  /** Who asked. No other tool can use the state. */
   readonly of: string;
   readonly value: unknown;
 }
 
 export async function ask(runtime: Runtime, exchange: Exchange, what: string, inputRequests: InputRequests, value: unknown): Promise<InputRequiredResult> {
-  // Clients with a handshake have to be asked in the middle of a call, over a connection that HTTP without sessions does not keep.
+  // Clients with a handshake expect the question in the middle of a call, on a connection that sessionless HTTP does
+  // not keep.
   if (!exchange.isModern && !exchange.carrier.question) throw new ToolError("this needs an answer that this client cannot be asked for");
   const state = value === undefined ? {} : { requestState: await signed(runtime, exchange, { of: what, value } satisfies Remembered) };
   return { resultType: "input_required", inputRequests, ...state };
@@ -34,17 +35,17 @@ export function accepted<T>({ params }: Exchange, key: string): T | null | undef
 export const stateOf = <T>(remembered: unknown, what: string): T | undefined =>
   isObject(remembered) && remembered["of"] === what ? (remembered["value"] as T) : undefined;
 
-/** Fails when a question is none, or is one that the client has not said it can answer. */
+/** Fails for a malformed question, and for one that the client has not said it can answer. */
 export function checkQuestions(asked: Json, capabilities: ClientCapabilities): void {
   const { inputRequests, requestState } = asked;
   const questions = isObject(inputRequests) ? Object.entries(inputRequests) : [];
   if (questions.length === 0 && typeof requestState !== "string") throw new ProtocolError(INTERNAL_ERROR, "the handler asks for nothing");
   for (const [key, question] of questions) {
     const needed = capabilitiesFor(question);
-    if (!needed) throw new ProtocolError(INTERNAL_ERROR, `the handler's question ${key} is none that a client can be asked`);
+    if (!needed) throw new ProtocolError(INTERNAL_ERROR, `the handler's question ${key} cannot be put to a client`);
     const requiredCapabilities = missing(needed, capabilities as Json);
     if (Object.keys(requiredCapabilities).length === 0) continue;
-    throw new ProtocolError(MISSING_CAPABILITY, `the client cannot be asked for ${key} (${String((question as Json)["method"])}): it does not declare that it can`, { requiredCapabilities });
+    throw new ProtocolError(MISSING_CAPABILITY, `the client cannot be asked for ${key} (${String((question as Json)["method"])}): it does not declare that capability`, { requiredCapabilities });
   }
 }
 
@@ -71,7 +72,7 @@ function missing(needed: Record<string, Json>, declared: Json): Json {
       lacking[name] = parts;
       continue;
     }
-    // Elicitation without a mode is that of forms.
+    // Elicitation without a mode means forms.
     const isThere = (part: string) => has[part] !== undefined || (name === "elicitation" && part === "form" && has["url"] === undefined);
     const absent = Object.entries(parts).filter(([part]) => !isThere(part));
     if (absent.length > 0) lacking[name] = Object.fromEntries(absent);
@@ -79,15 +80,15 @@ function missing(needed: Record<string, Json>, declared: Json): Json {
   return lacking;
 }
 
-// ---- the signature: it comes back from the client, and may come from anybody ----
+// ---- the signature: the state comes back from the client, and may be forged ----
 
 const PREFIX = "v1.";
 const TTL_S = 600;
 const encoder = new TextEncoder();
-/** Named in no type library alike. */
+/** Its name differs between type libraries. */
 type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 
-/** Of no use with another method, to another caller, or after ten minutes. */
+/** Invalid for another method, for another caller, and after ten minutes. */
 async function signed(runtime: Runtime, exchange: Exchange, value: unknown): Promise<string> {
   const key = await keyOf(runtime);
   const envelope = { p: value, exp: Math.floor(Date.now() / 1000) + TTL_S, b: await tagOf(key, exchange) };
@@ -95,7 +96,7 @@ async function signed(runtime: Runtime, exchange: Exchange, value: unknown): Pro
   return `${body}.${base64Url(await hmac(key, body))}`;
 }
 
-/** What was signed; fails as the protocol has it when the signature does not hold. */
+/** The signed value; fails with an error of the protocol if the signature is invalid. */
 export async function remembered(runtime: Runtime, exchange: Exchange): Promise<unknown> {
   const { requestState } = exchange.params;
   if (requestState === undefined) return undefined;

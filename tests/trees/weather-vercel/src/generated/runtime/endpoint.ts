@@ -1,5 +1,6 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// What is posted to /mcp: which generation it is of, whether it is well made, and the answer in the form that the client takes.
+// A POST to /mcp: its protocol generation, whether it is well formed, and the answer in the form that the client
+// accepts.
 import type { Caller } from "./context.ts";
 import { Exchange, failed, success } from "./exchange.ts";
 import type { Carrier, Runtime } from "./exchange.ts";
@@ -17,12 +18,12 @@ import type { Id, Json, JsonRpcNotification, JsonRpcRequest } from "./protocol.t
 import type { Auth } from "./server.ts";
 import { isCapabilities, isClientInfo, isLoggingLevel, isNotification, isObject, isProgressToken, isRequest, isResponse, PARAMS } from "./shapes.ts";
 
-/** Answers a body that was read. `admit` counts each request of a batch behind the first. */
+/** Answers a body. `admit` counts each request of a batch after the first. */
 export type Endpoint = (incoming: Incoming, body: Uint8Array, caller: Caller | undefined, admit: () => Promise<Answer | undefined>) => Promise<Answer | Response>;
 
 const MOST_IN_BATCH = 100;
 const LONGEST_REASON = 500;
-/** Levels of arrays and objects. Deeper values serve no tool, and some platforms hang on them. */
+/** Levels of arrays and objects. No tool needs deeper values, and some platforms hang on them. */
 const DEEPEST = 128;
 const decoder = new TextDecoder();
 
@@ -82,7 +83,7 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
       return new Reply(runtime, methods, incoming, caller, true).answer([request], false);
     }
 
-    /** The generations with one; no session is kept, so each request stands for itself. */
+    /** The generations with a handshake. The server keeps no session, so each request is complete in itself. */
     function handshake(messages: readonly JsonRpcRequest[]): Answer | Promise<Answer> {
       const isFirst = messages.some(({ method, params }) => method === "initialize" && PARAMS["initialize"]?.(params));
       if (!isFirst && version !== undefined && !LEGACY.includes(version)) {
@@ -116,7 +117,7 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
       return claimed === MODERN ? new Answer(202, null) : refuse(400, null, unsupported(claimed));
     }
 
-    /** No list ever changes: what was asked for is acknowledged as nothing, and that is the end of it. */
+    /** No list ever changes: the server acknowledges that it will announce nothing, and ends the request. */
     function listen({ id, params }: JsonRpcRequest): Answer {
       if (PARAMS["subscriptions/listen"]?.(params) === false) {
         return new Answer(200, failed(id, INVALID_PARAMS, "Invalid params: 'notifications' is required and must be a valid SubscriptionFilter"), JSON_TYPE);
@@ -129,7 +130,7 @@ export function createEndpoint(runtime: Runtime, auth: Auth | undefined): Endpoi
   };
 }
 
-/** What a text holds, which may be a batch; or why it holds none. */
+/** The message or the batch in a text, or the reason why there is none. */
 export function readMessage(text: string): unknown {
   if (isTooDeep(text)) return new ProtocolError(INVALID_REQUEST, `Invalid Request: nested deeper than ${DEEPEST} levels`);
   try {
@@ -139,7 +140,7 @@ export function readMessage(text: string): unknown {
   }
 }
 
-/** What a message that is none would be answered by. */
+/** The id for the answer to a malformed message. */
 function idOf(message: unknown): Id | null {
   if (!isObject(message) || typeof message["method"] !== "string") return null;
   return typeof message["id"] === "string" || typeof message["id"] === "number" ? message["id"] : null;
@@ -150,7 +151,7 @@ function unsupported(requested: string): ProtocolError {
 }
 
 export function refuseWith(runtime: Runtime, status: number, id: Id | null, { code, message, data }: ProtocolError): Answer {
-  // It may quote what was sent, and a log is paid for by its length.
+  // It may quote the request, and logs are billed by length.
   runtime.log("warn", "request rejected", { reason: message.slice(0, LONGEST_REASON) });
   return new Answer(status, failed(id, code, message, data), JSON_TYPE);
 }
@@ -159,7 +160,7 @@ export function mismatch(header: string, body: string): ProtocolError {
   return new ProtocolError(HEADER_MISMATCH, `Bad Request: the request headers and body disagree: ${body}`, { mismatch: { header, body } });
 }
 
-/** `null` stands for nothing: some clients write it for what they leave out. */
+/** Some clients write `null` for a member that they leave out. */
 export function withoutNull(message: unknown): unknown {
   if (!isObject(message)) return message;
   const { params } = message;
@@ -201,7 +202,7 @@ function batchFault(parts: readonly unknown[]): string | undefined {
   return parts.length > MOST_IN_BATCH ? `Invalid Request: Batch must not exceed ${MOST_IN_BATCH} messages` : undefined;
 }
 
-/** Counted in the text: some platforms hang on parsing it. */
+/** Counted in the text, because some platforms hang on parsing it. */
 export function isTooDeep(text: string): boolean {
   if (text.length < 2 * DEEPEST) return false;
   let depth = 0;
@@ -223,13 +224,13 @@ export function isTooDeep(text: string): boolean {
   return false;
 }
 
-/** All scopes that a token must grant for this request, if the caller's does not. */
+/** All scopes that a token needs for this request, if the caller's token lacks one. */
 export function lackingScopes({ manifest }: Runtime, auth: Auth | undefined, caller: Caller | undefined, { method, params }: JsonRpcRequest): readonly string[] | undefined {
   const scopes = method === "tools/call" && auth?.lacking ? byName(manifest.tools, params?.["name"])?.scopes : undefined;
   return scopes && auth?.lacking?.(caller, scopes);
 }
 
-// ---- the way back ----
+// ---- the answer ----
 
 const JSON_TYPE = { "content-type": "application/json" };
 const EVENT_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" };
@@ -237,7 +238,7 @@ const KEEP_ALIVE = ": keepalive\n\n";
 
 const eventOf = (message: string): string => `event: message\ndata: ${message}\n\n`;
 
-/** How a client takes an answer: as events if there are any before the result, as events always, or never. */
+/** How a client takes an answer: as events if there are any before the result, always as events, or never. */
 type Takes = "either" | "events" | "json";
 
 function takesEvents({ headers }: Incoming, isModern: boolean): Takes {
@@ -247,7 +248,7 @@ function takesEvents({ headers }: Incoming, isModern: boolean): Takes {
   return takesJson ? "json" : "either";
 }
 
-/** The answer to one request, or to those of a batch: as a whole, or as a stream as soon as something is said before the end. */
+/** The answer to one request or to a batch: as a whole, or as a stream as soon as there is a message before the end. */
 class Reply implements Carrier {
   readonly signal: AbortSignal;
   readonly caller: Caller | undefined;
@@ -312,11 +313,11 @@ class Reply implements Carrier {
 
 interface Answered {
   readonly text: string;
-  /** Of the error that it is. */
+  /** The code of an error. */
   readonly code?: number;
 }
 
-/** Never fails: an error that is not the protocol's is logged, and masked. */
+/** Never fails: an error outside of the protocol is logged and masked. */
 export async function answerOf(runtime: Runtime, methods: Methods, exchange: Exchange): Promise<Answered> {
   const { id, isModern } = exchange;
   try {
@@ -324,7 +325,7 @@ export async function answerOf(runtime: Runtime, methods: Methods, exchange: Exc
     if (!method?.[isModern ? "modern" : "legacy"]) throw new ProtocolError(METHOD_NOT_FOUND, "Method not found");
     return { text: success(runtime, exchange, await answerTo(method, exchange), method.isKept ?? false) };
   } catch (error) {
-    // Whoever is gone, or wants no answer any more, is no fault of the server.
+    // A client that has left, or cancelled, is not an error of the server.
     if (!(error instanceof ProtocolError) && !exchange.carrier.signal.aborted) runtime.log("error", "request failed", { method: exchange.method, error });
     const { code, message, data } = error instanceof ProtocolError ? error : new ProtocolError(INTERNAL_ERROR, "internal error");
     return { text: failed(id, code, message, data), code };

@@ -1,5 +1,5 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
-// What becomes of what a handler returns: JSON, well-formed, not too long, and of the right shape.
+// Turns what a handler returns into a result: JSON, well formed, not too long and of the right shape.
 import { ToolError } from "./context.ts";
 import type { Contents } from "./context.ts";
 import { outcomeOf, wellFormed } from "./exchange.ts";
@@ -10,21 +10,21 @@ import { checkOf } from "./schema.ts";
 import { faultOf, isObject } from "./shapes.ts";
 import type { ResultName } from "./shapes.ts";
 
-/** What JSON makes of them says nothing of what they hold. */
+/** Their JSON does not show their content. */
 const NO_JSON = ["Map", "Set", "Error", "Response", "Promise", "WeakMap", "WeakSet", "Blob", "ReadableStream"];
 
-/** A value as JSON whose texts are well-formed Unicode. */
+/** A value as JSON with well-formed strings. */
 export function toJson(value: unknown): string {
   if (NO_JSON.includes(kindOf(value))) throw notJson(value);
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined) throw notJson(value);
-  // That is what is left of most of those inside.
+  // Inside other values JSON turns most of them into `{}`.
   if (text.includes("{}")) checkInside(value);
   return wellFormed(text);
 }
 
 const kindOf = (value: unknown): string => (value instanceof Error ? "Error" : Object.prototype.toString.call(value).slice(8, -1));
-const notJson = (value: unknown) => new TypeError(`the handler returned a ${kindOf(value)}, which is no JSON value: return what it holds`);
+const notJson = (value: unknown) => new TypeError(`the handler returned a ${kindOf(value)}, which is not a JSON value: return what it holds`);
 
 function checkInside(value: unknown): void {
   if (typeof value !== "object" || value === null || "toJSON" in value) return;
@@ -32,12 +32,12 @@ function checkInside(value: unknown): void {
   for (const part of Object.values(value)) checkInside(part);
 }
 
-/** Bytes of the object that members stand in. */
+/** Bytes of the object around the members. */
 const BRACES = 2;
 
-/** Fails for a result, whose members these are, that is too long to be sent, in words for whoever asked for it. */
+/** Fails for a result, given by its members, that is too long to send; the message is for the caller. */
 export function assertLength(members: string, limit: number): void {
-  // One to three bytes a character: most results are far from the limit, and need not be measured.
+  // A character has one to three bytes: most results are far below the limit and need no count.
   if (members.length * 3 + BRACES <= limit) return;
   const bytes = new TextEncoder().encode(members).length + BRACES;
   if (bytes <= limit) return;
@@ -48,21 +48,24 @@ export function assertLength(members: string, limit: number): void {
 
 export const isAsking = (value: unknown): boolean => isObject(value) && value["resultType"] === "input_required";
 
-/** A result as the handler wrote it, in full. */
+/** A full result, as the handler wrote it. */
 export function full(runtime: Runtime, name: ResultName, returned: unknown): Outcome {
   const text = toJson(returned);
   assertLength(text.slice(1, -1), runtime.manifest.limits.maxResultBytes);
   const value = JSON.parse(text) as Json;
   const fault = faultOf(name, value);
   if (fault !== undefined) throw new Error(`the handler returned no valid ${name}: ${fault}`);
-  // The server says it itself, to the generation that knows it.
+  // The server adds this member for the generation that knows it.
   const { resultType: _, ...members } = value;
   return outcomeOf(members);
 }
 
 // ---- tools ----
 
-/** With an output schema its value, else anything JSON; or a full result. A client with a handshake knows objects alone as structured. */
+/**
+ * With an output schema its value, otherwise any JSON; or a full result. For clients with a handshake only an object is
+ * structured content.
+ */
 export function toolOutcome(runtime: Runtime, tool: ToolEntry, returned: unknown, isModern: boolean): Outcome {
   if (isToolResult(returned, tool.outputSchema !== undefined)) return fullToolOutcome(runtime, tool, returned, isModern);
   const json = toJson(returned);
@@ -83,7 +86,7 @@ function fullToolOutcome(runtime: Runtime, tool: ToolEntry, returned: unknown, i
   if (!("structuredContent" in result)) return { members, meta };
   const value = result["structuredContent"];
   const json = JSON.stringify(value);
-  // Clients that look at the text alone would see nothing of it.
+  // Otherwise clients that read only the text would not see it.
   const isUnseen = !isObject(value) && !result.content.some(({ type }) => type === "text");
   if (isModern && !isUnseen) return { members, meta };
   const content = isUnseen ? [...result.content, { type: "text", text: json }] : result.content;
@@ -93,14 +96,14 @@ function fullToolOutcome(runtime: Runtime, tool: ToolEntry, returned: unknown, i
   return { members: rest === "" ? shown : `${shown},${rest}`, meta };
 }
 
-/** Beside an output schema, `content` alone may be a property of the author's own. */
+/** With an output schema, `content` alone may be a property of the user's value. */
 function isToolResult(value: unknown, hasOutput: boolean): boolean {
   if (!isObject(value) || !Array.isArray(value["content"])) return false;
   if (!value["content"].every((block: unknown) => isObject(block) && typeof block["type"] === "string")) return false;
   return !hasOutput || "structuredContent" in value || value["isError"] === true;
 }
 
-const ONLY_CONTENT = " (text alone, as of `ctx.emitted()`, is no value: return the value itself, or `{ ...ctx.emitted(), structuredContent: value }`)";
+const ONLY_CONTENT = " (text alone, such as `ctx.emitted()`, is not a value: return the value itself, or `{ ...ctx.emitted(), structuredContent: value }`)";
 
 function checkOutput({ outputSchema }: ToolEntry, value: unknown, returned: unknown): void {
   const wrong = outputSchema && checkOf(outputSchema)(value);
@@ -127,7 +130,7 @@ function describesObject(schema: Json): boolean {
 const NAMED = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
 const DATA = ["const", "enum", "default", "examples"];
 
-/** What was at the root is the property `result`, and references move with it. */
+/** The schema of the root becomes that of the property `result`, and references move with it. */
 export function wrapped(schema: Json): Json {
   const { $schema } = schema;
   const dialect = $schema !== undefined && { $schema };
@@ -152,7 +155,7 @@ function moved(reference: unknown): unknown {
 
 // ---- resources ----
 
-/** The address and the media type are known where the handler does not say them. */
+/** The address and the media type are known if the handler does not give them. */
 export function contentsOf(returned: string | readonly Contents[], uri: string, mimeType: string | undefined): Json {
   const contents = typeof returned === "string" ? [{ text: returned }] : returned;
   return { contents: contents.map((part) => ({ uri, ...(mimeType !== undefined && { mimeType }), ...part })) };
