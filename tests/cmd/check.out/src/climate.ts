@@ -1,4 +1,5 @@
-// A stand-in for a weather service: computed from the name, so that every cloud gives the same answer without a network.
+// A stand-in for a weather service. It computes the weather from the name, so that every cloud gives the same answer
+// without a network.
 const CONDITIONS = ["clear", "cloudy", "rain", "wind"] as const;
 
 export const CITIES = ["Berlin", "Lagos", "Lima", "London", "Oslo", "Paris", "Quito", "Rome", "Tokyo", "Toronto"];
