@@ -89,7 +89,7 @@ fn issue_forms_have_what_github_asks_for() {
     }
 }
 
-/// Files and folders that stand in backticks, targets of links, and the tests of the commands that it shows.
+/// Files and folders that stand in backticks, the tests of the commands that it shows, and what the pages link to.
 #[test]
 fn what_the_guide_names_is_there() {
     let guide = read(GUIDE);
@@ -104,9 +104,13 @@ fn what_the_guide_names_is_there() {
     }
     assert!(named > 20, "{named} paths");
 
-    for link in guide.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|to| !to.contains("://")) {
-        let file = link.split('#').next().unwrap();
-        assert!(file.is_empty() || path("docs").join(file).exists(), "{GUIDE} links to {link}");
+    for (page, folder) in [(GUIDE, "docs"), ("README.md", "."), (".github/SECURITY.md", ".github")] {
+        let text = read(page);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|to| !to.contains("://")) {
+            let file = link.split('#').next().unwrap();
+            assert!(file.is_empty() || path(folder).join(file).exists(), "{page} links to {link}");
+        }
     }
 
     let mut tests = 0;
