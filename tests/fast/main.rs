@@ -27,6 +27,7 @@ mod misnamed;
 mod once;
 mod own_place;
 mod packages;
+mod pages;
 mod properties;
 mod repository;
 mod secrets;
