@@ -6,7 +6,7 @@ use std::path::Path;
 const MOST: usize = 120;
 
 /// Files, and folders with everything below them.
-const COVERED: &[&str] = &["docs/style.md", "templates"];
+const COVERED: &[&str] = &["CHANGELOG.md", "docs", "templates"];
 
 /// Outputs of the program and of other tools, as they are.
 const EXEMPT: &[&str] = &["tests/cmd/", "tests/faults.txt", "tests/fixtures/", "tests/trees/"];
