@@ -93,7 +93,7 @@ pub struct Member {
 impl Member {
     /// The stack's name: `arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID`.
     pub fn name(&self) -> Result<&str> {
-        self.stack.split('/').nth(1).with_context(|| format!("`{}` is no ARN of a stack", self.stack))
+        self.stack.split('/').nth(1).with_context(|| format!("`{}` is not the ARN of a stack", self.stack))
     }
 }
 

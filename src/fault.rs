@@ -61,7 +61,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// What is told of it: where and what, and below it what to do.
+    /// As it is printed: where and what, and below it what to do.
     pub fn lines(&self) -> (String, Option<String>) {
         let kind = match self.severity {
             Severity::Error => "error",

@@ -117,7 +117,7 @@ pub fn several(mode: Mode, flag: &str, question: &str, choices: &[String], marke
     }
 }
 
-/// Yes or no; without a terminal the answer is no.
+/// Yes or no; without a terminal always no.
 pub fn confirm(mode: Mode, question: &str) -> Result<bool> {
     match mode {
         Mode::Defaults => Ok(true),

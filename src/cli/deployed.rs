@@ -109,7 +109,7 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// Forget a value, declared or not: take it out of `.env`, and out of the clouds' stores that are named
+    /// Forget a value, declared or not: remove it from `.env` and from the stores of the named clouds
     #[command(after_help = "\
 Examples:
   mcp-deploy secrets remove OLD_KEY

@@ -90,7 +90,7 @@ fn schema(type_name: &str) -> Result<Map<String, Value>, String> {
         other => {
             let hint = nearest(other, TYPES.into_iter())
                 .unwrap_or_else(|| format!("known are {}, enum(a,b)", TYPES.join(", ")));
-            return Err(format!("`{other}` is no type: {hint}"));
+            return Err(format!("`{other}` is not a type: {hint}"));
         }
     };
     Ok(schema.as_object().cloned().unwrap_or_default())
@@ -119,7 +119,8 @@ fn value(text: &str, schema: &Map<String, Value>) -> Result<Value, String> {
     parsed.ok_or_else(|| match type_name {
         "array" => format!("is `{text}`; write a JSON array, such as `[1, 2]`"),
         "object" => format!("is `{text}`; write a JSON object, such as `{{\"a\": 1}}`"),
-        other => format!("is `{text}`, which is no {other}"),
+        "integer" => format!("is `{text}`, which is not an integer"),
+        other => format!("is `{text}`, which is not a {other}"),
     })
 }
 
@@ -168,11 +169,11 @@ mod tests {
             (":string", "`:string` has no usable name before the `:`"),
             (
                 "n:int",
-                "`int` is no type: known are string, number, integer, boolean, string[], number[], object, enum(a,b)",
+                "`int` is not a type: known are string, number, integer, boolean, string[], number[], object, enum(a,b)",
             ),
-            ("n:interger", "`interger` is no type: did you mean `integer`?"),
-            ("n:integer=x", "the default of `n` is `x`, which is no integer"),
-            ("b:boolean=yes", "the default of `b` is `yes`, which is no boolean"),
+            ("n:interger", "`interger` is not a type: did you mean `integer`?"),
+            ("n:integer=x", "the default of `n` is `x`, which is not an integer"),
+            ("b:boolean=yes", "the default of `b` is `yes`, which is not a boolean"),
             ("e:enum(a,b)=c", "the default of `e` is `c`, which is not one of its values"),
             ("e:enum(a,,b)", "`enum(a,,b)` has an empty value"),
             ("e:enum(a", "`enum(a` has no closing `)`"),

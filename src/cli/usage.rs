@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 
 use crate::error::{Error, InFull};
 
-/// An argument of a form of its own.
+/// An argument with a special form.
 pub fn parsed<T: FromStr<Err = Error>>(text: &str) -> Result<T, InFull> {
     text.parse().map_err(InFull)
 }

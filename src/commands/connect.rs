@@ -206,13 +206,13 @@ fn deployed(project: &Project, args: &Connect) -> Result<Vec<String>> {
     Ok(urls)
 }
 
-/// What `--url` names; clients say little about an address that is none.
+/// The address in `--url`; clients say little about an invalid one.
 fn endpoint(url: &str) -> Result<String> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     if rest
         .is_none_or(|rest| rest.starts_with(['/', ':', '?']) || rest.is_empty() || rest.contains(char::is_whitespace))
     {
-        let error = Error::usage(format!("`{url}` is no URL of a server"));
+        let error = Error::usage(format!("`{url}` is not the URL of a server"));
         bail!(error.hint("write its MCP endpoint, such as `http://127.0.0.1:8787/mcp`"));
     }
     if rest.is_some_and(|rest| !rest.trim_end_matches('/').contains('/')) {
@@ -277,7 +277,7 @@ fn registry(manifest: &Manifest, urls: &[String]) -> Result<Value> {
     let server = &manifest.server;
     let newest = urls.last().and_then(|url| host(url)).context("the URL has no host")?;
     if let Some(plain) = urls.iter().find(|url| !url.starts_with("https://")) {
-        bail!("the registry takes addresses with `https://` only, and this is none: {plain}");
+        bail!("the registry only takes addresses with `https://`, not {plain}");
     }
     let (same, others): (Vec<&String>, Vec<&String>) = urls.iter().partition(|url| host(url) == Some(newest));
     for other in others {

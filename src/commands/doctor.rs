@@ -114,7 +114,7 @@ fn row<'a>(tool: &'a Requirement, status: &ToolStatus) -> ToolRow<'a> {
 
 const OLDER: &str = "this mcp-deploy was proven with a newer one, and writes that into new projects";
 
-/// It is no tool, and the project works with it: something to move when there is time.
+/// Not a tool, and the project works with it: something to update when there is time.
 fn pin(old: &OldPin) -> ToolRow<'_> {
     ToolRow {
         tool: old.package.name,

@@ -46,7 +46,7 @@ use crate::ui;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Done,
-    /// The command worked and its answer is no: faults were found, something drifted.
+    /// The command worked and found something: faults, or a difference.
     No,
     /// Something runs, but verification failed.
     Unverified,

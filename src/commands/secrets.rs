@@ -89,7 +89,7 @@ fn remove(name: &str, target: &[TargetArg], stage: &str, mode: Mode, dir: Option
         Some(secret) if secret.optional => {
             ui::say("`mcp.toml` still declares it; it is optional, so `ship` works without it")
         }
-        Some(_) => ui::say("`mcp.toml` still declares it: take it out of `[secrets]`, or the next `ship` asks for it"),
+        Some(_) => ui::say("`mcp.toml` still declares it: remove it from `[secrets]`, or the next `ship` asks for it"),
         None => {}
     }
     Ok(End::Done)

@@ -385,7 +385,7 @@ fn outcome(release: &Release) -> String {
     }
 }
 
-/// The worst of the failed tools' exit codes goes before a failed verification.
+/// The worst of the failed tools' exit codes outranks a failed verification.
 pub fn end(answer: ShipAnswer) -> Result<End> {
     match answer.failures.into_iter().max_by_key(|failure| error::exit_code(&failure.cause)) {
         Some(failure) => bail!(Error::shown(failure.cause)),

@@ -116,7 +116,7 @@ impl Copy<'_> {
         if kind.is_symlink() {
             to.symlink_contents(self.same_place(path, &from.read_link_contents(name)?), name)?;
         }
-        // Pipes, sockets and devices are no part of a build.
+        // Pipes, sockets and devices are not part of a build.
         if kind.is_file() {
             let mut options = OpenOptions::new();
             let mut source = from.open(name)?.into_std();
@@ -140,7 +140,7 @@ impl Copy<'_> {
     }
 }
 
-/// Takes away what is in the place of a copy; of a link the link alone.
+/// Removes what is where the copy goes; of a link only the link.
 fn clear(dir: &Dir, name: &OsStr) -> io::Result<()> {
     match dir.symlink_metadata(name) {
         Ok(found) if found.is_dir() => dir.remove_dir_all(name),

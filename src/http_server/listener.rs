@@ -109,7 +109,7 @@ impl Listener {
         self.open.clone()
     }
 
-    /// Serves each connection on a thread of its own, `most` at the same time; further ones are closed.
+    /// Serves each connection on a separate thread, `most` at the same time; closes further ones.
     pub fn serve(&mut self, most: usize, serve: impl Fn(TcpStream, &Open) + Send + Sync + 'static) -> io::Result<()> {
         let (socket, open) = (self.socket.try_clone()?, self.open.clone());
         let acceptor = thread::Builder::new().spawn(move || accept(&socket, &open, most, &serve))?;

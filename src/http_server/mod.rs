@@ -86,7 +86,7 @@ impl Conn {
         self.write(&bytes)
     }
 
-    /// The socket, for what is no HTTP any more; the peer has to have waited with it.
+    /// The socket, after the end of HTTP; the peer must have waited for it.
     pub fn into_stream(self) -> TcpStream {
         self.stream
     }
@@ -240,7 +240,7 @@ enum Left {
 pub struct Body<'a> {
     conn: &'a mut Conn,
     left: Left,
-    /// The client sends nothing before it is told to continue.
+    /// The client sends nothing before the server asks it to continue.
     awaited: bool,
     trailers: Vec<String>,
 }

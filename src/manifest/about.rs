@@ -1,4 +1,4 @@
-//! What clients are told of a tool, a resource or a prompt beside its name and description: `meta`, and a resource's `annotations`.
+//! What clients learn about a tool, a resource or a prompt besides its name and description: `meta`, and a resource's `annotations`.
 
 use serde_json::{Map, Value};
 use toml_edit::Datetime;
@@ -38,7 +38,7 @@ pub fn annotations(fields: &Fields<'_, '_>) -> Map<String, Value> {
     if let Some(at) = table.string("last_modified") {
         if !is_iso_8601(&at) {
             let message =
-                format!("`{}` is `{}`, which is no date of ISO 8601", table.path_of("last_modified"), shown(&at));
+                format!("`{}` is `{}`, which is not an ISO 8601 date", table.path_of("last_modified"), shown(&at));
             table.error(
                 "last_modified",
                 message,
@@ -55,7 +55,7 @@ fn audience(table: &Fields<'_, '_>) -> Option<Vec<String>> {
     let mut audience = Vec::new();
     for (role, span) in table.strings("audience")? {
         if !AUDIENCES.contains(&role.as_str()) {
-            let message = format!("`{}` is no audience: it must be `user` or `assistant`", shown(&role));
+            let message = format!("`{}` is not an audience: it must be `user` or `assistant`", shown(&role));
             table.reader().error(span, message, super::nearest(&role, AUDIENCES.into_iter()));
         } else if audience.contains(&role) {
             table.reader().error(span, format!("the audience `{role}` is listed twice"), None);
@@ -89,7 +89,7 @@ pub fn missing_pages(root: &Fields<'_, '_>, manifest: &Manifest) {
             let hint = super::nearest(uri, pages.filter(|uri| uri.starts_with("ui://")));
             let hint = hint.unwrap_or_else(|| format!("add `[resources.NAME]` with `uri = \"{}\"`", shown(uri)));
             let message =
-                format!("the tool `{}` names `{}`, which is no resource of this manifest", tool.name, shown(uri));
+                format!("the tool `{}` names `{}`, which is not a resource of this manifest", tool.name, shown(uri));
             root.reader().error(span_at_root(root, &format!("/tools/{}/meta{place}", tool.name)), message, Some(hint));
         }
     }

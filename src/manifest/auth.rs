@@ -64,7 +64,7 @@ fn oauth(fields: Fields<'_, '_>) -> OAuth {
     if let Some(uri) = &jwks_uri {
         secure(&fields, "jwks_uri", uri, fields.value_span("jwks_uri"));
         if issuers.len() > 1 {
-            let hint = "take it out: the metadata of each issuer names its keys".to_owned();
+            let hint = "remove it: the metadata of each issuer names its keys".to_owned();
             fields.error(
                 "jwks_uri",
                 "`access.oauth.jwks_uri` holds the keys of one issuer, and there are several",
@@ -119,7 +119,7 @@ fn secure(fields: &Fields<'_, '_>, key: &'static str, url: &str, span: Span) {
     let local = ["localhost", "127.0.0.1", "[::1]"].contains(&host);
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     if host.is_empty() || !(local || host.chars().all(legal)) || url.contains(|c: char| !c.is_ascii_graphic()) {
-        fields.reader().error(span, format!("`{path}` is no URL"), None);
+        fields.reader().error(span, format!("`{path}` is not a URL"), None);
     } else if !local && !url.starts_with("https://") {
         let hint = format!("write `https://{}`; `http` is for this machine only", names::shown(rest));
         let message = format!("`{path}` is not encrypted: anybody on the way could make tokens");
@@ -134,7 +134,7 @@ pub fn scopes(fields: &Fields<'_, '_>) -> Vec<String> {
         let legal = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
         if scope.is_empty() || !scope.chars().all(legal) {
             let hint = "write one scope a string, such as `\"weather:read\"`".to_owned();
-            fields.reader().error(span, format!("`{}` is no scope", names::shown(&scope)), Some(hint));
+            fields.reader().error(span, format!("`{}` is not a scope", names::shown(&scope)), Some(hint));
         } else if scopes.contains(&scope) {
             fields.reader().error(span, format!("the scope `{}` is listed twice", names::shown(&scope)), None);
         }

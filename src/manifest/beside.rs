@@ -104,7 +104,7 @@ pub fn content_fault(root: &Path, file: &FileBeside) -> Option<Fault> {
             "save it as UTF-8, or give it the ending `.bin`: then a handler gets its bytes",
         ),
         (FileForm::Wasm, Ok(bytes)) if !bytes.starts_with(b"\0asm\x01\0\0\0") => (
-            "this is no WebAssembly module: it does not begin as one of version 1 does".to_owned(),
+            "this is not a WebAssembly module of version 1".to_owned(),
             "build it again, or give it the ending `.bin`: then a handler gets its bytes",
         ),
         (_, Ok(_)) => return None,

@@ -69,7 +69,7 @@ pub fn remove(text: &str, kind: Kind, name: &str) -> Result<String> {
     }
     if cuts.is_empty() {
         let why = format!("`{}.{name}` stands inside an inline table in `mcp.toml`", kind.plural());
-        bail!(Error::new(why).hint("take it out by hand"));
+        bail!(Error::new(why).hint("remove it by hand"));
     }
     let mut edited = String::new();
     let mut at = 0;
@@ -82,7 +82,7 @@ pub fn remove(text: &str, kind: Kind, name: &str) -> Result<String> {
     let left = parse(&edited)?;
     if left.as_table().get(kind.plural()).and_then(|item| item.as_table_like()?.get(name)).is_some() {
         let why = format!("`{}.{name}` is written in a way that cannot be taken out", kind.plural());
-        bail!(Error::new(why).hint("take it out by hand"));
+        bail!(Error::new(why).hint("remove it by hand"));
     }
     Ok(edited)
 }

@@ -93,7 +93,7 @@ pub fn json_schema() -> Value {
                 "oauth": closed(json!({
                     "issuer": one_or_more(json!({ "type": "string", "pattern": "^https?://" }), "The `iss` of the tokens that count; a list for several issuers."),
                     "audience": one_or_more(json!({ "type": "string" }), "The `aud` of tokens for this server: its URL, or its name at the issuer; a list where they differ."),
-                    "client_ids": { "type": "array", "items": { "type": "string" }, "description": "Clients whose tokens count though they name the client in the place of an audience (Amazon Cognito)." },
+                    "client_ids": { "type": "array", "items": { "type": "string" }, "description": "Clients whose tokens are valid though they name the client instead of an audience (Amazon Cognito)." },
                     "scopes": scopes,
                     "jwks_uri": { "type": "string", "pattern": "^https?://", "description": "The issuer's keys; its metadata names them when not set." },
                 }), &["issuer"]),

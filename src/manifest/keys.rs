@@ -164,7 +164,7 @@ fn of_docs(text: &str) -> KeySet {
     with_tables(keys)
 }
 
-/// `tools.*` of `[tools.NAME]`; `None` for what is no table's name.
+/// `tools.*` of `[tools.NAME]`; `None` if it is not a table's name.
 fn table_name(span: &str) -> Option<String> {
     Some(span.strip_prefix('[')?.strip_suffix(']')?.replace("NAME", "*"))
 }

@@ -80,7 +80,7 @@ fn unquoted(text: &str, place: usize, said: &str) -> Option<String> {
     is_word.then(|| bare(word.trim())).flatten().map(|written| format!("write `{written}`"))
 }
 
-/// A value that lacks its quotes, with them; a number is none.
+/// A value that lacks its quotes, with them; not for a number.
 fn bare(value: &str) -> Option<String> {
     let lower = value.to_lowercase();
     if lower == "true" || lower == "false" {
@@ -97,7 +97,7 @@ fn bare(value: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// A problem of a schema is told where the keyword stands, however the schema is written.
+    /// A problem of a schema has the place of the keyword, however the schema is written.
     #[test]
     fn schema_problems_have_the_place_of_the_keyword() {
         let text = r##"
@@ -155,7 +155,7 @@ a = { maximum = 1, minimum = 2 }
         }
     }
 
-    /// A hundred thousand unknown keys are told as what they are, without a hint for each.
+    /// A hundred thousand unknown keys are reported, without a hint for each.
     #[test]
     fn of_very_many_faults_the_first_are_told_and_the_others_counted() {
         let keys = |count: usize| (0..count).map(|at| format!("unknown{at} = 1\n")).collect::<String>();

@@ -85,7 +85,7 @@ pub struct Server {
 /// `[limits]`: what one request may cost.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// For every tool, resource and prompt that sets no `timeout` of its own.
+    /// For every tool, resource and prompt that sets no `timeout`.
     pub timeout: Duration,
     /// Bytes of a request body; a larger one is answered 413.
     pub max_body: u64,
@@ -147,7 +147,7 @@ pub struct OAuth {
     pub issuers: Vec<String>,
     /// Tokens must have been issued for one of them: the server's own URL, or the identifier that the issuer knows it by.
     pub audience: Vec<String>,
-    /// Clients whose tokens count though they name the client in the place of an audience.
+    /// Clients whose tokens are valid though they name the client instead of an audience.
     pub client_ids: Vec<String>,
     /// Every call needs all of them.
     pub scopes: Vec<String>,
@@ -322,12 +322,12 @@ impl Manifest {
         self.secrets.iter().filter(move |secret| secret.concerns(target))
     }
 
-    /// Whether the server keeps something between two requests: where the platform has no store of its own, it gets one.
+    /// Whether the server keeps something between two requests: if the platform has no store, it gets one.
     pub fn needs_store(&self) -> bool {
         self.access.rate_limit.is_some() || self.has_state()
     }
 
-    /// Whether a tool keeps values of its own.
+    /// Whether a tool keeps values.
     pub fn has_state(&self) -> bool {
         self.tools.iter().any(|tool| tool.state.is_some())
     }

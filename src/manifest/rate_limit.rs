@@ -15,14 +15,14 @@ pub fn rate_limit(access: &Fields<'_, '_>) -> Option<RateLimit> {
     let failure = access.choice("rate_limit_failure", &["open", "closed"]);
     let Some(text) = text else {
         if failure.is_some() && access.item("rate_limit").is_none() {
-            let hint = "add `rate_limit = \"60/minute\"`, or take it out".to_owned();
+            let hint = "add `rate_limit = \"60/minute\"`, or remove it".to_owned();
             let message = "`rate_limit_failure` has no effect: there is no `rate_limit`";
             access.reader().error(access.key_span("rate_limit_failure"), message, Some(hint));
         }
         return None;
     };
     let Some((calls, window)) = parse(&text) else {
-        let message = format!("`access.rate_limit` is `{}`, which is no rate", names::shown(&text));
+        let message = format!("`access.rate_limit` is `{}`, which is not a rate", names::shown(&text));
         let hint = "write a number of calls and a window: `\"60/minute\"`, `\"1000/hour\"` or `\"10/10s\"`";
         access.error("rate_limit", message, Some(hint.into()));
         return None;
@@ -51,7 +51,7 @@ fn parse(text: &str) -> Option<(u64, u64)> {
     (window.subsec_nanos() == 0).then_some((calls, window.as_secs()))
 }
 
-/// Some clouds count in windows of their own choice only.
+/// Some clouds only count in certain windows.
 pub fn expressible(root: &Fields<'_, '_>, manifest: &Manifest) {
     let Some(RateLimit { calls, window, .. }) = manifest.access.rate_limit else { return };
     for target in targets::chosen(&manifest.targets) {

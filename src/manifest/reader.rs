@@ -67,7 +67,7 @@ impl<'t> Reader<'t> {
     pub fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.faults.into_inner();
         if let (count @ 1.., Some(severity)) = self.left_out.get() {
-            let message = format!("there are {count} more: only {MOST_FAULTS} are told at once");
+            let message = format!("there are {count} more: only {MOST_FAULTS} are shown at once");
             let at = faults.iter().map(|fault: &Fault| fault.at).max().unwrap_or(Position { line: 1, column: 1 });
             faults.push(Fault { severity, file: self.file.to_owned(), at, message, hint: None });
         }
@@ -251,7 +251,7 @@ impl<'r, 't> Fields<'r, 't> {
         let parsed = item.as_str().and_then(parse_duration);
         if parsed.is_none() {
             let message = match item.as_str() {
-                Some(text) => format!("`{}` is `{}`, which is no duration", self.path_of(key), shown(text)),
+                Some(text) => format!("`{}` is `{}`, which is not a duration", self.path_of(key), shown(text)),
                 None => format!("`{}` must be a duration, not {}", self.path_of(key), a(item.type_name())),
             };
             self.error(
@@ -272,7 +272,7 @@ impl<'r, 't> Fields<'r, 't> {
             _ => None,
         };
         if parsed.is_none() {
-            let message = format!("`{}` is no size in bytes", self.path_of(key));
+            let message = format!("`{}` is not a size in bytes", self.path_of(key));
             self.error(key, message, Some("write `\"512KiB\"`, `\"1MiB\"` or a number of bytes".into()));
         }
         parsed

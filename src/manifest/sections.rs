@@ -17,7 +17,7 @@ use crate::schema::lint::{self, SchemaProblem, SchemaRole};
 
 type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
-/// The whole document; `None` only when its root is no table.
+/// The whole document; `None` only when its root is not a table.
 pub fn manifest(reader: &Reader<'_>, root: &Item, read: ReadFile<'_>) -> Option<Manifest> {
     let fields = reader.table(root, "", None)?;
     let server = server(&fields);
@@ -75,7 +75,7 @@ fn server(root: &Fields<'_, '_>) -> Server {
     if !version.is_empty() && semver::Version::parse(&version).is_err() {
         fields.error(
             "version",
-            format!("`server.version` is `{}`, which is no version", names::shown(&version)),
+            format!("`server.version` is `{}`, which is not a version", names::shown(&version)),
             Some("write three numbers, such as `1.0.0`".into()),
         );
     }
@@ -177,7 +177,7 @@ fn resource(name: &str, fields: &Fields<'_, '_>) -> Resource {
     if !uri.is_empty() && (!scheme_ok || uri.chars().any(|c| c.is_whitespace() || c.is_control())) {
         fields.error(
             "uri",
-            format!("`{}` is no URI: it needs a scheme and no spaces", names::shown(&uri)),
+            format!("`{}` is not a URI: it needs a scheme and no spaces", names::shown(&uri)),
             Some(format!("write `{name}://…`")),
         );
     }
@@ -315,7 +315,7 @@ fn shorthand(fields: &Fields<'_, '_>, key: &'static str, item: &Item, role: Sche
     Some(object_schema(properties, required, role == SchemaRole::ToolInput))
 }
 
-/// What to write in the place of a key that is to be `optional`, or its opposite.
+/// What to write instead of a key that is to be `optional`, or its opposite.
 fn meant_optional(key: &str, value: &Value) -> Option<String> {
     if key == "required" && !value.is_array() {
         return Some(REQUIRED.to_owned());
@@ -331,7 +331,7 @@ fn object_schema(properties: Map<String, Value>, required: Vec<Value>, closed: b
     if !required.is_empty() {
         schema.insert("required".into(), required.into());
     }
-    // An argument that the tool does not know is a mistake of the model; it is told so instead of being ignored.
+    // An argument that the tool does not know is a mistake of the model: it is an error, so that the model learns of it.
     if closed {
         schema.insert("additionalProperties".into(), false.into());
     }

@@ -37,7 +37,7 @@ pub fn external(root: &Fields<'_, '_>) -> Vec<String> {
         if names::package(&name) {
             all.push(name);
         } else {
-            let message = format!("`{}` is no name of an npm package", names::shown(&name));
+            let message = format!("`{}` is not the name of an npm package", names::shown(&name));
             root.reader().error(span, message, Some("write a name such as `sharp` or `@scope/name`".into()));
         }
     }
@@ -72,7 +72,7 @@ pub fn secrets(root: &Fields<'_, '_>) -> Vec<Secret> {
     all
 }
 
-/// `NAME = { description = "…", optional = true }`; `None` for what is no table at all.
+/// `NAME = { description = "…", optional = true }`; `None` if it is not a table.
 fn described(fields: &Fields<'_, '_>, name: &str, item: &Item) -> Option<Secret> {
     item.as_table_like()?;
     let table = fields.reader().table(item, &fields.path_of(name), fields.key_span(name))?;
@@ -108,7 +108,7 @@ pub fn access(root: &Fields<'_, '_>) -> Access {
     for (origin, span) in fields.strings("origins").unwrap_or_default() {
         if origin != "*" && !is_origin(&origin) {
             let hint = "write scheme and host only, such as `https://app.example` or `http://localhost:3000`";
-            fields.reader().error(span, format!("`{}` is no origin", names::shown(&origin)), Some(hint.into()));
+            fields.reader().error(span, format!("`{}` is not an origin", names::shown(&origin)), Some(hint.into()));
         }
         access.origins.push(origin);
     }
@@ -116,7 +116,7 @@ pub fn access(root: &Fields<'_, '_>) -> Access {
         if !is_host(&host) {
             fields.reader().error(
                 span,
-                format!("`{}` is no host name", names::shown(&host)),
+                format!("`{}` is not a host name", names::shown(&host)),
                 Some("write the name only, such as `mcp.example.com`".into()),
             );
         }

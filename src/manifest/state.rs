@@ -50,7 +50,7 @@ fn no_handle(tool: &Tool, parameter: &str) -> Option<(String, String)> {
     let known = tool.input["properties"].as_object();
     let Some(property) = known.and_then(|known| known.get(parameter)) else {
         let near = known.and_then(|known| nearest(parameter, known.keys().map(String::as_str)));
-        return Some((format!("the handle `{shown}` is no parameter of `{}`", tool.name), near.unwrap_or(declared)));
+        return Some((format!("the handle `{shown}` is not a parameter of `{}`", tool.name), near.unwrap_or(declared)));
     };
     if property["type"] != "string" {
         return Some((format!("the handle `{shown}` of `{}` must be a string", tool.name), declared));

@@ -53,7 +53,7 @@ fn expression(text: &str, found: &mut Vec<Variable>) -> Result<(), String> {
     let names: Vec<&str> = text[operator.map_or(0, char::len_utf8)..].split(',').collect();
     if names.len() > 1 && !optional {
         return Err(format!(
-            "the URI template expression `{{{text}}}` holds several names; write each in braces of its own"
+            "the URI template expression `{{{text}}}` holds several names; write each in separate braces"
         ));
     }
     for name in names {

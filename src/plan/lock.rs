@@ -84,7 +84,7 @@ impl Lock {
         let mut lock = Lock::default();
         if let Some(item) = document.as_table().get("project") {
             let id =
-                item.as_str().filter(|id| is_project(id)).context("its `project` is no id that mcp-deploy made")?;
+                item.as_str().filter(|id| is_project(id)).context("its `project` is not an id that mcp-deploy made")?;
             lock.project = Some(id.to_owned());
         }
         for (path, item) in files.iter() {
@@ -112,7 +112,7 @@ impl Lock {
         let unfinished =
             lock.unfinished.iter().flat_map(|unfinished| unfinished.manifest.iter().chain(unfinished.born.values()));
         if let Some(hash) = lock.files.values().flatten().chain(unfinished).find(|hash| !is_hash(hash)) {
-            bail!("its `{}` is no hash that mcp-deploy wrote", hash.escape_debug());
+            bail!("its `{}` is not a hash that mcp-deploy wrote", hash.escape_debug());
         }
         Ok(lock)
     }
@@ -158,7 +158,7 @@ fn is_hexadecimal(text: &str) -> bool {
 /// Whether templates can make a generated file of this path. The lock may name no other: it comes with a project that somebody
 /// else may have written, and what it names is overwritten, moved and deleted.
 pub fn is_generated(path: &str) -> bool {
-    // Outside of their own folder, where the targets' tools look for them.
+    // Outside of their folder, where the targets' tools look for them.
     let elsewhere = targets::ALL.iter().any(|target| target.outputs.contains(&path));
     elsewhere || path.strip_prefix("src/generated/").is_some_and(|name| name.split('/').all(is_name))
 }

@@ -338,7 +338,7 @@ pub fn is_interrupted_init(dir: &Path) -> Result<bool> {
     Ok(!left.is_empty())
 }
 
-/// Whatever is in a folder that is no folder itself, `deep` below it too; `None`: more than any `init` leaves.
+/// The files of a folder, and those of its folders down to `deep`; `None`: more than any `init` leaves.
 fn files_of(dir: &Path, deep: bool) -> Result<Option<Vec<String>>> {
     const MOST: usize = 1000;
     let (mut folders, mut found, mut count) = (vec![String::new()], Vec::new(), 0);

@@ -81,7 +81,7 @@ fn first_text(result: &Value) -> String {
     quoted(texts.filter_map(|block| block["text"].as_str()).next().unwrap_or(""))
 }
 
-/// What a caller gets out of the result; 2025 clients get structured content that is no object as `{"result": …}`.
+/// What a caller gets out of the result; 2025 clients get structured content as `{"result": …}` if it is not an object.
 fn normal(result: &Value, tool: Option<&Value>) -> Value {
     let wrapped = tool.is_some_and(|tool| wrapped_schema(&tool["outputSchema"]).is_some());
     let structured = match (&result["structuredContent"], wrapped) {
@@ -101,7 +101,7 @@ fn same(client: &Client, call: &Call, modern: &EraServer, one: &Value, other: &V
         return Ok(String::new());
     };
     if one["isError"] == true && other["isError"] == true {
-        // A masked error has a reference of its own each time.
+        // A masked error has another reference each time.
         return Err(CheckFault::skip("both calls failed, so there is nothing to compare"));
     }
     let again = normal(&result(client, call, modern)?, modern.tool(&call.name));

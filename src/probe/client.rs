@@ -17,7 +17,7 @@ use super::{CheckFault, Era, Gate, Options, diagnose, early, schema};
 const MAX_ANSWER: usize = 64 << 20;
 /// A server that is down for so many requests in a row is not asked again: each would cost a whole timeout.
 const PATIENCE: u32 = 3;
-/// What is no tool call is answered in so long, however much time the tools are given.
+/// The time for an answer other than that of a tool, whatever the tools' time limits.
 const PROMPT: Duration = Duration::from_secs(30);
 /// So many times that long is all that a server gets, and what it has to say in that time.
 const TIMES: u32 = 10;
@@ -154,7 +154,7 @@ impl Client {
         headers.iter().fold(self.endpoint("GET"), |request, (name, value)| request.with(name, value))
     }
 
-    /// The same, and the WebSocket that comes of it; or the answer of a server that opens none. On a budget of its own: a refusal
+    /// The same, and the WebSocket that comes of it; or the answer of a server that opens none. On a separate budget: a refusal
     /// for want of one would have to be waited for.
     pub fn open(&self) -> Result<Result<Socket, Reply>, CheckFault> {
         self.next_budget();

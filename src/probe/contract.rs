@@ -21,7 +21,7 @@ pub fn compare(probe: &mut Probe, modern: Option<&EraServer>, legacy: Option<&Er
             let live = [modern, legacy].into_iter().flatten().find_map(|server| server.lists[at].as_deref());
             let live = live.ok_or_else(|| CheckFault::skip(format!("the server's {}s are not known", list.what)))?;
             let promised = (list.promised)(contract);
-            // A template's handler may list resources of its own, which no manifest can name.
+            // A template's handler may list further resources, which no manifest can name.
             let open = list.contract_id == "contract.resources" && !contract.resource_templates.is_empty();
             settle(differences(list, promised, live, open), count(promised.len(), list.what)).map_err(|fault| {
                 fault.hint("deploy again; or the manifest was changed after the build: render it anew")

@@ -2,7 +2,7 @@
 
 use super::{Check, CheckFault, FaultKind, Outcome};
 
-/// What a client is told of a handler that the server could not import.
+/// What a client learns about a handler that the server could not import.
 const NOT_IMPORTED: &str = "cannot be imported";
 
 /// Whether this fault is the consequence of one before it.

@@ -156,7 +156,7 @@ pub fn connect(uri: &Uri, timeout: Duration) -> Result<TransportAdapter, CheckFa
     }
 }
 
-/// From now on everything that is read and written has to be done within so long: it is no limit for each of them.
+/// From now on all reads and writes together must end within this time.
 pub fn allow(connection: &mut TransportAdapter, timeout: Duration) {
     connection.set_timeout(NextTimeout { after: time::Duration::Exact(timeout), ..NextTimeout::default() });
 }

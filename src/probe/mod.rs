@@ -50,7 +50,7 @@ pub struct Options {
     pub calls: Vec<Call>,
     /// Sent with every request, for example `authorization`; never shown.
     pub headers: Vec<(String, String)>,
-    /// The secret that opens further budgets of calls, where the server is one of our own local runs; never shown.
+    /// The secret that opens further budgets of calls, if the server is a local run of ours; never shown.
     pub budgets: Option<String>,
     /// For one request, its answer included.
     pub timeout: Duration,
@@ -370,7 +370,7 @@ enum FaultKind {
     Skip,
     /// No answer of the server itself: nothing else needs asking.
     Unreached,
-    /// An answer that is none in MCP: where both eras get one, nothing else needs asking.
+    /// An answer outside of MCP: if both eras get one, no other check is made.
     Refused,
     /// Not asked, because the server answered nothing several times before.
     Lost,

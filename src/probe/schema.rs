@@ -43,7 +43,7 @@ pub fn violation(tools: &[Value]) -> Option<(&Value, Value)> {
     tools.into_iter().take(MOST_TRIED).find_map(|tool| Some((tool, broken(&tool["inputSchema"])?)))
 }
 
-/// A schema of others may keep a validator busy for ever: what takes longer is given up, and its thread with it.
+/// A foreign schema may keep a validator busy forever: after this time its thread is abandoned.
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     const LONGEST: Duration = Duration::from_secs(5);
     let (done, result) = mpsc::channel();

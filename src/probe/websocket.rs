@@ -87,7 +87,7 @@ struct Session {
 }
 
 impl Session {
-    /// The result of a request; an error is none. A rate limit is waited for once.
+    /// The result of a request; fails for an error. Waits once for a rate limit.
     fn ask(&mut self, method: &str, params: Value) -> Result<Value, CheckFault> {
         loop {
             self.next_id += 1;
@@ -125,7 +125,7 @@ impl Session {
                 _ => continue,
             };
             let message: Value = serde_json::from_str(&text).map_err(|_| {
-                CheckFault::wrong(format!("`{method}` is answered with what is no JSON: {}", quoted(&text)))
+                CheckFault::wrong(format!("the answer to `{method}` is not JSON: {}", quoted(&text)))
             })?;
             let is_answer = message.get("result").is_some() || message.get("error").is_some();
             match message.get("method") {

@@ -56,7 +56,7 @@ impl Answering {
             return Err(Interrupted.into());
         }
         let deadline = Instant::now() + limit;
-        // One that has ended hears nothing; how it ended is told below.
+        // One that has ended reads nothing; the code below reports how it ended.
         let _ended = self.questions.send(question);
         let mut told = None;
         loop {

@@ -17,7 +17,7 @@ pub struct Cmd {
     args: Vec<OsString>,
     dir: Option<PathBuf>,
     env: Vec<(OsString, Var)>,
-    /// Whether it has none of our own variables.
+    /// Whether it gets none of our variables.
     is_alone: bool,
     input: Option<Vec<u8>>,
     /// Secrets that the program finds by itself.

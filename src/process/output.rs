@@ -56,7 +56,7 @@ impl Capture {
         Capture { listener, ..self }
     }
 
-    /// Drains `pipe` to its end in a thread of its own.
+    /// Drains `pipe` to its end in a separate thread.
     pub fn drain(&self, pipe: Box<dyn Read + Send>, sink: Sink) {
         self.kept().open += 1;
         let capture = self.clone();

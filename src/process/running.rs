@@ -174,7 +174,7 @@ impl ChildEntry {
         if self.role == ChildRole::Foreground { pid } else { -pid }
     }
 
-    /// To the group where there is one of its own. A child that is gone already is no error.
+    /// To the child's group, if it has one. A child that has ended already does not count as an error.
     fn send(self, signal: Signal) {
         let sent = match self.role {
             ChildRole::Foreground => kill_process(self.pid, signal),
@@ -183,7 +183,7 @@ impl ChildEntry {
         let _gone = sent;
     }
 
-    /// SIGKILL to all that is left of a group of its own.
+    /// SIGKILL to all that is left of the child's group.
     fn kill_all(self) {
         if self.role != ChildRole::Foreground && test_kill_process_group(self.pid).is_ok() {
             self.send(Signal::KILL);

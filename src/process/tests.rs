@@ -127,7 +127,7 @@ fn stdin_is_empty_or_what_was_given() {
     assert_eq!(run(&Cmd::new("cat"), Io::Answer, None).unwrap().stdout, "");
     let big = "x".repeat(300_000);
     assert_eq!(run(&Cmd::new("cat").stdin(big.clone()), Io::Answer, None).unwrap().stdout, big);
-    // One that never reads it is no error.
+    // One that never reads it does not fail.
     run(&Cmd::new("true").stdin(big), Io::Quiet, None).unwrap();
 }
 
@@ -238,7 +238,7 @@ fn free_ports_differ() {
 
 /// The interrupted program of the tests below: a server in the background and a job in the foreground.
 #[test]
-#[ignore = "runs in a process of its own"]
+#[ignore = "runs in a separate process"]
 fn interrupted_program() {
     let dir = std::path::PathBuf::from(std::env::var_os("INTERRUPTED_DIR").unwrap());
     install_interrupt_handler();

@@ -59,7 +59,7 @@ fn tell(message: &str) {
 fn start() -> Watchdog {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", SCRIPT]).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
-    // In a group of its own: whoever kills ours does not kill it.
+    // In a separate group: whoever kills ours does not kill it.
     shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let pipe = shell.spawn().ok().and_then(|mut child| child.stdin.take());
     pipe.map_or(Watchdog::Absent, Watchdog::Hears)

@@ -65,7 +65,7 @@ fn of_module(root: &Path, path: &str, text: &str) -> Vec<(usize, String, String)
     let mut found = Vec::new();
     for literal in code::imports(text) {
         if let Some(file) = imported(root, path, literal) {
-            let message = format!("`{}` is no module of JavaScript: Node.js cannot import it", literal.text);
+            let message = format!("`{}` is not a JavaScript module: Node.js cannot import it", literal.text);
             found.push((literal.at, message, file));
         }
     }
@@ -97,7 +97,7 @@ fn of_module(root: &Path, path: &str, text: &str) -> Vec<(usize, String, String)
                 }
                 continue;
             }
-            // The address in it is told already.
+            // The address in it is reported already.
             let is_told = beside.iter().any(|place| arguments.contains(place));
             let inside = &code[arguments.clone()];
             let here = HERE.into_iter().find(|here| words(inside, here).next().is_some());
@@ -171,7 +171,7 @@ fn is_code(name: &str) -> bool {
     beside::form(name).is_none()
 }
 
-/// The file that an import names, if it is none that Node.js can import.
+/// The file that an import names, if Node.js cannot import it.
 fn imported(root: &Path, path: &str, literal: Literal<'_>) -> Option<String> {
     let (name, query) = literal.text.split_once('?').map_or((literal.text, false), |(name, _)| (name, true));
     if !is_path(name) {
@@ -198,7 +198,7 @@ mod tests {
 
     use super::*;
 
-    /// What is told of a module `src/tools/a.ts`, and the hint of each.
+    /// The messages about a module `src/tools/a.ts`, and the hint of each.
     fn told(text: &str) -> Vec<(usize, String, String)> {
         let dir = tempfile::tempdir().unwrap();
         for name in ["src/data/a.md", "src/data/LICENSE", "data.txt", "src/files/b.md"] {
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn every_other_way_to_a_file_is_refused() {
         for (text, message, import) in [
-            (r#"import text from "../data/a.md";"#, "`../data/a.md` is no module", "../generated/files/a.md.ts"),
+            (r#"import text from "../data/a.md";"#, "`../data/a.md` is not a JavaScript module", "../generated/files/a.md.ts"),
             (r#"import text from "../files/b.md";"#, "no module", "\"../generated/files/b.md.ts\""),
             (r#"import add from "../data/add.wasm?module";"#, "no module", "files/add.wasm.ts"),
             (r#"import html from "./page.html" with { type: "text" };"#, "no module", "files/page.html.ts"),

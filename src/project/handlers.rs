@@ -67,7 +67,7 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
 
 /// The same for those alone that are not there.
 pub fn missing(root: &Path, manifest: &Manifest) -> Vec<Fault> {
-    // A folder that cannot be opened is told with a better reason by what comes next.
+    // What comes next reports a folder that cannot be opened, with a better reason.
     let Ok(folder) = Folder::open(root) else { return Vec::new() };
     let declared = Kind::ALL
         .into_iter()

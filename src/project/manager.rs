@@ -1,4 +1,4 @@
-//! The package manager of a project: which one it is, where its lockfile is, and what it is told.
+//! The package manager of a project: which one it is, where its lockfile is, and its arguments.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl Manager {
         }
     }
 
-    /// What it has to be told beside its arguments, and what it is not to be told: whatever the surroundings say, the compiler and
+    /// Variables that it gets and variables that it must not get: whatever the environment says, the compiler and
     /// the types are installed, and nothing is asked.
     fn surround(self, cmd: Cmd) -> Cmd {
         let settings: &[(&str, &str)] = match self {
@@ -308,7 +308,7 @@ impl Packages {
         let folder = self.root.display();
         let error = Error::new(format!("`{line}` ended well, and `{first}` is not below `{folder}/node_modules`"));
         bail!(error.hint(match self.asked_for(first) {
-            true => "a setting leaves packages out, such as `omit=dev` in a `.npmrc` or `production` in `bunfig.toml`: take it out".to_owned(),
+            true => "a setting leaves packages out, such as `omit=dev` in a `.npmrc` or `production` in `bunfig.toml`: remove it".to_owned(),
             false => format!("`{FILE}` does not ask for it: run `{} -D`", self.add_line(&[COMPILER])),
         }))
     }
@@ -382,7 +382,7 @@ fn package(folder: &Path) -> Option<Value> {
     serde_json::from_str(&files::read(folder, FILE, files::ANY).ok()?).ok()
 }
 
-/// Whether an installed package is what was asked for, as far as that can be told: versions of registries can.
+/// Whether an installed package is the required one, as far as its version shows: a registry's version does.
 fn has_version(folder: &Path, wanted: &str) -> bool {
     let version = || package(folder)?["version"].as_str()?.parse::<Version>().ok();
     match (Version::parse(wanted), wanted.starts_with(['^', '~']).then(|| VersionReq::parse(wanted))) {

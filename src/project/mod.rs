@@ -29,7 +29,7 @@ use crate::template;
 use crate::ui;
 use reached::Reached;
 
-/// What is wrong with the user's code and packages, as far as that can be told without the compiler.
+/// What is wrong with the user's code and packages, as far as that shows without the compiler.
 pub fn code_faults(project: &Project) -> Vec<Fault> {
     let Project { root, manifest, .. } = project;
     let mut faults = handlers::faults(root, manifest);
@@ -123,7 +123,7 @@ impl Project {
         Ok((Self::open(dir)?, alone))
     }
 
-    /// The project as one stage deploys it. A stage that differs is rendered in a copy of its own, which
+    /// The project as one stage deploys it. A stage that differs is rendered in a separate copy, which
     /// [`Project::mirror`] makes.
     pub fn at_stage(self, stage: &str) -> Result<Self> {
         let Some(manifest) = self.manifest.staged(stage) else {

@@ -199,7 +199,7 @@ pub fn type_faults(project: &Project, tools: &Toolchain) -> Result<Vec<Fault>> {
     }
 }
 
-/// Indented lines that follow a fault lead from the whole to its cause: of them the last is told with it.
+/// Indented lines that follow a fault lead from the whole to its cause: the last of them is shown with it.
 fn compiler_faults(said: &str) -> Vec<Fault> {
     let mut faults: Vec<Fault> = Vec::new();
     let mut lines = said.lines().peekable();

@@ -42,7 +42,7 @@ fn among(json: &Value, manifest: &Manifest, packages: &Packages) -> Vec<OldPin> 
     old.collect()
 }
 
-/// A range is as old as the version that it begins with; of what is no version nobody can tell.
+/// A range is as old as the version that it begins with; anything else than a version has no age.
 fn is_older(found: &str, pinned: &str) -> bool {
     let version = |text: &str| semver::Version::parse(text.trim_start_matches(['^', '~', '=', 'v', ' '])).ok();
     version(found).zip(version(pinned)).is_some_and(|(found, pinned)| found < pinned)

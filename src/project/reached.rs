@@ -35,7 +35,7 @@ impl Reached {
         self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
-    /// What they import that is no path: each with its module.
+    /// Their imports other than paths, each with its module.
     pub fn packages(&self) -> impl Iterator<Item = (&str, &str, Literal<'_>)> {
         self.modules().flat_map(|(path, text)| {
             let named = code::imports(text).into_iter().filter(|literal| !is_path(literal.text));

@@ -102,7 +102,7 @@ fn verdict(root: &Path, name: &str) -> Option<(Severity, String, Option<&'static
     Some((Severity::Warning, format!("it depends on `{first}`, which has native code"), None))
 }
 
-/// Whether it brings other code for platforms that are no Node.js.
+/// Whether it brings other code for platforms other than Node.js.
 fn has_other_code(package: &Value) -> bool {
     let conditions = ["\"workerd\"", "\"worker\"", "\"edge-light\"", "\"browser\""];
     let exports = package["exports"].to_string();

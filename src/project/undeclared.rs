@@ -78,7 +78,7 @@ pub fn notes(root: &Path, manifest: &Manifest) -> Vec<String> {
                 continue;
             }
             if let Some(near) = of(root, manifest, kind, name).near {
-                notes.push(format!("nothing declares `{near}`: if it is the handler of `{name}`, put it in the place of the starter, `mv {near} {path}`"));
+                notes.push(format!("nothing declares `{near}`: if it is the handler of `{name}`, replace the starter with it: `mv {near} {path}`"));
             }
         }
     }
@@ -105,7 +105,7 @@ mod tests {
                 &[("a.ts", "x"), ("b.ts", "x"), ("c.ts", "x"), ("d.ts", "x")],
                 format!("{other}a.ts`, `src/tools/b.ts`, `src/tools/c.ts` and 1 more:"),
             ),
-            // A declared one, a test, a type declaration, a folder's file and a module without a default export are none.
+            // A declared one, a test, a type declaration, a folder's file and a module without a default export do not count.
             (
                 &[("other.ts", "other"), ("qeury.test.ts", "x"), ("qeury.d.ts", "x"), ("in/query.ts", "x")],
                 "run `mcp-deploy".into(),

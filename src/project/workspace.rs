@@ -1,4 +1,4 @@
-//! The workspace that a project is a member of: npm, Yarn and Bun have it in `package.json`, pnpm in a file of its own.
+//! The workspace that a project is a member of: npm, Yarn and Bun have it in `package.json`, pnpm in a separate file.
 
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ pub fn members_with(root: &Path, file: &str) -> Vec<String> {
             continue;
         }
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        // A link is no folder here, so that none leads out or in circles.
+        // A link does not count as a folder, so that none leads out or in circles.
         let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         let own = folders.filter(|entry| {
             let name = entry.file_name();

@@ -41,7 +41,7 @@ pub fn check(target: &Target, build: &Build<'_>, budget: u64) -> Result<()> {
     }
     let mut message =
         format!("the bundle for {} has {} kB; `limits.bundle_kb` allows {budget}", target.title, kilobytes(bytes));
-    // The answer is no either way: what cannot be listed does not make it another one.
+    // Refused either way: what cannot be listed does not change that.
     match heaviest(target, build) {
         Ok(modules) => {
             message.push_str("; the heaviest in it:");

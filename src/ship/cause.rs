@@ -20,7 +20,7 @@ struct Logged {
     error: String,
 }
 
-/// Puts the causes that the log tells into the report, each in the place of what follows from it. With `ended`, the server ended by
+/// Puts the causes that the log tells into the report, each instead of what follows from it. With `ended`, the server ended by
 /// itself.
 pub fn explain(report: &mut Report, log: &str, ended: Option<ExitStatus>, maps: &SourceMaps<'_>) {
     let logged: Vec<Logged> = server_log::lines(log).filter_map(logged).collect();
@@ -41,7 +41,7 @@ pub fn explain(report: &mut Report, log: &str, ended: Option<ExitStatus>, maps: 
 const GENERATED: &str =
     "this is the generated server's part, and not yours to change: report it as a fault of mcp-deploy";
 
-/// The error of a server that ended before it answered at all: that of its own code, where the log tells.
+/// The error of a server that ended before its first answer: that of the user's code, if the log has it.
 pub fn at_start(error: anyhow::Error, log: &str, maps: &SourceMaps<'_>) -> anyhow::Error {
     let Some(crash) = crash(log) else { return error };
     let said = Error::new(format!("the server's own code fails when it starts: {}", shown(crash, maps)));
@@ -133,7 +133,7 @@ fn not_imported(report: &mut Report, logged: &[Logged], shown: &dyn Fn(&str) -> 
     }
 }
 
-/// The same error of several calls is told once.
+/// The same error of several calls appears once.
 fn failed_calls(report: &mut Report, logged: &[Logged], shown: &dyn Fn(&str) -> String) {
     let mut told: Vec<String> = Vec::new();
     let calls = report.checks.iter_mut().filter(|check| check.outcome == Outcome::Failed && !check.follows);

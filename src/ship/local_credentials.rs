@@ -129,7 +129,7 @@ impl Issuer {
         let metadata = json!({ "issuer": url, "jwks_uri": format!("{url}/jwks") });
         let jwks = json!({ "keys": [jwk(keys.public_key().as_ref())] });
         let serving = listener.serve(CONNECTIONS, move |stream, _| {
-            // A client that goes away is no concern of ours.
+            // A client may leave.
             let _ = serve(Conn::new(stream), &metadata, &jwks);
         });
         serving.context("cannot start a thread for the local authorization server")?;

@@ -39,7 +39,7 @@ fn add(file: &Path, what: &str) -> std::io::Result<()> {
     }
     let full = std::fs::metadata(file).is_ok_and(|meta| meta.len() > MOST);
     let mut file = OpenOptions::new().create(true).append(!full).write(true).truncate(full).open(file)?;
-    // One write, so that commands at the same time do not mix their lines; a line of its own, whatever stands before it.
+    // One write, so that commands at the same time do not mix their lines; on a new line, whatever precedes it.
     file.write_all(format!("\n{}\n", plan::hash(what)).as_bytes())
 }
 

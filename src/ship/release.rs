@@ -85,7 +85,7 @@ impl std::fmt::Display for Stranger {
 }
 
 /// Compares what is served with the record. The health page is asked first, and the cloud where that does not tell; what neither
-/// tells is no stranger. After a deployment whose end was not seen nothing can be one.
+/// tells is ours. After a deployment whose end was not seen any version may be ours.
 pub fn strangers(target: &Target, context: &Context<'_>, record: &Record, stage: &str) -> Vec<Stranger> {
     if record.unfinished_of(target.name, stage).is_some() {
         return Vec::new();
@@ -312,7 +312,7 @@ fn prove(
     Ok(release)
 }
 
-/// Asks at every domain that leads to several regions, each of which was proven at an address of its own.
+/// Asks at every domain that leads to several regions, each of which was verified at its own address.
 pub fn domains(context: &Context<'_>, plan: &ReleasePlan<'_>, releases: &[Release]) -> Result<Vec<Report>> {
     let shared = releases.iter().map(|release| &release.deployment).filter(|deployment| deployment.direct.is_some());
     let urls: BTreeSet<&str> = shared.map(|deployment| deployment.url.as_str()).collect();

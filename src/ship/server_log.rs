@@ -40,7 +40,7 @@ pub fn about_failed(report: &Report, log: &str) -> Vec<String> {
     found[found.len().saturating_sub(MOST)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
-/// A call is made in both protocol eras, and each has a reference of its own.
+/// A call is made in both protocol eras, and each has another reference.
 const MOST: usize = 4;
 
 /// A short text of a line, such as its reference.

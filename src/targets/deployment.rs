@@ -191,7 +191,7 @@ impl Context<'_> {
         process::run(cmd, Io::Answer, Some(self.limit.min(QUESTION)))
     }
 
-    /// The deployment that needs no name of its own.
+    /// The deployment that needs no name.
     pub fn is_production(&self) -> bool {
         self.build.manifest.app == self.build.manifest.server.name
     }

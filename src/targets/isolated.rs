@@ -18,7 +18,7 @@ pub struct Isolated {
     /// The copy: working folder and code of the server.
     pub code: PathBuf,
     tmp: PathBuf,
-    /// Those of our own variables that it has: with their names.
+    /// Which of our variables it gets, by their names.
     kept: Vec<(String, OsString, VariableKind)>,
     path: OsString,
     /// Nobody's modes hold for root, so Node.js itself has to refuse; where it may write.
@@ -60,7 +60,7 @@ const MACHINE: [&str; 15] = [
 ];
 
 impl Isolated {
-    /// Copies with `copy` into a folder outside of the project, above which there are no packages. Of our own variables it has those
+    /// Copies with `copy` into a folder outside of the project, above which there are no packages. Of our variables it gets those
     /// that the manifest declares for the target, and those that are named in `also`.
     pub fn new(
         build: &Build<'_>,

@@ -42,7 +42,7 @@ pub struct Target {
     pub bundle: Option<NodeBundle>,
     /// Whether its servers speak MCP over WebSockets too.
     pub websocket: fn(&Targets) -> bool,
-    /// What its templates see under its name: a structure of its own, `null` where the manifest does not name it.
+    /// What its templates see under its name: a separate structure, `null` where the manifest does not name it.
     pub data: fn(&Manifest) -> serde_json::Result<Value>,
     /// Characters that its tools cannot have in the project's path.
     pub unfit_in_paths: fn(char) -> bool,
@@ -183,7 +183,7 @@ pub struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// Where a target without a store of its own keeps the tools' state. An empty variable of that name in our own environment
+    /// Where a target without a store keeps the tools' state. An empty variable of that name in our own environment
     /// leaves it to the store of the cloud.
     pub fn local_state(&self, build: &Build<'_>, target: &str) -> Option<(&'static str, PathBuf)> {
         let wanted = build.manifest.has_state() && std::env::var_os(LOCAL_STATE).is_none();

@@ -11,7 +11,7 @@ pub const TAG: &str = "mcp-deploy:project";
 /// The variable of a Worker, and of a project at Vercel.
 pub const VARIABLE: &str = "MCP_DEPLOY_PROJECT";
 
-/// Which project and stage something belongs to. It is no secret, and it proves nothing to whoever can write it.
+/// Which project and stage something belongs to. It is not secret, and it proves nothing against whoever can write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectMark {
     /// The random id in `mcp.lock`.

@@ -305,7 +305,7 @@ fn of_tool(tool: &Tool) -> Starter<'_> {
     Starter::Tool {
         name: &tool.name,
         has_output: sample.is_some(),
-        // Without a value that fits, the starter says that it is none yet; `null` would be a lie that compiles.
+        // Without a value that fits, the starter says that it has no value yet; `null` would be a lie that compiles.
         sample_return: sample.flatten().unwrap_or_else(|| "Promise.reject(new Error(\"not written yet\"))".to_owned()),
     }
 }

@@ -45,7 +45,7 @@ fn dir(name: &str) -> Option<&'static Dir<'static>> {
     roots().find_map(|root| root.get_dir(name))
 }
 
-/// Every template's name ends so, which keeps cargo from treating any as a file of its own.
+/// Every template's name ends so, which keeps cargo from treating any as its own file.
 const SUFFIX: &str = ".hbs";
 
 /// Everything that follows from the manifest: generated files, and of the user's files those without which
@@ -59,7 +59,7 @@ pub fn lacking(manifest: &Manifest, lacks: Lacks<'_>) -> Result<FileSet> {
     files(manifest, &[], lacks)
 }
 
-/// The same as [`project`] for one whose handlers bring packages of their own.
+/// The same as [`project`] for one whose handlers bring their own packages.
 pub fn new_project(manifest: &Manifest, packages: &[Package]) -> Result<FileSet> {
     files(manifest, packages, &|_| Ok(true))
 }
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(paths.iter().find(|path| !path.ends_with(SUFFIX) && !path.starts_with("runtime/")), None);
     }
 
-    /// What the lock may name: whatever templates make, and nothing that only the user has.
+    /// What the lock may name: files that templates make, and none that only the user has.
     #[test]
     fn the_lock_may_name_what_templates_make() {
         let mut paths = Vec::new();
@@ -301,7 +301,7 @@ mod tests {
         }
     }
 
-    /// In whatever form TypeScript has for it; a module elsewhere is none of that folder.
+    /// In whatever form TypeScript has for it; a module elsewhere is not in that folder.
     #[test]
     fn imports_of_the_runtime_are_found() {
         let text = "/// <reference path=\"./a.d.ts\" />\nimport { b } from \"./b.ts\";\nimport type {\n  C,\n} from \"./c.ts\";\nimport \"./d.ts\";\nexport { e } from \"./e.ts\";\nimport { f } from \"../f.ts\";\nimport { g } from \"g\";\n";

@@ -23,7 +23,7 @@ pub fn apply(targets: &Targets, files: &mut FileSet) -> Result<()> {
     Ok(())
 }
 
-/// JSON with comments on lines of their own: each stays above the key that it stands above, if that is an outer one.
+/// JSON with comments on separate lines: each stays above the key that it stands above, if that is an outer one.
 fn into_json(text: &str, overrides: &Map<String, Value>) -> Result<String> {
     let is_comment = |line: &&str| line.trim_start().starts_with("//");
     let plain: Vec<&str> = text.lines().filter(|line| !is_comment(line)).collect();

@@ -16,7 +16,7 @@ struct Served<'m> {
     resources: Vec<Value>,
     prompts: Vec<ServedPrompt<'m>>,
     env: Map<String, Value>,
-    /// What the code of one target alone needs is no matter of the handlers.
+    /// Without what only the code of one target needs: the handlers do not use it.
     secrets: Vec<&'m str>,
     access: ServedAccess<'m>,
     limits: ServedLimits,

@@ -17,7 +17,7 @@ use crate::process::{Cmd, Interrupted, Io, Scratch, ToolFailed, interrupted, run
 use crate::ui::{self, Mark};
 
 /// Installs tools into the private cache side by side, with a line for each; one that needs another waits for it. Of those that
-/// fail the first is told.
+/// fail the first is reported.
 pub fn provision_all(tools: &[&'static Requirement], search: &Search) -> Result<()> {
     let one = |tool: &&'static Requirement| {
         debug_assert!(tool.is_provisioned());

@@ -24,7 +24,7 @@ pub fn surround(cmd: Cmd) -> Cmd {
     own.fold(cmd, |cmd, (name, file)| cmd.env_noise(name, file))
 }
 
-/// Fails where tools can keep nothing anywhere: each would say so in words of its own, in the middle of its work.
+/// Fails where tools can keep nothing anywhere: otherwise each would say so in its own words, in the middle of its work.
 pub fn has_a_home() -> Result<()> {
     match HOME.as_ref() {
         Ok(_) => Ok(()),

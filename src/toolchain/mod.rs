@@ -135,7 +135,7 @@ impl Toolchain {
         surroundings(Cmd::new(program), &self.path, id.requirement())
     }
 
-    /// A program that is no row of the table, such as the project's own package manager: where it is on PATH.
+    /// A program outside of the table, such as the project's package manager: where it is on PATH.
     pub fn which(&self, program: &str) -> Option<PathBuf> {
         which::which_in(program, Some(&self.path), "/").ok()
     }

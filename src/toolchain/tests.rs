@@ -262,7 +262,7 @@ fn what_node_has_compiled_of_a_tool_is_kept() {
     let own = std::env::var("NODE_COMPILE_CACHE").ok();
     let kept = own.clone().unwrap_or_else(|| machine.search.cache.join("node-compile-cache").display().to_string());
     assert_eq!(said(tools.cmd(ToolId::Wrangler)), format!("[{kept}]\n"));
-    // A server is no tool: it runs as it would in its cloud.
+    // A server is not a tool: it runs as it would in its cloud.
     assert_eq!(said(tools.cmd(ToolId::Node).arg("server.mjs")), format!("[{}]\n", own.unwrap_or_default()));
 }
 

@@ -58,11 +58,11 @@ pub fn usage(wrong: &clap::Error) {
     let _ = wrong.print();
 }
 
-/// From now on a panic is told like an error.
+/// From now on a panic is printed like an error.
 pub fn tell_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let mark = style("error:").for_stderr().red().bold();
-        write_below_spinners(mark, format_args!(" mcp-deploy has a fault of its own: it {panic}"), "");
+        write_below_spinners(mark, format_args!(" this is a bug in mcp-deploy: it {panic}"), "");
         hint("please report it with the command that you ran");
         let trace = std::backtrace::Backtrace::capture();
         if trace.status() == std::backtrace::BacktraceStatus::Captured {
@@ -84,7 +84,7 @@ pub fn error(failed: &anyhow::Error) {
     error::hints(failed).for_each(hint);
 }
 
-/// One fault, of a manifest whose names and values may have lines of their own.
+/// One fault, of a manifest whose names and values may contain line ends.
 pub fn fault(fault: &Fault) {
     let (told, hint) = fault.lines();
     say(flat(&told));
@@ -194,7 +194,7 @@ impl Drop for StepLine {
 mod tests {
     use std::process::Command;
 
-    /// The test below runs this one alone, as a program of its own.
+    /// The test below runs this one alone, as a separate program.
     #[test]
     fn panicking_program() {
         if std::env::var_os("UI_PANICS").is_some() {
@@ -208,7 +208,7 @@ mod tests {
         let mut program = Command::new(std::env::current_exe().unwrap());
         program.args(["--exact", "ui::tests::panicking_program", "--nocapture"]).env("UI_PANICS", "1");
         let said = String::from_utf8(program.env_remove("RUST_BACKTRACE").output().unwrap().stderr).unwrap();
-        assert!(said.contains("error: mcp-deploy has a fault of its own: it panicked at"), "{said:?}");
+        assert!(said.contains("error: this is a bug in mcp-deploy: it panicked at"), "{said:?}");
         assert!(said.lines().any(|line| line == "a\\u{1b}[2J\\u{202e}b"), "{said:?}");
         assert!(said.lines().any(|line| line.starts_with("hint: please report it")), "{said:?}");
         assert!(!said.contains('\u{202e}') && !said.contains("\u{1b}[2J"), "{said:?}");

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Whether a terminal does something else with a character than to show it: control characters, marks that change the direction
-/// of the text, ends of lines that are none to us, and what has no width.
+/// of the text, line ends other than ours, and what has no width.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -30,7 +30,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     shown(text, |c| c == '\n' || c == '\t')
 }
 
-/// The same on one line: a text of others makes no lines of its own.
+/// The same on one line: a foreign text cannot begin a new line.
 pub fn flat(text: &str) -> Cow<'_, str> {
     shown(text, |_| false)
 }

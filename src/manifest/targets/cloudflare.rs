@@ -74,7 +74,7 @@ fn cloudflare(fields: &Fields<'_, '_>, base: Cloudflare) -> Cloudflare {
     for (domain, span) in fields.strings("domains").unwrap_or_default() {
         if !settings::is_host(&domain) || !domain.contains('.') {
             let hint = "write a name in a zone of your account, such as `mcp.example.com`".to_owned();
-            fields.reader().error(span, format!("`{}` is no domain", names::shown(&domain)), Some(hint));
+            fields.reader().error(span, format!("`{}` is not a domain", names::shown(&domain)), Some(hint));
         }
         domains.push(domain);
     }
@@ -110,7 +110,7 @@ fn placement(fields: &Fields<'_, '_>) -> Option<String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !region.is_some_and(|region| !region.is_empty() && region.chars().all(plain)) {
         let hint = "write a cloud and its region, such as `aws:us-east-1`, `gcp:europe-west4` or `azure:westeurope`";
-        fields.error("placement", format!("`{}` is no region of a cloud", names::shown(&placement)), Some(hint.into()));
+        fields.error("placement", format!("`{}` is not a cloud's region", names::shown(&placement)), Some(hint.into()));
     }
     Some(placement)
 }
@@ -120,7 +120,7 @@ fn deleted_state(root: &Fields<'_, '_>, manifest: &Manifest) {
     let deletes = manifest.targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.deletes_state);
     if let Some(tool) = manifest.tools.iter().find(|tool| deletes && tool.state.is_some()) {
         let message =
-            format!("Cloudflare is told to delete what tools have stored, and `{}` still has `state`", tool.name);
+            format!("Cloudflare would delete what tools have stored, and `{}` still has `state`", tool.name);
         let hint = "take out `state = \"deleted\"`, unless no tool keeps anything any more".to_owned();
         root.reader().error(span_at_root(root, "/targets/cloudflare/state"), message, Some(hint));
     }

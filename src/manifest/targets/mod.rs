@@ -70,7 +70,7 @@ pub struct CloudLimits {
 /// How a cloud's own file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// With comments on lines of their own.
+    /// With comments on separate lines.
     Json,
     Yaml,
 }

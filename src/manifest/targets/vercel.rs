@@ -109,7 +109,7 @@ const REGIONS: [&str; 20] = [
     "lhr1", "pdx1", "sfo1", "sin1", "syd1", "yul1",
 ];
 
-/// Any three letters may be an airport: what is a slip away from a known one is an error, because `overrides` can name it if it is none.
+/// Any three letters may be an airport. One letter away from a known one is an error: `overrides` can name a real one.
 fn unknown_region(region: &str) -> Option<Unknown> {
     if REGIONS.contains(&region) {
         return None;
@@ -117,7 +117,7 @@ fn unknown_region(region: &str) -> Option<Unknown> {
     let name = shown(region);
     let lower = region.to_lowercase();
     let near = REGIONS.into_iter().find(|known| strsim::damerau_levenshtein(&lower, known) <= 1);
-    let no_region = format!("`{name}` is no Vercel region");
+    let no_region = format!("`{name}` is not a Vercel region");
     let not_known = format!("{no_region} that is known here");
     Some(match (near, may_be_a_region(region)) {
         (Some(near), true) => {

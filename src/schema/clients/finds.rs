@@ -54,7 +54,7 @@ impl Finds {
     }
 }
 
-/// Conditions, which no assistant reads, and what stands in a union at the root, which is told of as a whole.
+/// Conditions, which no assistant reads, and the parts of a union at the root, which is reported as a whole.
 fn is_ignored(pointer: &str) -> bool {
     let first = pointer.split('/').nth(1);
     let conditions = ["if", "then", "else", "not", "dependentSchemas"];

@@ -103,7 +103,7 @@ pub static RULES: &[ClientRule] = &[
     ClientRule {
         id: "no-object",
         says: "Gemini refuses every request that lists this tool: `properties` and `required` may stand beside the type `object` alone",
-        instead: "set `type` to `object`, or take them out",
+        instead: "set `type` to `object`, or remove them",
         source: "https://github.com/anomalyco/opencode/issues/11889",
         date: "2026-02-03",
         finds: Finds::Anywhere(finds::no_object),
@@ -111,7 +111,7 @@ pub static RULES: &[ClientRule] = &[
     ClientRule {
         id: "required-unknown",
         says: "Gemini refuses every request that lists this tool: `required` names what the `properties` of the same schema lack",
-        instead: "describe it in those `properties`, or take it out of `required`",
+        instead: "describe it in those `properties`, or remove it from `required`",
         source: "https://github.com/anomalyco/opencode/issues/3140",
         date: "2025-12-18",
         finds: Finds::Anywhere(finds::required_unknown),
@@ -154,7 +154,7 @@ pub static RULES: &[ClientRule] = &[
         instead: "shorten one of them",
         source: "https://github.com/ComposioHQ/composio/issues/2788",
         date: "2026-02-27",
-        // One that is too long by itself is told as that.
+        // One that is too long by itself has its own message.
         finds: Finds::Name(|name| name.tool.len() <= 64 && name.server.len() + name.tool.len() >= 60),
     },
     ClientRule {

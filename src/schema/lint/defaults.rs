@@ -17,7 +17,7 @@ pub fn check_default(lint: &mut Lint, site: &Site) {
     }
 }
 
-/// Why the schema refuses its `default`. One that does not compile has problems of its own, told elsewhere.
+/// Why the schema refuses its `default`. One that does not compile has other problems, which are reported elsewhere.
 fn refusal(lint: &Lint, site: &Site) -> Option<String> {
     let options = jsonschema::options().with_draft(lint.dialect.draft).offline();
     let first = |validator: &jsonschema::Validator| Some(validator.iter_errors(site.value).next()?.to_string());

@@ -27,7 +27,7 @@ const SECRET_WORDS: &[&str] = &[
     "cookie",
 ];
 
-/// Words that make the `token` after them a cursor, which is no secret.
+/// Words that make the `token` after them a cursor, which is not a secret.
 const CURSOR_WORDS: &[&str] = &["page", "continuation", "sync", "next", "cursor"];
 
 pub fn check_header(lint: &mut Lint, site: &Site) {

@@ -101,7 +101,7 @@ impl<'a> Index<'a> {
             if done.contains(start) {
                 continue;
             }
-            // Depth first with a stack of our own: a chain of references may be long.
+            // Depth first with an explicit stack: a chain of references may be long.
             let mut path = vec![(start, self.edges(start, through))];
             let mut open: HashSet<&str> = HashSet::from([start]);
             while let Some((at, edges)) = path.last_mut() {

@@ -10,7 +10,7 @@ use super::dialect::Dialect;
 use super::keywords::Shape::{List, Map as SchemaMap, Schema, SchemaOrList};
 use super::keywords::known;
 
-/// What the meta-schema refuses: the pointer of the keyword, or of the schema when that is no schema at all.
+/// What the meta-schema refuses: the pointer of the keyword, or of the schema when that has the wrong type.
 pub fn invalid_places(schema: &Value, dialect: Dialect) -> BTreeMap<String, String> {
     let meta = (dialect.meta)();
     let mut found = BTreeMap::new();

@@ -39,7 +39,7 @@ use near::{KEYWORD_ALIASES, nearest, schema_hint};
 use pointer::position;
 use words::{clip, describe, describe_inside, show};
 
-/// What the schema describes; each has rules of its own at the root.
+/// What the schema describes; each has its own rules at the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaRole {
     ToolInput,

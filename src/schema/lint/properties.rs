@@ -101,7 +101,7 @@ pub fn check_required(lint: &mut Lint, site: &Site) {
         }
         let hint = match own.and_then(|own| nearest(name, own.keys().map(String::as_str))) {
             Some(near) => format!("did you mean {}?", show(near)),
-            None => "describe it in `properties`, or take it out of `required`".into(),
+            None => "describe it in `properties`, or remove it from `required`".into(),
         };
         let declared = site.place.siblings.iter().any(|properties| properties.contains_key(name));
         let name = show(name);
@@ -272,14 +272,14 @@ mod tests {
                 (
                     r#"{"type":"object","properties":{"location":{}},"required":["city"]}"#,
                     &[
-                        "warning /required/0: `required` names `city`, which is not in `properties`, so nothing describes it [describe it in `properties`, or take it out of `required`]",
+                        "warning /required/0: `required` names `city`, which is not in `properties`, so nothing describes it [describe it in `properties`, or remove it from `required`]",
                     ],
                 ),
                 (
                     r#"{"type":"object","properties":{"location":{}},"required":["locaton","city"],"additionalProperties":false}"#,
                     &[
                         "error /required/0: `required` names `locaton`, which `additionalProperties` = `false` forbids: no value would be valid [did you mean `location`?]",
-                        "error /required/1: `required` names `city`, which `additionalProperties` = `false` forbids: no value would be valid [describe it in `properties`, or take it out of `required`]",
+                        "error /required/1: `required` names `city`, which `additionalProperties` = `false` forbids: no value would be valid [describe it in `properties`, or remove it from `required`]",
                     ],
                 ),
             ],

@@ -73,7 +73,7 @@ pub fn property_name(name: &str) -> String {
     if bare { name.to_string() } else { string_literal(name) }
 }
 
-/// A JSDoc comment on lines of its own; nothing for a blank text.
+/// A JSDoc comment on separate lines; empty for a blank text.
 fn comment(text: &str, pad: &str) -> String {
     // Whatever ends a line in TypeScript ends one here; other control characters have no business in a source file.
     let broken = text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}'], "\n");

@@ -96,8 +96,8 @@ fn text(root: &Path) -> Result<String> {
     Ok(text.with_context(|| format!("cannot read `{}`", home.join(FILE).display()))?.unwrap_or_default())
 }
 
-/// The declared settings and secrets that have a value here, for local runs. As for Node.js, a variable of the environment goes
-/// before the file.
+/// The declared settings and secrets that have a value here, for local runs. As in Node.js, a variable of the environment overrides
+/// the file.
 pub fn local(root: &Path, manifest: &Manifest) -> Result<Vec<(String, String)>> {
     let file = file(root)?;
     let setting = |(name, _): &(String, String)| {
@@ -136,7 +136,7 @@ fn last<'f>(file: &'f [(String, String)], name: &str) -> Option<&'f str> {
 
 fn two_values(name: &str) -> Error {
     Error::new(format!("the secret `{name}` has one value in `.env` and another in this shell's environment"))
-        .hint(format!("run `unset {name}`, or take it out of `.env`: `npm start` would use the environment's"))
+        .hint(format!("run `unset {name}`, or remove it from `.env`: `npm start` would use the environment's"))
 }
 
 /// Secrets are not written where git would take them.

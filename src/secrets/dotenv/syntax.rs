@@ -234,7 +234,7 @@ pub fn without(text: &str, name: &str) -> String {
     replaced(text, name, |_| String::new())
 }
 
-/// The text with empty lines in the place of those of `name`, so that every other line stands where it stood.
+/// The text with empty lines instead of those of `name`, so that every other line keeps its place.
 pub fn blanked(text: &str, name: &str) -> String {
     replaced(text, name, |lines| "\n".repeat(lines.matches('\n').count()))
 }

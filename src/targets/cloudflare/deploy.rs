@@ -57,7 +57,7 @@ fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
     let who = || context.ask(&wrangler(context, &["whoami", "--json"]));
     let (serving, asked) = if names_account {
         match found(context, false) {
-            // Who is told about a Worker of that account is logged in.
+            // Whoever may read a Worker of that account is logged in.
             Ok(found) => return known(context, found),
             refused => (refused, who()),
         }
@@ -184,7 +184,7 @@ fn refused(context: &Context<'_>, error: &anyhow::Error) -> Problem {
     let Some(failed) = ToolFailed::of(error) else {
         return Problem::of(error, format!("{error:#}"), "run `mcp-deploy doctor --target cloudflare`");
     };
-    // Authentication errors and tokens of another account; anything else is no matter of who we are.
+    // Authentication errors and tokens of another account; anything else is not about the login.
     let known = ["[code: 10000]", "[code: 9109]", "[code: 9106]", "[code: 6003]", "[code: 10001]"];
     let told = |code: &&str| failed.tail.lines().find(|line| line.contains(*code));
     match known.iter().find_map(told) {
@@ -234,7 +234,7 @@ fn deploy_worker(context: &Context<'_>) -> Result<Deployed> {
     }
 }
 
-/// Cloudflare takes no version without a class that has objects, unless it is told that they are to be deleted: whatever they hold
+/// Cloudflare takes no version without a class that has objects, unless it is to delete them: whatever they hold
 /// would be lost. It says so in its own words; ours come before them, for the classes that are.
 fn kept(app: &str, error: anyhow::Error) -> anyhow::Error {
     let Some(failed) = ToolFailed::of(&error) else { return error };

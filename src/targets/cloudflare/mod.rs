@@ -80,7 +80,7 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         build.tools.cmd(ToolId::Wrangler).args(["dev", "--ip", "127.0.0.1", "--port", &port, "--inspector-port", "0"]);
     // With a custom domain configured wrangler would otherwise rewrite Host and Origin, and the server's checks would see neither.
     let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.state.join("cloudflare"));
-    // Of `.env` wrangler would make values of its own: it expands `$NAME`, and reads `.env.local` and `.dev.vars` as well.
+    // wrangler would read `.env` in another way: it expands `$NAME`, and reads `.env.local` and `.dev.vars` as well.
     let declared = |name: &str| build.manifest.secrets.iter().any(|secret| secret.name == name);
     let (secrets, others): (Vec<_>, Vec<_>) = start.env.iter().partition(|(name, _)| declared(name));
     let values: Vec<_> = secrets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -88,7 +88,7 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     plan::write_scratch(&file, &local_secrets::text(&values)?)?;
     let cmd =
         others.into_iter().fold(cmd, |cmd, (name, value)| cmd.args(["--var".to_owned(), format!("{name}:{value}")]));
-    // Its own environment goes before the file.
+    // Its own environment overrides the file.
     let cmd = build.manifest.secrets.iter().fold(cmd, |cmd, secret| cmd.env_remove(&secret.name));
     let cmd = secrets.iter().fold(cmd, |cmd, (_, value)| cmd.knows_secret(value));
     Ok(Local {

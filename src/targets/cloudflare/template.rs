@@ -19,7 +19,7 @@ pub struct CloudflareData<'m> {
     rate_limit_namespace: String,
     /// Whether the Worker has the class that keeps tools' state.
     state_class: bool,
-    /// The classes of Durable Objects, and those that Cloudflare is told to delete.
+    /// The classes of Durable Objects, and those that Cloudflare is to delete.
     exports: Vec<DurableObject>,
 }
 

@@ -37,7 +37,7 @@ TAG = "mcp-deploy:project"
 def main():
     if sys.argv[1:2] == ["log_in"]:
         return credentials_of(session_in(sys.argv[2]))
-    # What a library prints is no answer.
+    # A library's output is not part of the answer.
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         question = json.loads(line)
@@ -56,7 +56,7 @@ def answer_to(operation, region, request):
     except (BotoCoreError, SecondFactor, Underway, Foreign) as error:
         return refusal(type(error).__name__, str(error))
     except Exception as error:
-        # botocore's parsers, and ours, stumble over what is no answer of AWS.
+        # botocore's parsers, and ours, fail on an answer that is not from AWS.
         return unreadable(operation, error)
 
 
@@ -67,7 +67,7 @@ def refusal(code, message):
 def unreadable(operation, error):
     said = " ".join(str(error).split())[:300]
     why = "it may be the page of a proxy or of a network's login"
-    return refusal("UnreadableAnswer", f"the answer to `{operation}` is none of AWS, {why} ({type(error).__name__}: {said})")
+    return refusal("UnreadableAnswer", f"the answer to `{operation}` is not from AWS, {why} ({type(error).__name__}: {said})")
 
 
 # By region and account: what AWS's interfaces look like is read once. Clients are new for each question, so that no connection
@@ -252,7 +252,7 @@ def discard(session, request):
 def carry_out_changes(session, request):
     """Carries a change set out, and waits for the end of it."""
     client = patient(session)
-    # Once: a second try would be told that the first was carried out, as if it were refused.
+    # Once: after a first try that succeeded, a second one would look refused.
     once = session.client("cloudformation", config=Config(retries={"total_max_attempts": 1}))
     try:
         once.execute_change_set(StackName=request["stack"], ChangeSetName=request["change_set"])

@@ -56,7 +56,7 @@ pub fn log_in(context: &Context<'_>, region: &str) -> Result<()> {
     process::run(&cmd.args(["log_in", region]), Io::Live, None).map(drop)
 }
 
-/// `aws.py` in a folder of its own, and what runs it.
+/// `aws.py` in a separate folder, and what runs it.
 fn script(context: &Context<'_>) -> Result<(Cmd, Scratch)> {
     let folder = Scratch::new()?;
     let path = folder.path().join("aws.py");

@@ -134,7 +134,7 @@ fn without_tags(properties: &Value) -> Value {
     let mut properties = properties.clone();
     if let Some(fields) = properties.as_object_mut() {
         fields.remove("Tags");
-        // How long lines are kept is no matter of which group has them.
+        // The retention does not say which group has the lines.
         fields.remove("RetentionInDays");
     }
     properties
@@ -185,7 +185,7 @@ mod tests {
         let old = template(table("Delete", "Delete", "a"));
         let names = |new: &Value| of_templates(&old, new).into_iter().map(|loss| loss.name).collect::<Vec<_>>();
         assert_eq!(names(&old), Vec::<String>::new());
-        assert_eq!(names(&json!({ "Resources": {} })), ["Orders"], "a function is no data");
+        assert_eq!(names(&json!({ "Resources": {} })), ["Orders"], "a function has no data");
         assert_eq!(names(&template(table("Delete", "Delete", "b"))), ["Orders"]);
         assert_eq!(names(&template(json!({ "Type": "AWS::S3::Bucket" }))), ["Orders"]);
         let kept = template(table("Retain", "Retain", "a"));

@@ -86,7 +86,7 @@ fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
     }
 }
 
-/// What stands in the way of stacks of their own.
+/// What keeps stages from separate stacks.
 fn plain(context: &Context<'_>) -> Vec<Problem> {
     let was_set = stack_set::recorded(context).next().is_some().then(|| {
         let app = context.app();
@@ -163,7 +163,7 @@ pub fn is_out_of_order(error: &anyhow::Error) -> bool {
 /// The code of the error with which `aws.py` says that the answer was none of AWS.
 const UNREADABLE: &str = "UnreadableAnswer";
 
-/// Codes of errors that are no matter of who we are.
+/// Codes of errors that are not about the login.
 const OUT_OF_ORDER: [&str; 11] = [
     UNREADABLE,
     "ProxyConnectionError",
@@ -491,7 +491,7 @@ mod tests {
             ("RequestExpired: Request has expired.", "clock"),
             ("SignatureDoesNotMatch: The request signature we calculated does not match", "AWS_PROFILE"),
             ("InvalidClientTokenId: The security token included in the request is invalid.", "AWS_PROFILE"),
-            ("UnreadableAnswer: it is no XML", "HTTPS_PROXY"),
+            ("UnreadableAnswer: it is not XML", "HTTPS_PROXY"),
             ("Throttling: Rate exceeded", "try again"),
         ];
         for (said, hint) in table {

@@ -45,7 +45,7 @@ pub fn text(value: &Value) -> String {
 fn stack(context: &Context<'_>, place: &Place, answer: &Value) -> Result<Found> {
     let app = context.app();
     let status = text(&answer["status"]);
-    // What is only being reviewed has no tags of its own: those of its change sets would become them.
+    // A stack in review has no tags yet: it would get those of its change sets.
     let is_review = status == "REVIEW_IN_PROGRESS";
     let mark = match is_review {
         false => answer["tags"][TAG].as_str(),

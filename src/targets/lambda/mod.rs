@@ -87,7 +87,7 @@ fn build(build: &Build<'_>) -> Vec<Step> {
     vec![
         judged("validate the template", &["validate"]),
         judged("lint the template", &["validate", "--lint"]),
-        // Not `sam build`: it would install packages of its own, and take for the same what has the same `package.json`.
+        // Not `sam build`: it would install packages again, and confuse projects with the same `package.json`.
         Step { judged: Some(super::beside), ..Step::new("build", super::bundle(build, TARGET.name)) },
     ]
 }

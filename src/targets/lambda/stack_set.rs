@@ -145,8 +145,8 @@ pub fn deploy(context: &Context<'_>, set: &StackSet, doing: Progress<'_>) -> Res
         }),
     )?;
     if let Some(old) = known["stack_set"]["template"].as_str().filter(|text| !text.is_empty()) {
-        let old = serde_json::from_str(old).context("the stack set's template is no JSON: somebody else made it")?;
-        let new = serde_json::from_str(&template).context("the template is no JSON")?;
+        let old = serde_json::from_str(old).context("the stack set's template is not JSON: somebody else made it")?;
+        let new = serde_json::from_str(&template).context("the template is not JSON")?;
         data_loss::confirm(context, &changes::of_templates(&old, &new))?;
     }
     let s = if places.len() == 1 { "" } else { "s" };

@@ -45,7 +45,7 @@ pub const NAMED: [&str; 2] = ["VERCEL_ORG_ID", "VERCEL_PROJECT_ID"];
 
 pub fn vercel(context: &Context<'_>, args: &[&str]) -> Cmd {
     let cmd = context.build.tools.cmd(ToolId::Vercel).args(args).current_dir(context.build.root);
-    // They name the project of production, and every other stage has one of its own.
+    // They name the project of production, and every other stage has another one.
     if context.is_production() { cmd } else { NAMED.iter().fold(cmd, |cmd, name| cmd.env_remove(name)) }
 }
 
@@ -61,7 +61,7 @@ fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
         return not_in(error);
     }
     let found = project::found(context);
-    // Who is told about the project is logged in.
+    // Whoever may read the project is logged in.
     let is_told = found.as_ref().is_ok_and(|found| !found.is_empty());
     if !is_told && let Err(error) = project::login(context) {
         return not_in(error);
@@ -127,7 +127,7 @@ fn deploy_build(context: &Context<'_>) -> Result<Deployed> {
     // Under a coding agent the CLI wraps the same object.
     let deployment = answer.get("deployment").unwrap_or(&answer);
     let id = deployment["id"].as_str().context("`vercel deploy` names no deployment")?;
-    // What cannot be asked is no failure of the deployment: which version answers is seen at its address.
+    // Without an answer the deployment has not failed: its address shows which version answers.
     let asked = |path| project::asked(context, path).unwrap_or_default();
     let (project, domains) = parallel::both(|| asked(""), || asked("/domains"));
     // After a rollback Vercel shows no new deployment until somebody promotes one.

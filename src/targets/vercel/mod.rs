@@ -65,7 +65,7 @@ fn artifact(root: &Path) -> PathBuf {
 pub const LAUNCHER: &str = include_str!("launcher.mjs");
 
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
-    // What Vercel's Marketplace sets for a database that it made; the names of our own are declared.
+    // What Vercel's Marketplace sets for a database that it made; our own names are declared.
     let store: Vec<&str> = TARGET.store.secrets.iter().map(|secret| secret.alias).collect();
     let place =
         Isolated::new(build, start, TARGET.name, &store, |to| function::copy(&artifact(build.root), build.root, to))?;

@@ -24,10 +24,10 @@ pub fn front(fields: &Fields<'_, '_>, base: Front) -> Front {
     }
     for key in GATEWAY_KEYS {
         if fields.entries().iter().any(|(known, _)| *known == key) {
-            let hint = "write `front = \"api-gateway\"`, or take it out".to_owned();
+            let hint = "write `front = \"api-gateway\"`, or remove it".to_owned();
             fields.reader().error(
                 fields.key_span(key),
-                format!("`{key}` is nothing that a function URL has"),
+                format!("a function URL has no `{key}`"),
                 Some(hint),
             );
         }
@@ -78,7 +78,7 @@ fn domain(fields: &Fields<'_, '_>) -> Option<Domain> {
     };
     if !settings::is_host(&name) || !name.contains('.') {
         let hint = "write a name of your own, such as `mcp.example.com`".to_owned();
-        fields.error("domain", format!("`{}` is no domain", names::shown(&name)), Some(hint));
+        fields.error("domain", format!("`{}` is not a domain", names::shown(&name)), Some(hint));
     }
     if hosted_zone.is_none() && certificates.is_none() {
         let message = format!("the domain `{}` needs a certificate", names::shown(&name));
@@ -89,7 +89,7 @@ fn domain(fields: &Fields<'_, '_>) -> Option<Domain> {
         && !(zone.starts_with('Z') && zone.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()))
     {
         let hint = "write its ID, such as `Z0123456789ABCDEFGHIJ`, which Route 53 shows beside its name".to_owned();
-        fields.error("hosted_zone", format!("`{}` is no hosted zone", names::shown(zone)), Some(hint));
+        fields.error("hosted_zone", format!("`{}` is not a hosted zone", names::shown(zone)), Some(hint));
     }
     let mut domain = Domain { name, hosted_zone, certificates: Vec::new() };
     for (arn, span) in certificates.unwrap_or_default() {
@@ -100,7 +100,7 @@ fn domain(fields: &Fields<'_, '_>) -> Option<Domain> {
             Some(region) => domain.certificates.push((region.to_owned(), arn)),
             None => {
                 let hint = "write `arn:aws:acm:REGION:ACCOUNT:certificate/ID`".to_owned();
-                let message = format!("`{}` is no certificate of AWS Certificate Manager", names::shown(&arn));
+                let message = format!("`{}` is not a certificate of AWS Certificate Manager", names::shown(&arn));
                 fields.reader().error(span, message, Some(hint));
             }
         }
@@ -175,7 +175,7 @@ fn certified(fields: &Fields<'_, '_>, front: &Front, regions: &[String]) {
         fields.error("certificates", format!("there is no certificate of the region `{region}`"), Some(hint));
     }
     for (region, _) in domain.certificates.iter().filter(|(region, _)| !regions.contains(region)) {
-        let hint = "take it out, or add the region".to_owned();
+        let hint = "remove it, or add the region".to_owned();
         fields.error(
             "certificates",
             format!("nothing is deployed to `{region}`, of which there is a certificate"),
@@ -205,7 +205,7 @@ pub fn login_at_the_root(root: &Fields<'_, '_>, manifest: &Manifest, span: impl 
         );
         let hint = match stage {
             Some(stage) => format!(
-                "write a `domain` of its own, or `front = \"function-url\"`, in `[stages.{}.targets.lambda]`",
+                "write a separate `domain`, or `front = \"function-url\"`, in `[stages.{}.targets.lambda]`",
                 stage.name
             ),
             None => "write `domain = \"mcp.example.com\"`, or `front = \"function-url\"`".to_owned(),

@@ -216,7 +216,7 @@ fn lambda(fields: &Fields<'_, '_>, base: Lambda) -> Lambda {
         let span = fields.value_span("vpc").or_else(|| fields.value_span("regions"));
         let message =
             format!("subnets are those of one region, and the function is deployed to {}", lambda.regions.len());
-        let hint = "name one region, and make a stage with a `vpc` of its own for each other".to_owned();
+        let hint = "name one region here, and make a stage with its own `vpc` for each other region".to_owned();
         fields.reader().error(span, message, Some(hint));
     }
     if let (Some(provisioned), Some(reserved)) = (lambda.provisioned_concurrency, lambda.reserved_concurrency)
@@ -296,7 +296,7 @@ fn state_of_regions(root: &Fields<'_, '_>, manifest: &Manifest) {
     let regions = manifest.targets.lambda.iter().flat_map(|lambda| &lambda.regions).count();
     if manifest.has_state() && regions > 1 {
         let message = format!(
-            "each of the {regions} regions keeps a state of its own: what is stored in one, the others do not see"
+            "each of the {regions} regions has its own state: one does not see what another stores"
         );
         let hint = "name one region, unless callers always reach the same one".to_owned();
         root.reader().warning(span_at_root(root, "/targets/lambda/regions"), message, Some(hint));

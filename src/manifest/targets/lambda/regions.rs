@@ -5,7 +5,7 @@ use crate::manifest::names::shown;
 use crate::manifest::reader::{Fields, nearest};
 use crate::manifest::targets::regions::{Unknown, read};
 
-/// The regions of AWS that an account can choose (botocore's list, 2026-11). China is told from a slip: it is refused elsewhere.
+/// The regions of AWS that an account can choose (botocore's list, 2026-11). China is not a typing error: another place refuses it.
 const AWS: [&str; 41] = [
     "af-south-1",
     "ap-east-1",
@@ -69,10 +69,10 @@ fn unknown_to_aws(region: &str) -> Option<Unknown> {
     if may_be_of_aws(region) {
         let near = near.map(|near| format!("{near} ")).unwrap_or_default();
         let hint = format!("{near}One that AWS has opened since can stay");
-        return Some((Severity::Warning, format!("`{name}` is no AWS region that is known here"), hint));
+        return Some((Severity::Warning, format!("`{name}` is not a known AWS region"), hint));
     }
     let hint = near.unwrap_or_else(|| "write a region's code, such as `us-east-1`".to_owned());
-    Some((Severity::Error, format!("`{name}` is no AWS region"), hint))
+    Some((Severity::Error, format!("`{name}` is not an AWS region"), hint))
 }
 
 /// `nz-north-1`, `us-gov-central-1`.

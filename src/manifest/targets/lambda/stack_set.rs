@@ -9,7 +9,7 @@ pub fn stack_set(fields: &Fields<'_, '_>, base: Option<StackSet>) -> Option<Stac
     let hint = "name the buckets that hold the code, one in each region: `code_bucket = \"acme-code\"` for `acme-code-us-east-1`";
     let code_bucket = table.required_string("code_bucket", hint);
     if !code_bucket.is_empty() && !is_bucket(&code_bucket) {
-        let message = format!("`{}` is no beginning of a bucket's name", names::shown(&code_bucket));
+        let message = format!("`{}` is not the beginning of a bucket's name", names::shown(&code_bucket));
         let hint = "3 to 47 small letters, digits and `-`; `-` and the region are added".to_owned();
         table.error("code_bucket", message, Some(hint));
     }
@@ -40,7 +40,7 @@ fn accounts(table: &Fields<'_, '_>) -> Accounts {
     let role = table.string("role");
     let others = !ids.is_empty() || !units.is_empty();
     if let Some(role) = role.as_deref().filter(|role| !is_role(role)) {
-        let message = format!("`{}` is no name of a role", names::shown(role));
+        let message = format!("`{}` is not the name of a role", names::shown(role));
         table.error(
             "role",
             message,
@@ -54,7 +54,7 @@ fn accounts(table: &Fields<'_, '_>) -> Accounts {
             table.reader().error(table.span(), message, Some(hint.into()));
         }
         (false, Some(_)) => {
-            let hint = "take it out: the account that ships needs none".to_owned();
+            let hint = "remove it: the account that ships needs no role".to_owned();
             let message = "`role` has no effect without `accounts` or `organizational_units`";
             table.reader().error(table.key_span("role"), message, Some(hint));
         }
@@ -67,7 +67,7 @@ fn accounts(table: &Fields<'_, '_>) -> Accounts {
     }
     if delegated_admin && units.is_empty() {
         let message = "`delegated_admin` has no effect without `organizational_units`";
-        table.reader().error(table.key_span("delegated_admin"), message, Some("take it out".into()));
+        table.reader().error(table.key_span("delegated_admin"), message, Some("remove it".into()));
     }
     let role = role.unwrap_or_default();
     match (ids.is_empty(), units.is_empty()) {
@@ -118,7 +118,7 @@ pub fn check(fields: &Fields<'_, '_>, lambda: &Lambda) {
         && gateway.domain.is_some()
     {
         let message = "a domain leads to one account, and the stack set deploys to several";
-        let hint = "take `domain` out: each account has an address of its own".to_owned();
+        let hint = "remove `domain`: each account has its own address".to_owned();
         fields.reader().error(span("domain"), message, Some(hint));
     }
     if lambda.vpc.is_some() {

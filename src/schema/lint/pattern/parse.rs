@@ -106,7 +106,7 @@ impl Parser<'_> {
                 self.at += 1;
                 let text = self.until('}')?;
                 let (min, max) = text.split_once(',').unwrap_or((&text, &text));
-                // More than a number can hold is no bound.
+                // More than a number can hold counts as unbounded.
                 let found = (min.parse().unwrap_or(usize::MAX), max.parse().ok());
                 self.at -= 1;
                 found

@@ -92,7 +92,7 @@ fn exchange(shared: &LocalLambda, conn: &mut Conn) -> Result<After, ReadError> {
     }
 }
 
-/// An answer of our own. Without a head the request could not be read to its end, and nothing can follow it.
+/// An answer from here, not from the function. Without a head the request could not be read to its end, and nothing can follow it.
 fn refuse(conn: &mut Conn, front: LocalFront, status: u16, head: Option<&Head>) -> io::Result<After> {
     let body = match front {
         LocalFront::FunctionUrl => {
@@ -116,7 +116,7 @@ fn refuse(conn: &mut Conn, front: LocalFront, status: u16, head: Option<&Head>) 
     Ok(after)
 }
 
-/// How the end of a body is told.
+/// How the end of a body is marked.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
     Chunks,
