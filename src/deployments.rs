@@ -182,8 +182,8 @@ impl Record {
         newest.into_iter().rev().cloned().collect()
     }
 
-    /// Where a place goes back to that serves `served`: the newest entry before it that is another version and worked. What the
-    /// record does not know was served after all that it knows.
+    /// Where a place goes back to that serves `served`: the newest entry before it that is another version and worked.
+    /// What the record does not know was served after all that it knows.
     pub fn before(&self, place: &Deployment, served: Option<&str>) -> Option<&Deployment> {
         let here: Vec<&Deployment> = self.deployments.iter().filter(|one| one.same_place(place)).collect();
         let known = here.iter().rposition(|one| one.version.as_deref() == served);

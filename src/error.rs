@@ -1,6 +1,7 @@
 //! The error of a failed command: what failed, its causes, what to do next, where, and how the program ends by it.
 //!
-//! Errors travel as [`anyhow::Error`]. Each [`Error`] in the chain of causes may say a part of this; the functions here put it together.
+//! Errors travel as [`anyhow::Error`]. Each [`Error`] in the chain of causes may say a part of this; the functions here
+//! put it together.
 
 use std::any::Any;
 use std::fmt;
@@ -16,8 +17,8 @@ pub const UNVERIFIED: u8 = 3;
 /// Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
-/// One error, made where it happens: `Error::new("…").hint("…")`. A cause is added with [`Error::because`] and not with anyhow's
-/// `context`, which hides what it is given.
+/// One error, made where it happens: `Error::new("…").hint("…")`. A cause is added with [`Error::because`] and not with
+/// anyhow's `context`, which hides what it is given.
 #[derive(Debug)]
 pub struct Error(Box<Parts>);
 

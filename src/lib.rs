@@ -29,7 +29,8 @@ use clap::Parser as _;
 
 use commands::End;
 
-/// Runs the command line and chooses the exit code: 0 done, 1 an error, 2 wrong usage, 3 not verified, else a failed tool's own.
+/// Runs the command line and chooses the exit code: 0 done, 1 an error, 2 wrong usage, 3 not verified, else a failed
+/// tool's own.
 pub fn main() -> ExitCode {
     process::install_interrupt_handler();
     ui::tell_panics();
@@ -55,7 +56,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The same error of the same arguments as far as a terminal may show them: clap repeats what was typed, or what a shell put there.
+/// The same error of the same arguments as far as a terminal may show them: clap repeats what was typed, or what a
+/// shell put there.
 fn as_visible(wrong: clap::Error) -> clap::Error {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     match args.iter().all(|arg| ui::flat(arg) == *arg) {

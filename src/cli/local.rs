@@ -55,7 +55,8 @@ pub struct Verify {
     pub json: bool,
 }
 
-/// The whole job without an account: a sample built for every cloud, run in each cloud's local runtime, the answers compared
+/// The whole job without an account: a sample built for every cloud, run in each cloud's local runtime, the answers
+/// compared
 #[derive(Debug, Args)]
 pub struct Try {
     /// The clouds, comma-separated [default: all]

@@ -21,7 +21,8 @@ pub use local::*;
 pub use project::*;
 use usage::parsed;
 
-/// Turns one tool manifest and a few TypeScript handlers into an MCP server on AWS Lambda, Vercel and Cloudflare Workers.
+/// Turns one tool manifest and a few TypeScript handlers into an MCP server on AWS Lambda, Vercel and Cloudflare
+/// Workers.
 #[derive(Debug, Parser)]
 #[command(name = "mcp-deploy", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "\

@@ -89,8 +89,8 @@ fn summary(errors: usize, warnings: usize) -> String {
     }
 }
 
-/// Generated files that are not as the manifest says: the types would be those of another manifest. One fault a kind for
-/// what `render` puts right, one for each that was edited by hand.
+/// Generated files that are not as the manifest says: the types would be those of another manifest. One fault a kind
+/// for what `render` puts right, one for each that was edited by hand.
 fn drift(project: &Project) -> Result<Vec<Fault>> {
     let plan = project.plan()?;
     let fault = |file: &str, message: String, hint: &str| Fault {

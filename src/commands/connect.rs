@@ -277,7 +277,7 @@ fn registry(manifest: &Manifest, urls: &[String]) -> Result<Value> {
     let server = &manifest.server;
     let newest = urls.last().and_then(|url| host(url)).context("the URL has no host")?;
     if let Some(plain) = urls.iter().find(|url| !url.starts_with("https://")) {
-        bail!("the registry only takes addresses with `https://`, not {plain}");
+        bail!("the registry takes addresses with `https://` only, not {plain}");
     }
     let (same, others): (Vec<&String>, Vec<&String>) = urls.iter().partition(|url| host(url) == Some(newest));
     for other in others {

@@ -1,5 +1,5 @@
-//! `doctor`: one table of what each cloud needs, what was found and where; `--fix` installs it privately. And which packages of the
-//! project here are older than those that this version writes.
+//! `doctor`: one table of what each cloud needs, what was found and where; `--fix` installs it privately. And which
+//! packages of the project here are older than those that this version writes.
 
 use std::path::Path;
 

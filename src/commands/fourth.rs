@@ -1,5 +1,6 @@
-//! What becomes of a fourth target: of each field of its two rows (`src/manifest/targets/fixture.rs`, `src/targets/fixture`). What a
-//! row lacks does not compile, and what beside it is forgotten fails in the tests that go through the rows.
+//! What becomes of a fourth target: of each field of its two rows (`src/manifest/targets/fixture.rs`,
+//! `src/targets/fixture`). What a row lacks does not compile, and what beside it is forgotten fails in the tests that
+//! go through the rows.
 
 use std::path::Path;
 

@@ -117,7 +117,8 @@ fn one(cloud: CloudArg, every: &[&'static Target]) -> Result<&'static Target> {
     Ok(target)
 }
 
-/// A project of one stage, one cloud of it, and that cloud's deployments: what every command on something deployed needs.
+/// A project of one stage, one cloud of it, and that cloud's deployments: what every command on something deployed
+/// needs.
 struct Deployments {
     project: Project,
     target: &'static Target,

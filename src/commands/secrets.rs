@@ -253,8 +253,8 @@ impl Clouds {
         Ok(Clouds { project, targets, tools, values, recorded, mark })
     }
 
-    /// Where a change of secrets makes a version, which is served at once, the record names that one from then on: it is the same
-    /// code. What somebody else deployed in between stays somebody else's.
+    /// Where a change of secrets makes a version, which is served at once, the record names that one from then on: it
+    /// is the same code. What somebody else deployed in between stays somebody else's.
     fn recorded_anew(&self, target: &Target, context: &Context<'_>, change: impl FnOnce() -> Result<()>) -> Result<()> {
         let cloud = target.cloud()?;
         let is_here = |one: &&Deployment| one.target == target.name && cloud.secrets_make_versions;

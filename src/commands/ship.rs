@@ -265,7 +265,8 @@ fn is_shown(targets: &[&'static Target], manifest: &Manifest) -> bool {
     matches!(targets, [Target { cloud: Some(cloud), .. }] if (cloud.is_shown)(manifest))
 }
 
-/// What somebody else deployed since the record was written: told before anything is built, and replaced when that is wanted.
+/// What somebody else deployed since the record was written: told before anything is built, and replaced when that is
+/// wanted.
 fn others(
     targets: &[&'static Target],
     context: &Context<'_>,
@@ -402,7 +403,8 @@ struct Intended<'a> {
     commands: Vec<String>,
 }
 
-/// Every file that would be written, every command that would be run; touches nothing. Fails where shipping would at once.
+/// Every file that would be written, every command that would be run; touches nothing. Fails where shipping would at
+/// once.
 fn dry_run(project: &Project, targets: &[&'static Target], args: &Ship) -> Result<End> {
     if !args.local {
         targets.iter().try_for_each(|target| target.cloud().map(drop))?;

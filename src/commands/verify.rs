@@ -78,7 +78,8 @@ fn remote(url: &str, args: &Verify, dir: Option<&Path>, on_check: &mut dyn FnMut
     local::prove(options, manifest.map(|manifest| local::contract(manifest, None)), on_check)
 }
 
-/// The versions that the record names at a URL: several where it leads to several regions, none where nothing of ours is there.
+/// The versions that the record names at a URL: several where it leads to several regions, none where nothing of ours
+/// is there.
 fn recorded(project: &Project, url: &str) -> Result<Vec<String>> {
     let current = Record::read(&project.home)?.current(None, None);
     let there = current.into_iter().filter(|one| one.url == url || one.own_url() == url);

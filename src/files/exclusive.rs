@@ -59,7 +59,8 @@ impl Exclusive {
         }
     }
 
-    /// For a whole `ship`, `rollback` or `destroy` of the project in `home`. Refuses at once while another process does one.
+    /// For a whole `ship`, `rollback` or `destroy` of the project in `home`. Refuses at once while another process does
+    /// one.
     pub fn to_deploy(home: &Path) -> Result<Self> {
         let failed = || format!("cannot open `{}`", home.join(OURS).display());
         let project = Dir::open_ambient_dir(home, ambient_authority()).with_context(failed)?;
@@ -106,7 +107,8 @@ fn take(folder: File) -> io::Result<Option<Exclusive>> {
             Ok(Some(Exclusive { _file: Some(file) }))
         }
         Err(TryLockError::WouldBlock) => Ok(None),
-        // NFS, which locks only what is open for writing. What is committed is compared with what was read all the same.
+        // NFS, which locks only what is open for writing. What is committed is compared with what was read all the
+        // same.
         Err(TryLockError::Error(error)) if cannot_lock(&error) => Ok(Some(Exclusive { _file: None })),
         Err(TryLockError::Error(error)) => Err(error),
     }

@@ -1,5 +1,5 @@
-//! The one way in and out of a project folder, whose files somebody else may have written. Names are relative and have no
-//! `..`, and a link that leads out of the folder is not followed.
+//! The one way in and out of a project folder, whose files somebody else may have written. Names are relative and have
+//! no `..`, and a link that leads out of the folder is not followed.
 
 mod exclusive;
 mod tree;
@@ -158,7 +158,8 @@ impl Folder {
         Ok(name.to_owned())
     }
 
-    /// Begins to replace a file, or to make one. Its folders must be there. Who may read it stays as it is, unless `mode` says.
+    /// Begins to replace a file, or to make one. Its folders must be there. Who may read it stays as it is, unless
+    /// `mode` says.
     pub fn begin(&self, name: &str, link: Link, mode: Option<u32>) -> io::Result<Replacement<'_>> {
         let name = self.written(name, link)?;
         let mode = mode.or(self.metadata(&name)?.map(|found| found.mode() & 0o777));

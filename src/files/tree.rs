@@ -15,8 +15,9 @@ use crate::process;
 /// Far more than a project has; looking through them must not take long.
 const MOST: usize = 20_000;
 
-/// Visits the files at and below some names of a project. Folders behind links count too, as long as they are the project's own;
-/// each is visited once, so that links in a circle end. False: there are too many, or the user interrupted.
+/// Visits the files at and below some names of a project. Folders behind links count too, as long as they are the
+/// project's own; each is visited once, so that links in a circle end. False: there are too many, or the user
+/// interrupted.
 pub fn walk(root: &Path, starts: &[&str], skipped: &[&str], visit: &mut Visit<'_>) -> bool {
     walk_until(&mut |count| count > MOST || process::interrupted(), root, starts, skipped, visit)
 }
@@ -62,7 +63,8 @@ fn walk_until(
     true
 }
 
-/// What a link leads to, by its own name, if the project's author wrote it: packages and what tools keep are not looked through.
+/// What a link leads to, by its own name, if the project's author wrote it: packages and what tools keep are not looked
+/// through.
 fn behind(folder: &Folder, link: &str) -> Option<(String, Metadata)> {
     let path = folder.dir.canonicalize(link).ok()?;
     let foreign = |part: &OsStr| part == "node_modules" || part.as_encoded_bytes().starts_with(b".");
@@ -73,8 +75,8 @@ fn behind(folder: &Folder, link: &str) -> Option<(String, Metadata)> {
     Some((path.to_str()?.to_owned(), found))
 }
 
-/// Makes the folder `to` of `home` a copy of everything else in it, without the entries of its top level named in `without`. What
-/// `to` has more at its top level (packages, build output) stays. Links stay links, to the same place.
+/// Makes the folder `to` of `home` a copy of everything else in it, without the entries of its top level named in
+/// `without`. What `to` has more at its top level (packages, build output) stays. Links stay links, to the same place.
 pub fn mirror(home: &Path, to: &str, without: &[&str]) -> Result<()> {
     let failed = || format!("cannot copy the project to `{}`", home.join(to).display());
     let from = Folder::open(home).with_context(failed)?;

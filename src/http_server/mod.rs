@@ -1,5 +1,5 @@
-//! HTTP/1.1 on 127.0.0.1, for stand-ins and tests. Here one blocking socket: request heads, bodies (counted, chunked, with
-//! trailers) and answers; its sockets come from a [`Listener`].
+//! HTTP/1.1 on 127.0.0.1, for stand-ins and tests. Here one blocking socket: request heads, bodies (counted, chunked,
+//! with trailers) and answers; its sockets come from a [`Listener`].
 
 mod listener;
 
@@ -98,7 +98,8 @@ impl Conn {
         }
     }
 
-    /// Ends a connection whose request was not read to its end: closed at once, the reset would reach the peer before the answer.
+    /// Ends a connection whose request was not read to its end: closed at once, the reset would reach the peer before
+    /// the answer.
     pub fn close_gently(&mut self, limit: Duration) {
         let end = Instant::now() + limit;
         let _ = self.stream.shutdown(Shutdown::Write);

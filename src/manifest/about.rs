@@ -1,4 +1,5 @@
-//! What clients learn about a tool, a resource or a prompt besides its name and description: `meta`, and a resource's `annotations`.
+//! What clients learn about a tool, a resource or a prompt besides its name and description: `meta`, and a resource's
+//! `annotations`.
 
 use serde_json::{Map, Value};
 use toml_edit::Datetime;

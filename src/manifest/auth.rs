@@ -101,7 +101,8 @@ fn each(
     found
 }
 
-/// Whoever can change what is read there can make tokens: HTTPS keeps all others out, and on this machine nobody is between.
+/// Whoever can change what is read there can make tokens: HTTPS keeps all others out, and on this machine nobody is
+/// between.
 fn secure(fields: &Fields<'_, '_>, key: &'static str, url: &str, span: Span) {
     let path = fields.path_of(key);
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));

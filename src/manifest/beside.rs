@@ -183,9 +183,9 @@ mod tests {
         };
         assert!(told("latin1.txt", b"caf\xe9").unwrap().contains("not UTF-8"));
         assert!(told("utf16.csv", b"\xff\xfea\0").unwrap().contains("not UTF-8"));
-        assert!(told("text.wasm", b"(module)").unwrap().contains("no WebAssembly module"));
-        assert!(told("component.wasm", b"\0asm\x0d\0\x01\0").unwrap().contains("no WebAssembly module"));
-        assert!(told("empty.wasm", b"").unwrap().contains("no WebAssembly module"));
+        assert!(told("text.wasm", b"(module)").unwrap().contains("not a WebAssembly module"));
+        assert!(told("component.wasm", b"\0asm\x0d\0\x01\0").unwrap().contains("not a WebAssembly module"));
+        assert!(told("empty.wasm", b"").unwrap().contains("not a WebAssembly module"));
         assert_eq!(told("a.txt", "é".as_bytes()), None);
         assert_eq!(told("a.bin", b"\xff\xfe"), None);
         assert_eq!(told("a.wasm", b"\0asm\x01\0\0\0"), None);

@@ -167,7 +167,8 @@ fn line_end_after(text: &str, offset: usize) -> usize {
     text[offset..].find('\n').map_or(text.len(), |at| offset + at + 1)
 }
 
-/// Behind the comment lines at `offset`, such as a key that is commented out, unless they stand directly above what follows.
+/// Behind the comment lines at `offset`, such as a key that is commented out, unless they stand directly above what
+/// follows.
 fn behind_comments(text: &str, offset: usize) -> usize {
     let mut end = offset;
     while text[end..].trim_start_matches([' ', '\t']).starts_with('#') {

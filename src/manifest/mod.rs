@@ -145,7 +145,8 @@ pub const API_KEYS: &str = "MCP_API_KEYS";
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct OAuth {
     pub issuers: Vec<String>,
-    /// Tokens must have been issued for one of them: the server's own URL, or the identifier that the issuer knows it by.
+    /// Tokens must have been issued for one of them: the server's own URL, or the identifier that the issuer knows it
+    /// by.
     pub audience: Vec<String>,
     /// Clients whose tokens are valid though they name the client instead of an audience.
     pub client_ids: Vec<String>,

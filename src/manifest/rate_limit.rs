@@ -1,4 +1,5 @@
-//! `[access] rate_limit` and `rate_limit_failure`: how often one caller may call, and whether each chosen cloud can count so.
+//! `[access] rate_limit` and `rate_limit_failure`: how often one caller may call, and whether each chosen cloud can
+//! count so.
 
 use super::reader::{Fields, parse_duration};
 use super::sections::span_at_root;

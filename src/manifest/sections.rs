@@ -331,7 +331,8 @@ fn object_schema(properties: Map<String, Value>, required: Vec<Value>, closed: b
     if !required.is_empty() {
         schema.insert("required".into(), required.into());
     }
-    // An argument that the tool does not know is a mistake of the model: it is an error, so that the model learns of it.
+    // An argument that the tool does not know is a mistake of the model: it is an error, so that the model learns of
+    // it.
     if closed {
         schema.insert("additionalProperties".into(), false.into());
     }

@@ -124,8 +124,8 @@ impl Plan {
     }
 }
 
-/// Replaces one file of the project `root` outside of any plan, in one step; folders are made as needed. Who read the file before
-/// holds [`Exclusive::to_write`] since then.
+/// Replaces one file of the project `root` outside of any plan, in one step; folders are made as needed. Who read the
+/// file before holds [`Exclusive::to_write`] since then.
 pub fn replace(root: &Path, name: &str, text: &str) -> Result<()> {
     alone(root, name, text, None)
 }

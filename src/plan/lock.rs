@@ -1,4 +1,5 @@
-//! `mcp.lock`: which project this is, and the hash of every generated file as we wrote it, so that an edit by hand is noticed.
+//! `mcp.lock`: which project this is, and the hash of every generated file as we wrote it, so that an edit by hand is
+//! noticed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -155,8 +156,8 @@ fn is_hexadecimal(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether templates can make a generated file of this path. The lock may name no other: it comes with a project that somebody
-/// else may have written, and what it names is overwritten, moved and deleted.
+/// Whether templates can make a generated file of this path. The lock may name no other: it comes with a project that
+/// somebody else may have written, and what it names is overwritten, moved and deleted.
 pub fn is_generated(path: &str) -> bool {
     // Outside of their folder, where the targets' tools look for them.
     let elsewhere = targets::ALL.iter().any(|target| target.outputs.contains(&path));

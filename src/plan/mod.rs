@@ -108,8 +108,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Compares what `want` gives, which follows from the text `read` of `mcp.toml`, with the folder `root`; `manifest` is its new
-    /// text when it changes too. As long as the plan lives no other process plans here.
+    /// Compares what `want` gives, which follows from the text `read` of `mcp.toml`, with the folder `root`; `manifest`
+    /// is its new text when it changes too. As long as the plan lives no other process plans here.
     pub fn new(
         root: &Path,
         want: &dyn Fn(Lacks<'_>) -> Result<FileSet>,

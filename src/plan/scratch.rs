@@ -19,7 +19,8 @@ pub fn temporary(root: &Path, name: &str, text: &str) -> Result<Temporary> {
     Ok(Temporary(Some((root.to_owned(), name.to_owned()))))
 }
 
-/// Puts `text` into the file `name` of the project until the result is dropped, unless the user has anything else there.
+/// Puts `text` into the file `name` of the project until the result is dropped, unless the user has anything else
+/// there.
 pub fn while_running(root: &Path, name: &str, text: &str) -> Result<Temporary> {
     // The same text is a leftover of a run that was killed: it becomes ours again and goes away.
     if files::is_there(root, name) && !files::read(root, name, files::ANY).is_ok_and(|found| found == text) {

@@ -1,5 +1,5 @@
-//! Servers that would keep a client forever: each costs a bounded number of requests and a bounded time, and is reported.
-//! The clock is shortened (a request has 0.2 s); what is asserted is what was asked, and never a time.
+//! Servers that would keep a client forever: each costs a bounded number of requests and a bounded time, and is
+//! reported. The clock is shortened (a request has 0.2 s); what is asserted is what was asked, and never a time.
 
 use std::io::{self, Write as _};
 use std::net::TcpStream;

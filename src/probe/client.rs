@@ -154,8 +154,8 @@ impl Client {
         headers.iter().fold(self.endpoint("GET"), |request, (name, value)| request.with(name, value))
     }
 
-    /// The same, and the WebSocket that comes of it; or the answer of a server that opens none. On a separate budget: a refusal
-    /// for want of one would have to be waited for.
+    /// The same, and the WebSocket that comes of it; or the answer of a server that opens none. On a separate budget: a
+    /// refusal for want of one would have to be waited for.
     pub fn open(&self) -> Result<Result<Socket, Reply>, CheckFault> {
         self.next_budget();
         let request = self.on_budget(&self.upgrade());

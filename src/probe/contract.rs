@@ -74,8 +74,8 @@ impl<'a> ListEntries<'a> {
     }
 }
 
-/// The entry without what is not the manifest's, and without the wrapping that 2025 clients get: they know only objects as
-/// structured content, so any other output schema arrives as `{"result": …}`.
+/// The entry without what is not the manifest's, and without the wrapping that 2025 clients get: they know only objects
+/// as structured content, so any other output schema arrives as `{"result": …}`.
 pub fn without_era(entry: &Value) -> Value {
     let Some(entry) = entry.as_object() else {
         return entry.clone();

@@ -105,7 +105,9 @@ fn ordinary(reply: &Reply, asked: &SentWith<'_>) -> CheckFault {
         )),
         403 => fault.hint("the server refused the call: check the credentials and its access rules"),
         404 => fault.hint("check the path of the URL: the endpoint is usually `/mcp`"),
-        405 | 406 | 415 => fault.hint("this is not an MCP endpoint, or one of an older kind: check the path of the URL"),
+        405 | 406 | 415 => {
+            fault.hint("this is not an MCP endpoint, or one of an older kind: check the path of the URL")
+        }
         429 => fault.hint("the rate limit is reached: try again in a minute"),
         500.. => fault.hint("the server failed: look at its log"),
         _ if reply.cut.is_some() => fault.hint("the answer was never finished: look at the server's log"),

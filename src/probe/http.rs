@@ -121,8 +121,8 @@ pub fn parse(url: &str) -> Result<Uri, CheckFault> {
     Ok(uri)
 }
 
-/// How every server is reached: through the machine's proxy and with the certificates that the machine trusts, so that a
-/// company's own are among them; this machine's own servers directly.
+/// How every server is reached: through the machine's proxy and with the certificates that the machine trusts, so that
+/// a company's own are among them; this machine's own servers directly.
 pub fn agent_config(uri: &Uri) -> ConfigBuilder<AgentScope> {
     let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
     let config = Agent::config_builder()
@@ -137,8 +137,8 @@ pub fn agent_config(uri: &Uri) -> ConfigBuilder<AgentScope> {
     }
 }
 
-/// A connection that speaks no HTTP any more: reached as every request is, through the machine's proxy and with its certificates.
-/// The agent makes it for a request, which is given up as soon as there is a connection to send it on.
+/// A connection that speaks no HTTP any more: reached as every request is, through the machine's proxy and with its
+/// certificates. The agent makes it for a request, which is given up as soon as there is a connection to send it on.
 pub fn connect(uri: &Uri, timeout: Duration) -> Result<TransportAdapter, CheckFault> {
     let kept = Arc::default();
     let keep = Keep { inner: DefaultConnector::new(), authority: uri.authority().cloned(), kept: Arc::clone(&kept) };

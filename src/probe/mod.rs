@@ -1,5 +1,5 @@
-//! The prober: calls a running server in both protocol eras, sends it hostile requests and compares it with the manifest.
-//! It only asks and reports; printing is the caller's.
+//! The prober: calls a running server in both protocol eras, sends it hostile requests and compares it with the
+//! manifest. It only asks and reports; printing is the caller's.
 
 mod attacks;
 #[cfg(test)]
@@ -126,7 +126,8 @@ pub struct Contract {
     /// How callers prove who they are: `api-key`, `oauth`; `None` where nobody has to.
     pub auth: Option<&'static str>,
     pub rate_limit: Option<RateLimit>,
-    /// MCP over WebSockets too; `None` where it is not known which cloud's server is asked, and so its health page decides.
+    /// MCP over WebSockets too; `None` where it is not known which cloud's server is asked, and so its health page
+    /// decides.
     pub websocket: Option<bool>,
 }
 

@@ -83,7 +83,7 @@ const QUIRKS: &[(&str, &[&str], &str)] = &[
     ("websocket.closes", &["websocket.session"], "closed instead of an answer to `initialize`"),
     ("websocket.breaks", &["websocket.session"], "broke at initialize"),
     ("websocket.binary", &["websocket.session"], "binary data"),
-    ("websocket.text", &["websocket.session"], "no JSON: `hello`"),
+    ("websocket.text", &["websocket.session"], "not JSON: `hello`"),
     ("websocket.silent", &["websocket.session"], "given up at initialize"),
     ("websocket.other-id", &["websocket.session"], "`initialize` got no answer to it"),
     ("websocket.initialize", &["websocket.session"], "`initialize` is answered with -32000 `not here`"),

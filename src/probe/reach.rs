@@ -39,7 +39,8 @@ pub fn health(probe: &mut Probe, client: &Client) -> bool {
     reached
 }
 
-/// A handler that cannot be imported breaks its own tool, resource or prompt alone; the health page tells which, or to strangers how many.
+/// A handler that cannot be imported breaks its own tool, resource or prompt alone; the health page tells which, or to
+/// strangers how many.
 fn all_imported(broken: &Value) -> Result<String, CheckFault> {
     let named = broken.as_array().map(|names| names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "));
     let what = match (named, broken.as_u64()) {

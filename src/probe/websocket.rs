@@ -124,9 +124,8 @@ impl Session {
                 }
                 _ => continue,
             };
-            let message: Value = serde_json::from_str(&text).map_err(|_| {
-                CheckFault::wrong(format!("the answer to `{method}` is not JSON: {}", quoted(&text)))
-            })?;
+            let message: Value = serde_json::from_str(&text)
+                .map_err(|_| CheckFault::wrong(format!("the answer to `{method}` is not JSON: {}", quoted(&text))))?;
             let is_answer = message.get("result").is_some() || message.get("error").is_some();
             match message.get("method") {
                 // Notifications are not for us; of the server's requests, a ping is to be answered.

@@ -12,7 +12,8 @@ use super::output::{Capture, Sink};
 use super::running::{ChildRole, LAST_WORDS, Running};
 use super::{Cmd, GRACE, Interrupted, SETTLE, Scratch, ToolFailed, cannot_run, interrupted};
 
-/// Ends when it is dropped: between two questions it has nothing to finish. The end of its stdin ends it too, whatever becomes of us.
+/// Ends when it is dropped: between two questions it has nothing to finish. The end of its stdin ends it too, whatever
+/// becomes of us.
 pub struct Answering {
     cmd: Cmd,
     running: Running,
@@ -49,8 +50,8 @@ impl Answering {
         self.running.poll().is_ok_and(|status| status.is_none())
     }
 
-    /// Waits for the answer to one question, which has no line end in it. As for a child that is run for one answer, an end of it,
-    /// whatever its exit code, and an overrun limit are a [`ToolFailed`]: it answers nothing afterwards.
+    /// Waits for the answer to one question, which has no line end in it. As for a child that is run for one answer, an
+    /// end of it, whatever its exit code, and an overrun limit are a [`ToolFailed`]: it answers nothing afterwards.
     pub fn ask(&mut self, question: String, limit: Duration) -> anyhow::Result<String> {
         if interrupted() {
             return Err(Interrupted.into());
@@ -99,7 +100,8 @@ struct Answerer {
 }
 
 impl Answerers {
-    /// One that nobody is asking answers, of this place if there is one; else another is started, which needs its folder.
+    /// One that nobody is asking answers, of this place if there is one; else another is started, which needs its
+    /// folder.
     pub fn ask(
         &self,
         place: &str,

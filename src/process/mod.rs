@@ -50,7 +50,8 @@ pub struct Ended {
     pub code: Option<i32>,
     /// Only under [`Io::Answer`].
     pub stdout: String,
-    /// What it wrote, both pipes in the order they were read, without colours and secrets; only the end when it is long.
+    /// What it wrote, both pipes in the order they were read, without colours and secrets; only the end when it is
+    /// long.
     pub log: String,
 }
 

@@ -152,8 +152,8 @@ impl Capture {
     }
 }
 
-/// How a secret may stand in a log: as it is, a line of it alone, as JSON writes it, also JSON in JSON, and with `\u` for what is not ASCII;
-/// and as URLs and forms have it.
+/// How a secret may stand in a log: as it is, a line of it alone, as JSON writes it, also JSON in JSON, and with `\u`
+/// for what is not ASCII; and as URLs and forms have it.
 pub fn forms(secret: &str) -> Vec<String> {
     let lines = secret.lines().filter(|line| line.trim().len() >= SHORTEST_SECRET);
     let mut forms = vec![secret.to_owned()];

@@ -39,8 +39,8 @@ impl Scratch {
         self.0.as_ref().map_or(Path::new(""), TempDir::path)
     }
 
-    /// Whether something can be written to a folder: its modes say nothing to root, and nothing of its file system. What is
-    /// written for it has no name, and is gone at once.
+    /// Whether something can be written to a folder: its modes say nothing to root, and nothing of its file system.
+    /// What is written for it has no name, and is gone at once.
     pub fn fits(folder: &Path) -> bool {
         tempfile::tempfile_in(folder).is_ok()
     }

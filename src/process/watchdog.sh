@@ -1,5 +1,6 @@
-# Outlives the program that started it by a moment. Standard input says what runs, and ends when the program does, however that
-# ended: then whatever still runs is asked to end, killed when it does not, and its temporary folders are removed.
+# Outlives the program that started it by a moment. Standard input says what runs, and ends when the program does,
+# however that ended: then whatever still runs is asked to end, killed when it does not, and its temporary folders are
+# removed.
 trap '' INT TERM HUP
 set -f
 what= folders=

@@ -212,8 +212,12 @@ mod tests {
     #[test]
     fn every_other_way_to_a_file_is_refused() {
         for (text, message, import) in [
-            (r#"import text from "../data/a.md";"#, "`../data/a.md` is not a JavaScript module", "../generated/files/a.md.ts"),
-            (r#"import text from "../files/b.md";"#, "no module", "\"../generated/files/b.md.ts\""),
+            (
+                r#"import text from "../data/a.md";"#,
+                "`../data/a.md` is not a JavaScript module",
+                "../generated/files/a.md.ts",
+            ),
+            (r#"import text from "../files/b.md";"#, "not a JavaScript module", "\"../generated/files/b.md.ts\""),
             (r#"import add from "../data/add.wasm?module";"#, "no module", "files/add.wasm.ts"),
             (r#"import html from "./page.html" with { type: "text" };"#, "no module", "files/page.html.ts"),
             (r#"const l = await import("../data/LICENSE");"#, "no module", "files/LICENSE.ts"),

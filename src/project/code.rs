@@ -78,7 +78,8 @@ pub fn words<'c>(code: &'c str, word: &'c str) -> impl Iterator<Item = usize> + 
         .map(|(_, end)| end)
 }
 
-/// What a module names that it needs when it runs: `import`, `export … from`, `import()`, `require()`. Types do not count.
+/// What a module names that it needs when it runs: `import`, `export … from`, `import()`, `require()`. Types do not
+/// count.
 pub fn imports(text: &str) -> Vec<Literal<'_>> {
     let code = without_comments_and_strings(text);
     let is_method = |end: usize, word: &str| code[..end - word.len()].trim_end().ends_with('.');

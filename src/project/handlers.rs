@@ -1,5 +1,5 @@
-//! Finds handler files that are missing, have no default export or that of something else, before the compiler does with a worse
-//! message.
+//! Finds handler files that are missing, have no default export or that of something else, before the compiler does
+//! with a worse message.
 
 use std::io;
 use std::path::Path;

@@ -175,7 +175,8 @@ impl Packages {
         self.manager.add().iter().copied().chain(root).map(str::to_owned).chain(names).collect()
     }
 
-    /// Fails before anything is installed where the manager is not there, is another one of its name, or would install no `node_modules`.
+    /// Fails before anything is installed where the manager is not there, is another one of its name, or would install
+    /// no `node_modules`.
     fn cmd(&self, tools: &Toolchain, arguments: &[&str]) -> Result<Cmd> {
         let cmd = self.program(tools)?.args(arguments);
         if let Manager::Yarn | Manager::YarnClassic = self.manager {
@@ -313,7 +314,8 @@ impl Packages {
         }))
     }
 
-    /// Packages that are lacking, and whether the others have the versions that are asked for. `None`: `package.json` cannot be read.
+    /// Packages that are lacking, and whether the others have the versions that are asked for. `None`: `package.json`
+    /// cannot be read.
     fn state(&self) -> Option<(Vec<String>, bool)> {
         let package = package(&self.home)?;
         let listed = ["dependencies", "devDependencies"].map(|list| package[list].as_object());

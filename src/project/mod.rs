@@ -186,8 +186,8 @@ impl Project {
         Ok((plan, manifest))
     }
 
-    /// [`Project::plan`] for a build: a handler that is missing is an error, and no starter takes its place. A starter returns made-up
-    /// values, which must not be deployed because a file was misnamed.
+    /// [`Project::plan`] for a build: a handler that is missing is an error, and no starter takes its place. A starter
+    /// returns made-up values, which must not be deployed because a file was misnamed.
     pub fn plan_to_build(&self) -> Result<Plan> {
         self.has_handlers()?;
         self.plan()

@@ -97,8 +97,8 @@ pub fn lacking(project: &Project, manifest: &Manifest) -> Vec<Package> {
     lacking
 }
 
-/// What the generated code needed once and nothing needs any more; nothing when nobody can tell. `but` is a handler that was
-/// taken out of the manifest.
+/// What the generated code needed once and nothing needs any more; nothing when nobody can tell. `but` is a handler
+/// that was taken out of the manifest.
 pub fn unneeded(project: &Project, manifest: &Manifest, but: Option<&str>) -> Vec<&'static str> {
     package_json(project).map_or_else(Vec::new, |parsed| superfluous(project, &parsed, manifest, but))
 }
@@ -107,7 +107,8 @@ fn package_json(project: &Project) -> Option<Value> {
     serde_json::from_str(&files::read(&project.root, FILE, files::ANY).ok()?).ok()
 }
 
-/// Packages among the dependencies that the generated code needed once, if neither it nor anything else in the project does.
+/// Packages among the dependencies that the generated code needed once, if neither it nor anything else in the project
+/// does.
 fn superfluous(project: &Project, package: &Value, manifest: &Manifest, but: Option<&str>) -> Vec<&'static str> {
     let needed: Vec<&str> = needed(manifest, &[]).into_iter().map(|package| package.name).collect();
     let mut found = EVER.to_vec();

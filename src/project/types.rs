@@ -1,4 +1,5 @@
-//! What the compiler says, told at the user's own place: a fault in generated code has its cause in a handler or in `tsconfig.json`.
+//! What the compiler says, told at the user's own place: a fault in generated code has its cause in a handler or in
+//! `tsconfig.json`.
 
 use std::path::Path;
 
@@ -16,7 +17,8 @@ const TEMPLATE: &str = include_str!("../../templates/project/tsconfig.json.hbs")
 /// Options that change what is written, and not what is accepted.
 const OF_OUTPUT: [&str; 3] = ["noEmit", "incremental", "tsBuildInfoFile"];
 
-/// The faults with their causes in place of those in generated code. `show` asks the compiler for the options that count.
+/// The faults with their causes in place of those in generated code. `show` asks the compiler for the options that
+/// count.
 pub fn at_their_cause(root: &Path, faults: Vec<Fault>, show: impl FnOnce() -> Cmd) -> Vec<Fault> {
     let registry = format!("{GENERATED}/handlers.ts");
     let is_generated = |fault: &Fault| fault.file.starts_with(GENERATED);

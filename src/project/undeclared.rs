@@ -105,7 +105,8 @@ mod tests {
                 &[("a.ts", "x"), ("b.ts", "x"), ("c.ts", "x"), ("d.ts", "x")],
                 format!("{other}a.ts`, `src/tools/b.ts`, `src/tools/c.ts` and 1 more:"),
             ),
-            // A declared one, a test, a type declaration, a folder's file and a module without a default export do not count.
+            // A declared one, a test, a type declaration, a folder's file and a module without a default export do not
+            // count.
             (
                 &[("other.ts", "other"), ("qeury.test.ts", "x"), ("qeury.d.ts", "x"), ("in/query.ts", "x")],
                 "run `mcp-deploy".into(),

@@ -24,8 +24,8 @@ pub fn is_root(folder: &Path) -> bool {
 const MOST: usize = 2_000;
 const DEEPEST: usize = 4;
 
-/// The members of the workspace `root` that have a file of this name, by their path in it. In a very large workspace these are
-/// some of them.
+/// The members of the workspace `root` that have a file of this name, by their path in it. In a very large workspace
+/// these are some of them.
 pub fn members_with(root: &Path, file: &str) -> Vec<String> {
     if !is_root(root) {
         return Vec::new();

@@ -1,4 +1,5 @@
-//! `[limits] bundle_kb`: what an instance has to load before it can answer, weighed before anything runs or is deployed.
+//! `[limits] bundle_kb`: what an instance has to load before it can answer, weighed before anything runs or is
+//! deployed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,8 +13,8 @@ use crate::error::Error;
 use crate::process::{self, Io, Scratch};
 use crate::targets::{Build, Target};
 
-/// Bytes of the minified JavaScript that was built. Neither source maps nor configuration are loaded at a cold start; and it is not
-/// compression that an instance has to parse.
+/// Bytes of the minified JavaScript that was built. Neither source maps nor configuration are loaded at a cold start;
+/// and it is not compression that an instance has to parse.
 pub fn weigh(target: &Target, root: &Path) -> Result<u64> {
     let folder = (target.scripts)(root);
     scripts(&folder).with_context(|| format!("cannot weigh what was built in `{}`", folder.display()))

@@ -1,4 +1,5 @@
-//! Why the server's own code failed in a local run: from what it wrote, one fault for each cause, at the user's own place.
+//! Why the server's own code failed in a local run: from what it wrote, one fault for each cause, at the user's own
+//! place.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -20,8 +21,8 @@ struct Logged {
     error: String,
 }
 
-/// Puts the causes that the log tells into the report, each instead of what follows from it. With `ended`, the server ended by
-/// itself.
+/// Puts the causes that the log tells into the report, each instead of what follows from it. With `ended`, the server
+/// ended by itself.
 pub fn explain(report: &mut Report, log: &str, ended: Option<ExitStatus>, maps: &SourceMaps<'_>) {
     let logged: Vec<Logged> = server_log::lines(log).filter_map(logged).collect();
     let place = |error: &str| shown(error, maps);
@@ -67,7 +68,8 @@ fn shown(error: &str, maps: &SourceMaps<'_>) -> String {
     }
 }
 
-/// `TypeError: fetch failed: connect ECONNREFUSED 127.0.0.1:9`: the error, and behind it what it came of. The stacks are left out.
+/// `TypeError: fetch failed: connect ECONNREFUSED 127.0.0.1:9`: the error, and behind it what it came of. The stacks
+/// are left out.
 fn said(error: &str) -> String {
     let mut said = error.lines().next().unwrap_or_default().trim_end_matches(" {").to_owned();
     let mut told = 0;
@@ -90,7 +92,8 @@ fn said(error: &str) -> String {
 const MOST_REASONS: usize = 4;
 const LONGEST_REASON: usize = 1000;
 
-/// `[cause]: Error: no route`, as the server's log and Node.js write it: what was said. An error without a message says nothing.
+/// `[cause]: Error: no route`, as the server's log and Node.js write it: what was said. An error without a message says
+/// nothing.
 fn reason(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let said = line.strip_prefix("[cause]: ").or_else(|| line.strip_prefix("[error]: "))?;

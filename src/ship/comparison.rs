@@ -6,8 +6,8 @@ use super::local::shortened;
 use crate::probe::{Answer, Era, Report};
 use crate::ui::{self, Mark};
 
-/// Compares what several servers answered to each call, within one protocol generation: that the generations agree is a check of each
-/// server's own. Prints what came of it; `None` when there is nothing to compare.
+/// Compares what several servers answered to each call, within one protocol generation: that the generations agree is a
+/// check of each server's own. Prints what came of it; `None` when there is nothing to compare.
 pub fn compare(servers: &[(String, &Report)]) -> Option<bool> {
     let mut calls: Vec<&Answer> = Vec::new();
     for answer in servers.iter().flat_map(|(_, report)| &report.answers) {

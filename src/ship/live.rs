@@ -56,7 +56,8 @@ pub struct Proof {
     pub waited_in_vain: bool,
 }
 
-/// Until the address answers that it is well, and that it is one of `deployments`, if there are any; else what it answered last.
+/// Until the address answers that it is well, and that it is one of `deployments`, if there are any; else what it
+/// answered last.
 pub fn wait(url: &str, deployments: &[String], patience: Duration) -> Result<Result<Pulse, Silence>> {
     let mut deadline = Instant::now() + patience;
     let platforms = targets::platforms();

@@ -64,7 +64,8 @@ pub fn node_tools(mode: Mode) -> Result<Toolchain> {
     resolve(&[], Purpose::Run, mode)
 }
 
-/// The tools that a command of this purpose runs for these clouds; missing ones are installed into the private cache after one question.
+/// The tools that a command of this purpose runs for these clouds; missing ones are installed into the private cache
+/// after one question.
 pub fn tools(targets: &[&'static Target], purpose: Purpose, mode: Mode) -> Result<Toolchain> {
     resolve(&targets::tools(targets), purpose, mode)
 }
@@ -160,8 +161,8 @@ pub struct LocalServers {
     _scratch: Scratch,
 }
 
-/// Starts what was built, on `port` or a free one, and waits until it answers. What tools keep is in `state`, or in a folder that goes
-/// away with the run. The listener hears the log.
+/// Starts what was built, on `port` or a free one, and waits until it answers. What tools keep is in `state`, or in a
+/// folder that goes away with the run. The listener hears the log.
 pub fn start(
     target: &'static Target,
     build: &Build<'_>,

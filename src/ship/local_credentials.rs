@@ -28,7 +28,8 @@ pub struct Guest {
 const NAME: &str = "mcp-deploy-local";
 /// The environment variable that names the local issuer; `oauth.ts` says why it is of no use in a cloud.
 pub const ISSUER: &str = "MCP_LOCAL_ISSUER";
-/// That which makes a local server count calls in its memory, where it has no store, and give us budgets; `rate-limit.ts` says the same.
+/// That which makes a local server count calls in its memory, where it has no store, and give us budgets;
+/// `rate-limit.ts` says the same.
 const BUDGET: &str = "MCP_LOCAL_RATE_LIMIT";
 
 /// That which makes a local server import all of its handlers at once, so that its health page tells which cannot be.

@@ -39,8 +39,8 @@ pub fn add(project: &Project, tools: &dyn Fn() -> Result<Toolchain>, mode: Mode)
     }
 }
 
-/// The same for a command that goes on without them. `package.json` is the user's: what is not done is said, and so is what
-/// nothing needs any more. `gone` is a handler that is no longer part of the server.
+/// The same for a command that goes on without them. `package.json` is the user's: what is not done is said, and so is
+/// what nothing needs any more. `gone` is a handler that is no longer part of the server.
 pub fn add_or_say(project: &Project, manifest: &Manifest, gone: Option<&str>, mode: Mode) -> Result<()> {
     let unneeded = npm::unneeded(project, manifest, gone);
     let lacking = npm::lacking(project, manifest);

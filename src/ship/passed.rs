@@ -1,5 +1,5 @@
-//! What passed once and would pass again, by a hash of all that the answer depends on: a file of hashes in the private cache. When it
-//! cannot be read or written, the work is done again.
+//! What passed once and would pass again, by a hash of all that the answer depends on: a file of hashes in the private
+//! cache. When it cannot be read or written, the work is done again.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};

@@ -84,8 +84,8 @@ impl std::fmt::Display for Stranger {
     }
 }
 
-/// Compares what is served with the record. The health page is asked first, and the cloud where that does not tell; what neither
-/// tells is ours. After a deployment whose end was not seen any version may be ours.
+/// Compares what is served with the record. The health page is asked first, and the cloud where that does not tell;
+/// what neither tells is ours. After a deployment whose end was not seen any version may be ours.
 pub fn strangers(target: &Target, context: &Context<'_>, record: &Record, stage: &str) -> Vec<Stranger> {
     if record.unfinished_of(target.name, stage).is_some() {
         return Vec::new();
@@ -364,7 +364,8 @@ pub fn restore(
     Ok(version)
 }
 
-/// Marks a way back as begun before the cloud is touched; one that was begun before, and of which the end was not seen, stays so.
+/// Marks a way back as begun before the cloud is touched; one that was begun before, and of which the end was not seen,
+/// stays so.
 pub fn begin_rollback(target: &Target, home: &Path, stage: &str, record: &Record) -> Result<()> {
     match record.unfinished_of(target.name, stage) {
         Some(_) => Ok(()),

@@ -1,4 +1,5 @@
-//! From a place in a bundle to the one in the source. The maps are made when something failed, and are part of no bundle.
+//! From a place in a bundle to the one in the source. The maps are made when something failed, and are part of no
+//! bundle.
 
 use std::cell::OnceCell;
 use std::fs;

@@ -147,8 +147,8 @@ impl EndUnknown {
     }
 }
 
-/// A tool or an API that failed may have done its work all the same, so the cloud is asked: unless it serves what the record says,
-/// and nothing is under way, the end of what was begun is not known.
+/// A tool or an API that failed may have done its work all the same, so the cloud is asked: unless it serves what the
+/// record says, and nothing is under way, the end of what was begun is not known.
 pub fn unless_still(known: Option<&str>, error: anyhow::Error, ask: impl FnOnce() -> Result<Serving>) -> anyhow::Error {
     // Nothing can be asked after an interruption, and a tool that was stopped tells nothing.
     if end_is_unknown(&error) || error::carried::<data_loss::Refused>(&error).is_some() {

@@ -60,8 +60,8 @@ const MACHINE: [&str; 15] = [
 ];
 
 impl Isolated {
-    /// Copies with `copy` into a folder outside of the project, above which there are no packages. Of our variables it gets those
-    /// that the manifest declares for the target, and those that are named in `also`.
+    /// Copies with `copy` into a folder outside of the project, above which there are no packages. Of our variables it
+    /// gets those that the manifest declares for the target, and those that are named in `also`.
     pub fn new(
         build: &Build<'_>,
         start: &Start<'_>,

@@ -54,13 +54,15 @@ pub struct Target {
     pub artifact: fn(&Path) -> PathBuf,
     /// The folder with all of the JavaScript that an instance loads.
     pub scripts: fn(&Path) -> PathBuf,
-    /// The command that bundles once more into a folder, and writes esbuild's metafile: what went in, and how much of it.
+    /// The command that bundles once more into a folder, and writes esbuild's metafile: what went in, and how much of
+    /// it.
     pub metafile: fn(&Build<'_>, &Path, &Path) -> Result<Cmd>,
     /// What it answers itself in place of a server.
     pub gates: &'static [Gate],
     /// What makes its servers tell which version answers, where that is a setting.
     pub to_tell_versions: Option<&'static str>,
-    /// How it gets into an account, and what the owner can do with it there; `None`: it has no API, and is only built and run here.
+    /// How it gets into an account, and what the owner can do with it there; `None`: it has no API, and is only built
+    /// and run here.
     pub cloud: Option<Cloud>,
 }
 
@@ -92,7 +94,8 @@ impl Target {
         self.cloud.as_ref().ok_or_else(|| no_api().into())
     }
 
-    /// The processor for which a package's native code was copied beside the bundle, where this machine has another one.
+    /// The processor for which a package's native code was copied beside the bundle, where this machine has another
+    /// one.
     pub fn foreign_cpu(&self, build: &Build<'_>) -> Option<&'static str> {
         let cpu = (self.bundle.as_ref()?.cpu)(build.manifest);
         let here = match std::env::consts::ARCH {

@@ -234,7 +234,8 @@ fn secret(secret: &crate::manifest::Secret) -> SecretData<'_> {
     }
 }
 
-/// What a repository on GitHub calls a secret: names that begin with `GITHUB_` are GitHub's own, `GITHUB_TOKEN` the token of the run.
+/// What a repository on GitHub calls a secret: names that begin with `GITHUB_` are GitHub's own, `GITHUB_TOKEN` the
+/// token of the run.
 fn repository_name(secret: &str) -> String {
     if secret.starts_with("GITHUB_") { format!("MCP_{secret}") } else { secret.to_owned() }
 }
@@ -245,7 +246,8 @@ pub struct Beside<'m> {
     path: &'m str,
     /// From the module to `src/generated/`.
     up: String,
-    /// The function of the runtime that gives the content, and where it is; none for JSON, which is a module everywhere.
+    /// The function of the runtime that gives the content, and where it is; none for JSON, which is a module
+    /// everywhere.
     reader: Option<&'static str>,
     module: &'static str,
     /// How a Worker imports it: wrangler goes by the path as it is written, and makes bytes of what has `src` in it.

@@ -98,8 +98,8 @@ fn files(manifest: &Manifest, packages: &[Package], lacks: Lacks<'_>) -> Result<
 /// Below `src/generated/`, and among the templates.
 const RUNTIME: &str = "runtime";
 
-/// The files of the runtime that the generated ones import, and those that these import. They are not rendered: a file of the
-/// runtime has the same bytes in every project.
+/// The files of the runtime that the generated ones import, and those that these import. They are not rendered: a file
+/// of the runtime has the same bytes in every project.
 fn runtime(files: &mut FileSet) -> Result<()> {
     let generated = files.0.iter().flat_map(|(path, (_, text))| {
         // Below a folder of `src/generated/` the runtime is further up.
@@ -150,7 +150,8 @@ pub fn example(name: &str, parts: &[&str], birth: &Birth) -> Result<(String, Fil
     Ok((manifest, files))
 }
 
-/// The files of a continuous integration system, by path; `inside` is the project's folder in its repository, unless it is the root.
+/// The files of a continuous integration system, by path; `inside` is the project's folder in its repository, unless it
+/// is the root.
 pub fn ci(
     system: &str,
     manifest: &Manifest,
@@ -245,7 +246,8 @@ fn helper(format: fn(&Value) -> String) -> Box<dyn handlebars::HelperDef + Send 
     )
 }
 
-/// A double-quoted YAML scalar: a JSON string with everything escaped that a YAML reader might take for a line end or refuse.
+/// A double-quoted YAML scalar: a JSON string with everything escaped that a YAML reader might take for a line end or
+/// refuse.
 fn yaml(value: &Value) -> String {
     let mut out = String::new();
     for c in value.to_string().chars() {

@@ -72,8 +72,8 @@ fn guess(schema: &Value, root: &Value, depth: usize) -> Option<Value> {
     }
 }
 
-/// What a handler returns, as people write it in TypeScript. Of an `async` function that returns one of some words or numbers, and nothing
-/// around it, the compiler forgets which one.
+/// What a handler returns, as people write it in TypeScript. Of an `async` function that returns one of some words or
+/// numbers, and nothing around it, the compiler forgets which one.
 pub fn returned(schema: &Value, value: &Value) -> String {
     let of_some = schema.as_object().is_none_or(|schema| {
         ["enum", "const", "oneOf", "anyOf", "$ref"].into_iter().any(|key| schema.contains_key(key))

@@ -151,7 +151,8 @@ icons = [{ src = "https://example.com/i.png", mime_type = "image/png", sizes = [
 meta = { ui = { resourceUri = "ui://page", csp = ["a", 1, 0.5, true] }, "openai/outputTemplate" = "ui://page" }
 "#;
 
-    /// `_meta` as it is written; the rest under the names of the specification. `verify` compares with the same entries.
+    /// `_meta` as it is written; the rest under the names of the specification. `verify` compares with the same
+    /// entries.
     #[test]
     fn what_is_said_of_each_kind_is_served() {
         let text = format!(

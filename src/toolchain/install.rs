@@ -16,8 +16,8 @@ use crate::parallel;
 use crate::process::{Cmd, Interrupted, Io, Scratch, ToolFailed, interrupted, run};
 use crate::ui::{self, Mark};
 
-/// Installs tools into the private cache side by side, with a line for each; one that needs another waits for it. Of those that
-/// fail the first is reported.
+/// Installs tools into the private cache side by side, with a line for each; one that needs another waits for it. Of
+/// those that fail the first is reported.
 pub fn provision_all(tools: &[&'static Requirement], search: &Search) -> Result<()> {
     let one = |tool: &&'static Requirement| {
         debug_assert!(tool.is_provisioned());
@@ -29,7 +29,8 @@ pub fn provision_all(tools: &[&'static Requirement], search: &Search) -> Result<
     parallel::map(tools, one).into_iter().collect()
 }
 
-/// Installs the pinned version of a tool, unless the cache has it already. What the installation itself needs comes first.
+/// Installs the pinned version of a tool, unless the cache has it already. What the installation itself needs comes
+/// first.
 pub fn provision(id: ToolId, search: &Search, progress: &mut dyn FnMut(&str)) -> anyhow::Result<FoundTool> {
     let tool = id.requirement();
     if let Source::Host { how } = tool.source {

@@ -1,4 +1,5 @@
-//! What a machine may have set up against our tools: a proxy that would catch their own servers, a home that they cannot write to.
+//! What a machine may have set up against our tools: a proxy that would catch their own servers, a home that they
+//! cannot write to.
 
 use std::ffi::OsString;
 use std::fs;
@@ -24,7 +25,8 @@ pub fn surround(cmd: Cmd) -> Cmd {
     own.fold(cmd, |cmd, (name, file)| cmd.env_noise(name, file))
 }
 
-/// Fails where tools can keep nothing anywhere: otherwise each would say so in its own words, in the middle of its work.
+/// Fails where tools can keep nothing anywhere: otherwise each would say so in its own words, in the middle of its
+/// work.
 pub fn has_a_home() -> Result<()> {
     match HOME.as_ref() {
         Ok(_) => Ok(()),

@@ -82,7 +82,8 @@ const QUIET: &[(&str, &str)] = &[
     ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
 ];
 
-/// Node.js keeps what it has compiled in this folder, each file by its content. Wrangler starts in two thirds of the time with it.
+/// Node.js keeps what it has compiled in this folder, each file by its content. Wrangler starts in two thirds of the
+/// time with it.
 const COMPILED: &str = "NODE_COMPILE_CACHE";
 
 impl ToolStatus {
@@ -153,7 +154,8 @@ impl Toolchain {
         std::env::join_paths(path).map_or(cmd.clone(), |path| cmd.env_noise("PATH", path))
     }
 
-    /// A command for a person's own shell: by the tool's name where that is on PATH, else by the path of the one in the cache.
+    /// A command for a person's own shell: by the tool's name where that is on PATH, else by the path of the one in the
+    /// cache.
     pub fn typed(&self, id: ToolId, args: &[&str]) -> String {
         let named = |program: &Path| Cmd::new(program).shown_as(program.display().to_string());
         let cached = self.found.get(&id).filter(|found| found.origin == Origin::Cache);
@@ -165,7 +167,8 @@ impl Toolchain {
         cmd.args(args).to_string()
     }
 
-    /// The command that starts a tool of the resolved targets. One that is only nice to have, and was not found, is left to PATH.
+    /// The command that starts a tool of the resolved targets. One that is only nice to have, and was not found, is
+    /// left to PATH.
     pub fn cmd(&self, id: ToolId) -> Cmd {
         let tool = id.requirement();
         let node = self.found.get(&ToolId::Node);
@@ -224,8 +227,8 @@ fn surroundings(cmd: Cmd, path: &OsString, tool: &Requirement) -> Cmd {
     tool.unset.iter().fold(cmd, |cmd, key| cmd.env_remove(key)).env_noise("PATH", path)
 }
 
-/// PATH as it is when it leads to the chosen tools already, so that a project's own order (pyenv, asdf) is not disturbed. Else the cached
-/// Node goes first, for npm and the scripts it runs.
+/// PATH as it is when it leads to the chosen tools already, so that a project's own order (pyenv, asdf) is not
+/// disturbed. Else the cached Node goes first, for npm and the scripts it runs.
 fn child_path(found: &BTreeMap<ToolId, FoundTool>, search: &Search) -> OsString {
     let cached = found.get(&ToolId::Node).filter(|node| node.origin == Origin::Cache);
     let first = cached.and_then(|node| node.path.parent()).map(Path::to_path_buf);

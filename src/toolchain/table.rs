@@ -1,4 +1,5 @@
-//! The tools: which version, why, and where it comes from. Adding one is adding a row; who needs it is in the rows of targets.
+//! The tools: which version, why, and where it comes from. Adding one is adding a row; who needs it is in the rows of
+//! targets.
 
 /// A tool we run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

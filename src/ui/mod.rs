@@ -1,7 +1,7 @@
 //! Everything a person reads goes to stderr, the answer to stdout; spinners on a terminal, plain lines elsewhere.
 //!
-//! This is the only way to the terminal, and what is printed may be from others: [`write_line`] lets nothing of it through
-//! that a terminal would obey.
+//! This is the only way to the terminal, and what is printed may be from others: [`write_line`] lets nothing of it
+//! through that a terminal would obey.
 
 mod visible;
 

@@ -1,9 +1,10 @@
-//! What others wrote, made fit for a terminal: nothing of it moves the cursor, changes colours or the direction of the text, or hides.
+//! What others wrote, made fit for a terminal: nothing of it moves the cursor, changes colours or the direction of the
+//! text, or hides.
 
 use std::borrow::Cow;
 
-/// Whether a terminal does something else with a character than to show it: control characters, marks that change the direction
-/// of the text, line ends other than ours, and what has no width.
+/// Whether a terminal does something else with a character than to show it: control characters, marks that change the
+/// direction of the text, line ends other than ours, and what has no width.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,

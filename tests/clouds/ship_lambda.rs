@@ -124,7 +124,7 @@ fn a_stack_that_fails_is_quoted_once() {
     for status in [200, 407] {
         setting.aws.fail(Fault::answer(Response::new(status, "text/html", page)));
         let proxy = setting.run("ship --target lambda");
-        proxy.ended(1).said_once("is none of AWS").said("`HTTPS_PROXY`").said_once("1 problem found before");
+        proxy.ended(1).said_once("is not from AWS").said("`HTTPS_PROXY`").said_once("1 problem found before");
         assert_eq!(proxy.count("Traceback"), 0);
         setting.aws.heal();
     }

@@ -51,7 +51,7 @@ fn other_ways_are_refused_with_the_one_that_works() {
   hint: save it as UTF-8, or give it the ending `.bin`: then a handler gets its bytes
 src/lib.ts:2:39: error: `./data/a.md` is not there when this runs on a target: there the code is in a bundle
   hint: move the file to `src/files/`, run `mcp-deploy render` and write `import content from \"./generated/files/a.md.ts\"`, which works on every target
-src/tools/read.ts:3:18: error: `../data/a.md` is no module of JavaScript: Node.js cannot import it
+src/tools/read.ts:3:18: error: `../data/a.md` is not a JavaScript module: Node.js cannot import it
   hint: move the file to `src/files/`, run `mcp-deploy render` and write `import content from \"../generated/files/a.md.ts\"`, which works on every target
 3 errors; types were not checked
 ";

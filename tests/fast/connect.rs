@@ -176,7 +176,7 @@ fn a_server_that_is_not_in_the_record_is_named_by_its_url() {
     let registry = sandbox.ok(&["connect", "--registry", "--url", URL]);
     is_accepted(&serde_json::from_str(&registry.stdout).unwrap());
     for (line, code, said) in [
-        (&["connect", "--url", "127.0.0.1:8787"][..], 2, "`127.0.0.1:8787` is no URL of a server\n"),
+        (&["connect", "--url", "127.0.0.1:8787"][..], 2, "`127.0.0.1:8787` is not the URL of a server\n"),
         (&["connect", "--url", "http://127.0.0.1:8787/"], 2, "the MCP endpoint is `http://127.0.0.1:8787/mcp`\n"),
         (&["connect", "--url", LOCAL, "--registry"], 1, "addresses with `https://` only"),
         (&["connect", "--url", LOCAL, "--target", "lambda"], 2, "cannot be used with"),

@@ -250,7 +250,7 @@ fn what_cannot_be_installed_is_one_error_before_anything_is() {
             &[("app/bun.lock", "{}")],
             &[("FILLS", "")],
             "`bun install` ended well",
-            "`production` in `bunfig.toml`: take it out",
+            "`production` in `bunfig.toml`: remove it",
         ),
     ];
     for (files, more, error, hint) in table {

@@ -6,14 +6,14 @@ use std::path::Path;
 const MOST: usize = 120;
 
 /// Files, and folders with everything below them.
-const COVERED: &[&str] = &["CHANGELOG.md", "docs", "templates"];
+const COVERED: &[&str] = &["CHANGELOG.md", "docs", "src", "templates"];
 
 /// Outputs of the program and of other tools, as they are.
 const EXEMPT: &[&str] = &["tests/cmd/", "tests/faults.txt", "tests/fixtures/", "tests/trees/"];
 
 /// To be covered next. Empty at the end.
 #[allow(dead_code)]
-const LATER: &[&str] = &[".github", "CHANGELOG.md", "README.md", "benches", "docs", "src", "tests"];
+const LATER: &[&str] = &[".github", "CHANGELOG.md", "README.md", "benches", "docs", "tests"];
 
 #[test]
 fn prose_is_short_and_plain() {
@@ -23,7 +23,7 @@ fn prose_is_short_and_plain() {
     let mut faults = Vec::new();
     let mut paths = Vec::new();
     COVERED.iter().for_each(|place| files(root, place, &mut paths));
-    assert!(paths.len() > 100, "{} files", paths.len());
+    assert!(paths.len() > 300, "{} files", paths.len());
     for path in paths {
         let Some(language) = Language::of(&path) else { continue };
         let text = fs::read_to_string(root.join(&path)).unwrap();
@@ -123,7 +123,12 @@ impl Language {
             return Some((text, true));
         }
         let mark = if self == Language::Hash { " # " } else { " // " };
-        line.find(mark).map(|at| (&line[at + mark.len()..], false))
+        let (at, _) = line.match_indices(mark).find(|(at, _)| {
+            // Not inside of a string.
+            let before = line[..*at].replace("\\\"", "");
+            before.matches('"').count() % 2 == 0
+        })?;
+        Some((&line[at + mark.len()..], false))
     }
 }
 
@@ -188,7 +193,8 @@ fn faults_of(text: &str, language: Language, phrases: &[Phrase]) -> Vec<String> 
         };
         let is_code = !matches!(prose, Some((_, true)));
         starts.push((all.len(), number, is_code, prose.map(|(text, _)| text.to_lowercase())));
-        all.push_str(&words.trim().to_lowercase());
+        // Messages begin with small letters; `is None` is code.
+        all.push_str(&if is_code { words.trim().to_owned() } else { words.trim().to_lowercase() });
         all.push(' ');
     }
     for phrase in phrases {

@@ -187,6 +187,6 @@ fn a_project_has_an_id_of_its_own_and_keeps_it() {
     let odd = old.replace("version = 1\n", "version = 1\nproject = \"../../x\"\n");
     sandbox.write("mcp.lock", &odd);
     let refused = sandbox.run(&["render", "--force"]);
-    assert!(refused.code == 1 && refused.stderr.contains("its `project` is no id"), "{refused:?}");
+    assert!(refused.code == 1 && refused.stderr.contains("its `project` is not an id"), "{refused:?}");
     assert_eq!(sandbox.read("mcp.lock"), odd);
 }

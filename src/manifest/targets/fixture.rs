@@ -1,5 +1,5 @@
-//! `[targets.fixture]`: a fourth target that only unit tests have. It shows what a row takes; `src/commands/fourth.rs` asks what
-//! becomes of each of its fields.
+//! `[targets.fixture]`: a fourth target that only unit tests have. It shows what a row takes; `src/commands/fourth.rs`
+//! asks what becomes of each of its fields.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! Where it runs: `[targets]`, and `[stages]`, which deploy the same server a second time. Each cloud has its file here, with all
-//! that its table may say and what the manifest has to know of it; nothing else below `src/manifest` names one.
+//! Where it runs: `[targets]`, and `[stages]`, which deploy the same server a second time. Each cloud has its file
+//! here, with all that its table may say and what the manifest has to know of it; nothing else below `src/manifest`
+//! names one.
 
 pub mod cloudflare;
 #[cfg(test)]

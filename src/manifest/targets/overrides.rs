@@ -6,7 +6,8 @@ use toml_edit::Item;
 use crate::manifest::names::shown;
 use crate::manifest::reader::{Fields, span_at, to_json};
 
-/// What mcp-deploy itself relies on in a cloud's file, by its path, and what to do instead; `*` stands for any end of a name.
+/// What mcp-deploy itself relies on in a cloud's file, by its path, and what to do instead; `*` stands for any end of a
+/// name.
 pub type Relied = [(&'static [&'static str], &'static str)];
 
 /// Lists that may change as long as this text is in them: the end of their path, and the text.

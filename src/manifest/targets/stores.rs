@@ -53,6 +53,6 @@ pub static UPSTASH: Store = Store {
 /// Each with a database of SQLite.
 pub static DURABLE_OBJECTS: Store = Store { name: "durable-objects", counts: false, secrets: &[] };
 
-/// Of SQLite, on this machine: what runs here keep state in, unless the target's own runtime has its store. Every server has it,
-/// and no bundle for a cloud that has no use for it contains it.
+/// Of SQLite, on this machine: what runs here keep state in, unless the target's own runtime has its store. Every
+/// server has it, and no bundle for a cloud that has no use for it contains it.
 pub static FILE: Store = Store { name: "file", counts: false, secrets: &[] };

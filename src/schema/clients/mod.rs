@@ -1,5 +1,5 @@
-//! What assistants refuse though MCP allows it. [`RULES`] is the one table: who refuses what, what to write instead, and
-//! who says so. `docs/clients.md` shows it to people.
+//! What assistants refuse though MCP allows it. [`RULES`] is the one table: who refuses what, what to write instead,
+//! and who says so. `docs/clients.md` shows it to people.
 
 mod finds;
 #[cfg(test)]

@@ -16,8 +16,8 @@ use printer::Printer;
 use text::{TypeMember, braces, property_name};
 
 /// The type of a value after validation and, with `applied_defaults`, after the defaults of the root's properties were
-/// filled in; and the type that holds whatever the references in the schema lead to, for the member [`defs_member`] of its
-/// owner: `None` when there is nothing of the kind.
+/// filled in; and the type that holds whatever the references in the schema lead to, for the member [`defs_member`] of
+/// its owner: `None` when there is nothing of the kind.
 ///
 /// `access` is the indexed access path of the schema's owner, such as `Tools["get_weather"]`, and `member` the owner's
 /// member that holds this type, such as `input`: local references are spelt with them. `indent` is the level, of two

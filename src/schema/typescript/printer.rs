@@ -24,7 +24,8 @@ pub struct Printer<'a> {
     refs: HashMap<String, String>,
     /// Schemas whose `$ref` would make a type circular.
     circular: HashSet<String>,
-    /// Whether handlers make such values: JSON leaves out what is `undefined`, so that an optional member may be that, too.
+    /// Whether handlers make such values: JSON leaves out what is `undefined`, so that an optional member may be that,
+    /// too.
     made: bool,
     /// The sorts of value that a reference's target admits.
     pub kinds: RefCell<HashMap<String, Kinds>>,

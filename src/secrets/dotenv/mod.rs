@@ -96,8 +96,8 @@ fn text(root: &Path) -> Result<String> {
     Ok(text.with_context(|| format!("cannot read `{}`", home.join(FILE).display()))?.unwrap_or_default())
 }
 
-/// The declared settings and secrets that have a value here, for local runs. As in Node.js, a variable of the environment overrides
-/// the file.
+/// The declared settings and secrets that have a value here, for local runs. As in Node.js, a variable of the
+/// environment overrides the file.
 pub fn local(root: &Path, manifest: &Manifest) -> Result<Vec<(String, String)>> {
     let file = file(root)?;
     let setting = |(name, _): &(String, String)| {
@@ -114,7 +114,8 @@ pub fn values(root: &Path, manifest: &Manifest) -> Result<Vec<(String, String)>>
     of_secrets(&file(root)?, manifest)
 }
 
-/// From the file, else from the environment. A secret with two values is an error: whatever is started by hand has the other one.
+/// From the file, else from the environment. A secret with two values is an error: whatever is started by hand has the
+/// other one.
 fn of_secrets(file: &[(String, String)], manifest: &Manifest) -> Result<Vec<(String, String)>> {
     let value = |name: &str| match (last(file, name), std::env::var(name).ok()) {
         (Some(stored), Some(set)) if stored != set => Err(two_values(name)),
@@ -152,7 +153,8 @@ pub fn set(root: &Path, name: &str, value: &str) -> Result<()> {
     };
     let _alone = Exclusive::to_write(root)?;
     let old = text(root)?;
-    // Beside a line that has no one reading, the new one might have none either. The one in whose place it comes is gone.
+    // Beside a line that has no one reading, the new one might have none either. The one in whose place it comes is
+    // gone.
     sound(&syntax::blanked(&old, name))?;
     let mut text = syntax::without(&old, name);
     if !text.is_empty() && !text.ends_with('\n') {

@@ -1,5 +1,5 @@
-//! The one reading of a `.env`: what is accepted has the same value for `node --env-file`, and is what a person reads there. Where
-//! readers disagree, the line is a fault.
+//! The one reading of a `.env`: what is accepted has the same value for `node --env-file`, and is what a person reads
+//! there. Where readers disagree, the line is a fault.
 
 use crate::fault::{Fault, Lines, Severity};
 
@@ -250,7 +250,8 @@ fn replaced(text: &str, name: &str, by: impl Fn(&str) -> String) -> String {
         let is_broken = reader.broken[broken..].contains(&name);
         let mut is_its = is_broken || reader.entries[entries..].iter().any(|entry| entry.name == name);
         if is_broken && reader.at > next {
-            // A quote that a later line closes may have taken in what is not its own: that line is read anew, if it is sound then.
+            // A quote that a later line closes may have taken in what is not its own: that line is read anew, if it is
+            // sound then.
             let (_, faults) = parse(&text[next..], "");
             is_its = faults.iter().all(|fault| fault.severity != Severity::Error);
             if is_its {

@@ -39,8 +39,8 @@ pub const CLOUD: Cloud = Cloud {
     },
 };
 
-/// Wrangler would take its own settings from the project's `.env` as well: where the API is, which proxy leads to it. So whoever
-/// wrote the project would get the user's credentials.
+/// Wrangler would take its own settings from the project's `.env` as well: where the API is, which proxy leads to it.
+/// So whoever wrote the project would get the user's credentials.
 const NO_DOTENV: &str = "--env-file=/dev/null";
 
 fn wrangler(context: &Context<'_>, args: &[&str]) -> Cmd {
@@ -107,8 +107,8 @@ fn known(context: &Context<'_>, found: Vec<Found>) -> (Vec<Problem>, Vec<Found>)
     (missing_secrets(context, NAME, || secret_names(context)), found)
 }
 
-/// The Worker, if there is one: its served version carries the mark, as a variable. Where the record will do, the version is not
-/// asked for it: nobody else can have made one of that id.
+/// The Worker, if there is one: its served version carries the mark, as a variable. Where the record will do, the
+/// version is not asked for it: nobody else can have made one of that id.
 fn found(context: &Context<'_>, record_will_do: bool) -> Result<Vec<Found>> {
     let app = context.app();
     let what = || format!("the Worker `{app}`");
@@ -149,7 +149,8 @@ fn found(context: &Context<'_>, record_will_do: bool) -> Result<Vec<Found>> {
     }
     if found.whose == Whose::Foreign {
         found.changes.push("its code is replaced, and its secrets stay bound".to_owned());
-        // Classes of Durable Objects, databases and buckets are not shown by value: what is bound is what would be let go.
+        // Classes of Durable Objects, databases and buckets are not shown by value: what is bound is what would be let
+        // go.
         let holds = |binding: &&Value| {
             let kind = binding["type"].as_str().unwrap_or_default();
             !["plain_text", "secret_text", "json", "version_metadata", "ratelimit", "assets", "ai", "browser"]
@@ -277,7 +278,8 @@ const OURS: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// Wrangler's targets are texts for people: `https://x.workers.dev`, `mcp.example.com (custom domain)`, `*.example.com/*`.
+/// Wrangler's targets are texts for people: `https://x.workers.dev`, `mcp.example.com (custom domain)`,
+/// `*.example.com/*`.
 fn endpoint(shown: &str) -> Option<String> {
     let bare = shown.split(" (").next().unwrap_or(shown).trim_end_matches('/');
     let url = if bare.contains("://") { bare.to_owned() } else { format!("https://{bare}") };

@@ -1,5 +1,5 @@
-//! Secrets of a local Worker, in the only form in which wrangler takes them beside its own environment: a file that it reads with the
-//! package `dotenv` and then expands.
+//! Secrets of a local Worker, in the only form in which wrangler takes them beside its own environment: a file that it
+//! reads with the package `dotenv` and then expands.
 
 use anyhow::{Result, bail};
 

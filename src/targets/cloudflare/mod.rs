@@ -78,7 +78,8 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     let port = start.port.to_string();
     let cmd =
         build.tools.cmd(ToolId::Wrangler).args(["dev", "--ip", "127.0.0.1", "--port", &port, "--inspector-port", "0"]);
-    // With a custom domain configured wrangler would otherwise rewrite Host and Origin, and the server's checks would see neither.
+    // With a custom domain configured wrangler would otherwise rewrite Host and Origin, and the server's checks would
+    // see neither.
     let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.state.join("cloudflare"));
     // wrangler would read `.env` in another way: it expands `$NAME`, and reads `.env.local` and `.dev.vars` as well.
     let declared = |name: &str| build.manifest.secrets.iter().any(|secret| secret.name == name);

@@ -46,7 +46,8 @@ pub fn data(manifest: &Manifest) -> Option<CloudflareData<'_>> {
     })
 }
 
-/// All of them or none: with a list, wrangler would give a local Worker no other, and to be on the list is to be required.
+/// All of them or none: with a list, wrangler would give a local Worker no other, and to be on the list is to be
+/// required.
 fn required_secrets(manifest: &Manifest) -> Vec<&str> {
     match manifest.secrets_of(TARGET.name).any(|secret| secret.optional) {
         true => Vec::new(),

@@ -70,8 +70,8 @@ def unreadable(operation, error):
     return refusal("UnreadableAnswer", f"the answer to `{operation}` is not from AWS, {why} ({type(error).__name__}: {said})")
 
 
-# By region and account: what AWS's interfaces look like is read once. Clients are new for each question, so that no connection
-# is used again that may have been cut off in between.
+# By region and account: what AWS's interfaces look like is read once. Clients are new for each question, so that no
+# connection is used again that may have been cut off in between.
 SESSIONS = {}
 
 

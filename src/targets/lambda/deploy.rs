@@ -160,7 +160,7 @@ pub fn is_out_of_order(error: &anyhow::Error) -> bool {
     OUT_OF_ORDER.iter().any(|code| text.starts_with(code)) || ToolFailed::of(error).is_some()
 }
 
-/// The code of the error with which `aws.py` says that the answer was none of AWS.
+/// The code of the error with which `aws.py` says that the answer was not from AWS.
 const UNREADABLE: &str = "UnreadableAnswer";
 
 /// Codes of errors that are not about the login.
@@ -309,8 +309,8 @@ fn secrets_request(context: &Context<'_>, values: &Values) -> Value {
     json!({ "secret": secret_id(context), "values": values, "mark": context.mark.to_string(), "adopt": adopt })
 }
 
-/// What a stack's outputs say, once its function's alias serves the version that this code is: CloudFormation leaves an alias that
-/// somebody moved where it is, as long as the template asks for nothing else.
+/// What a stack's outputs say, once its function's alias serves the version that this code is: CloudFormation leaves an
+/// alias that somebody moved where it is, as long as the template asks for nothing else.
 pub fn deployed(context: &Context<'_>, place: &Place, stack: &str) -> Result<Deployed> {
     let shipped = aws::ask(context, place, "serve_shipped", json!({ "stack": stack }))
         .context("deployed, but the alias cannot be made to serve it")?;
@@ -347,7 +347,8 @@ fn explained(context: &Context<'_>, region: &str, error: anyhow::Error) -> anyho
     }
 }
 
-/// The function reads its secrets when it starts: they have to be there first, and a change of them is a change of the stack.
+/// The function reads its secrets when it starts: they have to be there first, and a change of them is a change of the
+/// stack.
 fn stored_secrets(context: &Context<'_>, place: &Place) -> Result<Option<String>> {
     if context.build.manifest.secrets_of(NAME).next().is_none() {
         return Ok(None);

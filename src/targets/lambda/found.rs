@@ -1,4 +1,5 @@
-//! What is there already under the names of a deployment: stacks and secrets, whose they are, and whether they can be changed.
+//! What is there already under the names of a deployment: stacks and secrets, whose they are, and whether they can be
+//! changed.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};

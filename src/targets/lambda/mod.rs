@@ -109,7 +109,8 @@ fn artifact(root: &Path) -> PathBuf {
     root.join(CODE).join(HANDLER)
 }
 
-/// In place of the function's role, and of what its template sets: the user's credentials, another address than that of AWS, a table.
+/// In place of the function's role, and of what its template sets: the user's credentials, another address than that of
+/// AWS, a table.
 const ROLE: [&str; 19] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -189,7 +190,8 @@ fn as_the_adapter_does(build: &Build<'_>, start: &Start<'_>, place: Isolated) ->
     }
 }
 
-/// On Lambda credentials come with the function's role. Here they are the user's, whose home the function does not have.
+/// On Lambda credentials come with the function's role. Here they are the user's, whose home the function does not
+/// have.
 fn lambdas_own(cmd: Cmd) -> Cmd {
     let files = [("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"), ("AWS_CONFIG_FILE", ".aws/config")];
     let home = std::env::home_dir().unwrap_or_default();

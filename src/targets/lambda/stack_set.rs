@@ -1,4 +1,5 @@
-//! One CloudFormation StackSet for all regions, and for accounts: one template, which finds its code in a bucket of its region.
+//! One CloudFormation StackSet for all regions, and for accounts: one template, which finds its code in a bucket of its
+//! region.
 //!
 //! `sam` knows no stack sets: it builds and packages, and the API does the rest. A stack set with the permissions of an
 //! organization takes no transform, so the template is transformed here, by the library that `sam` brings.

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::plan;
 
-/// Copies a function of the build output to `to`, with the files that its `filePathMap` takes from the project: what lies there
-/// afterwards is exactly what would be uploaded.
+/// Copies a function of the build output to `to`, with the files that its `filePathMap` takes from the project: what
+/// lies there afterwards is exactly what would be uploaded.
 pub fn copy(function: &Path, root: &Path, to: &Path) -> Result<()> {
     plan::copy_folder(function, to)?;
     let config = to.join(".vc-config.json");

@@ -47,12 +47,14 @@ pub const TARGET: Target = Target {
 
 fn build(build: &Build<'_>) -> Vec<Step> {
     let cmd = build.tools.cmd(ToolId::Vercel).args(["build", "--prod", "--yes"]).current_dir(build.root);
-    // `ship` has installed the packages, with the project's own manager: a second installation, by rules of the CLI, may break them.
+    // `ship` has installed the packages, with the project's own manager: a second installation, by rules of the CLI,
+    // may break them.
     let cmd = cmd.env_noise("VERCEL_INSTALL_COMPLETED", "1");
     // The CLI looks for `tsc` in the project alone; a workspace has it in a folder above.
     let programs = build.root.ancestors().map(|folder| folder.join("node_modules/.bin")).filter(|dir| dir.is_dir());
     let cmd = build.tools.with_programs(cmd, &programs.collect::<Vec<_>>());
-    // Without a linked project the CLI asks the network for its settings; an empty set of them is what a new project has.
+    // Without a linked project the CLI asks the network for its settings; an empty set of them is what a new project
+    // has.
     let settings = (".vercel/project.json", "{\"settings\":{}}\n");
     vec![Step { while_running: Some(settings), judged: Some(super::beside), ..Step::new("build", cmd) }]
 }

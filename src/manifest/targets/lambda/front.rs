@@ -25,11 +25,7 @@ pub fn front(fields: &Fields<'_, '_>, base: Front) -> Front {
     for key in GATEWAY_KEYS {
         if fields.entries().iter().any(|(known, _)| *known == key) {
             let hint = "write `front = \"api-gateway\"`, or remove it".to_owned();
-            fields.reader().error(
-                fields.key_span(key),
-                format!("a function URL has no `{key}`"),
-                Some(hint),
-            );
+            fields.reader().error(fields.key_span(key), format!("a function URL has no `{key}`"), Some(hint));
         }
     }
     Front::FunctionUrl

@@ -280,7 +280,8 @@ fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Measured on Node.js: a result exists up to ten times while it is made, checked and sent, beside what the server itself takes.
+/// Measured on Node.js: a result exists up to ten times while it is made, checked and sent, beside what the server
+/// itself takes.
 fn function_memory(root: &Fields<'_, '_>, manifest: &Manifest) {
     let Some(memory) = manifest.targets.lambda.as_ref().map(|lambda| lambda.memory) else { return };
     let needed = 100 + manifest.limits.max_result.saturating_mul(10).div_ceil(1_000_000);
@@ -295,9 +296,7 @@ fn function_memory(root: &Fields<'_, '_>, manifest: &Manifest) {
 fn state_of_regions(root: &Fields<'_, '_>, manifest: &Manifest) {
     let regions = manifest.targets.lambda.iter().flat_map(|lambda| &lambda.regions).count();
     if manifest.has_state() && regions > 1 {
-        let message = format!(
-            "each of the {regions} regions has its own state: one does not see what another stores"
-        );
+        let message = format!("each of the {regions} regions has its own state: one does not see what another stores");
         let hint = "name one region, unless callers always reach the same one".to_owned();
         root.reader().warning(span_at_root(root, "/targets/lambda/regions"), message, Some(hint));
     }

@@ -5,7 +5,8 @@ use crate::manifest::names::shown;
 use crate::manifest::reader::{Fields, nearest};
 use crate::manifest::targets::regions::{Unknown, read};
 
-/// The regions of AWS that an account can choose (botocore's list, 2026-11). China is not a typing error: another place refuses it.
+/// The regions of AWS that an account can choose (botocore's list, 2026-11). China is not a typing error: another place
+/// refuses it.
 const AWS: [&str; 41] = [
     "af-south-1",
     "ap-east-1",

@@ -1,7 +1,9 @@
-//! Whether a regular expression may take time that nobody can wait for. JavaScript tries every way in which a pattern can match before it gives up: where a
-//! text can be shared out among repetitions in many ways, that grows with a power of its length, or doubles with each character.
+//! Whether a regular expression may take time that nobody can wait for. JavaScript tries every way in which a pattern
+//! can match before it gives up: where a text can be shared out among repetitions in many ways, that grows with a power
+//! of its length, or doubles with each character.
 //!
-//! The pattern becomes an automaton of the positions in it (Glushkov), which is looked through for words that lead along two ways.
+//! The pattern becomes an automaton of the positions in it (Glushkov), which is looked through for words that lead
+//! along two ways.
 
 mod parse;
 
@@ -28,7 +30,8 @@ const FEW_ROUNDS: usize = 4;
 /// Copies of the body of `{n}`.
 const MAX_COPIES: usize = 64;
 const MAX_POSITIONS: usize = 600;
-/// Characters of a pattern, and steps of looking through it: one that needs more is let through, and the server's bound on the text holds.
+/// Characters of a pattern, and steps of looking through it: one that needs more is let through, and the server's bound
+/// on the text holds.
 const MAX_LENGTH: usize = 2_000;
 const MAX_STEPS: usize = 200_000;
 

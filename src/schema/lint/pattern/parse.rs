@@ -1,4 +1,5 @@
-//! A regular expression of JavaScript as a tree, as far as its repetitions need it. It compiles already: nothing is judged here.
+//! A regular expression of JavaScript as a tree, as far as its repetitions need it. It compiles already: nothing is
+//! judged here.
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
-//! The two JSON forms at the edge of a function: a request as an event (payload v2.0) and a response's status and headers.
+//! The two JSON forms at the edge of a function: a request as an event (payload v2.0) and a response's status and
+//! headers.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -25,8 +26,8 @@ pub const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
-/// Renamed to `x-amzn-remapped-…` in what a function answers: reported for function URLs and REST APIs, each of them, by
-/// their users.
+/// Renamed to `x-amzn-remapped-…` in what a function answers: reported for function URLs and REST APIs, each of them,
+/// by their users.
 const REMAPPED: &[&str] = &["connection", "content-length", "date", "www-authenticate"];
 
 /// What the front of a function knows about a request beyond its bytes.

@@ -1,4 +1,5 @@
-//! The clients' side, a function URL or a REST API: turns a client's request into an event, and what comes back into an HTTP answer.
+//! The clients' side, a function URL or a REST API: turns a client's request into an event, and what comes back into an
+//! HTTP answer.
 
 use std::io;
 use std::sync::mpsc::RecvTimeoutError;
@@ -92,7 +93,8 @@ fn exchange(shared: &LocalLambda, conn: &mut Conn) -> Result<After, ReadError> {
     }
 }
 
-/// An answer from here, not from the function. Without a head the request could not be read to its end, and nothing can follow it.
+/// An answer from here, not from the function. Without a head the request could not be read to its end, and nothing can
+/// follow it.
 fn refuse(conn: &mut Conn, front: LocalFront, status: u16, head: Option<&Head>) -> io::Result<After> {
     let body = match front {
         LocalFront::FunctionUrl => {

@@ -1,20 +1,23 @@
-//! A stand-in for AWS Lambda on 127.0.0.1: a Function URL (`AuthType: NONE`, `RESPONSE_STREAM`), or a REST API of API Gateway
-//! (a Lambda proxy integration that streams), in front of a Lambda Runtime API: enough of them for the AWS Lambda Web Adapter
-//! to serve a built function as it would in the cloud.
+//! A stand-in for AWS Lambda on 127.0.0.1: a Function URL (`AuthType: NONE`, `RESPONSE_STREAM`), or a REST API of API
+//! Gateway (a Lambda proxy integration that streams), in front of a Lambda Runtime API: enough of them for the AWS
+//! Lambda Web Adapter to serve a built function as it would in the cloud.
 //!
-//! There is one sandbox, and it serves one request at a time: further ones wait, 128 at most, then 429. A request that finds
-//! no sandbox for 10 seconds, the time Lambda gives one to start, is answered with 502; so is one whose function reports an
-//! error, dies, or answers what HTTP cannot carry. An event over 6 MiB is answered with 413 and never reaches the function.
-//! A function that has begun to answer and fails has the client's connection cut, which is how a stream says so.
+//! There is one sandbox, and it serves one request at a time: further ones wait, 128 at most, then 429. A request that
+//! finds no sandbox for 10 seconds, the time Lambda gives one to start, is answered with 502; so is one whose function
+//! reports an error, dies, or answers what HTTP cannot carry. An event over 6 MiB is answered with 413 and never
+//! reaches the function. A function that has begun to answer and fails has the client's connection cut, which is how a
+//! stream says so.
 //!
-//! At the function's timeout the client gets a 504, or a cut stream, and the sandbox is taken for dead: its connections are
-//! closed, upon which the adapter ends. It is for whoever started the adapter to start another; requests wait for it as
-//! they do for the first. A client that leaves does not stop the function: the rest of its answer is read and dropped.
+//! At the function's timeout the client gets a 504, or a cut stream, and the sandbox is taken for dead: its connections
+//! are closed, upon which the adapter ends. It is for whoever started the adapter to start another; requests wait for
+//! it as they do for the first. A client that leaves does not stop the function: the rest of its answer is read and
+//! dropped.
 //!
-//! Not done: freezing between requests, SIGTERM, a second sandbox, IAM, throttling, CORS of the URL, `requestContext.time`, the limits on
-//! bandwidth and on the length of a stream. `x-forwarded-proto` and `-port` tell the truth (`http`, the local port).
-//! A function that answers buffered is understood, where a URL with `RESPONSE_STREAM` may pass its JSON on. The adapter sends
-//! what should be the trailers of a broken stream as a last piece of its body; here that cuts the stream.
+//! Not done: freezing between requests, SIGTERM, a second sandbox, IAM, throttling, CORS of the URL,
+//! `requestContext.time`, the limits on bandwidth and on the length of a stream. `x-forwarded-proto` and `-port` tell
+//! the truth (`http`, the local port). A function that answers buffered is understood, where a URL with
+//! `RESPONSE_STREAM` may pass its JSON on. The adapter sends what should be the trailers of a broken stream as a last
+//! piece of its body; here that cuts the stream.
 
 mod event;
 mod function_url;
@@ -110,8 +113,8 @@ impl RuntimeApi {
         self.url.address()
     }
 
-    /// The variables Lambda sets for the adapter and for the server behind it, credentials apart. From here on `timeout` is
-    /// the function's; until then it is Lambda's default of 3 seconds.
+    /// The variables Lambda sets for the adapter and for the server behind it, credentials apart. From here on
+    /// `timeout` is the function's; until then it is Lambda's default of 3 seconds.
     pub fn environment(
         &self,
         task_root: &Path,
