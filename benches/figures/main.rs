@@ -1,6 +1,6 @@
-//! The figures of `docs/performance.md`, printed as Markdown tables on stdout: `cargo bench --bench figures`, or one part of them:
-//! `-- program`, `-- commands`, `-- ship`, `-- bundles`, `-- start-up`, `-- warm`; `-- runtime` is the last three.
-//! Nothing is asserted. What is missing (tools, npm packages) is installed into mcp-deploy's private cache.
+//! The figures of `docs/performance.md`, printed as Markdown tables on stdout: `cargo bench --bench figures`, or one
+//! part of them: `-- program`, `-- commands`, `-- ship`, `-- bundles`, `-- start-up`, `-- warm`; `-- runtime` is the
+//! last three. Nothing is asserted. What is missing (tools, npm packages) is installed into mcp-deploy's private cache.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bundles;
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use crate::servers::StandIn;
 
 fn main() -> Result<()> {
-    // `cargo test --benches` runs it too, with an argument of its own; figures are no test.
+    // `cargo test --benches` runs it too, with another argument; figures are not a test.
     if std::env::args().any(|arg| arg == "--test") {
         return Ok(());
     }

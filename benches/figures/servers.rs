@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::requests::{Ask, Client, LIMIT};
 use crate::{Bench, Projects};
 
-/// One way to serve the weather example, on a port that it is told.
+/// One way to serve the weather example, on a given port.
 #[derive(Clone)]
 pub struct Server {
     pub what: &'static str,
@@ -164,8 +164,8 @@ impl Drop for Running {
     }
 }
 
-/// An import of `node:http` reads all that the module has, and loads the HTTP client behind its `WebSocket`: the generated server does
-/// without, and so has to be compared with a floor that does, too.
+/// An import of `node:http` reads all that the module has, and loads the HTTP client behind its `WebSocket`: the
+/// generated server does without, and so has to be compared with a floor that does, too.
 fn lean_floor() -> Result<String> {
     let floor = include_str!("servers/floor.mjs");
     let import = "import { createServer } from \"node:http\";";

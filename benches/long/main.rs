@@ -1,5 +1,5 @@
-//! The long proofs: matrices, soaks and sizes of which `cargo test` runs a cut. `cargo bench --bench long -- NAME…` runs those that
-//! are named, and without a name lists them; the exit code is 1 when one of them does not hold.
+//! The long proofs: matrices, soaks and sizes of which `cargo test` runs a cut. `cargo bench --bench long -- NAME…`
+//! runs those that are named, and without a name lists them; the exit code is 1 when one of them does not hold.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::{Command, ExitCode, Stdio};
@@ -51,7 +51,7 @@ const PROOFS: [Proof; 7] = [
 ];
 
 fn main() -> ExitCode {
-    // cargo adds arguments of its own: `--bench`, and `--test` when it is run as a test, which it is not.
+    // cargo adds arguments: `--bench`, and `--test` when it is run as a test, which it is not.
     let named: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     if named.is_empty() {
         PROOFS.iter().for_each(|proof| println!("{}: {}", proof.name, proof.shows));

@@ -1,4 +1,5 @@
-//! One fault in one deployment of something prebuilt: what `status` tells after it is true, and the next command goes on.
+//! One fault in one deployment of something prebuilt: what `status` tells after it is true, and the next command goes
+//! on.
 
 use std::time::{Duration, Instant};
 
@@ -149,7 +150,8 @@ impl Shipped {
         Struck { run, before, after: self.live(), is_open: open }
     }
 
-    /// What is wrong after it: `status` is asked without the fault, and then the next command; a way back where there is one to go.
+    /// What is wrong after it: `status` is asked without the fault, and then the next command; a way back where there
+    /// is one to go.
     pub fn faults_after(&self, struck: &Struck, goes_back: bool) -> Vec<String> {
         let mut faults = Vec::new();
         let mut expect = |holds: bool, what: &str| {
@@ -189,7 +191,7 @@ impl Shipped {
             text(&self.setting.recorded(self.cloud, "production")["version"]) == now,
             "the record is not of what is served",
         );
-        expect(self.setting.record().get("unfinished").is_none(), "it is unfinished for ever");
+        expect(self.setting.record().get("unfinished").is_none(), "it stays unfinished");
         faults
     }
 

@@ -63,7 +63,7 @@ fn what_sam_deploys_is_what_answers() {
     let url = setting.url(REGION);
     let first = setting.client.temperature(&url);
 
-    // The same again is no failure, and no new version.
+    // The same again does not fail, and makes no new version.
     let said = setting.deploy(REGION).unwrap();
     assert!(said.contains("No changes to deploy"), "{said}");
     let function = setting.cloud.output(REGION, "weather", "FunctionName").unwrap();

@@ -97,8 +97,8 @@ impl Setting {
         setting
     }
 
-    /// The command line, its words separated by blanks. With `--prebuilt` what was built before is deployed: for what depends on the
-    /// cloud's answers alone.
+    /// The command line, its words separated by blanks. With `--prebuilt` what was built before is deployed: for what
+    /// depends on the cloud's answers alone.
     pub fn run(&self, line: &str) -> Run {
         self.run_with(line, "")
     }
@@ -167,7 +167,8 @@ impl Setting {
         environment.insert("NO_COLOR", "1".into());
         // What was fetched once is good enough: versions are pinned.
         environment.insert("npm_config_prefer_offline", "true".into());
-        // Once a week sam asks whether there is a newer one of itself; no setting stops it but the time of the last answer.
+        // Once a week sam asks whether there is a newer one of itself; no setting stops it but the time of the last
+        // answer.
         let sam = home.join("sam");
         std::fs::create_dir_all(&sam).expect("a folder can be made");
         std::fs::write(sam.join("metadata.json"), r#"{"lastVersionCheck": 4102444800.0}"#)

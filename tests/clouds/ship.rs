@@ -21,7 +21,8 @@ fn cloudflare_there_and_back() {
     assert!(recorded["bundle_bytes"].as_u64().is_some_and(|bytes| bytes > 10_000), "{recorded}");
     assert_eq!(setting.record()["unfinished"], json!(null), "{}", setting.record());
 
-    // The same again works, and serves the same. One that an older version made, without a mark, is marked after a question.
+    // The same again works, and serves the same. One that an older version made, without a mark, is marked after a
+    // question.
     let mark = setting.cloudflare.variable("weather", "MCP_DEPLOY_PROJECT");
     assert_eq!(mark, Some(setting.mark()));
     setting.cloudflare.take_mark("weather");

@@ -12,7 +12,7 @@ use crate::support::tools;
 #[test]
 fn nothing_is_deployed_that_does_not_build_or_may_not() {
     let setting = Setting::new();
-    // Wrong credentials of two clouds: both are told, before anything is built.
+    // Wrong credentials of two clouds: both are reported, before anything is built.
     let mut wrong = setting;
     wrong.variables.insert("CLOUDFLARE_API_TOKEN", "another-token".into());
     wrong.variables.insert("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN".into());

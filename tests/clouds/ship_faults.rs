@@ -13,7 +13,11 @@ fn five_faults(cloud: &'static str, refused: [&str; 3], done: [&str; 3], after: 
     };
     let first = shipped.struck(Kind::Refused(403), at(refused));
     assert_ne!(first.run.code, 0, "{}", first.run.stderr);
-    assert!(!first.is_open && first.after == first.before, "a definite refusal is no open end: {}", first.run.stderr);
+    assert!(
+        !first.is_open && first.after == first.before,
+        "a definite refusal leaves no open end: {}",
+        first.run.stderr
+    );
     shipped.goes_on_after(&first, false);
 
     let denied = shipped.struck(Kind::Denied(500), at(done));

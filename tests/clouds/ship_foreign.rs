@@ -64,7 +64,7 @@ fn what_is_somebody_elses_stays_byte_for_byte() {
     std::thread::scope(|scope| {
         for target in ["lambda", "vercel", "cloudflare"] {
             let setting = &setting;
-            // One such command at a time in a project: each cloud has a clone of its own.
+            // One such command at a time in a project: each cloud has its own clone.
             let clone = setting.project.home().join(target);
             std::fs::create_dir_all(clone.join(".mcp-deploy")).expect("a folder");
             for file in ["mcp.toml", "mcp.lock", ".env", ".mcp-deploy/deployments.json"] {
@@ -125,8 +125,8 @@ fn a_project_is_taken_over_by_its_name() {
     assert!(setting.vercel.exists("weather"));
 }
 
-/// Before an update of a stack is carried out, it is known what it deletes; states in which it cannot be updated are known before
-/// anything is built.
+/// Before an update of a stack is carried out, it is known what it deletes; states in which it cannot be updated are
+/// known before anything is built.
 #[test]
 fn a_table_is_deleted_when_told_so_alone() {
     let setting = Setting::new();

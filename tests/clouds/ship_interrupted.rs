@@ -1,4 +1,4 @@
-//! Ctrl-C in the middle of a deployment: the child ends, and the record claims nothing that nobody saw.
+//! Ctrl-C in the middle of a deployment: the child ends, and the record claims only what was seen.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! `ship` of a project with a package that has native code: uploaded beside the bundle, and served from what was uploaded.
+//! `ship` of a project with a package that has native code: uploaded beside the bundle, and served from what was
+//! uploaded.
 
 use mcp_deploy::process::Cmd;
 use mcp_deploy::toolchain::ToolId;

@@ -282,7 +282,8 @@ impl Recorder {
     }
 }
 
-/// Whoever wrote the project must not choose where the user's credentials go: wrangler by itself reads its settings from `.env`.
+/// Whoever wrote the project must not choose where the user's credentials go: wrangler by itself reads its settings
+/// from `.env`.
 #[test]
 fn wrangler_takes_no_settings_from_the_project() {
     let mut setting = Setting::new();

@@ -31,7 +31,7 @@ fn one_stack_set_of_two_regions() {
 
     setting.run_with("secrets set WEATHER_API_KEY", "a key").ended(0);
 
-    // What lacks is told before anything is built.
+    // What is missing is reported before anything is built.
     setting.aws.make_bucket("us-east-1", "acme-code-us-east-1");
     setting.aws.make_stack("us-east-1", "weather");
     let refused = setting.run("ship --target lambda");
@@ -67,7 +67,7 @@ fn one_stack_set_of_two_regions() {
         assert_eq!(setting.aws.tag(&region, &stack, MARK), Some(setting.mark()), "{region}");
     }
 
-    // The same again is no new version.
+    // The same again makes no new version.
     setting.ok("ship --target lambda --prebuilt");
     assert_eq!(REGIONS.map(own), [1, 1]);
 
@@ -186,7 +186,7 @@ fn one_stack_set_of_listed_accounts() {
     let setting = Setting::new().with_stack_set(&below);
     setting.aws.make_bucket("eu-west-1", "acme-code-eu-west-1");
     setting.aws.organize("999999999999", "Deployer", &[("ou-ab12-cdef3456", &[other])]);
-    // The first deployment fails in one of them: it is no part of the record, and goes away with the other all the same.
+    // The first deployment fails in one of them: it is not part of the record, and still goes away with the other.
     setting.aws.refuse_resource(&format!("{other}/eu-west-1"), "McpFunction", "not in this account");
     let half = setting.run("ship --target lambda");
     half.ended(1).said_once("not in this account").said("cannot deploy to eu-west-1 of the account 444455556666");

@@ -57,7 +57,7 @@ fn a_stage_is_a_deployment_of_its_own() {
         setting.vercel.secret("weather-staging", VARIABLE),
     ];
     marks.iter().for_each(|found| assert!(found.as_ref().is_some_and(|found| found.starts_with(&mark)), "{marks:?}"));
-    let lambda = setting.aws.output("us-east-1", "weather-staging", "McpEndpoint").expect("a stack of its own");
+    let lambda = setting.aws.output("us-east-1", "weather-staging", "McpEndpoint").expect("its own stack");
     let staging = [
         lambda.as_str(),
         "https://weather-staging.vercel.app/mcp",

@@ -1,4 +1,4 @@
-//! A Worker whose tools have stored something: no deployment takes it away unless it is told to.
+//! A Worker whose tools have stored something: no deployment deletes it without a command.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn what_tools_have_stored_is_deleted_when_told_so_alone() {
         json!({ "ToolState": { "type": "durable-object", "storage": "sqlite" } })
     );
 
-    // Vercel needs a database for it; that is no secret of this cloud, and nothing is missing here.
+    // Vercel needs a database for it; that is not a secret of this cloud, and nothing is missing here.
     let listed = setting.ok("secrets list --target cloudflare");
     assert!(!listed.stdout.contains("UPSTASH"), "{}", listed.stdout);
     assert!(setting.run("secrets list").ended(1).stdout.contains("FAIL UPSTASH_REDIS_REST_URL"));

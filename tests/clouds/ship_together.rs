@@ -21,7 +21,7 @@ fn one_that_fails_does_not_stop_the_others() {
     setting.aws.refuse_resource("us-east-1", "McpFunction", "The runtime of the tests is not for you");
     setting.cloudflare.break_next_version();
     let mixed = setting.run("ship --target all --wait 5 --rollback-on-failure");
-    // The failed tool's code goes before a failed verification.
+    // The failed tool's code outranks a failed verification.
     mixed.ended(1).said_once("The runtime of the tests is not for you").said("lambda                   failed");
     assert_eq!(mixed.stdout, format!("{VERCEL_URL}\n{CLOUDFLARE_URL}\n"), "what is live, and nothing else");
     assert_eq!(setting.temperature(VERCEL_URL), first + 100);

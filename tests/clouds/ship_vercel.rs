@@ -48,7 +48,7 @@ fn vercel_there_and_back() {
     assert_eq!(setting.temperature(URL), first + 50);
     assert_eq!(setting.recorded("vercel", "production")["state"], "restored-by-rollback");
 
-    // Protected: no use in waiting, and the way out is told.
+    // Protected: waiting does not help, and the message names the way out.
     setting.vercel.protect("weather", true);
     let hidden = setting.run("ship --target vercel --prebuilt --wait 60");
     hidden.ended(3).said("Deployment Protection asks for a login").said("vercel project protection disable --sso");

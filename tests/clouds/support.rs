@@ -20,7 +20,7 @@ pub fn tools() -> &'static Toolchain {
     TOOLS.get_or_init(|| provisioned::tools().1)
 }
 
-/// The weather example for all clouds, with its packages; a copy of its own for every test.
+/// The weather example for all clouds, with its packages; a separate copy for every test.
 pub struct Project {
     folder: tempfile::TempDir,
 }

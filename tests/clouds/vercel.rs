@@ -40,7 +40,8 @@ impl Setting {
         run(&self.vercel(&["build", "--prod", "--yes"])).unwrap();
     }
 
-    /// The project as it was made, built by the first test that asks: nothing of a build depends on where it will be deployed.
+    /// The project as it was made, built by the first test that asks: nothing of a build depends on where it will be
+    /// deployed.
     fn take_build(&self) {
         const BUILT: [&str; 2] = [".vercel/output", "dist"];
         static MODEL: Mutex<Option<TempDir>> = Mutex::new(None);

@@ -1,5 +1,5 @@
-//! `adapter = "mcp-handler"`: the official SDK serves the same handlers, behind the same front. So it is the judge of the runtime, too:
-//! every request of the official suites and of `verify` is said to both.
+//! `adapter = "mcp-handler"`: the official SDK serves the same handlers, behind the same front. So it is the judge of
+//! the runtime, too: every request of the official suites and of `verify` is said to both.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ fn with_adapter(root: &std::path::Path) {
     let text = read(&manifest);
     assert!(text.contains("[targets.vercel]\n"), "{text}");
     write(manifest, text.replace("[targets.vercel]\n", "[targets.vercel]\nadapter = \"mcp-handler\"\n"));
-    // A project that is there already is told which packages it lacks.
+    // For an existing project the command names the packages that it lacks.
     let packages = root.join("package.json");
     if packages.exists() {
         let with =
@@ -52,8 +52,8 @@ fn the_adapter_serves_the_same_handlers() {
     assert_eq!(verified.code(), 0, "{verified}");
 }
 
-/// What the two answer differently on purpose: completions are advertised wherever there is something to complete, and not only where
-/// a handler does it. `told` leaves them out of the capabilities.
+/// What the two answer differently on purpose: completions are advertised wherever there is something to complete, and
+/// not only where a handler does it. `told` leaves them out of the capabilities.
 const INTENDED: &str = "\"completion/complete\"";
 
 #[test]

@@ -124,7 +124,10 @@ fn refused(url: &str, what: &str, headers: &[(&str, &str)], status: u16, challen
         let told = format!("{}{}", answer.challenge, answer.body);
         let credentials = headers.iter().filter(|(name, _)| *name != "origin");
         let sent = credentials.map(|(_, value)| value.trim_start_matches("Bearer "));
-        assert!(sent.filter(|value| value.len() > 8).all(|value| !told.contains(value)), "{what}: it is told: {told}");
+        assert!(
+            sent.filter(|value| value.len() > 8).all(|value| !told.contains(value)),
+            "{what}: it was logged: {told}"
+        );
     }
 }
 

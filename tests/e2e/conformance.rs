@@ -30,8 +30,8 @@ impl Suite {
         }
     }
 
-    /// Its run against a cloud's server. Who says what to the server is kept by the tap in front of it, and is another test's matter,
-    /// so each suite runs once.
+    /// Its run against a cloud's server. Who says what to the server is kept by the tap in front of it, and is another
+    /// test's matter, so each suite runs once.
     pub fn ran(self, target: &str) -> &'static Ran {
         static RAN: [[OnceLock<Ran>; 3]; 3] = [const { [const { OnceLock::new() }; 3] }; 3];
         RAN[at(target)][self as usize].get_or_init(|| {
@@ -96,7 +96,7 @@ fn meets_the_released_suite(target: &str) {
     assert_eq!(counts, (30, 4), "{ran}");
 }
 
-/// The baseline is no list of excuses: a scenario that passes and is expected to fail is an error.
+/// The baseline does not hide anything: a scenario that passes and is expected to fail is an error.
 #[test]
 fn a_stale_expectation_fails() {
     let stale = folder("baseline").join("expected-failures.yaml");

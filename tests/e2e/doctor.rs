@@ -1,4 +1,5 @@
-//! `doctor` on a machine that has next to nothing. That `--fix` works is proven by every other test: it provides their tools.
+//! `doctor` on a machine that has next to nothing. That `--fix` works is proven by every other test: it provides their
+//! tools.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Every example on every cloud: rendered, type-checked, tested by its own tests, built, run here, verified, and called by the
-//! official client. What that has shown is the table in `docs/examples.md`.
+//! Every example on every cloud: rendered, type-checked, tested by its own tests, built, run here, verified, and called
+//! by the official client. What that has shown is the table in `docs/examples.md`.
 
 use std::path::{Path, PathBuf};
 

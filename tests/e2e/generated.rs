@@ -16,7 +16,8 @@ fn project(name: &str) -> PathBuf {
     parent.join("weather")
 }
 
-/// A client that takes a piece while it is still being sent has taken it; nobody waits for one that is gone, nor for what was not sent.
+/// A client that takes a piece while it is still being sent has taken it; nobody waits for one that is gone, nor for
+/// what was not sent.
 #[test]
 fn a_tool_waits_for_no_more_than_what_is_unread() {
     let project = project("pace");
@@ -45,7 +46,8 @@ fn starters_of_any_output_compile() {
     assert_eq!(check["types"], "passed", "{check:#}");
 }
 
-/// A literal beside an output schema is one, however a handler returns it; a wrong one is an error, and so is a misspelt name.
+/// A literal beside an output schema is one, however a handler returns it; a wrong one is an error, and so is a
+/// misspelt name.
 #[test]
 fn literals_of_outputs_compile() {
     let project = clone(&WEATHER.root, "literals");

@@ -1,5 +1,5 @@
-//! Text that tries to break out of whatever it is put into, in every free field of a manifest: the project type-checks, is
-//! built for every cloud, and each server says exactly what the manifest says.
+//! Text that tries to break out of whatever it is put into, in every free field of a manifest: the project type-checks,
+//! is built for every cloud, and each server says exactly what the manifest says.
 
 use std::path::Path;
 use std::sync::LazyLock;

@@ -1,5 +1,5 @@
-//! Handlers are imported when they are needed: nothing of them is known to whoever only looks around, and one that cannot be
-//! imported breaks its own tool alone.
+//! Handlers are imported when they are needed: nothing of them is known to whoever only looks around, and one that
+//! cannot be imported breaks its own tool alone.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -131,7 +131,8 @@ fn answer(script: std::process::Command) -> Value {
     serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"))
 }
 
-/// In Node.js the web's own classes bring a whole HTTP client with them, which takes a third of the time to a first answer.
+/// In Node.js the web's own classes bring a whole HTTP client with them, which takes a third of the time to a first
+/// answer.
 #[test]
 fn a_first_call_loads_no_http_client() {
     let project = clone(&WEATHER.root, "light");

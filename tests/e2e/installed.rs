@@ -1,5 +1,5 @@
-//! What is deployed is made of the packages that are installed in the project, which stay as they are; and what runs on this machine has
-//! nothing of the project around it.
+//! What is deployed is made of the packages that are installed in the project, which stay as they are; and what runs on
+//! this machine has nothing of the project around it.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,8 @@ use crate::support::site::{Turn, WEATHER};
 use crate::support::tools::KIT;
 use crate::support::work::{Marked, clone, mcp_deploy, read, write};
 
-/// A `file:` package, and what it depends on, which `package.json` does not name: another version of that is another bundle.
+/// A `file:` package, and what it depends on, which `package.json` does not name: another version of that is another
+/// bundle.
 #[test]
 fn lambda_ships_the_packages_that_are_installed() {
     let project = clone(&WEATHER.root, "installed");
@@ -78,7 +79,7 @@ fn commonjs_packages_load_on_the_clouds_with_node() {
     marked.assert_nothing_left(&project);
 }
 
-/// Servers that answer differently are no success; and `--no-compare` takes them for one.
+/// Servers that answer differently are a failure, except with `--no-compare`.
 #[test]
 fn clouds_have_to_answer_alike() {
     let project = clone(&WEATHER.root, "alike");
@@ -116,7 +117,8 @@ fn handler(project: &Path, imports: &str, seen: &str) {
     write(&path, format!("{imports}\n{ALONE_TS}\n{with}"));
 }
 
-/// Looks for the project in every way that it could be found, and writes where only a machine of one's own can be written.
+/// Looks for the project in every way that it could be found, and writes where only a machine of one's own can be
+/// written.
 const ALONE_TS: &str = r#"import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { homedir, tmpdir } from "node:os";

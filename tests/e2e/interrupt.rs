@@ -1,4 +1,5 @@
-//! `ship --local`, interrupted at points that are seen from outside: nothing goes on, nothing is left, and it can be run again.
+//! `ship --local`, interrupted at points that are seen from outside: nothing goes on, nothing is left, and it can be
+//! run again.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,8 +1,8 @@
 //! End to end: the program with the clouds' real tools, the official clients and the official conformance suites.
 //!
-//! Everything they need is installed into the private cache (`$MCP_DEPLOY_CACHE`, or the user's own), pinned, the first time;
-//! the Lambda Web Adapter takes minutes to compile. Projects lie in cargo's folder for tests and vanish with the run;
-//! `MCP_DEPLOY_E2E_KEEP=1` keeps them.
+//! Everything they need is installed into the private cache (`$MCP_DEPLOY_CACHE`, or the user's own), pinned, the first
+//! time; the Lambda Web Adapter takes minutes to compile. Projects lie in cargo's folder for tests and vanish with the
+//! run; `MCP_DEPLOY_E2E_KEEP=1` keeps them.
 
 mod adapter;
 #[path = "../support/answers.rs"]

@@ -1,5 +1,5 @@
-//! Package managers and layouts: a project is checked, built for every target and called, with the manager that it has, whatever
-//! `NODE_ENV` says; packages are installed once, and no other lockfile appears.
+//! Package managers and layouts: a project is checked, built for every target and called, with the manager that it has,
+//! whatever `NODE_ENV` says; packages are installed once, and no other lockfile appears.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! npm packages in handlers: each loads from a bundle, in Node.js and in workerd, or is named by `check` with what works instead.
+//! npm packages in handlers: each loads from a bundle, in Node.js and in workerd, or is named by `check` with what
+//! works instead.
 
 use std::path::{Path, PathBuf};
 

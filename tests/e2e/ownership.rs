@@ -1,4 +1,4 @@
-//! What is asked of AWS before anything is touched, asked of moto: what it lacks is told in `clients/ownership.py`.
+//! What is asked of AWS before anything is touched, asked of moto: `clients/ownership.py` says what it lacks.
 
 use std::path::Path;
 use std::process::Command;

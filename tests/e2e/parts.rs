@@ -1,4 +1,5 @@
-//! Long calls and large results: what is sent while a tool says nothing, text in pieces, results that are too long, resources in parts.
+//! Long calls and large results: what is sent while a tool says nothing, text in pieces, results that are too long,
+//! resources in parts.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -20,8 +21,9 @@ use crate::support::work::{clone, mcp_deploy, write};
 /// What a result may have unless the manifest says otherwise.
 const LIMIT: usize = 1 << 20;
 
-/// Of a call that is silent for longer than anything on the way waits (30 s), bytes arrive before its end. The wait is real: the
-/// server's interval is no setting. A Lambda function serves one request at a time, so there are two instead of four.
+/// Of a call that is silent for longer than anything on the way waits (30 s), bytes arrive before its end. The wait is
+/// real: the server's interval cannot be set. A Lambda function serves one request at a time, so there are two instead
+/// of four.
 fn a_silent_call_is_kept_alive(target: &str) {
     let url = &PARTS.server(target).url;
     if target == "lambda" {
@@ -85,7 +87,8 @@ fn short_calls_stay_as_they_are(target: &str) {
     assert_eq!(answer["result"]["content"], text("xxx"), "{target}");
 }
 
-/// The first piece is here before the second one is made; together they are the result, with or without somebody to hear them.
+/// The first piece is here before the second one is made; together they are the result, with or without somebody to
+/// hear them.
 fn pieces_arrive_as_they_are_made(target: &str) {
     let url = &PARTS.server(target).url;
     for era in [Era::Modern, Era::Legacy] {
@@ -191,7 +194,7 @@ fn too_long(bytes: usize) -> Value {
     format!("the result is too long: {bytes} bytes, and this server sends {LIMIT} at most (limits.max_result); ask for less, or for one part after the other").into()
 }
 
-/// Variables of the query may be absent, in any order; what is none of them names nothing.
+/// Variables of the query may be absent, in any order; any other makes the address unknown.
 fn a_resource_is_read_in_parts(target: &str) {
     let url = &PARTS.server(target).url;
     let path = LOGS.write(&format!("app-{target}"), 100_000);
@@ -268,7 +271,7 @@ fn a_large_log_is_read_to_its_end_in_little_memory() {
     assert!(peak < 128 << 10, "it took {peak} KiB for {parts} parts");
 }
 
-/// Text in pieces is no value: beside an output schema it takes both, and whoever forgets it is told.
+/// Text in pieces is not a value: with an output schema it takes both, and the error says so.
 #[test]
 fn beside_an_output_schema_pieces_need_a_value() {
     let project = clone(&WEATHER.root, "emitted");

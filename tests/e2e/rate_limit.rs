@@ -1,4 +1,5 @@
-//! How often one caller may call: on each cloud's local runtime, by address and by name, one after the other and all at once.
+//! How often one caller may call: on each cloud's local runtime, by address and by name, one after the other and all at
+//! once.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
@@ -141,7 +142,7 @@ fn by_address(target: &str) {
         ("x-amzn-request-context", forged),
         ("x-mcp-local-budget", "0123456789abcdef0123456789abcdef.1"),
         ("x-mcp-local-budget", "undefined.1"),
-        // The edge of Cloudflare puts its own in the place of this one; the local runtime believes it.
+        // The edge of Cloudflare replaces this one by its own; the local runtime believes it.
         ("cf-connecting-ip", if target == "cloudflare" { "127.0.0.1" } else { "203.0.113.9" }),
     ] {
         assert_eq!(post(url, &[(name, value)]).status, 429, "{name}: {value}");
@@ -357,7 +358,8 @@ fn exact(root: &Path, target: &str, env: &[(&str, &str)]) {
         let urls = servers.each_ref().map(|server| server.url.clone());
         with_seconds_left(40);
         let answered = burst(&[&urls[0], &urls[1]], &[]);
-        // On a machine too busy for the store to answer in time, calls were let in as the manifest says: that proves nothing.
+        // On a machine too busy for the store to answer in time, calls were let in as the manifest says: that proves
+        // nothing.
         let busy = servers.iter_mut().any(|server| server.logged("").contains("cannot be counted"));
         if busy && !last {
             with_seconds_left(60); // in the next window

@@ -1,4 +1,5 @@
-//! The sources of the runtime, before any project has a copy: their own tests and the oracle, the type check, and the linter.
+//! The sources of the runtime, before any project has a copy: their own tests and the oracle, the type check, and the
+//! linter.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +16,7 @@ static SOURCES: LazyLock<PathBuf> = LazyLock::new(|| {
     let root = folder("runtime");
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     copy(&repository.join("templates/runtime"), &root.join("templates/runtime"));
-    // A repository of its own: the linter leaves out what the one around it ignores, and that is all of cargo's folder.
+    // A separate repository: the linter leaves out what the one around it ignores, and that is all of cargo's folder.
     std::fs::create_dir(root.join(".git")).expect("a folder can be made");
     let tests = root.join("tests/runtime");
     copy(&repository.join("tests/runtime/support"), &tests.join("support"));
@@ -68,7 +69,8 @@ fn does_not_grow() {
     assert!(ran.stdout.contains("40000 requests"), "{ran}");
 }
 
-/// Some 900 requests of the oracle's corpus, most of them wrong in some way, to a built server: each is answered, and it goes on.
+/// Some 900 requests of the oracle's corpus, most of them wrong in some way, to a built server: each is answered, and
+/// it goes on.
 fn nothing_hostile_makes_it_fail(target: &str) {
     let url = &WEATHER.server(target).url;
     let mut hostile = node(Path::new("--import"));

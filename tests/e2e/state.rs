@@ -1,4 +1,5 @@
-//! `ctx.state`: one contract, held by workerd's Durable Objects, DynamoDB, a Redis behind Upstash's API, and the file of local runs.
+//! `ctx.state`: one contract, held by workerd's Durable Objects, DynamoDB, a Redis behind Upstash's API, and the file
+//! of local runs.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +13,7 @@ use crate::support::site::Site;
 use crate::support::tools::{KIT, MOTO, REDIS};
 use crate::support::work::{clone, folder, mcp_deploy, read, write};
 
-/// Two callers, and tools that do to their state what they are told.
+/// Two callers, and tools that do to their state what their input says.
 static KEEPER: LazyLock<(Site, [String; 2])> = LazyLock::new(|| {
     let mut keys = Vec::new();
     let site = Site::new("keeper", |root| {
@@ -36,7 +37,7 @@ const TOOLS: [(&str, &str, bool); 5] = [
 fn project(root: &Path) {
     let mut manifest = "[server]\nname = \"keeper\"\nversion = \"0.1.0\"\ndescription = \"Keeps things.\"\n".to_owned();
     for (name, state, handle) in TOOLS {
-        manifest += &format!("\n[tools.{name}]\ndescription = \"Does to its state what it is told.\"\n");
+        manifest += &format!("\n[tools.{name}]\ndescription = \"Does to its state what its input says.\"\n");
         if !state.is_empty() {
             manifest += &format!("state = {state}\n");
         }
@@ -321,7 +322,8 @@ fn ends(place: &Place<'_>) {
     for key in ["end", "kept"] {
         place.ok(Alice, "mine", json!({ "op": "set", "key": key, "value": 1, "ttl": 4 }));
     }
-    // An update without an end keeps what there was. Again when this machine was so busy that the value's time was over between the two.
+    // An update without an end keeps what there was. Again when this machine was so busy that the value's time was over
+    // between the two.
     loop {
         let added = Instant::now();
         assert_eq!(place.ok(Alice, "mine", json!({ "op": "add", "key": "count", "ttl": 4 })), 1);
@@ -385,8 +387,8 @@ fn durable_objects() {
     assert!(site.home("cloudflare").join(".mcp-deploy/state/cloudflare").is_dir());
 }
 
-/// What is out of date leaves the disk, and an object that has nothing left gives back all of it. The wait is real: the alarm comes a
-/// minute after the end of a value.
+/// What is out of date leaves the disk, and an object that has nothing left gives back all of it. The wait is real: the
+/// alarm comes a minute after the end of a value.
 #[test]
 fn an_alarm_sweeps_durable_objects() {
     let (site, keys) = &*KEEPER;

@@ -1,5 +1,5 @@
-//! Every form that `template.yaml` can have: what SAM, CloudFormation's rules as SAM applies them and their newest version say
-//! of it; and that overrides are what a reader of YAML finds.
+//! Every form that `template.yaml` can have: what SAM, CloudFormation's rules as SAM applies them and their newest
+//! version say of it; and that overrides are what a reader of YAML finds.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -157,7 +157,7 @@ fn every_template_of_a_stack_set_is_clean() {
     }
     assert_eq!(files.len(), packaged.len());
     let mut lint = std::process::Command::new(CFN_LINT.path());
-    // The policy templates of SAM name actions that are none.
+    // The policy templates of SAM name actions that do not exist.
     lint.args(["--ignore-checks", "W3037", "--"]).args(&files).current_dir(&dir);
     let linted = Running::start(lint).wait(LONG).expect(0);
     assert_eq!(linted.stdout.trim(), "", "{linted}");

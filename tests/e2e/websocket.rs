@@ -1,4 +1,5 @@
-//! MCP over WebSockets, in workerd: the v1 client over its own transport, across hibernations; who may open one; what breaks it.
+//! MCP over WebSockets, in workerd: the v1 client over its own transport, across hibernations; who may open one; what
+//! breaks it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -129,7 +130,7 @@ fn talks(site: &Site, bearer: &str, talks: Value) -> Vec<Value> {
     talks
 }
 
-/// A socket is no way around the rate limit: the upgrade is a call, and each request on it is one.
+/// A socket does not bypass the rate limit: the upgrade is a call, and each request on it is one.
 #[test]
 fn each_request_counts_against_the_rate_limit() {
     let site = Site::new("socket-limit", |root| {
@@ -235,7 +236,7 @@ fn sessions_know_nothing_of_each_other() {
     assert_eq!(seen["logged"], json!([[], ["softly", "loudly"]]));
 }
 
-/// The answer to a request for a WebSocket: its status, and all of its text when it is none.
+/// The answer to a request for a WebSocket: its status, and all of its text if it is refused.
 #[track_caller]
 fn handshake(url: &str, headers: &[(&str, &str)]) -> (u16, String) {
     let host = url.trim_start_matches("http://").trim_end_matches("/mcp");
@@ -316,7 +317,8 @@ fn an_id_is_used_once_at_a_time() {
     assert_eq!(seen["again"], json!([{ "type": "text", "text": "done" }]), "{seen:#}");
 }
 
-/// What a client has not read would be held in the object's memory: its answer to a ping says that it has read what came before.
+/// What a client has not read would be held in the object's memory: its answer to a ping says that it has read what
+/// came before.
 #[test]
 fn a_slow_client_is_waited_for() {
     let seen = limits("flood");
@@ -374,7 +376,7 @@ fn a_key_opens_it_and_its_caller_stays() {
         let (status, text) = handshake(url, headers);
         assert!(status == 401 && text.contains("www-authenticate: bearer"), "{text}");
     }
-    // What the object is told is told by the Worker alone.
+    // Only the Worker talks to the object.
     let (status, _) = handshake(url, &[PROTOCOL, ("mcp-caller", "%7B%22clientId%22%3A%22alice%22%7D")]);
     assert_eq!(status, 401);
     let page = [PROTOCOL, ("origin", "https://evil.example"), ("authorization", &bearer(alice))];
@@ -430,7 +432,7 @@ fn tokens_open_it_for_as_long_as_they_last() {
     assert_eq!(seen["closed"], closed, "{seen}");
 }
 
-/// What is off costs nothing: not a byte of it is rendered. Off again, wrangler is told to delete the class.
+/// What is off costs nothing: not a byte of it is rendered. Off again, wrangler deletes the class.
 #[test]
 fn wrangler_takes_each_of_its_states() {
     OPEN.server("cloudflare");

@@ -22,7 +22,7 @@ fn a_module_comes_and_goes_with_its_file() {
     sandbox.ok(&["render"]);
     assert!(sandbox.read("src/generated/files/deep/brief.md.ts").contains("../../../files/deep/brief.md"));
     sandbox.ok(&["check", "--no-types"]);
-    // Its content is no matter of `render`.
+    // `render` does not look at its content.
     sandbox.write("src/files/deep/brief.md", "Other");
     sandbox.ok(&["render", "--check"]);
     std::fs::remove_file(sandbox.path("src/files/deep/brief.md")).unwrap();
@@ -37,7 +37,7 @@ fn other_ways_are_refused_with_the_one_that_works() {
     sandbox.write("src/data/a.md", "x");
     sandbox.write("src/files/latin.txt", b"caf\xe9".as_slice());
     sandbox.ok(&["render"]);
-    // What no handler imports is no code of a server.
+    // What no handler imports is not part of a server.
     sandbox.write("src/scripts/seed.ts", "import text from \"../data/a.md\";\n");
     sandbox.write("src/lib.ts", "import { readFileSync } from \"node:fs\";\nexport const a = readFileSync(new URL(\"./data/a.md\", import.meta.url));\n");
     let tool = format!(

@@ -41,7 +41,7 @@ fn every_command_has_its_help_on_a_page() {
     }
 }
 
-/// A reader that has seen enough (`| head`) is no reason to fall over.
+/// A reader that has seen enough (`| head`) does not make it fail.
 #[test]
 fn closed_pipes_are_no_error() {
     let sandbox = Sandbox::weather();
@@ -120,7 +120,7 @@ fn a_required_secret_that_is_missing_is_marked_so() {
     assert_eq!(listed.code, 1, "{listed:?}");
     assert!(listed.stdout.contains("FAIL WEATHER_NEEDED"), "{listed:?}");
     assert!(listed.stdout.contains("skip WEATHER_EXTRA"), "{listed:?}");
-    // What is told of one that goes is true of it.
+    // What a message says of one that goes is true of it.
     let optional = sandbox.ok(&["secrets", "remove", "WEATHER_EXTRA"]).stderr;
     assert!(optional.contains("it is optional") && !optional.contains("asks for it"), "{optional}");
     let needed = sandbox.ok(&["secrets", "remove", "WEATHER_NEEDED"]).stderr;

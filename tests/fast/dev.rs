@@ -170,7 +170,7 @@ esac
 ";
 const SAM: &str = "#!/bin/sh\ncase \"$1\" in --version) echo SAM CLI, version 99.0.0 ;; esac\n";
 
-/// Where it runs, and that it cannot be written to, is of no use when it stays for ever.
+/// Where it runs, and that it cannot be written to, is of no use when it stays forever.
 #[test]
 fn a_killed_run_leaves_no_folder() {
     let manifest = MANIFEST.replace("cloudflare]", "lambda]") + "\n[env]\nUNITS = \"metric\"\n";

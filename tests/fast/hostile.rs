@@ -1,5 +1,5 @@
-//! A project that somebody else wrote does no harm: whatever is planted in it, what lies outside stays byte for byte what it was,
-//! and every command ends, with little memory.
+//! A project that somebody else wrote does no harm: whatever is planted in it, what lies outside stays byte for byte
+//! what it was, and every command ends, with little memory.
 
 use std::fs;
 use std::io::Write as _;
@@ -34,7 +34,7 @@ TOKEN = \"d\"
 [targets.cloudflare]
 ";
 
-/// A rendered project in `p`, beside it what is nobody's business, and tools that only note that they were run.
+/// A rendered project in `p`, beside it private files, and tools that only record their runs.
 static BEFORE: LazyLock<Tree> = LazyLock::new(|| {
     let sandbox = Sandbox::new();
     sandbox.write("p/mcp.toml", MANIFEST);

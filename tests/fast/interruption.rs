@@ -20,7 +20,7 @@ struct Case {
     root: &'static str,
 }
 
-/// A project of a user who has touched some files of their own.
+/// A project of a user who has changed some of the files.
 fn lived_in() -> Sandbox {
     let sandbox = Sandbox::weather();
     sandbox.write("src/tools/get_weather.ts", "// mine\nexport default null;\n");

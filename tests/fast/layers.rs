@@ -151,7 +151,7 @@ impl Reader {
         }
     }
 
-    /// What a macro is given has no grammar; paths in it are told by their tokens.
+    /// What a macro is given has no grammar; paths in it are known by their tokens.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 2;
@@ -231,7 +231,7 @@ fn faults(arrows: &[Arrow]) -> Vec<String> {
             faults.insert(format!("{file}: the room `{from}` has no floor"));
             continue;
         };
-        // The root's own names are no room.
+        // The root's own names do not count as rooms.
         let Some(above) = floor(to) else { continue };
         if above > below {
             faults.insert(format!("{file} ({from}, floor {below}) uses {to} (floor {above}): `{}`", arrow.path));

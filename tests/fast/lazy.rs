@@ -1,4 +1,5 @@
-//! What runs before the first answer: whatever the entries import at once, and whatever that imports, is the runtime, and no handler.
+//! What runs before the first answer: whatever the entries import at once, and whatever that imports, is the runtime,
+//! and no handler.
 
 use std::collections::BTreeSet;
 use std::fs;

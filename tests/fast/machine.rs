@@ -1,4 +1,5 @@
-//! The machine that the program finds: folders by relative names, paths that a tool cannot take, a proxy, a home that is not writable.
+//! The machine that the program finds: folders by relative names, paths that a tool cannot take, a proxy, a home that
+//! is not writable.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -71,7 +72,7 @@ fn a_folder_is_named_by_a_relative_path() {
         let ship = run(&sandbox, &["-C", dir, "ship", "--target", "cloudflare", "--local"], &[]);
         assert!(ship.stderr.contains("nothing was built for Cloudflare Workers"), "{dir}: {ship:?}");
         assert!(tool("wrangler", &log(&sandbox)).ends_with(&format!(" in {}", here.display())));
-        // A stage has a copy of its own below it.
+        // A stage has a separate copy below it.
         let dry = run(&sandbox, &["-C", dir, "ship", "--target", "cloudflare", "--local", "--dry-run"], &[]);
         assert!(dry.code == 0 && dry.stdout.contains("would run  cd a/project && wrangler deploy"), "{dir}: {dry:?}");
     }

@@ -1,5 +1,6 @@
 //! Every `mcp.toml` of templates, tests and documentation is one that an editor accepts with our JSON Schema.
-//! What the other tests write is held to it where they run the program (`support.rs`, `faults.rs`, `properties.rs`; those of `e2e` and `clouds` too).
+//! What the other tests write is held to it where they run the program (`support.rs`, `faults.rs`, `properties.rs`;
+//! those of `e2e` and `clouds` too).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,8 +45,8 @@ fn those_of_examples() {
     }
 }
 
-/// An alarm that is none would be shown with every command. Two fixtures want what assistants refuse: that of the conformance suite, and
-/// the one that has every part of the generated code.
+/// A false alarm would be shown with every command. Two fixtures want what assistants refuse: that of the conformance
+/// suite, and the one that has every part of the generated code.
 #[test]
 fn nothing_of_ours_is_warned_of() {
     let mut warned = Vec::new();

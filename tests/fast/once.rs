@@ -1,4 +1,4 @@
-//! What stands once: each type has a name of its own, and each of a few tools is used in one place.
+//! What stands once: each type has its own name, and each of a few tools is used in one place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -96,7 +96,8 @@ const PLACES: &[(&str, &[&str])] = &[
     ("TcpListener", &["http_server/listener.rs", "process/mod.rs"]),
     ("httparse", &["http_server/mod.rs"]),
     ("tempfile", &["process/scratch.rs"]),
-    // The ways to the terminal. `interactive` asks only whether there is one; a live child has it for itself, to log in.
+    // The ways to the terminal. `interactive` asks only whether there is one; a live child has it for itself, to log
+    // in.
     ("::stdout()", &["ui/mod.rs"]),
     ("::stderr()", &["process/mod.rs", "prompt.rs", "ui/mod.rs"]),
     ("println!", &[]),

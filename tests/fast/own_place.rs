@@ -1,4 +1,5 @@
-//! What `check` says of the user's files without a compiler: once, and at their place; and options that would do nothing are refused.
+//! What `check` says of the user's files without a compiler: once, and at their place; and options that would do
+//! nothing are refused.
 
 use crate::support::Sandbox;
 

@@ -27,7 +27,7 @@ const OAUTH: &str = "\n[access]\nauth = \"oauth\"\n[access.oauth]\nissuer = \"ht
 /// Files by their names, variables by theirs.
 type Pairs<'p> = &'p [(&'p str, &'p str)];
 
-/// A manager that notes what it is told; what it installs is what the test has put beside it.
+/// A manager that records its arguments; what it installs is what the test has put beside it.
 const MANAGER: &str = "#!/bin/sh
 case \"$*\" in
 --version) case \"$0\" in */yarn) echo \"${VERSION:-99.0.0}\" ;; *) echo 99.0.0 ;; esac; exit ;;
@@ -107,7 +107,7 @@ fn the_lockfile_names_the_manager_up_to_the_workspaces_root() {
         (&[("app/bun.lockb", "")], "bun install", "bun add --exact"),
         (&[WORKSPACE, ("bun.lock", "{}")], "bun install", "bun add --exact"),
         (&[WORKSPACE, ("yarn.lock", BERRY)], "yarn install", "yarn add --exact"),
-        // What the workspace says goes before a lockfile that somebody left in the member.
+        // The workspace overrides a lockfile that somebody left in the member.
         (&[WORKSPACE, ("yarn.lock", BERRY), ("app/package-lock.json", "{}")], "yarn install", "yarn add --exact"),
         (&[("pnpm-workspace.yaml", "packages:\n  - '*'\n")], "pnpm install", "pnpm add --save-exact"),
         // No workspace of this project: a lockfile that lies above it by chance.
@@ -287,7 +287,7 @@ fn what_is_lacking_is_added_with_yes_and_named_without_it() {
         assert_eq!(packed.log().first(), told("jose@6.2.18").first(), "{args:?}: {run:?}");
         assert!(run.stderr.contains("ok   add packages (`pnpm add --save-exact jose@6.2.18`)"), "{run:?}");
     }
-    // One that fails is no success.
+    // One that fails makes the command fail.
     packed.0.write("bin/pnpm", "#!/bin/sh\necho no such package >&2; exit 9\n");
     let failed = packed.run(&["render", "--yes"], &[]);
     assert!(failed.code == 9 && failed.stderr.contains("no such package"), "{failed:?}");
@@ -310,7 +310,8 @@ fn what_is_lacking_is_added_after_one_question() {
     }
 }
 
-/// A workspace may have the compiler for all of its members; where nobody has it, the command that adds it is told.
+/// A workspace may have the compiler for all of its members; where nobody has it, the message has the command that adds
+/// it.
 #[test]
 fn the_compiler_may_be_the_workspaces() {
     let packed = Packed::new(&[("package.json", "{\"workspaces\":[\"app\"],\"packageManager\":\"bun@1.4.5\"}")]);

@@ -31,7 +31,7 @@ fn meaning(manifest: &Manifest) -> Value {
     })
 }
 
-// ---- editing ---------------------------------------------------------------------------------------------------------
+// ---- editing ----
 
 /// Ways in which people write their manifests; `NAME` becomes a number, so that all are different.
 const PIECES: [&str; 13] = [
@@ -151,7 +151,7 @@ proptest! {
     }
 }
 
-// ---- rendering -------------------------------------------------------------------------------------------------------
+// ---- rendering ----
 
 /// In every hostile string, to be looked for where it must not be.
 const MARK: &str = "OUTSIDE";
@@ -294,7 +294,7 @@ proptest! {
 
 #[test]
 fn the_pieces_are_what_they_are_said_to_be() {
-    // A tool that cannot be extended is told so, instead of leaving a broken file.
+    // The command refuses a tool that it cannot extend, and leaves no broken file.
     for text in ["tools = { a = { description = 'd' } }\n", "tools.a.description = 'd'\n"] {
         let declaration = Declaration { kind: Kind::Tool, name: "b".into(), entries: Vec::new(), tables: Vec::new() };
         let error = edit::add(text, &declaration).unwrap_err();

@@ -1,4 +1,4 @@
-//! `.env` as people write it: a line at fault is replaced, a misspelt name is told.
+//! `.env` as people write it: a line at fault is replaced, a misspelt name is reported.
 
 use std::io::Write as _;
 use std::process::{Child, Stdio};
@@ -28,7 +28,7 @@ fn a_line_at_fault_is_replaced_by_its_own_secret_alone() {
     let (code, said) = set(&sandbox, "TEST_DATABASE_URL", "new#value");
     assert_eq!(code, 0, "{said}");
     assert_eq!(sandbox.read(".env"), "KEPT=1\nTEST_DATABASE_URL='new#value'\n");
-    // That of another stays, and is told at its own place.
+    // That of another stays, and is reported at its own place.
     let before = "TEST_DATABASE_URL=old#value\nTEST_OTHER=a#b\n";
     sandbox.write(".env", before);
     let (code, said) = set(&sandbox, "TEST_DATABASE_URL", "new");

@@ -36,7 +36,7 @@ fn what_is_rendered_follows_the_manifest() {
             .contains("export { ToolState } from \"./runtime/durable-object-store.ts\";")
     );
     assert!(sandbox.read("src/generated/vercel.ts").contains("openStore: upstashStore(\"weather\"),"));
-    // The database of one cloud is no secret of the others, nor of a handler.
+    // The database of one cloud is not a secret of the others, nor of a handler.
     for path in ["src/generated/manifest.ts", "src/generated/types.ts", "wrangler.jsonc", "template.yaml"] {
         assert!(!sandbox.read(path).contains("UPSTASH"), "{path}");
     }
@@ -92,7 +92,8 @@ fn what_nobody_needs_any_more_is_said() {
     assert!(!other.ok(&["remove-tool", "get_weather"]).stderr.contains("npm uninstall"));
 }
 
-/// A project made by 0.1.0 lists the SDK. Whatever may still use it keeps it: code, a script, or a package that wants it beside itself.
+/// A project made by 0.1.0 lists the SDK. Whatever may still use it keeps it: code, a script, or a package that wants
+/// it beside itself.
 #[test]
 fn what_only_an_older_version_needed_is_said() {
     let sandbox = Sandbox::weather();
@@ -132,7 +133,7 @@ fn what_only_an_older_version_needed_is_said() {
     assert_eq!(said(&["render"]), None);
 }
 
-/// `tests/e2e/state.rs` asks the contract of each store, of a stand-in where the store itself is no local program.
+/// `tests/e2e/state.rs` asks the contract of each store, of a stand-in where the store itself cannot run locally.
 #[test]
 fn every_store_is_held_to_the_contract() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/state.rs");

@@ -6,14 +6,14 @@ use std::path::Path;
 const MOST: usize = 120;
 
 /// Files, and folders with everything below them.
-const COVERED: &[&str] = &["CHANGELOG.md", "docs", "src", "templates"];
+const COVERED: &[&str] = &["CHANGELOG.md", "benches", "docs", "src", "templates", "tests"];
 
-/// Outputs of the program and of other tools, as they are.
-const EXEMPT: &[&str] = &["tests/cmd/", "tests/faults.txt", "tests/fixtures/", "tests/trees/"];
+/// Outputs of the program and of other tools, as they are; and this test, which quotes what it refuses.
+const EXEMPT: &[&str] = &["tests/cmd/", "tests/fast/style.rs", "tests/faults.txt", "tests/fixtures/", "tests/trees/"];
 
 /// To be covered next. Empty at the end.
 #[allow(dead_code)]
-const LATER: &[&str] = &[".github", "CHANGELOG.md", "README.md", "benches", "docs", "tests"];
+const LATER: &[&str] = &[".github", "README.md"];
 
 #[test]
 fn prose_is_short_and_plain() {

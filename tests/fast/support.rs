@@ -1,4 +1,4 @@
-//! Runs the program in folders of its own and looks at what is there afterwards.
+//! Runs the program in separate folders and looks at what is there afterwards.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -125,7 +125,7 @@ pub fn tree_of(dir: &Path) -> Tree {
     tree
 }
 
-/// The tree with one id in every lock: each project has a random one of its own.
+/// The tree with one id in every lock: each project has another random one.
 pub fn without_ids(mut tree: Tree) -> Tree {
     for (_, bytes) in tree.iter_mut().filter(|(path, _)| *path == "mcp.lock" || path.ends_with("/mcp.lock")) {
         let text = String::from_utf8(std::mem::take(bytes)).unwrap();

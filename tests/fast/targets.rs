@@ -101,7 +101,7 @@ fn submodule(file: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.rs"))
 }
 
-/// Names and texts of the code; what is for tests is left out, and its modules are told.
+/// Names and texts of the code; code for tests is left out, and its modules are returned.
 fn read(tokens: TokenStream, said: &mut Vec<String>, of_tests: &mut dyn FnMut(&str)) {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {

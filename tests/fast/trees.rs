@@ -119,7 +119,7 @@ fn every_condition_of_a_template_is_known_to_the_program() {
                 || targets::ALL.iter().any(|target| target.name == last);
             assert!(
                 known,
-                "templates/{file}: `{name}` is no field of src/template/context.rs or src/targets/*/template.rs"
+                "templates/{file}: `{name}` is not a field of src/template/context.rs or src/targets/*/template.rs"
             );
             conditions += 1;
         }
@@ -162,7 +162,7 @@ fn differences_are_shown_with_what_is_around_them() {
     assert_eq!(difference("a\n", "a\nb\n"), "line 2:\n  a\n+ b\n");
 }
 
-/// The id is random, and nothing that a command does to the lock changes it.
+/// The id is random, and no command changes it in the lock.
 #[test]
 fn a_project_has_an_id_of_its_own_and_keeps_it() {
     let sandbox = Sandbox::weather();

@@ -1,5 +1,6 @@
-//! What others wrote does not reach the terminal as it is: files of a project, arguments, and all that a server answers under `verify`.
-//! Each text of [`HOSTILE`] stands in each place, and nothing of it may come out that a terminal obeys, nor a line of its own.
+//! What others wrote does not reach the terminal as it is: files of a project, arguments, and all that a server answers
+//! under `verify`. Each text of [`HOSTILE`] stands in each place, and nothing of it may come out that a terminal obeys,
+//! nor begin a new line.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -145,7 +146,7 @@ fn files_of_a_project() {
     assert!(tried.iter().sum::<usize>() > 300, "{tried:?}");
 }
 
-/// So that the test above can fail: what was written is told, in another form.
+/// So that the test above can fail: what was written is shown, in another form.
 #[test]
 fn it_is_told_all_the_same() {
     let sandbox = Sandbox::new();

@@ -59,7 +59,7 @@ test("a message may be nested so deep, and no deeper", async () => {
   assert.equal(isTooDeep(nested(128)), false);
   assert.equal(isTooDeep(nested(129)), true);
   assert.equal(isTooDeep("[".repeat(1_000_000)), true);
-  assert.equal(isTooDeep(`["${"[{".repeat(10_000)}"]`), false, "in a text they are none");
+  assert.equal(isTooDeep(`["${"[{".repeat(10_000)}"]`), false, "in a string they do not count");
   assert.equal(isTooDeep(`["${'\\"['.repeat(10_000)}"]`), false);
   assert.equal(isTooDeep(`["\\\\",${"[".repeat(300)}`), true);
   assert.equal(isTooDeep("[[],".repeat(100) + "[]".padEnd(300)), false);
@@ -103,7 +103,7 @@ test("a silent call is kept alive, and its timer ends with it", async (t) => {
   finish();
   assert.match((await answer.body.next()) ?? "", /"text":"done"/);
   assert.equal(await answer.body.next(), undefined);
-  // Who takes no events is told nothing before the end.
+  // A client that takes no events receives nothing before the end.
   const json = ask(server, callOf(true, "tools/call", { name: "it", arguments: {} }, { accept: "application/json" }));
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
   t.mock.timers.tick(60_000);
@@ -111,7 +111,7 @@ test("a silent call is kept alive, and its timer ends with it", async (t) => {
   assert.equal((await json).headers["content-type"], "application/json");
 });
 
-test("a client that leaves stops the handler, and is no error", async (t) => {
+test("a client that leaves stops the handler without an error", async (t) => {
   const log = t.mock.method(console, "error", () => {});
   const gone = new AbortController();
   const seen = Promise.withResolvers<string>();

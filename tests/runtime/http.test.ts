@@ -57,7 +57,7 @@ test("a web platform gets a stream that can be cancelled", { timeout: 5000 }, as
   await aborted.promise;
 });
 
-test("a body that breaks off is no error of the server", async (t) => {
+test("a body that breaks off is not an error of the server", async (t) => {
   const log = t.mock.method(console, "error", () => {});
   const body = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("the connection is lost")) });
   await toFetch(serverOf())(new Request("http://localhost/mcp", { method: "POST", headers: { "content-type": "application/json" }, body, duplex: "half" } as RequestInit), () => {});

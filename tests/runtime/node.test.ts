@@ -134,7 +134,7 @@ test("a promise that a handler forgot ends no process", bounded, async () => {
   assert.match(log, /"message":"unhandled rejection"/);
 });
 
-test("a body that is too long is refused before it is sent, and its rest is no request", bounded, async () => {
+test("a body that is too long is refused before it is sent, and its rest is not read as a request", bounded, async () => {
   const asked = callOf(true, "tools/call", { name: "open", arguments: {} });
   const declared = await answerTo(requestOf({ ...asked, body: "" }, ["content-length: 1048577"]));
   assert.match(declared, /^HTTP\/1\.1 413 /);
@@ -181,7 +181,7 @@ test("headers that come twice are never the better of two", bounded, async () =>
   assert.ok([200, 400].includes(twoHosts), `${twoHosts}`);
 });
 
-test("nonsense is no request, and harms nobody", bounded, async () => {
+test("nonsense is refused, and does no harm", bounded, async () => {
   const before = log.length;
   const nonsense = ["\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\u0000".repeat(1000), `GET / HTTP/1.1\r\n${"a: b\r\n".repeat(5000)}\r\n`, `GET /${"a".repeat(100_000)} HTTP/1.1\r\n\r\n`, "GET /mcp HTTP/1.0\r\n\r\n", "POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /mcp HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"];
   for (const text of nonsense) {

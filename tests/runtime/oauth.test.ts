@@ -74,7 +74,7 @@ test("a tool's scopes are asked for together with those of every call", async ()
   assert.equal((await call(await sign({ ...claims, scope: "read write" }), "echo", args)).status, 200);
 });
 
-test("tokens that are none, are over or are signed by others are refused, and no header says what they do", async () => {
+test("malformed, expired and foreign tokens are refused, and no header says what they do", async () => {
   issuer.reset();
   const call = serverWith();
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -127,7 +127,7 @@ test("a malformed key spoils no other", async () => {
   for (const kid of ["bad", "worse", "none"]) assert.equal((await call(await sign(claims, kid))).status, 401);
 });
 
-test("an issuer that cannot be reached is no fault of the token", async (t: TestContext) => {
+test("an issuer that cannot be reached is not a fault of the token", async (t: TestContext) => {
   const log = t.mock.method(console, "error", () => {});
   issuer.reset();
   issuer.status = 500;

@@ -1,4 +1,5 @@
-// Each request of the corpus goes to the runtime and to the SDK: both answer alike, or the difference is one that is intended and counted.
+// Each request of the corpus goes to the runtime and to the SDK: both answer alike, or the difference is one that is
+// intended and counted.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "../../templates/runtime/protocol.ts";

@@ -31,7 +31,10 @@ function project(files: Record<string, string | Buffer>): string {
   return root;
 }
 
-/** Bundles, moves the result away from the packages, and runs it: what it prints, what lies beside it, and all files there. */
+/**
+ * Bundles, moves the result away from the packages, and runs it: what it prints, what lies beside it, and all files
+ * there.
+ */
 async function built(files: Record<string, string | Buffer>, external: string[] = [], cpu: "x64" | "arm64" = process.arch as "x64", prepare?: (root: string) => void) {
   const root = project(files);
   prepare?.(root);
@@ -96,7 +99,7 @@ test("a package that reads files beside its code lies beside the bundle, with wh
   assert.ok(!files.some((file) => /\.d\.ts|\.map|unused/.test(file)), String(files));
 });
 
-test("each way to find a file of its own is seen", async () => {
+test("each way to find a file of the package is seen", async () => {
   const ways = {
     resolves: [`module.exports = require.resolve("./worker.js").length > 0;`, "it reads files beside its own code"],
     address: [`import { readFileSync } from "node:fs"; export default readFileSync(new URL("./data.txt", import.meta.url)).length > 0;`, "it reads files beside its own code"],

@@ -82,7 +82,7 @@ test("a result is measured in bytes", async () => {
   assert.match(textOf(await callIt(server, { length: 600 })), /the result is too long/);
 });
 
-test("output schemas that are no object are wrapped for the generations with a handshake", async () => {
+test("output schemas other than objects are wrapped for the generations with a handshake", async () => {
   const schemas: Json[] = [{ type: "array", items: { type: "integer" } }, { type: "string" }, { enum: ["a"] }, { oneOf: [{ type: "object" }, { type: "string" }] }, {}];
   for (const schema of schemas) assert.equal(hasObjectRoot(schema), false);
   for (const schema of [{ type: "object" }, { properties: {} }, { required: ["a"] }, { oneOf: [{ type: "object" }, { properties: {} }] }]) assert.equal(hasObjectRoot(schema), true);

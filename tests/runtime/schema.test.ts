@@ -32,7 +32,7 @@ test("long texts are not matched to a pattern", bounded, () => {
   assert.match(checkOf({ propertyNames: { pattern: "^a*$" } })({ [long]: 1 }) ?? "", /may have 10000 characters/);
   assert.equal(checkOf({ properties: { a: { pattern: "^a$" }, b: {} } })({ a: "a", b: long }), undefined, "where no pattern applies a text may be long");
   assert.match(checkOf({ properties: { a: { items: { pattern: "^a+$" } } } })({ a: ["a", long] }) ?? "", /^#\/a\/1: a text that has to match a pattern may have 10000 characters at most\.$/);
-  // Not even where what is wrong before it is told.
+  // Not even where an earlier reason is given.
   assert.match(checkOf({ required: ["b"], patternProperties: { "a+b": true }, additionalProperties: false })({ ["a".repeat(1_000_000)]: 1 }) ?? "", /a name that has to match/);
 });
 
@@ -93,7 +93,7 @@ test("reasons that nobody hears cost nothing", bounded, () => {
   assert.equal(named({ ["a".repeat(300_000)]: ones }), '#: Instance does not have required property "b".');
 });
 
-test("a reason leads to nothing that was right", () => {
+test("a reason never points to a valid part", () => {
   const two = checkOf({ oneOf: [{ type: "number" }, { minimum: 1 }, { type: "string" }] });
   assert.equal(two(2), "#: Instance does not match exactly one subschema (2 matches).");
   const known = checkOf({ anyOf: [{ properties: { a: { type: "number" } }, required: ["b"] }], unevaluatedProperties: false });
@@ -105,7 +105,7 @@ test("a reason leads to nothing that was right", () => {
   assert.equal(checkOf({ multipleOf: 2 })(JSON.parse("1e400")), "#: Infinity is not a multiple of 2.");
 });
 
-test("what is wrong is told in few words", bounded, () => {
+test("the reasons are short", bounded, () => {
   const wrong = checkOf({ items: { type: "string" } })(Array.from({ length: 1000 }, () => 1)) ?? "";
   assert.match(wrong, /^#\/0: Instance type "number" is invalid. Expected "string".; #\/1: .*; and more$/);
   assert.ok(wrong.length < 2000);

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-/// What programs write in place: npm's own note of what it installed, whose age tells whether the packages count as installed; and
-/// what the compiler remembers of the last type check.
+/// What programs write in place: npm's own note of what it installed, whose age tells whether the packages count as
+/// installed; and what the compiler remembers of the last type check.
 const WRITTEN: [&str; 2] = [".package-lock.json", "types.tsbuildinfo"];
 
-/// The same files below another folder. The bytes of installed packages are not copied: programs replace these files. A project's own
-/// files are copied, since tests write them in place.
+/// The same files below another folder. The bytes of installed packages are not copied: programs replace these files. A
+/// project's own files are copied, since tests write them in place.
 pub fn link_tree(from: &Path, to: &Path) {
     let installed = from.components().any(|part| part.as_os_str() == "node_modules");
     std::fs::create_dir_all(to).expect("a folder can be made");

@@ -1,5 +1,5 @@
-// The usual hand-written server: Express and the SDK's first generation, unbundled. It offers what the weather example offers, and
-// serves it statelessly as the SDK's own examples do: a server and a transport for every request.
+// The usual hand-written server: Express and the SDK's first generation, unbundled. It offers what the weather example
+// offers, and serves it statelessly as the SDK's own examples do: a server and a transport for every request.
 import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import express from "express";

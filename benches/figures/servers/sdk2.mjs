@@ -1,4 +1,5 @@
-// The SDK's second generation, as its documentation has it: its web handler serves both generations, a server for each request.
+// The SDK's second generation, as its documentation has it: its web handler serves both generations, a server for each
+// request.
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { serve } from "./serve.mjs";
 import { annotations, description, inputSchema, outputSchema, run } from "./weather.mjs";

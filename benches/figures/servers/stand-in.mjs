@@ -1,4 +1,5 @@
-// What a server with oauth, state and limits talks to: an issuer's keys, and a table that says yes. Its first line is a token.
+// What a server with oauth, state and limits talks to: an issuer's keys, and a table that says yes. Its first line is a
+// token.
 import { createServer } from "node:http";
 
 const { privateKey, publicKey } = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);

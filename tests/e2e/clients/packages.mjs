@@ -1,4 +1,5 @@
-// One package in a real project: bundled as for Lambda and loaded by Node.js away from it; bundled by wrangler and loaded by workerd.
+// One package in a real project: bundled as for Lambda and loaded by Node.js away from it; bundled by wrangler and
+// loaded by workerd.
 //   node packages.mjs PROJECT SCRATCH WRANGLER WORKERD
 // Prints { node, beside, workers }: whether the handler could be imported on each, and what lies beside the bundle.
 import { spawn, spawnSync } from "node:child_process";
@@ -10,7 +11,9 @@ const [project, scratch, wrangler, workerd] = process.argv.slice(2);
 
 const freePort = () => new Promise((done) => { const server = createServer().listen(0, "127.0.0.1", () => { const { port } = server.address(); server.close(() => done(port)); }); });
 
-/** What the server's health page says of handlers that it could not import; an error of a server that does not start. */
+/**
+ * What the server's health page says of handlers that it could not import; an error of a server that does not start.
+ */
 async function loads(command, args, options, port) {
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
   let said = "";

@@ -1,4 +1,5 @@
-// node requests.mjs URL REQUESTS: what the official client gets for each of them, in order. REQUESTS is JSON: `[["callTool", {…}], …]`.
+// node requests.mjs URL REQUESTS: what the official client gets for each of them, in order. REQUESTS is JSON:
+// `[["callTool", {…}], …]`.
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 
 const [url, requests] = process.argv.slice(2);

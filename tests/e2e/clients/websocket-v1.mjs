@@ -1,4 +1,5 @@
-// node websocket-v1.mjs URL SCENE: the v1 client over its WebSocket transport; BEARER is sent with the upgrade when it is set.
+// node websocket-v1.mjs URL SCENE: the v1 client over its WebSocket transport; BEARER is sent with the upgrade when it
+// is set.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";

@@ -1,5 +1,6 @@
 // node websocket.mjs URL TALKS: one connection for each list of frames; tells what came, and how it was closed.
-// A frame is a text that is answered, or { binary: length }, { text: length }, { wide: length }; null closes. BEARER is sent along.
+// A frame is a text that is answered, or { binary: length }, { text: length }, { wide: length }; null closes. BEARER is
+// sent along.
 const url = process.argv[2].replace(/^http/, "ws");
 const headers = process.env.BEARER ? { authorization: `Bearer ${process.env.BEARER}` } : {};
 

@@ -66,7 +66,7 @@ pub fn run(command: Command) -> Ran {
     Running::start(command).wait(LONG)
 }
 
-/// A child in a process group of its own, which dies with this value.
+/// A child in a separate process group, which dies with this value.
 pub struct Running {
     line: String,
     child: Child,
@@ -81,7 +81,8 @@ impl Running {
         Self::spawn(command, Stdio::null())
     }
 
-    /// As [`Running::start`]; and when this process ends, however it does, the child gets SIGTERM: for values that are never dropped.
+    /// As [`Running::start`]; and when this process ends, however it does, the child gets SIGTERM: for values that are
+    /// never dropped.
     #[track_caller]
     pub fn guarded(command: Command) -> Self {
         let mut shell = Command::new("sh");

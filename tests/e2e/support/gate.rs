@@ -25,7 +25,7 @@ impl Gate {
         let (say, visitors) = channel();
         let listener = http::connections(move |stream, _| {
             let mut conn = Conn::new(stream);
-            // Whoever leaves without a request is no visitor.
+            // A client that leaves without a request does not count.
             if let Ok(Some(_)) = conn.head() {
                 let _nobody_waits = say.send(Visitor(conn.into_stream()));
             }

@@ -11,7 +11,7 @@ use super::child::{LONG, Running};
 use super::logs::LOGS;
 use super::work::{clone, copy, folder, install, mcp_deploy, write};
 
-/// The weather example, and a tool that waits to be told to go on.
+/// The weather example, and a tool that waits for a signal to go on.
 pub static WEATHER: LazyLock<Site> = LazyLock::new(|| Site::new("weather", weather));
 /// The official suite's fixtures.
 pub static CONFORMANCE: LazyLock<Site> = LazyLock::new(|| Site::new("conformance", conformance));
@@ -50,8 +50,8 @@ impl Site {
         self.servers[at].get_or_init(|| self.dev(target))
     }
 
-    /// The project as this cloud's server has it. `wrangler dev` watches the files that it was made of, and what a build for another
-    /// cloud writes among them would start it again in the middle of a call: so it has a copy.
+    /// The project as this cloud's server has it. `wrangler dev` watches the files that it was made of, and what a
+    /// build for another cloud writes among them would start it again in the middle of a call: so it has a copy.
     pub fn home(&self, target: &str) -> PathBuf {
         if target != "cloudflare" {
             return self.root.clone();
@@ -69,8 +69,8 @@ impl Site {
     }
 }
 
-/// Whoever builds has one until it is dropped: builds of one project share its folder, so they take turns; and of all projects no
-/// more are built at once than there are cores.
+/// Whoever builds has one until it is dropped: builds of one project share its folder, so they take turns; and of all
+/// projects no more are built at once than there are cores.
 pub struct Turn(PathBuf);
 
 static BUILT: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
@@ -107,7 +107,8 @@ pub fn weather(root: &Path) {
     write(root.join("src/tools/wait_at.ts"), WAIT_AT);
 }
 
-/// Every step of it can be seen from outside: pages are asked for between the two reports, and left when the signal aborts.
+/// Every step of it can be seen from outside: pages are asked for between the two reports, and left when the signal
+/// aborts.
 const WAIT_AT: &str = r#"import { tool } from "../generated/mcp.ts";
 
 export default tool("wait_at", async ({ url }, ctx) => {

@@ -26,7 +26,7 @@ impl Work {
     fn new() -> Self {
         let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e");
         std::fs::create_dir_all(&parent).expect("cargo's folder for tests can be written");
-        let root = tempfile::Builder::new().prefix("run-").tempdir_in(&parent).expect("a folder of our own").keep();
+        let root = tempfile::Builder::new().prefix("run-").tempdir_in(&parent).expect("a new folder").keep();
         let keep = std::env::var_os("MCP_DEPLOY_E2E_KEEP").is_some_and(|keep| !keep.is_empty());
         let _janitor = (!keep).then(|| {
             let mut janitor = Command::new("sh");
@@ -113,7 +113,7 @@ impl Marked {
         carrying(&self.mark)
     }
 
-    /// After its end: no process, none of our own temporary files, no file that only pretends.
+    /// After its end: no process, none of our temporary files, no file that only pretends.
     #[track_caller]
     pub fn assert_nothing_left(&self, project: &Path) {
         // What was killed takes a moment to vanish.
@@ -147,7 +147,7 @@ pub fn install(project: &Path) {
     installed.insert(wanted, project.to_owned());
 }
 
-/// A project of its own, packages included; what was built stays behind.
+/// A separate project, packages included; what was built stays behind.
 pub fn clone(project: &Path, name: &str) -> PathBuf {
     let copy = folder(name);
     let mut cp = Command::new("cp");

@@ -1,4 +1,5 @@
-// Requests of every method in both generations: well made, and with every field missing, of a wrong type, doubled, null, huge or unknown.
+// Requests of every method in both generations: well made, and with every field missing, of a wrong type, doubled,
+// null, huge or unknown.
 import { CAPABILITIES_KEY, CLIENT_INFO_KEY, LOG_LEVEL_KEY, MODERN, VERSION_KEY } from "../../../templates/runtime/protocol.ts";
 import type { Json } from "../../../templates/runtime/protocol.ts";
 import { bare, manifest } from "./fixture.ts";

@@ -23,7 +23,10 @@ const codeOf = ({ messages }: Heard) => (messages[0] as { error?: { code: number
 
 const sorted = ({ messages }: Heard) => messages.map((message) => JSON.stringify((message as { id: unknown }).id)).toSorted().join();
 
-/** What the SDK's validator says besides: of each object around what is wrong that it is wrong, and of an unknown property two things. */
+/**
+ * What the SDK's validator says besides: of each object around what is wrong that it is wrong, and of an unknown
+ * property two things.
+ */
 const withoutRepeats = (text: string) =>
   text.replace(/#[^ ]*: Property \\"[^"]*\\" does not match schema\.; /g, "").replace(/(Property \\"([^"]*)\\") does not match additional properties schema\.; #\/\2: False boolean schema\./g, "$1 is not known.");
 

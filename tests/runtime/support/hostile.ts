@@ -1,5 +1,6 @@
-// Sends requests of the corpus to a server that runs somewhere: `node --import ./support/resolve.ts support/hostile.ts URL EVERY`.
-// Each must be answered, soon, and with no failure of the server; it writes how many were sent, and which were answered otherwise.
+// Sends requests of the corpus to a server that runs somewhere: `node --import ./support/resolve.ts support/hostile.ts
+// URL EVERY`. Each must be answered, soon, and with no failure of the server; it writes how many were sent, and which
+// were answered otherwise.
 import { corpus } from "./corpus.ts";
 import type { Sample } from "./corpus.ts";
 
@@ -7,7 +8,7 @@ const [url = "", every = "1"] = process.argv.slice(2);
 const SOON_MS = 10_000;
 const AT_ONCE = 8;
 
-/** The tool and the prompt that the server has, in the place of those of the corpus. */
+/** The tool and the prompt that the server has, instead of those of the corpus. */
 const known = (text: string): string => text.replaceAll('"echo"', '"get_weather"').replaceAll('"plan"', '"plan_trip"');
 
 async function wrongWith({ headers, body, target }: Sample): Promise<string | undefined> {

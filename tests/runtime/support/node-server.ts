@@ -1,4 +1,4 @@
-// The runtime's Node.js server in a process of its own, on the port that is given.
+// The runtime's Node.js server in a separate process, on the port that is given.
 import { createServer } from "../../../templates/runtime/server.ts";
 import { listen } from "../../../templates/runtime/node.ts";
 import type { Incoming } from "../../../templates/runtime/http.ts";

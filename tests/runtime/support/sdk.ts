@@ -1,4 +1,5 @@
-// The oracle: the official SDK with the same manifest and the same handlers, behind the runtime's own front. It is kept to be asked, never shipped.
+// The oracle: the official SDK with the same manifest and the same handlers, behind the runtime's own front. It is kept
+// to be asked, never shipped.
 import {
   createMcpHandler, createRequestStateCodec, fromJsonSchema, inputResponse, isInputRequiredResult, McpServer, ProtocolError, ResourceNotFoundError,
   ResourceTemplate, UriTemplate,
@@ -138,7 +139,9 @@ function contextOf(of: string, { mcpReq }: Any): Any {
   };
 }
 
-/** Decoded variables, of which those of a query may be absent: both are promises of mcp.toml, and neither is the SDK's. */
+/**
+ * Decoded variables, of which those of a query may be absent: both are promises of mcp.toml, and neither is the SDK's.
+ */
 class Decoded extends UriTemplate {
   override match(address: string): Any {
     const [, path, names] = /^([^?]*)\{\?([^{}*]*)\}$/.exec(this.toString()) ?? [];

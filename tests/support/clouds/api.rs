@@ -32,7 +32,7 @@ impl Api {
             let struck = strike(&mut lock(&to_fail), request);
             if struck.as_ref().is_some_and(|(_, after)| *after) {
                 match cloud.answer(request) {
-                    // A refusal is no deed: the tool does what is missing, and asks again.
+                    // A refusal changes nothing: the tool does what is missing, and asks again.
                     Reply::Answer(refusal) if refusal.status >= 400 => return refusal.into(),
                     _ => {}
                 }

@@ -1,5 +1,5 @@
-//! The clouds' public host names on this machine: an HTTPS proxy that answers for them itself, with certificates of a test CA,
-//! and lets nothing else out. What is tested through it uses the very URLs that the clouds hand out.
+//! The clouds' public host names on this machine: an HTTPS proxy that answers for them itself, with certificates of a
+//! test CA, and lets nothing else out. What is tested through it uses the very URLs that the clouds hand out.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -23,7 +23,7 @@ use super::site::{Route, Site, close_gently};
 pub struct Hosts(Arc<Mutex<HashMap<String, Arc<Site>>>>);
 
 impl Hosts {
-    /// `*.example.com` stands for every host below that has no site of its own.
+    /// `*.example.com` stands for every host below that has no site itself.
     pub fn publish(&self, host: &str, site: &Arc<Site>) {
         lock(&self.0).insert(host.to_owned(), Arc::clone(site));
     }

@@ -132,7 +132,7 @@ impl From<Response> for Reply {
     }
 }
 
-/// A server of connections on a free port, each with a thread of its own.
+/// A server of connections on a free port, each with a separate thread.
 pub fn connections(serve: impl Fn(TcpStream, &Open) + Send + Sync + 'static) -> Listener {
     let mut listener = Listener::bind(0).expect("a free port on 127.0.0.1");
     listener.serve(usize::MAX, serve).expect("a thread");

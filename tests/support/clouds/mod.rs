@@ -1,8 +1,8 @@
-//! Stand-ins for the clouds on 127.0.0.1: their APIs as far as `sam`, `vercel` and `wrangler` call them, which run what was
-//! uploaded at the address that they hand out. Dropped, a stand-in ends every process and thread that it started.
+//! Stand-ins for the clouds on 127.0.0.1: their APIs as far as `sam`, `vercel` and `wrangler` call them, which run what
+//! was uploaded at the address that they hand out. Dropped, a stand-in ends every process and thread that it started.
 //!
-//! Not the clouds: permissions, quotas, propagation delays and most of the refusals are missing. What is here was written after
-//! the calls that the real tools make.
+//! Not the clouds: permissions, quotas, propagation delays and most of the refusals are missing. What is here was
+//! written after the calls that the real tools make.
 
 #![allow(dead_code, unused_imports)] // each test binary uses a part
 

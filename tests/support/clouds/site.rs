@@ -1,4 +1,5 @@
-//! A public address: whatever is deployed there now answers, streamed in both directions; or what a broken deployment gives.
+//! A public address: whatever is deployed there now answers, streamed in both directions; or what a broken deployment
+//! gives.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -120,7 +121,7 @@ impl Site {
     }
 }
 
-/// A site at an `http://` address of its own.
+/// A site at a separate `http://` address.
 pub struct Front {
     listener: Listener,
 }
@@ -153,8 +154,8 @@ fn say(writer: &mut impl Write, response: &Response, for_head: bool) -> io::Resu
     Ok(())
 }
 
-/// Copies until the client ends (true), or the server takes no more (false): it may have answered already, and a client that is
-/// still sending reads that only if somebody takes the rest.
+/// Copies until the client ends (true), or the server takes no more (false): it may have answered already, and a client
+/// that is still sending reads that only if somebody takes the rest.
 fn pump(reader: &mut impl Read, to: &mut TcpStream) -> bool {
     let mut piece = [0; 16 * 1024];
     loop {

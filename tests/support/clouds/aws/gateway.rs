@@ -100,7 +100,8 @@ pub fn remove(region: &mut Region, kind: &str, resource: &Resource) {
     }
 }
 
-/// The function that an API's only route calls. Anything but a stream would hold our server's answers back, or break them.
+/// The function that an API's only route calls. Anything but a stream would hold our server's answers back, or break
+/// them.
 fn streamed_to(body: &Value) -> Result<String, String> {
     let integration = &body["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"];
     let uri = text(&integration["uri"]);

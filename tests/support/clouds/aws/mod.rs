@@ -1,10 +1,12 @@
-//! AWS as far as `sam` and the AWS SDKs call it: S3, CloudFormation with the SAM transform, Lambda, CloudWatch Logs, Secrets
-//! Manager, Systems Manager, STS and Organizations, in any number of regions side by side, and of accounts that stack sets deploy to.
+//! AWS as far as `sam` and the AWS SDKs call it: S3, CloudFormation with the SAM transform, Lambda, CloudWatch Logs,
+//! Secrets Manager, Systems Manager, STS and Organizations, in any number of regions side by side, and of accounts that
+//! stack sets deploy to.
 //!
-//! A function runs behind the real Lambda Web Adapter, at a Function URL on 127.0.0.1 that stays the same from version to
-//! version, or behind a REST API, at its public names, which are published at the edge: the API's own, and a custom domain that
-//! a record in Route 53 leads to. Who may call what is checked for public URLs, for API Gateway and for secrets that a function
-//! reads, and for nothing else. Throttling, firewall rules, certificates and health checks are taken for granted.
+//! A function runs behind the real Lambda Web Adapter, at a Function URL on 127.0.0.1 that stays the same from version
+//! to version, or behind a REST API, at its public names, which are published at the edge: the API's own, and a custom
+//! domain that a record in Route 53 leads to. Who may call what is checked for public URLs, for API Gateway and for
+//! secrets that a function reads, and for nothing else. Throttling, firewall rules, certificates and health checks are
+//! taken for granted.
 
 mod auth;
 mod cloudformation;

@@ -25,7 +25,8 @@ impl Drop for Aws {
     }
 }
 
-/// What is wrong with requests. One process for all tests has read the models; it ends when its input does, and that is with them.
+/// What is wrong with requests. One process for all tests has read the models; it ends when its input does, and that is
+/// with them.
 pub fn faults(tools: &Toolchain, requests: &[Value]) -> Vec<String> {
     static CHECKER: OnceLock<Mutex<(Child, ChildStdin, BufReader<ChildStdout>)>> = OnceLock::new();
     if requests.is_empty() {

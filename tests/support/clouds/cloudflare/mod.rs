@@ -1,7 +1,8 @@
 //! Cloudflare's API as far as `wrangler` calls it, and workerd for what it uploads.
 //!
-//! A Worker is served at `https://NAME.ACCOUNT.workers.dev`, reached through the [`Edge`]: the version with the largest share of
-//! the latest deployment. Modules, plain and secret variables, rate limits and Durable Objects of `exports` run in real workerd.
+//! A Worker is served at `https://NAME.ACCOUNT.workers.dev`, reached through the [`Edge`]: the version with the largest
+//! share of the latest deployment. Modules, plain and secret variables, rate limits and Durable Objects of `exports`
+//! run in real workerd.
 
 mod multipart;
 mod routes;

@@ -178,8 +178,8 @@ impl Shared {
         })
     }
 
-    /// Classes of Durable Objects begin with an export, and end with a tombstone alone: the codes and words are those that Cloudflare
-    /// documents, and that wrangler knows.
+    /// Classes of Durable Objects begin with an export, and end with a tombstone alone: the codes and words are those
+    /// that Cloudflare documents, and that wrangler knows.
     fn reconcile(&self, name: &str, exports: &Value) -> Result<BTreeSet<String>, Response> {
         let mut classes = lock(&self.state).workers.get(name).map(|worker| worker.classes.clone()).unwrap_or_default();
         let is_gone = |class: &str| exports[class]["state"] == "deleted";

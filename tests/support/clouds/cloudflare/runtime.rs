@@ -93,7 +93,7 @@ fn worker(name: &str, version: &Version) -> Value {
     })
 }
 
-/// Source maps are uploaded beside the modules, and are none.
+/// Source maps are uploaded beside the modules, but not run.
 fn kind(content_type: &str) -> Option<&'static str> {
     match content_type {
         "application/javascript+module" => Some("ESModule"),

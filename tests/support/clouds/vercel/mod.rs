@@ -1,7 +1,8 @@
 //! Vercel's API as far as `vercel` calls it, and Node with our launcher for the function that it uploads.
 //!
-//! Production is served at `https://PROJECT.vercel.app`, reached through the [`Edge`]; the deployment's own URL is behind
-//! Deployment Protection, as in every new project. Only the prebuilt function `index.func` runs: no routes, no static files.
+//! Production is served at `https://PROJECT.vercel.app`, reached through the [`Edge`]; the deployment's own URL is
+//! behind Deployment Protection, as in every new project. Only the prebuilt function `index.func` runs: no routes, no
+//! static files.
 
 mod deployments;
 mod projects;
@@ -124,7 +125,7 @@ impl Vercel {
         variables.iter().find(|variable| variable.key == name).map(|variable| variable.value.clone())
     }
 
-    /// A project of another repository, with a domain and a variable of its own.
+    /// A project of another repository, with its own domain and variable.
     pub fn make_project(&self, name: &str) {
         let variable =
             json!({ "key": "DATABASE_URL", "value": "postgres://shop", "type": "encrypted", "target": ["production"] });

@@ -148,7 +148,8 @@ impl Shared {
         })
     }
 
-    /// Production shows this deployment from now on. After a rollback new deployments do not take its place by themselves.
+    /// Production shows this deployment from now on. After a rollback new deployments do not take its place by
+    /// themselves.
     fn go_to(&self, name: &str, kind: &str, id: &str) -> Answer {
         let target = lock(&self.state).deployment(id).map(|deployment| deployment.id.clone());
         let id = target.ok_or_else(|| error(404, "not_found", "The deployment was not found"))?;

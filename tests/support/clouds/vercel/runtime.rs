@@ -62,7 +62,7 @@ pub fn start(
     let cmd = deployment.environment.iter().fold(cmd, |cmd, (name, value)| cmd.env_noise(name, value));
     let cmd = cmd.env_noise("VERCEL_DEPLOYMENT_ID", &deployment.id);
     let cmd = cmd.env_noise("VERCEL_URL", &deployment.url).env_noise("VERCEL_PROJECT_PRODUCTION_URL", production);
-    // The account of whoever deploys is none of the function's business.
+    // The account of whoever deploys is hidden from the function.
     let cmd = ["VERCEL_TOKEN", "VERCEL_ORG_ID", "VERCEL_PROJECT_ID"].iter().fold(cmd, |cmd, name| cmd.env_remove(name));
     let mut server = ServerProcess::spawn(&cmd).map_err(|error| error.to_string())?;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
