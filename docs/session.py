@@ -3,8 +3,8 @@
 
     python3 docs/session.py
 
-It builds the program first, and installs its tools, so that the recording begins warm. Lines appear in their order; a
-pause of more than a second is cut to one. Nothing else of what was printed is changed.
+It builds the program first, and installs its tools, so that the recording begins warm. The drawing is what the terminal
+shows at the end; nothing of it is changed.
 """
 
 import fcntl
@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import termios
-import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 DRAWING = REPOSITORY / "docs/session.svg"
@@ -37,8 +36,12 @@ COMMANDS = [
 ]
 
 
+# What SGR numbers are in the drawing; the last one wins.
+STYLES = {"0": "", "1": "b", "2": "d", "31": "r", "32": "g", "33": "y", "36": "c", "92": "g"}
+
+
 class Screen:
-    """As much of a terminal as the program uses: rows of cells, each with its style, and when a row last changed."""
+    """As much of a terminal as the program uses: rows of cells, each a character and its style."""
 
     def __init__(self):
         self.rows, self.row, self.column, self.style = [], 0, 0, ""
@@ -46,10 +49,10 @@ class Screen:
 
     def line(self):
         while len(self.rows) <= self.row:
-            self.rows.append([[], 0.0])
+            self.rows.append([])
         return self.rows[self.row]
 
-    def put(self, text, at):
+    def put(self, text):
         text, self.pending = self.pending + text, ""
         while text:
             if text[0] == "\x1b":
@@ -59,7 +62,7 @@ class Screen:
                         raise ValueError(f"an escape sequence that is not known: {text[:20]!r}")
                     self.pending = text
                     return
-                self.escape(escape[1], escape[2], at)
+                self.escape(escape[1], escape[2])
                 text = text[escape.end():]
                 continue
             if text[0] == "\n":
@@ -67,28 +70,24 @@ class Screen:
             elif text[0] == "\r":
                 self.column = 0
             else:
-                self.cell(text[0], at)
+                self.cell(text[0])
             text = text[1:]
 
-    def cell(self, character, at):
+    def cell(self, character):
         if self.column == COLUMNS:
             self.row, self.column = self.row + 1, 0
-        line = self.line()
-        cells = line[0]
+        cells = self.line()
         cells.extend([(" ", "")] * (self.column + 1 - len(cells)))
         cells[self.column] = (character, self.style)
-        line[1] = at
         self.column += 1
 
-    def escape(self, numbers, what, at):
+    def escape(self, numbers, what):
         if what == "m":
             for number in (numbers or "0").split(";"):
-                style = {"0": "", "1": "b", "2": "d", "31": "r", "32": "g", "33": "y", "36": "c", "92": "g"}[number]
-                # Bold and a colour: cargo's words.
-                self.style = style if not (self.style == "b" and style) else style
+                self.style = STYLES[number]
         elif what == "K":
             line = self.line()
-            line[0] = [] if numbers == "2" else line[0][: self.column]
+            del line[0 if numbers == "2" else self.column :]
         elif what == "A":
             self.row = max(0, self.row - int(numbers or 1))
         elif what == "B":
@@ -97,7 +96,7 @@ class Screen:
             raise ValueError(f"an escape sequence that is not known: {numbers}{what}")
 
 
-def run(command, folder, screen, began):
+def run(command, folder, screen):
     """Runs it until it ends; fails where it fails."""
     child, terminal = pty.fork()
     if child == 0:
@@ -118,7 +117,7 @@ def run(command, folder, screen, began):
             break
         read += more
         text = read.decode(errors="ignore")
-        screen.put(text, time.monotonic() - began)
+        screen.put(text)
         read = read[len(text.encode()):]
     signal.alarm(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -127,42 +126,37 @@ def run(command, folder, screen, began):
 
 
 def session():
-    """The rows of all commands: cells and when they were there, without the pauses."""
-    screen, began = Screen(), time.monotonic()
+    """The rows that all commands leave."""
+    screen = Screen()
+
+    def say(text, style):
+        screen.style = style
+        screen.put(text)
+
     with tempfile.TemporaryDirectory() as home:
         folder = pathlib.Path(home)
         for where, command in COMMANDS:
-            screen.style = "p"
-            screen.put("$ ", time.monotonic() - began)
-            screen.style = "b"
-            screen.put(command, time.monotonic() - began)
-            screen.style = ""
-            screen.put("\r\n", time.monotonic() - began)
+            say("$ ", "p")
+            say(command, "b")
+            say("\r\n", "")
             if command.startswith("cd "):
                 folder /= command[3:]
             else:
-                run(command, where or folder, screen, began)
-            if command != "cd weather" and screen.rows[-1][0]:
-                screen.put("\r\n", 0.0)
+                run(command, where or folder, screen)
+            if not command.startswith("cd ") and screen.rows[-1]:
+                screen.put("\r\n")
     return screen.rows
 
 
 def drawn(rows):
     width, height, top = 8.4, 19, 46
-    while rows and not rows[-1][0]:
+    while rows and not rows[-1]:
         rows.pop()
-    # Times without pauses; an empty row appears with the one above it.
-    shown, before, at = [], 0.0, 0.4
-    for _, (cells, changed) in enumerate(rows):
-        if cells:
-            at += min(max(changed - before, 0.08), 1.0)
-            before = max(before, changed)
-        shown.append(at)
     parts = []
-    for number, ((cells, _), when) in enumerate(zip(rows, shown)):
+    for number, cells in enumerate(rows):
         runs, y = [], top + number * height
         for column, (character, style) in enumerate(cells):
-            if runs and runs[-1][1] == style and (character != " " or not style):
+            if runs and runs[-1][1] == style:
                 runs[-1][2] += character
             else:
                 runs.append([column, style, character])
@@ -170,25 +164,23 @@ def drawn(rows):
             f'<tspan x="{20 + column * width:.1f}" textLength="{len(text) * width:.1f}"'
             + (f' class="{style}"' if style else "")
             + f">{html.escape(text, quote=False)}</tspan>"
-            for column, style, text in ([c, s, t.rstrip()] for c, s, t in runs)
+            for column, style, text in ((c + len(t) - len(t.lstrip()), s, t.strip()) for c, s, t in runs)
             if text
         )
         if spans:
-            parts.append(f'<text y="{y}" style="animation-delay:{when:.2f}s">{spans}</text>')
+            parts.append(f'<text y="{y}">{spans}</text>')
     across, down = 40 + COLUMNS * width, top + len(rows) * height + 4
     commands = ", ".join(command.split(" --")[0] for _, command in COMMANDS if not command.startswith("cd "))
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {across:.0f} {down}" role="img" \
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {across:.0f} {down}" role="img" \
 aria-labelledby="title desc">
 <!-- Recorded by docs/session.py; not edited. -->
 <title id="title">A terminal session with mcp-deploy</title>
 <desc id="desc">What these commands print: {html.escape(commands)}.</desc>
 <style>
 text {{ font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #d8dee9; \
-white-space: pre; animation: appear 1ms backwards }}
+white-space: pre }}
 .p {{ fill: #7f8ea3 }} .b {{ font-weight: bold; fill: #ffffff }} .d {{ fill: #8d99ab }}
 .g {{ fill: #8fd18a }} .c {{ fill: #7cc7e8 }} .y {{ fill: #e8c66f }} .r {{ fill: #f08a8a }}
-@keyframes appear {{ from {{ opacity: 0 }} to {{ opacity: 0 }} }}
-@media (prefers-reduced-motion: reduce) {{ text {{ animation: none }} }}
 </style>
 <rect width="100%" height="100%" rx="10" fill="#1b2230"/>
 <circle cx="22" cy="18" r="5" fill="#55627a"/><circle cx="40" cy="18" r="5" fill="#55627a"/>\
@@ -202,7 +194,7 @@ def main():
     subprocess.run(["cargo", "build", "--quiet"], cwd=REPOSITORY, check=True)
     subprocess.run([REPOSITORY / "target/debug/mcp-deploy", "doctor", "--fix"], check=True, capture_output=True)
     rows = session()
-    text = "\n".join("".join(character for character, _ in cells) for cells, _ in rows)
+    text = "\n".join("".join(character for character, _ in cells) for cells in rows)
     for project in re.findall(r"/tmp/mcp-deploy-try-\w+", text):
         shutil.rmtree(project, ignore_errors=True)
     for private in (str(REPOSITORY), str(pathlib.Path.home()), os.uname().nodename):

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use mcp_deploy::targets;
 use saphyr::{LoadableYamlNode as _, Yaml};
 
 use crate::golden::{path, read};
@@ -86,6 +87,23 @@ fn issue_forms_have_what_github_asks_for() {
             assert!(ids.insert(id), "{name}: twice `{id}`");
         }
         assert!(!ids.is_empty(), "{name}");
+    }
+}
+
+/// The pictures of the README: every cloud is in the flow, and the session shows what the README says to run.
+#[test]
+fn the_pictures_show_what_is_there() {
+    let (flow, session, readme) = (read("docs/flow.svg"), read("docs/session.svg"), read("README.md"));
+    assert!(flow.len() < 15_000 && flow.contains("<title") && flow.contains("<desc"), "{} bytes", flow.len());
+    for target in targets::ALL.iter().filter(|target| target.cloud.is_some()) {
+        assert!(flow.contains(&format!(">{}<", target.title)), "docs/flow.svg lacks {}", target.title);
+    }
+    for command in ["cargo run -- try --yes", "mcp-deploy init weather --example weather --yes", "mcp-deploy check"] {
+        assert!(session.contains(&format!(">{command}<")) && readme.contains(command), "{command}");
+    }
+    for picture in [flow, session] {
+        let outside = ["/root", "/home/", "/Users/", "href", "url(http", "@import"];
+        assert!(!outside.iter().any(|part| picture.contains(part)), "{outside:?}");
     }
 }
 
