@@ -139,7 +139,7 @@ Examples:
     },
 }
 
-/// Give callers API keys, and take them away; for `[access] auth = "api-key"`
+/// Make, list and revoke the API keys of callers; for `[access] auth = "api-key"`
 #[derive(Debug, Args)]
 pub struct KeysArgs {
     #[command(subcommand)]
@@ -148,7 +148,7 @@ pub struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum KeysAction {
-    /// Make a key for a new caller and print it, once; its hash alone is kept, in the project's git-ignored `.env`
+    /// Make a key for a new caller and print it once; only its hash is kept, in the project's git-ignored `.env`
     #[command(after_help = "\
 Examples:
   mcp-deploy keys add alice                            the key on stdout, everything else on stderr
@@ -166,7 +166,7 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// Take a caller's key away
+    /// Revoke a caller's key
     Revoke {
         /// A name that `list` shows
         name: String,
@@ -213,7 +213,7 @@ pub struct Logs {
     pub account: Option<String>,
 }
 
-/// Take a deployment away for good
+/// Delete a deployment for good
 #[derive(Debug, Args)]
 pub struct Destroy {
     #[arg(long, value_name = "CLOUD")]

@@ -55,8 +55,7 @@ pub struct Verify {
     pub json: bool,
 }
 
-/// The whole job without an account: a sample built for every cloud, run in each cloud's local runtime, the answers
-/// compared
+/// Build a sample for every cloud, run it in each cloud's local runtime and compare the answers; needs no account
 #[derive(Debug, Args)]
 pub struct Try {
     /// The clouds, comma-separated [default: all]

@@ -67,11 +67,11 @@ pub enum Command {
     AddTool(AddTool),
     AddResource(AddResource),
     AddPrompt(AddPrompt),
-    /// Take a tool out of `mcp.toml`; the handler file stays
+    /// Remove a tool from `mcp.toml`; the handler file stays
     RemoveTool(Remove),
-    /// Take a resource out of `mcp.toml`; the handler file stays
+    /// Remove a resource from `mcp.toml`; the handler file stays
     RemoveResource(Remove),
-    /// Take a prompt out of `mcp.toml`; the handler file stays
+    /// Remove a prompt from `mcp.toml`; the handler file stays
     RemovePrompt(Remove),
     Render(Render),
     Check(CheckArgs),

@@ -81,7 +81,7 @@ pub fn remove(text: &str, kind: Kind, name: &str) -> Result<String> {
     edited.push_str(&text[at..]);
     let left = parse(&edited)?;
     if left.as_table().get(kind.plural()).and_then(|item| item.as_table_like()?.get(name)).is_some() {
-        let why = format!("`{}.{name}` is written in a way that cannot be taken out", kind.plural());
+        let why = format!("`{}.{name}` is written in a form that mcp-deploy cannot remove", kind.plural());
         bail!(Error::new(why).hint("remove it by hand"));
     }
     Ok(edited)

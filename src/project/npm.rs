@@ -98,7 +98,7 @@ pub fn lacking(project: &Project, manifest: &Manifest) -> Vec<Package> {
 }
 
 /// What the generated code needed once and nothing needs any more; nothing when nobody can tell. `but` is a handler
-/// that was taken out of the manifest.
+/// that was removed from the manifest.
 pub fn unneeded(project: &Project, manifest: &Manifest, but: Option<&str>) -> Vec<&'static str> {
     package_json(project).map_or_else(Vec::new, |parsed| superfluous(project, &parsed, manifest, but))
 }

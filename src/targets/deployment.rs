@@ -42,7 +42,7 @@ pub struct Cloud {
     pub push_secrets: fn(&Context<'_>, &Values) -> Result<()>,
     /// When the server sees values that were pushed.
     pub pushed: &'static str,
-    /// Whether values that are pushed or taken out make a version, which is served at once.
+    /// Whether pushing or removing values makes a version, which is served at once.
     pub secrets_make_versions: bool,
     /// Takes one out of the cloud's own store.
     pub remove_secret: fn(&Context<'_>, &str) -> Result<()>,

@@ -45,7 +45,7 @@ fn dir(name: &str) -> Option<&'static Dir<'static>> {
     roots().find_map(|root| root.get_dir(name))
 }
 
-/// Every template's name ends so, which keeps cargo from treating any as its own file.
+/// Every template's name ends so, which keeps cargo from taking a `Cargo.toml` or a test among them for its own.
 const SUFFIX: &str = ".hbs";
 
 /// Everything that follows from the manifest: generated files, and of the user's files those without which

@@ -110,7 +110,7 @@ proptest! {
         prop_assert_eq!(added.contains("\r\n") , text.contains("\r\n"));
         prop_assert!(!text.contains("\r\n") || !added.replace("\r\n", "").contains('\n'), "mixed line ends");
 
-        // Taken out again, the text is what it was.
+        // Removed again, the text is what it was.
         let removed = edit::remove(&added, kind, name).unwrap();
         let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
         prop_assert!(removed == text || removed == format!("{text}{line_end}"), "{}\n----\n{}\n----\n{}", text, added, removed);

@@ -1,5 +1,6 @@
-// A long proof, no test of `npm test`: mixed requests, streams and clients that leave; afterwards the memory is what it
-// was. `node --import ./support/resolve.ts soak.ts [REQUESTS]`
+// A long proof, not part of `npm test`: mixed requests, streams and clients that leave; afterwards the memory is what
+// it was.
+// `node --import ./support/resolve.ts soak.ts [REQUESTS]`
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

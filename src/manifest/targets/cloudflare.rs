@@ -120,7 +120,7 @@ fn deleted_state(root: &Fields<'_, '_>, manifest: &Manifest) {
     let deletes = manifest.targets.cloudflare.as_ref().is_some_and(|cloudflare| cloudflare.deletes_state);
     if let Some(tool) = manifest.tools.iter().find(|tool| deletes && tool.state.is_some()) {
         let message = format!("Cloudflare would delete what tools have stored, and `{}` still has `state`", tool.name);
-        let hint = "take out `state = \"deleted\"`, unless no tool keeps anything any more".to_owned();
+        let hint = "remove `state = \"deleted\"`, unless no tool has `state` any more".to_owned();
         root.reader().error(span_at_root(root, "/targets/cloudflare/state"), message, Some(hint));
     }
 }

@@ -118,7 +118,7 @@ fn unknown_region(region: &str) -> Option<Unknown> {
     let lower = region.to_lowercase();
     let near = REGIONS.into_iter().find(|known| strsim::damerau_levenshtein(&lower, known) <= 1);
     let no_region = format!("`{name}` is not a Vercel region");
-    let not_known = format!("{no_region} that is known here");
+    let not_known = format!("`{name}` is not a known Vercel region");
     Some(match (near, may_be_a_region(region)) {
         (Some(near), true) => {
             let overrides = format!("`overrides = {{ regions = [\"{name}\"] }}`");

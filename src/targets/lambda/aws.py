@@ -1,7 +1,8 @@
 """What `sam` has no command for, done with sam's own Python and sam's own credentials.
 
-Answers questions until stdin ends: each is a line of JSON with an operation, a region and a request, each answer a line of JSON.
-Secret values never leave stdin. With `log_in REGION` it asks for the code of a second factor on the terminal, and ends.
+Answers questions until stdin ends: each is a line of JSON with an operation, a region and a request, each answer a line
+of JSON. Secret values never leave stdin. With `log_in REGION` it asks for the code of a second factor on the terminal,
+and ends.
 """
 
 import hashlib
@@ -300,7 +301,7 @@ def serving(session, request):
 
 
 def serve_shipped(session, request):
-    """Makes the alias serve the version that the stack's template made, if somebody moved it; what the stack says of itself."""
+    """Makes the alias serve the version that the stack's template made, if somebody moved it; returns its outputs."""
     said = outputs(session, request)["outputs"]
     if (function := said.get("FunctionName")) is None:
         return {"error": {"code": "NoFunction", "message": "the stack has no output `FunctionName`"}}
@@ -347,7 +348,7 @@ def secret_names(session, request):
 
 
 def owned(client, request):
-    """What is known of a secret that is ours, or from before there were marks and just like ours; none when there is none."""
+    """A secret that is ours, or from before there were marks and just like ours; None when there is none."""
     try:
         known = client.describe_secret(SecretId=request["secret"])
     except client.exceptions.ResourceNotFoundException:
@@ -457,7 +458,8 @@ def caller(request):
 
 
 def accounts(session, request):
-    """The active accounts of organizational units and of the units in them, but the management account, which no stack set reaches."""
+    """The active accounts of organizational units and of the units in them, without the management account,
+    which no stack set reaches."""
     client = session.client("organizations")
     management = client.describe_organization()["Organization"]["MasterAccountId"]
     units, found = list(request["units"]), set()

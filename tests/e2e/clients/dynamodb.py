@@ -1,4 +1,5 @@
-"""DynamoDB as moto has it: `python dynamodb.py PORT`. One request at a time: moto checks a condition and then writes, with no lock between the two."""
+"""DynamoDB as moto has it: `python dynamodb.py PORT`. One request at a time: moto checks a condition and then
+writes, with no lock between the two."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""python lists.py URL MODE, where MODE is `auto` or `legacy`: a client that connects and looks around, but calls nothing."""
+"""python lists.py URL MODE, where MODE is `auto` or `legacy`: a client that connects and lists, but calls nothing."""
 
 import asyncio
 import json

@@ -1,9 +1,9 @@
-"""Whose things are and what a change set would lose, as `aws.py` asks of AWS, asked of moto: a second opinion beside our own stand-in.
+"""Who owns things and what a change set would delete: what `aws.py` asks of AWS, asked of moto, which others wrote.
 
-Started with the path of `aws.py`. What moto 5.2.5 lacks, so that deployments themselves run against the stand-in alone: the SAM
-transform, function URLs and aliases of functions, permissions of public URLs, running a function through its layers, StackSet
-operations that end as `FAILED`, and of a change set its tags, and `Replacement` and `PolicyAction` (what it does not say counts as
-deleted).
+Started with the path of `aws.py`. What moto 5.2.5 lacks, so that deployments themselves run against the stand-in alone:
+the SAM transform, function URLs and aliases of functions, permissions of public URLs, running a function through its
+layers, StackSet operations that end as `FAILED`, and of a change set its tags, and `Replacement` and `PolicyAction`
+(what it does not say counts as deleted).
 """
 
 import json

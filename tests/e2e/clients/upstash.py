@@ -1,4 +1,4 @@
-"""Upstash's REST API in front of a real Redis: `python upstash.py TOKEN` prints its port, and serves until it gets a signal."""
+"""Upstash's REST API in front of a real Redis: `python upstash.py TOKEN` prints its port, serves until a signal."""
 
 import json
 import signal

@@ -1,6 +1,7 @@
-// Sends requests of the corpus to a server that runs somewhere: `node --import ./support/resolve.ts support/hostile.ts
-// URL EVERY`. Each must be answered, soon, and with no failure of the server; it writes how many were sent, and which
-// were answered otherwise.
+// Sends requests of the corpus to a server that runs somewhere:
+// `node --import ./support/resolve.ts support/hostile.ts URL EVERY`
+// Each must be answered, soon, and with no failure of the server; it writes how many were sent, and which were answered
+// otherwise.
 import { corpus } from "./corpus.ts";
 import type { Sample } from "./corpus.ts";
 

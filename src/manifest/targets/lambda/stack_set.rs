@@ -28,12 +28,12 @@ fn is_bucket(name: &str) -> bool {
 
 fn accounts(table: &Fields<'_, '_>) -> Accounts {
     let is_unit = |text: &str| text.starts_with("ou-") || text.starts_with("r-");
-    let ids = listed(table, "accounts", super::is_account, "no AWS account", "write its 12 digits in quotes");
+    let ids = listed(table, "accounts", super::is_account, "not an AWS account", "write its 12 digits in quotes");
     let units = listed(
         table,
         "organizational_units",
         is_unit,
-        "no organizational unit",
+        "not an organizational unit",
         "write its ID, such as `ou-ab12-cdef3456`, or that of the root, such as `r-ab12`",
     );
     let delegated_admin = table.bool("delegated_admin").unwrap_or_default();

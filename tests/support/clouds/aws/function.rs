@@ -37,8 +37,8 @@ pub struct Function {
     pub aliases: BTreeMap<String, u32>,
     pub url: Option<Url>,
     pub gateway: Option<Gateway>,
-    /// What everybody may do, by qualifier: `live lambda:InvokeFunctionUrl`; and API Gateway: `live apigateway
-    /// lambda:InvokeFunction`.
+    /// What everybody may do, by qualifier: `live lambda:InvokeFunctionUrl`; and API Gateway:
+    /// `live apigateway lambda:InvokeFunction`.
     pub public: BTreeSet<String>,
     running: Option<(u32, runtime_api::LocalFront, Sandbox)>,
 }

@@ -1,6 +1,7 @@
-"""Checks recorded requests against botocore's models of the services: operation, names, types, required members, lengths.
+"""Checks recorded requests against botocore's models: operation, names, types, required members, lengths.
 
-A line of stdin is a JSON list of requests; for each a line of stdout says what is wrong with them. Signatures are not checked.
+A line of stdin is a JSON list of requests; for each a line of stdout says what is wrong with them. Signatures are not
+checked.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""Applies the SAM transform, as CloudFormation does, with the translator that `sam` brings: for each line of stdin, a request, a line of
-stdout, the template or why there is none. To start takes longer than all the rest, so one process answers many."""
+"""Applies the SAM transform, as CloudFormation does, with the translator that `sam` brings: for each line of stdin, a
+request, a line of stdout, the template or why there is none. To start takes longer than all the rest, so one process
+answers many."""
 
 import json
 import sys
