@@ -263,7 +263,7 @@ impl Clouds {
         change()?;
         for (deployment, _) in recorded.iter().zip(before).filter(|(one, before)| one.version == *before) {
             let serving = (cloud.serving)(context, deployment)
-                .context("done, but the version that came of it is not known, and so not in the record")?;
+                .context("done, but the new version is unknown, and so not in the record")?;
             if let Some(version) = serving.version.filter(|version| deployment.version.as_ref() != Some(version)) {
                 Record::renumber(&self.project.home, deployment, version)?;
             }

@@ -287,7 +287,9 @@ fn others(
     }
     match mode {
         Mode::Refuse => {
-            bail!(Error::new("the record is not of what is served; nothing was built or deployed").hint(GET_THEIRS))
+            bail!(
+                Error::new("the record does not match what is served; nothing was built or deployed").hint(GET_THEIRS)
+            )
         }
         mode if !prompt::confirm(mode, "Ship over it?")? => {
             bail!(Error::new("not confirmed; nothing was built or deployed").hint(GET_THEIRS))

@@ -17,7 +17,7 @@ pub fn auth(access: &Fields<'_, '_>) -> Auth {
         }
         (kind, Some(_)) if kind != Some("oauth") && !misspelt => {
             let message = format!("`[access.oauth]` has no effect: `auth` is `{}`", kind.unwrap_or("none"));
-            let hint = "write `auth = \"oauth\"` in `[access]`, or take `[access.oauth]` out".to_owned();
+            let hint = "write `auth = \"oauth\"` in `[access]`, or remove `[access.oauth]`".to_owned();
             access.reader().error(access.key_span("oauth"), message, Some(hint));
         }
         (Some("oauth"), Some(oauth)) => return Auth::OAuth(oauth),
@@ -89,7 +89,7 @@ fn each(
     let mut found: Vec<String> = Vec::new();
     for (text, span) in all {
         if text.trim().is_empty() {
-            fields.reader().error(span, format!("`{}` holds an empty text", fields.path_of(key)), None);
+            fields.reader().error(span, format!("`{}` holds an empty string", fields.path_of(key)), None);
         } else if found.contains(&text) {
             let message = format!("`{}` lists `{}` twice", fields.path_of(key), names::shown(&text));
             fields.reader().error(span, message, None);
@@ -123,7 +123,7 @@ fn secure(fields: &Fields<'_, '_>, key: &'static str, url: &str, span: Span) {
         fields.reader().error(span, format!("`{path}` is not a URL"), None);
     } else if !local && !url.starts_with("https://") {
         let hint = format!("write `https://{}`; `http` is for this machine only", names::shown(rest));
-        let message = format!("`{path}` is not encrypted: anybody on the way could make tokens");
+        let message = format!("`{path}` is not encrypted: anybody between could make tokens");
         fields.reader().error(span, message, Some(hint));
     }
 }
@@ -134,7 +134,7 @@ pub fn scopes(fields: &Fields<'_, '_>) -> Vec<String> {
     for (scope, span) in fields.strings("scopes").unwrap_or_default() {
         let legal = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
         if scope.is_empty() || !scope.chars().all(legal) {
-            let hint = "write one scope a string, such as `\"weather:read\"`".to_owned();
+            let hint = "write one scope per string, such as `\"weather:read\"`".to_owned();
             fields.reader().error(span, format!("`{}` is not a scope", names::shown(&scope)), Some(hint));
         } else if scopes.contains(&scope) {
             fields.reader().error(span, format!("the scope `{}` is listed twice", names::shown(&scope)), None);

@@ -97,7 +97,7 @@ pub fn content_fault(root: &Path, file: &FileBeside) -> Option<Fault> {
     let (message, hint) = match (file.form, files::Folder::open(root).and_then(|root| root.read_bytes(&name, MOST))) {
         (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => return None,
         (_, Err(error)) => {
-            (format!("cannot read it: {error}"), "mend the file or its permissions; keep what is larger in a bucket")
+            (format!("cannot read it: {error}"), "correct the file or its permissions; keep what is larger in a bucket")
         }
         (FileForm::Text, Ok(bytes)) if std::str::from_utf8(&bytes).is_err() => (
             "a file with this ending is read as text, and this one is not UTF-8".to_owned(),

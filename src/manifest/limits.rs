@@ -25,7 +25,11 @@ pub fn limits(root: &Fields<'_, '_>) -> Limits {
         limits.max_result = fields.size("max_result").unwrap_or(limits.max_result);
         if limits.max_result < SMALLEST_RESULT {
             let message = format!("`limits.max_result` is {} bytes; it must be at least 16 KiB", limits.max_result);
-            fields.error("max_result", message, Some("what is longer is refused: leave room for an answer".into()));
+            fields.error(
+                "max_result",
+                message,
+                Some("the server refuses longer results: leave room for an answer".into()),
+            );
         }
         limits.max_input_elements =
             fields.integer("max_input_elements", 1..=10_000_000).unwrap_or(limits.max_input_elements);
@@ -54,7 +58,7 @@ fn timeouts(root: &Fields<'_, '_>, manifest: &Manifest, target: &Facts) {
     let Some(allowed) = target.limits.timeout else { return };
     let complain = |pointer: &str, what: &str| {
         let message = format!("{what} is longer than the {} s that {} allows", allowed.as_secs(), target.title);
-        let hint = format!("shorten it, or take `[targets.{}]` out", target.name);
+        let hint = format!("shorten it, or remove `[targets.{}]`", target.name);
         root.reader().error(span_at_root(root, pointer), message, Some(hint));
     };
     if manifest.limits.timeout > allowed {
@@ -74,7 +78,7 @@ fn sizes(root: &Fields<'_, '_>, manifest: &Manifest, target: &Facts) {
     for (key, wanted, allowed, does) in rows {
         if wanted > allowed {
             let message = format!("`limits.{key}` is above the {allowed} bytes that {} {does}", target.title);
-            let hint = format!("lower it, or take `[targets.{}]` out", target.name);
+            let hint = format!("lower it, or remove `[targets.{}]`", target.name);
             root.reader().error(span_at_root(root, &format!("/limits/{key}")), message, Some(hint));
         }
     }

@@ -46,7 +46,7 @@ pub fn parse(text: &str, read: &dyn Fn(&str) -> Result<String, String>) -> (Opti
             let message = format!("not valid TOML: {}", error.message().lines().collect::<Vec<_>>().join(", "));
             let twice = error.message().starts_with("duplicate key");
             let hint = match twice {
-                true => Some("this name was given already, further up: make one of the two".to_owned()),
+                true => Some("this name is given further up: merge the two".to_owned()),
                 false => unquoted(text, place, error.message()),
             };
             return (None, vec![Fault { severity: Severity::Error, file: FILE.into(), at, message, hint }]);

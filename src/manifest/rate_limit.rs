@@ -66,7 +66,7 @@ pub fn expressible(root: &Fields<'_, '_>, manifest: &Manifest) {
         let near = windows.iter().min_by_key(|known| known.abs_diff(window)).copied().unwrap_or(window);
         let instead = written((calls.saturating_mul(near) / window).max(1), near);
         let hint = format!(
-            "the nearest that it can count is `rate_limit = \"{instead}\"`; or take `[targets.{}]` out",
+            "the nearest that it can count is `rate_limit = \"{instead}\"`; or remove `[targets.{}]`",
             target.name
         );
         root.reader().error(span_at_root(root, "/access/rate_limit"), message, Some(hint));

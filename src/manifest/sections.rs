@@ -440,7 +440,7 @@ fn scopes_without_tokens(root: &Fields<'_, '_>, manifest: &Manifest) {
         return;
     }
     for tool in manifest.tools.iter().filter(|tool| !tool.scopes.is_empty()) {
-        let hint = "write `auth = \"oauth\"` in `[access]`, or take the scopes out".to_owned();
+        let hint = "write `auth = \"oauth\"` in `[access]`, or remove the scopes".to_owned();
         let message = format!("the tool `{}` asks for scopes, which only OAuth tokens have", tool.name);
         root.reader().error(span_at_root(root, &format!("/tools/{}/scopes", tool.name)), message, Some(hint));
     }

@@ -63,7 +63,7 @@ pub fn secrets(root: &Fields<'_, '_>) -> Vec<Secret> {
     };
     for Secret { name, .. } in &all {
         if settings.contains(name) {
-            let hint = "a secret stands in `[secrets]` only: `[env]` is committed and readable".to_owned();
+            let hint = "declare a secret in `[secrets]` only: `[env]` is committed and readable".to_owned();
             let span = root.entries().into_iter().find(|(key, _)| *key == "secrets");
             let span = span.and_then(|(_, item)| span_at(item, &format!("/{name}")));
             root.reader().error(span, format!("`{name}` is declared in `[env]` and in `[secrets]`"), Some(hint));

@@ -57,7 +57,7 @@ fn no_handle(tool: &Tool, parameter: &str) -> Option<(String, String)> {
     }
     let required = tool.input["required"].as_array().is_some_and(|all| all.iter().any(|name| name == parameter));
     if !required {
-        let hint = "take its `optional` or `default` away: whose would the state be without it?".to_owned();
+        let hint = "remove its `optional` or `default`: without the handle the state has no owner".to_owned();
         return Some((format!("the handle `{shown}` of `{}` must be required", tool.name), hint));
     }
     None

@@ -66,7 +66,7 @@ impl Plan {
         };
         if found.as_deref() != self.read.as_deref().map(str::as_bytes) {
             let error = Error::new(format!("`{}` was changed meanwhile, so nothing was written", manifest::FILE));
-            bail!(error.hint("run the command again, which goes by what it says now"));
+            bail!(error.hint("run the command again, which uses the new text"));
         }
         Ok(())
     }

@@ -81,7 +81,7 @@ fn redirect(reply: &Reply) -> Option<CheckFault> {
     let target = reply.header("location").filter(|_| (300..400).contains(&reply.status))?;
     Some(
         CheckFault::unreached(format!("{}: redirected to `{}`, which is not followed", reply.status, display(target)))
-            .hint("give the URL that answers itself"),
+            .hint("use the URL that answers without a redirect"),
     )
 }
 
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_redirect_is_a_gate() {
         let fault = gate(&Reply::of(308, &[("location", "https://b.example/mcp?token=x")], ""), &[]).unwrap();
-        assert!(fault.hint.as_deref().unwrap().contains("answers itself"), "{fault:?}");
+        assert!(fault.hint.as_deref().unwrap().contains("answers without a redirect"), "{fault:?}");
         assert!(!fault.detail.contains("token=x"));
     }
 

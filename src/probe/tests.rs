@@ -80,7 +80,9 @@ fn a_modern_refusal_is_not_taken_for_the_old_era() {
 
 #[test]
 fn behind_a_gate_nothing_more_is_asked() {
-    for (quirk, hint) in [("gate.platform", "lift the gate"), ("gate.redirect", "the URL that answers itself")] {
+    for (quirk, hint) in
+        [("gate.platform", "lift the gate"), ("gate.redirect", "the URL that answers without a redirect")]
+    {
         let server = TestServer::start(quirk);
         let report = run(&options(&server), Some(&contract()), &mut |_| {});
         assert_eq!(ids(&report, Outcome::Failed), ["reachable"]);

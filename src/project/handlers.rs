@@ -57,7 +57,7 @@ pub fn faults(root: &Path, manifest: &Manifest) -> Vec<Fault> {
                     FILE,
                     at,
                     format!("cannot read the handler `{path}`: {error}"),
-                    "mend the file or its permissions".into(),
+                    "correct the file or its permissions".into(),
                 )),
             }
         }

@@ -58,7 +58,7 @@ pub fn faults(root: &Path, manifest: &Manifest, reached: &Reached) -> Vec<Fault>
         let name = package_of(specifier);
         let Some((severity, reason, instead)) = verdict(root, name) else { continue };
         for target in &without {
-            let keep = format!("take `[targets.{}]` out of `mcp.toml`", target.name);
+            let keep = format!("remove `[targets.{}]` from `mcp.toml`", target.name);
             faults.push(Fault {
                 severity,
                 file: path.to_owned(),

@@ -71,7 +71,7 @@ fn heaviest(target: &Target, build: &Build<'_>) -> Result<Vec<(String, u64)>> {
     let metafile = scratch.path().join("meta.json");
     let cmd = (target.metafile)(build, &scratch.path().join("out"), &metafile)?;
     process::run(&cmd, Io::Quiet, Some(LIMIT))?;
-    let text = std::fs::read_to_string(&metafile).context("the bundler wrote no account")?;
+    let text = std::fs::read_to_string(&metafile).context("the bundler wrote no metafile")?;
     let mut modules: Vec<_> = modules(&serde_json::from_str(&text)?).into_iter().collect();
     modules.sort_by_key(|(name, bytes)| (u64::MAX - bytes, name.clone()));
     modules.truncate(LISTED);

@@ -39,8 +39,7 @@ pub fn explain(report: &mut Report, log: &str, ended: Option<ExitStatus>, maps: 
     report.recount();
 }
 
-const GENERATED: &str =
-    "this is the generated server's part, and not yours to change: report it as a fault of mcp-deploy";
+const GENERATED: &str = "this is in the generated server, not in your code: report it as a bug in mcp-deploy";
 
 /// The error of a server that ended before its first answer: that of the user's code, if the log has it.
 pub fn at_start(error: anyhow::Error, log: &str, maps: &SourceMaps<'_>) -> anyhow::Error {
@@ -247,9 +246,9 @@ fn hint(error: &str) -> Option<String> {
     let known = if has("ENOENT") || has("no such file") {
         "a bundle has no files of the project beside it: see \"Files beside the code\" in docs/writing-handlers.md"
     } else if has("Cannot find package") || has("Cannot find module") || has("No such module") {
-        "import it by a name that the bundler can read: a text, and no variable"
+        "import it by a literal name, which the bundler can read, not by a variable"
     } else if has("heap out of memory") {
-        "keep less in memory, or give the function more of it in `mcp.toml`"
+        "keep less in memory, or give the function more memory in `mcp.toml`"
     } else {
         return None;
     };
@@ -297,7 +296,7 @@ mod tests {
         let error = "TypeError: outer\n    at a (file:///a.mjs:2:3) {\n  [cause]: Error: inner\n      at b\n";
         assert_eq!(crash(&format!("x\n{error}}}\n\nNode.js v24.19.0\n")), Some(error));
         let log = "<--- Last few GCs --->\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n----- Native";
-        assert!(hint(crash(log).unwrap()).unwrap().contains("more of it"));
+        assert!(hint(crash(log).unwrap()).unwrap().contains("more memory"));
         assert_eq!(crash("listening\nError: no frames\n"), None);
     }
 }

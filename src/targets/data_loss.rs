@@ -30,7 +30,7 @@ pub fn confirm(context: &Context<'_>, losses: &[Loss]) -> Result<()> {
     let _alone = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
     losses.iter().for_each(|loss| ui::say(format_args!("data would be lost: {}", loss.what)));
     if context.takes == Takes::Foreign && !losses.is_empty() {
-        let error = Error::new("what is taken over would lose data; nothing was changed");
+        let error = Error::new("the takeover would lose data; nothing was changed");
         bail!(error.hint("ship under another `name` or stage, or move the data first").carrying(Refused));
     }
     let mut open: Vec<&str> = Vec::new();

@@ -73,11 +73,11 @@ fn a_package_that_a_target_cannot_run_is_named_where_it_is_imported() {
     let checked = sandbox.run(&["check", "--no-types"]);
     assert_eq!(checked.code, 1);
     let expected = "src/lib.ts:1:19: error: Cloudflare Workers cannot run the package `addon`: it has native code
-  hint: take `[targets.cloudflare]` out of `mcp.toml`
+  hint: remove `[targets.cloudflare]` from `mcp.toml`
 src/tools/read.ts:2:19: error: Cloudflare Workers cannot run the package `sharp`: it has native code
-  hint: resize in a service over HTTP, or take `[targets.cloudflare]` out of `mcp.toml`
+  hint: resize in a service over HTTP, or remove `[targets.cloudflare]` from `mcp.toml`
 src/tools/read.ts:4:15: warning: Cloudflare Workers may not run the package `around`: it depends on `addon`, which has native code
-  hint: take `[targets.cloudflare]` out of `mcp.toml`
+  hint: remove `[targets.cloudflare]` from `mcp.toml`
 2 errors, 1 warning; types were not checked
 ";
     assert_eq!(checked.stderr, expected);

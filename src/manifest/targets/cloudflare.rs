@@ -142,7 +142,7 @@ const RELIED: &Relied = &[
     (&["env"], "use `[stages]`"),
     (&["migrations"], ""),
     (&["main"], ""),
-    (&["name"], "it is `[server] name`, and the stage's behind it"),
+    (&["name"], "it is made of `[server] name` and the stage"),
     (&["route"], "use `domains`"),
     (&["routes"], "use `domains`"),
     (&["secrets"], "use `[secrets]`"),

@@ -94,7 +94,7 @@ fn preflight(context: &Context<'_>) -> (Vec<Problem>, Vec<Found>) {
         Err(error) => not_in(Problem::of(
             &error,
             format!("cannot ask Cloudflare whose the Worker `{}` is: {error:#}", context.app()),
-            "try again; https://www.cloudflarestatus.com tells whether it is them",
+            "try again; https://www.cloudflarestatus.com shows whether Cloudflare has a problem",
         )),
     }
 }
@@ -195,7 +195,7 @@ fn refused(context: &Context<'_>, error: &anyhow::Error) -> Problem {
         }
         None => Problem::new(
             format!("cannot ask Cloudflare who we are: {failed}"),
-            "try again; https://www.cloudflarestatus.com tells whether it is them",
+            "try again; https://www.cloudflarestatus.com shows whether Cloudflare has a problem",
         ),
     }
 }

@@ -79,7 +79,7 @@ fn python(context: &Context<'_>) -> Result<PathBuf> {
         None if beside.is_file() => Ok(beside),
         None => bail!(
             Error::new(format!("cannot tell which Python runs `{}`", sam.display()))
-                .hint("run `mcp-deploy doctor --fix --target lambda` with that `sam` taken off PATH")
+                .hint("run `mcp-deploy doctor --fix --target lambda` without that `sam` on PATH")
         ),
     }
 }

@@ -138,13 +138,13 @@ fn blocked(context: &Context<'_>, place: &Place, answer: &Value) -> Option<Probl
         "DELETE_FAILED" => {
             let retain = aws("delete-stack");
             let hint = format!(
-                "mend the reason and run `{delete}`, then ship again; {retain} with `--retain-resources NAME` leaves out what cannot be deleted"
+                "fix the cause and run `{delete}`, then ship again; {retain} with `--retain-resources NAME` leaves out what cannot be deleted"
             );
             ("could not be deleted, and cannot be updated", hint)
         }
         "UPDATE_ROLLBACK_FAILED" => {
             let hint = format!(
-                "mend the reason, run {}, wait for `UPDATE_ROLLBACK_COMPLETE`, then ship again; `--resources-to-skip NAME` leaves out what cannot go back",
+                "fix the cause, run {}, wait for `UPDATE_ROLLBACK_COMPLETE`, then ship again; `--resources-to-skip NAME` leaves out what cannot go back",
                 aws("continue-update-rollback")
             );
             ("could not go back after an update that failed, and cannot be updated", hint)

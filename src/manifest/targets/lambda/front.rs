@@ -78,7 +78,7 @@ fn domain(fields: &Fields<'_, '_>) -> Option<Domain> {
     }
     if hosted_zone.is_none() && certificates.is_none() {
         let message = format!("the domain `{}` needs a certificate", names::shown(&name));
-        let hint = "write `hosted_zone = \"Z…\"`, and one is made and kept valid; or name yours in `certificates`";
+        let hint = "write `hosted_zone = \"Z…\"`: AWS makes one and renews it; or name yours in `certificates`";
         fields.error("domain", message, Some(hint.into()));
     }
     if let Some(zone) = &hosted_zone
@@ -91,7 +91,7 @@ fn domain(fields: &Fields<'_, '_>) -> Option<Domain> {
     for (arn, span) in certificates.unwrap_or_default() {
         match region_of(&arn) {
             Some(region) if domain.certificates.iter().any(|(known, _)| known == region) => {
-                fields.reader().error(span, format!("there is a certificate of `{region}` already"), None);
+                fields.reader().error(span, format!("there is a certificate for `{region}` already"), None);
             }
             Some(region) => domain.certificates.push((region.to_owned(), arn)),
             None => {
@@ -168,15 +168,11 @@ fn certified(fields: &Fields<'_, '_>, front: &Front, regions: &[String]) {
     let has = |region: &String| domain.certificates.iter().any(|(known, _)| known == region);
     for region in regions.iter().filter(|region| !has(region)) {
         let hint = "a certificate counts in its own region only: name one for each".to_owned();
-        fields.error("certificates", format!("there is no certificate of the region `{region}`"), Some(hint));
+        fields.error("certificates", format!("there is no certificate for the region `{region}`"), Some(hint));
     }
     for (region, _) in domain.certificates.iter().filter(|(region, _)| !regions.contains(region)) {
         let hint = "remove it, or add the region".to_owned();
-        fields.error(
-            "certificates",
-            format!("nothing is deployed to `{region}`, of which there is a certificate"),
-            Some(hint),
-        );
+        fields.error("certificates", format!("a certificate is for `{region}`, where nothing is deployed"), Some(hint));
     }
 }
 

@@ -366,7 +366,10 @@ const RELIED: &Relied = &[
     (&["Resources", FUNCTION, "Properties", "FunctionUrlConfig"], "use `front`, and `[access]` for who may call"),
     (&["Resources", FUNCTION, "Properties", "Handler"], ""),
     (&["Resources", FUNCTION, "Properties", "InlineCode"], ""),
-    (&["Resources", FUNCTION, "Properties", "Layers"], "keep the adapter in the list: arrays replace"),
+    (
+        &["Resources", FUNCTION, "Properties", "Layers"],
+        "keep the adapter in the list: an array replaces the whole list",
+    ),
     (&["Resources", FUNCTION, "Properties", "PackageType"], ""),
     (&["Resources", FUNCTION, "Properties", "Policies"], "use `policies`"),
     (&["Resources", FUNCTION, "Properties", "Runtime"], ""),

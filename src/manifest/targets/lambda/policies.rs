@@ -38,7 +38,7 @@ fn fault(policy: &Value) -> Option<(String, Option<String>)> {
             Some((name, Value::Object(_))) if name != "Statement" => {
                 let message = format!("SAM has no policy template `{}`", shown(name));
                 let hint = nearest(name, SAM_TEMPLATES.into_iter());
-                Some((message, hint.or_else(|| Some("`{ Statement = [{ … }] }` says anything else".to_owned()))))
+                Some((message, hint.or_else(|| Some("use `{ Statement = [{ … }] }` for anything else".to_owned()))))
             }
             Some((name, Value::Object(_) | Value::Array(_))) if name == "Statement" => None,
             _ => shape(),

@@ -61,7 +61,8 @@ fn accounts(table: &Fields<'_, '_>) -> Accounts {
         _ => {}
     }
     if !ids.is_empty() && !units.is_empty() {
-        let hint = "name accounts, and the roles of self-managed permissions are used; or units, and the organization's trusted access is".to_owned();
+        let hint = "name accounts to use self-managed permissions, or units to use the organization's trusted access"
+            .to_owned();
         let message = "`accounts` and `organizational_units` exclude each other";
         table.reader().error(table.key_span("organizational_units"), message, Some(hint));
     }
@@ -123,6 +124,6 @@ pub fn check(fields: &Fields<'_, '_>, lambda: &Lambda) {
     }
     if lambda.vpc.is_some() {
         let message = "subnets are those of one account, and the stack set deploys to several";
-        fields.reader().error(span("vpc"), message, Some("take `vpc` out".into()));
+        fields.reader().error(span("vpc"), message, Some("remove `vpc`".into()));
     }
 }
