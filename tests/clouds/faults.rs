@@ -189,7 +189,7 @@ impl Shipped {
         }
         expect(
             text(&self.setting.recorded(self.cloud, "production")["version"]) == now,
-            "the record is not of what is served",
+            "the record does not match what is served",
         );
         expect(self.setting.record().get("unfinished").is_none(), "it stays unfinished");
         faults
