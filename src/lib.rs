@@ -3,6 +3,7 @@
 pub mod cli;
 mod commands;
 pub mod deployments;
+mod dev;
 pub mod error;
 mod examples;
 pub mod fault;

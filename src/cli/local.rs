@@ -7,18 +7,20 @@ use clap_complete::Shell;
 
 use super::{Calls, CloudArg, TargetArg};
 
-/// Build for one cloud, run it locally, and render, build and restart on every change until Ctrl-C
+/// Run it here, and let what runs follow every change of the files, until Ctrl-C
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The URL is printed on stdout, everything else on stderr.
+A new version takes over when it answers; what cannot be built leaves the one before it. The URLs are printed on stdout,
+everything else on stderr.
 
-Example:
-  mcp-deploy dev --target cloudflare --port 8787")]
+Examples:
+  mcp-deploy dev                                  the first target of the manifest, at http://127.0.0.1:8787/mcp
+  mcp-deploy dev --target all                     all of them, at ports 8787, 8788, …")]
 pub struct Dev {
-    /// The cloud [default: the first in the manifest]
-    #[arg(long, value_name = "CLOUD")]
-    pub target: Option<CloudArg>,
-    /// [default: a free one]
+    /// The targets, comma-separated [default: the first in the manifest]
+    #[arg(long, value_name = "CLOUD", value_delimiter = ',')]
+    pub target: Vec<TargetArg>,
+    /// The port of the first target; the others have those after it [default: 8787]
     #[arg(long)]
     pub port: Option<u16>,
     /// Do not ask; install missing tools into the private cache

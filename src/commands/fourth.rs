@@ -16,7 +16,7 @@ use crate::ship::release;
 use crate::targets::deployment::Context;
 use crate::targets::fixture::TARGET;
 use crate::targets::ownership::ProjectMark;
-use crate::targets::{self, Build, Start};
+use crate::targets::{self, Build, Code, Start};
 use crate::template::{self, Birth};
 use crate::toolchain::{Purpose, Search, ToolId, Toolchain};
 
@@ -150,7 +150,8 @@ fn without_an_api_it_is_built_and_run_here_and_ship_says_that_it_has_none() {
     let build = || Build { root: Path::new("."), manifest: &manifest, tools: &tools };
     let steps: Vec<String> = (TARGET.build)(&build()).iter().map(|step| step.cmd.to_string()).collect();
     assert_eq!(steps, ["node src/generated/bundle.ts fixture"]);
-    let start = Start { port: 1, scratch: Path::new("."), env: &[], state: Path::new(".") };
+    let code = Code::default();
+    let start = Start { port: 1, scratch: Path::new("."), env: &[], state: Path::new("."), code };
     assert_eq!((TARGET.start)(&build(), &start).unwrap().base, "http://127.0.0.1:1");
 
     let mark = ProjectMark { project: "0".repeat(32), stage: "production".into(), name: "s".into() };
@@ -163,6 +164,12 @@ fn without_an_api_it_is_built_and_run_here_and_ship_says_that_it_has_none() {
     assert!(told["hint"].as_str().is_some_and(|hint| hint.contains("ship --target fixture --local")), "{told}");
     let refused = release::ours(row, &context).expect_err("there is nobody to ask");
     assert!(format!("{refused:#}").contains("has no API"), "{refused:#}");
+}
+
+#[test]
+fn dev_starts_a_server_of_each_bundle_and_leaves_out_the_lines_of_its_tool() {
+    assert!(TARGET.watch.is_none());
+    assert!((TARGET.is_chatter)("fixture: ready") && !(TARGET.is_chatter)("hello"));
 }
 
 #[test]

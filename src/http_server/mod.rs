@@ -1,12 +1,14 @@
-//! HTTP/1.1 on 127.0.0.1, for stand-ins and tests. Here one blocking socket: request heads, bodies (counted, chunked,
-//! with trailers) and answers; its sockets come from a [`Listener`].
+//! HTTP/1.1 on 127.0.0.1, for stand-ins, tests and the front of `dev`. Here one blocking socket: request heads, bodies
+//! (counted, chunked, with trailers) and answers; its sockets come from a [`Listener`].
 
+mod answer;
 mod listener;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+pub use answer::{AnswerHead, Spoke};
 pub use listener::{Counted, Listener, Open};
 
 const MAX_HEAD: usize = 64 * 1024;
@@ -205,7 +207,8 @@ impl Head {
         !self.is_http_1_0
     }
 
-    fn lists(&self, name: &str, member: &str) -> bool {
+    /// Whether a header that is a list has this member.
+    pub fn lists(&self, name: &str, member: &str) -> bool {
         self.headers
             .iter()
             .filter(|(key, _)| key == name)
@@ -235,6 +238,8 @@ enum Left {
     Chunk(u64),
     ChunkEnd,
     Trailers,
+    /// Of an answer: as long as its connection is open.
+    UntilClosed,
     Nothing,
 }
 
@@ -255,6 +260,12 @@ impl Body<'_> {
         loop {
             self.left = match self.left {
                 Left::Nothing | Left::Counted(0) => return Ok(None),
+                Left::UntilClosed if self.conn.pending() == 0 && self.conn.fill()? == 0 => Left::Nothing,
+                Left::UntilClosed => {
+                    let piece = self.conn.take(u64::MAX)?;
+                    self.left = Left::UntilClosed;
+                    return Ok(Some(piece));
+                }
                 Left::Counted(length) => {
                     let piece = self.conn.take(length)?;
                     self.left = Left::Counted(length - piece.len() as u64);
@@ -303,6 +314,11 @@ impl Body<'_> {
         Ok(whole)
     }
 
+    /// Where it is read from.
+    pub fn conn(&self) -> &Conn {
+        self.conn
+    }
+
     pub fn drain(&mut self) -> Result<(), ReadError> {
         while self.read()?.is_some() {}
         Ok(())
@@ -341,6 +357,7 @@ pub fn reason(status: u16) -> &'static str {
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         502 => "Bad Gateway",
+        503 => "Service Unavailable",
         504 => "Gateway Timeout",
         _ => "",
     }

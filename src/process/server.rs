@@ -61,7 +61,7 @@ impl ServerProcess {
                 let failed = ToolFailed::new(&self.cmd, status, Some(limit), &self.log());
                 return Err(anyhow::Error::from(failed).context(format!("`{}` did not become ready", self.cmd.name())));
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The way from a project to a verified local server: tools, packages, types, build, start, probe, stop.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -25,7 +26,7 @@ use crate::project::npm;
 use crate::project::{self, Project};
 use crate::prompt::{self, Mode};
 use crate::secrets::dotenv;
-use crate::targets::{self, Build, Local, Start, Step, Target};
+use crate::targets::{self, Build, Code, Local, Start, Step, Target};
 use crate::toolchain::{self, MissingTools, Needs, Purpose, Search, Toolchain};
 use crate::ui::{self, Mark};
 
@@ -93,18 +94,23 @@ fn resolve(needs: &Needs, purpose: Purpose, mode: Mode) -> Result<Toolchain> {
 
 /// Packages installed, handlers and types in order; faults are printed and end the command.
 pub fn prepare(project: &Project, tools: &Toolchain, mode: Mode) -> Result<()> {
+    prepare_untyped(project, tools, mode)?;
+    let step = ui::step("check types");
+    let faults = npm::type_faults(project, tools);
+    let sound = faults.as_ref().is_ok_and(|faults| project::errors(faults) == 0);
+    step.end(if sound { Mark::Good } else { Mark::Bad }, "");
+    stop_at(faults?)
+}
+
+/// The same without the type check.
+pub fn prepare_untyped(project: &Project, tools: &Toolchain, mode: Mode) -> Result<()> {
     if packages::add(project, &|| Ok(tools.clone()), mode)? {
         project.mirror()?;
     }
     let mut faults = project::code_faults(project);
     faults.extend(dotenv::faults(&project.root, &project.manifest)?);
     stop_at(faults)?;
-    packages::install(project, tools)?;
-    let step = ui::step("check types");
-    let faults = npm::type_faults(project, tools);
-    let sound = faults.as_ref().is_ok_and(|faults| project::errors(faults) == 0);
-    step.end(if sound { Mark::Good } else { Mark::Bad }, "");
-    stop_at(faults?)
+    packages::install(project, tools)
 }
 
 fn stop_at(faults: Vec<Fault>) -> Result<()> {
@@ -161,17 +167,20 @@ pub struct LocalServers {
     _scratch: Scratch,
 }
 
-/// Starts what was built, on `port` or a free one, and waits until it answers. What tools keep is in `state`, or in a
-/// folder that goes away with the run. The listener hears the log.
-pub fn start(
-    target: &'static Target,
-    build: &Build<'_>,
-    port: Option<u16>,
-    state: Option<&Path>,
-    listener: Option<&LogListener>,
-) -> Result<LocalServers> {
+/// How `dev` starts a server otherwise than a local run does.
+#[derive(Default)]
+pub struct Starting<'a> {
+    /// The folder for what tools keep; by default one that goes away with the run.
+    pub state: Option<&'a Path>,
+    /// Hears the log.
+    pub listener: Option<LogListener>,
+    pub code: Code<'a>,
+}
+
+/// Starts what was built on a free port, and waits until it answers.
+pub fn start(target: &'static Target, build: &Build<'_>, starting: &Starting<'_>) -> Result<LocalServers> {
     let artifact = (target.artifact)(build.root);
-    if !artifact.exists() {
+    if matches!(starting.code, Code::Built) && !artifact.exists() {
         let (title, name) = (target.title, target.name);
         let error = Error::new(format!("nothing was built for {title}: `{}` is missing", artifact.display()));
         bail!(error.hint(format!("run `mcp-deploy ship --target {name} --local`")));
@@ -187,11 +196,12 @@ pub fn start(
     let guest = Guest::of(build.manifest, &env)?;
     env.retain(|(name, _)| guest.env.iter().all(|(ours, _)| ours != name));
     env.extend(guest.env.iter().cloned());
-    let port = port.map_or_else(process::free_port, Ok).context("no free port on 127.0.0.1")?;
+    let port = process::free_port().context("no free port on 127.0.0.1")?;
     let fleeting = scratch.path().join("state");
-    let state = state.unwrap_or(&fleeting);
-    let local = (target.start)(build, &Start { port, scratch: scratch.path(), env: &env, state })?;
-    let servers = local.commands.iter().map(|cmd| ServerProcess::spawn_heard(cmd, listener.cloned()));
+    let state = starting.state.unwrap_or(&fleeting);
+    let start = Start { port, scratch: scratch.path(), env: &env, state, code: starting.code };
+    let local = (target.start)(build, &start)?;
+    let servers = local.commands.iter().map(|cmd| ServerProcess::spawn_heard(cmd, starting.listener.clone()));
     let servers = servers.collect::<Result<Vec<_>>>()?;
     let mut running = LocalServers { target, servers, local, guest, _scratch: scratch };
     let health = format!("{}/health", running.local.base);
@@ -206,6 +216,17 @@ impl LocalServers {
     /// The MCP endpoint.
     pub fn url(&self) -> String {
         format!("{}/mcp", self.local.base)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.local.base.strip_prefix("http://")?.split('/').next()?.parse().ok()
+    }
+
+    /// The path of the MCP endpoint.
+    pub fn path(&self) -> &str {
+        let after = self.local.base.strip_prefix("http://").unwrap_or_default();
+        after.find('/').map_or("", |at| &after[at..])
     }
 
     /// What a client must send, where it must prove who it is; it counts for this run alone.
@@ -249,7 +270,7 @@ pub fn run_locally(
         let runtime = "not run".to_owned();
         return Ok(LocalRun { target: target.name, runtime, bundle, not_run: Some(reason), report, log: Vec::new() });
     }
-    let mut running = start(target, build, None, None, None)?;
+    let mut running = start(target, build, &Starting::default())?;
     let options = probe::Options {
         url: running.url(),
         local: true,

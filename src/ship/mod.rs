@@ -11,4 +11,4 @@ pub mod packages;
 mod passed;
 pub mod release;
 pub mod server_log;
-mod source_map;
+pub mod source_map;

@@ -1,29 +1,19 @@
 //! The lines that a server that runs here writes about itself, told from the noise of the tools around it.
 
 use crate::probe::{Check, Outcome, Report};
-use crate::process::LogListener;
 use crate::ui;
 
 /// How `ctx.log` and the generated code begin a line; wrangler puts its own mark before one of an error.
 const START: &str = "{\"timestamp\":";
 
 /// The server's own words in a line.
-fn own(line: &str) -> Option<&str> {
+pub fn own(line: &str) -> Option<&str> {
     line.find(START).map(|at| line[at..].trim_end())
 }
 
 /// The server's own words in a log.
 pub fn lines(log: &str) -> impl Iterator<Item = &str> {
     log.lines().filter_map(own)
-}
-
-/// Shows what the server writes as it comes.
-pub fn listener() -> LogListener {
-    std::sync::Arc::new(|line: &str| {
-        if let Some(line) = own(line) {
-            ui::say(line);
-        }
-    })
 }
 
 /// What the log says about the calls that failed without a cause that is known: the lines of the tool.

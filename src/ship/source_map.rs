@@ -27,6 +27,46 @@ pub struct SourcePlace {
     pub column: usize,
 }
 
+/// A line of a stack, `at f (src/tools/a.ts:3:14)`, with the place in the user's own code for that in a bundle with its map beside it;
+/// `None` for a frame of anything else.
+pub fn own_frame(root: &Path, line: &str) -> Option<String> {
+    let (path, at, column) = frame(line)?;
+    let map = beside(&path);
+    let place = source(&map, root, at, column).filter(is_own)?;
+    let name = line.trim_start().strip_prefix("at ").and_then(|frame| Some(frame.rsplit_once(" (")?.0));
+    let place = format!("{}:{}:{}", place.file, place.line, place.column);
+    Some(name.map_or_else(|| format!("at {place}"), |name| format!("at {name} ({place})")))
+}
+
+/// Whether a line is one of a stack.
+pub fn is_frame(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("at ") && (line.ends_with(')') || line.ends_with(|last: char| last.is_ascii_digit()))
+}
+
+fn beside(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.map", path.display()))
+}
+
+fn is_own(place: &SourcePlace) -> bool {
+    !place.file.starts_with("src/generated/") && !place.file.contains("node_modules/")
+}
+
+/// What a map says of a place, where that is in the project.
+fn source(map: &Path, root: &Path, line: usize, column: usize) -> Option<SourcePlace> {
+    let root = fs::canonicalize(root).ok()?;
+    let text = fs::read_to_string(map).ok()?;
+    let parsed: Map = serde_json::from_str(&text).ok()?;
+    let (source, line, column) = parsed.find(line, column)?;
+    let folder = match &parsed.source_root {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ => fs::canonicalize(map.parent()?).ok()?,
+    };
+    let file = normal(&folder.join(source.strip_prefix("file://").unwrap_or(&source)));
+    let file = file.strip_prefix(&root).ok()?.to_str()?.to_owned();
+    Some(SourcePlace { file, line, column })
+}
+
 impl<'a> SourceMaps<'a> {
     pub fn new(target: &'a Target, build: &'a Build<'a>) -> Self {
         SourceMaps { target, build, again: OnceCell::new() }
@@ -34,23 +74,13 @@ impl<'a> SourceMaps<'a> {
 
     /// The first place in the user's own code that an error's stack names.
     pub fn place(&self, stack: &str) -> Option<SourcePlace> {
-        stack.lines().filter_map(frame).find_map(|(path, line, column)| {
-            let place = self.source(&path, line, column)?;
-            let is_own = !place.file.starts_with("src/generated/") && !place.file.contains("node_modules/");
-            is_own.then_some(place)
-        })
+        stack.lines().filter_map(frame).find_map(|(path, line, column)| self.source(&path, line, column).filter(is_own))
     }
 
     fn source(&self, path: &Path, line: usize, column: usize) -> Option<SourcePlace> {
-        let root = fs::canonicalize(self.build.root).ok()?;
-        let beside = PathBuf::from(format!("{}.map", path.display()));
+        let beside = beside(path);
         let map = if beside.is_file() { beside } else { self.of_twin(path)? };
-        let text = fs::read_to_string(&map).ok()?;
-        let (source, line, column) = serde_json::from_str::<Map>(&text).ok()?.find(line, column)?;
-        let folder = fs::canonicalize(map.parent()?).ok()?;
-        let file = normal(&folder.join(source.strip_prefix("file://").unwrap_or(&source)));
-        let file = file.strip_prefix(&root).ok()?.to_str()?.to_owned();
-        Some(SourcePlace { file, line, column })
+        source(&map, self.build.root, line, column)
     }
 
     /// The map of the file of the second bundle that is this one.
@@ -113,6 +143,9 @@ fn normal(path: &Path) -> PathBuf {
 #[derive(Deserialize)]
 struct Map {
     sources: Vec<String>,
+    /// The folder that they are relative to, in place of that of the map.
+    #[serde(rename = "sourceRoot")]
+    source_root: Option<String>,
     mappings: String,
 }
 
@@ -182,7 +215,11 @@ mod tests {
     #[test]
     fn a_place_is_that_of_the_last_segment_before_it() {
         // As esbuild writes it for `;` and three segments: columns 0, 4 and 9 of line 2.
-        let map = Map { sources: vec!["../a.ts".into(), "../b.ts".into()], mappings: ";AAAA,IACE,KCAF".into() };
+        let map = Map {
+            sources: vec!["../a.ts".into(), "../b.ts".into()],
+            mappings: ";AAAA,IACE,KCAF".into(),
+            source_root: None,
+        };
         assert_eq!(map.find(2, 1), Some(("../a.ts".into(), 1, 1)));
         assert_eq!(map.find(2, 5), Some(("../a.ts".into(), 2, 3)));
         assert_eq!(map.find(2, 100), Some(("../b.ts".into(), 2, 1)));

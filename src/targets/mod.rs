@@ -50,6 +50,11 @@ pub struct Target {
     pub build: fn(&Build<'_>) -> Vec<Step>,
     /// The command that runs what was built, as the cloud would.
     pub start: fn(&Build<'_>, &Start<'_>) -> Result<Local>,
+    /// How `dev` follows its local run, where that watches the sources itself; `None`: `dev` makes a new bundle of a change, and starts
+    /// a server of it.
+    pub watch: Option<Watch>,
+    /// Whether a line of its local run is the tool's own, and nothing that a handler or the server writes.
+    pub is_chatter: fn(&str) -> bool,
     /// The files that would be deployed, as far as they are ours to weigh.
     pub artifact: fn(&Path) -> PathBuf,
     /// The folder with all of the JavaScript that an instance loads.
@@ -72,6 +77,25 @@ pub struct NodeBundle {
     pub started: &'static str,
     /// The processor of its functions, as Node.js calls it: `x64` or `arm64`. They run Linux.
     pub cpu: fn(&Manifest) -> &'static str,
+}
+
+/// A local run that watches the sources itself.
+pub struct Watch {
+    /// What a line of its log says of a change.
+    pub news: fn(&str) -> Option<WatchNews>,
+    /// Whether an answer, by its status and body, says that a reload ended the request.
+    pub restarted: fn(u16, &[u8]) -> bool,
+    /// The folder in which it put the version that serves: while the next one cannot be built, it answers nothing itself.
+    pub made: fn(&Path) -> Option<PathBuf>,
+}
+
+/// What a tool says of a change that it saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchNews {
+    /// The new version serves.
+    Serves,
+    /// It cannot be built.
+    Broken,
 }
 
 impl Deref for Target {
@@ -183,6 +207,19 @@ pub struct Start<'a> {
     pub env: &'a [(String, String)],
     /// The folder for what tools keep between two requests; it may outlive the run.
     pub state: &'a Path,
+    pub code: Code<'a>,
+}
+
+/// What a local run has of the project.
+#[derive(Clone, Copy, Default)]
+pub enum Code<'a> {
+    /// What [`Target::build`] made.
+    #[default]
+    Built,
+    /// A bundle of `dev`, with maps beside its files.
+    Bundle(&'a Path),
+    /// The sources, which the tool watches.
+    Sources,
 }
 
 impl Start<'_> {

@@ -3,6 +3,7 @@
 //! This is the only way to the terminal, and what is printed may be from others: [`write_line`] lets nothing of it
 //! through that a terminal would obey.
 
+mod keys;
 mod visible;
 
 use std::fmt::Display;
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 use crate::error::{self, Error};
 use crate::fault::Fault;
+pub use keys::Keys;
 pub use visible::{flat, visible};
 
 /// All spinners, so that several pieces of work can go on side by side and lines find their place above them.

@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["deployments", "secrets"],
     &["targets"],
     &["project", "template"],
-    &["ship"],
+    &["dev", "ship"],
     &["cli", "commands", "examples"],
 ];
 

@@ -4,12 +4,13 @@ mod deploy;
 mod gates;
 mod local_secrets;
 mod template;
+mod watched;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::{Build, Local, Start, Step, Target};
+use super::{Build, Code, Local, Start, Step, Target, Watch};
 use crate::error::Error;
 use crate::manifest::targets::{Targets, cloudflare};
 use crate::plan;
@@ -28,6 +29,8 @@ pub const TARGET: Target = Target {
     unfit_in_paths: |c| c == '*',
     build,
     start,
+    watch: Some(Watch { news: watched::news, restarted: watched::restarted, made: watched::made }),
+    is_chatter: watched::is_chatter,
     artifact,
     scripts: |root| root.join(OUTPUT),
     metafile,
@@ -81,7 +84,12 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     // With a custom domain configured wrangler would otherwise rewrite Host and Origin, and the server's checks would
     // see neither.
     let cmd = cmd.args(["--infer-origin-from-routes=false", "--persist-to"]).arg(start.state.join("cloudflare"));
-    // wrangler would read `.env` in another way: it expands `$NAME`, and reads `.env.local` and `.dev.vars` as well.
+    let cmd = match start.code {
+        Code::Built => cmd,
+        Code::Sources => cmd.arg("--no-minify"),
+        Code::Bundle(folder) => cmd.arg(folder.join(watched::SCRIPT)).arg("--no-bundle"),
+    };
+    // Of `.env` wrangler would make values of its own: it expands `$NAME`, and reads `.env.local` and `.dev.vars` as well.
     let declared = |name: &str| build.manifest.secrets.iter().any(|secret| secret.name == name);
     let (secrets, others): (Vec<_>, Vec<_>) = start.env.iter().partition(|(name, _)| declared(name));
     let values: Vec<_> = secrets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

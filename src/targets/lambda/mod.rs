@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result};
 
 use self::runtime_api::{LocalFront, RuntimeApi};
 use super::isolated::Isolated;
-use super::{Build, Local, NodeBundle, Start, Step, Target};
+use super::{Build, Code, Local, NodeBundle, Start, Step, Target};
 use crate::files;
 use crate::manifest::Manifest;
 use crate::manifest::targets::lambda::{self, GATEWAY_STAGE};
@@ -36,6 +36,9 @@ pub const TARGET: Target = Target {
     unfit_in_paths: |_| false,
     build,
     start,
+    watch: None,
+    // Lines of the adapter.
+    is_chatter: |line| line.starts_with("{\"level\":") && line.contains("\"target\":\"lambda_web_adapter"),
     artifact,
     scripts: |root| root.join(CODE),
     metafile: |build, out, metafile| {
@@ -134,7 +137,12 @@ const ROLE: [&str; 19] = [
 ];
 
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
-    let place = Isolated::new(build, start, TARGET.name, &ROLE, |to| plan::copy_folder(&build.root.join(CODE), to))?;
+    let built = build.root.join(CODE);
+    let code = match start.code {
+        Code::Bundle(folder) => folder,
+        Code::Built | Code::Sources => &built,
+    };
+    let place = Isolated::new(build, start, TARGET.name, &ROLE, |to| plan::copy_folder(code, to))?;
     match build.tools.found(ToolId::LambdaAdapter) {
         Some(_) => behind_the_adapter(build, start, place),
         None => Ok(as_the_adapter_does(build, start, place)),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Component, Path};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::plan;
 
@@ -24,6 +24,13 @@ pub fn copy(function: &Path, root: &Path, to: &Path) -> Result<()> {
         pairs.push((root.join(source.as_str().unwrap_or(path)), to.join(path)));
     }
     plan::copy_each(&pairs)
+}
+
+/// Makes a function of a bundle, as `vercel build` does.
+pub fn of_bundle(bundle: &Path, to: &Path) -> Result<()> {
+    plan::copy_folder(bundle, to)?;
+    let config = json!({ "handler": "server.mjs", "runtime": "nodejs24.x", "environment": {} });
+    plan::write_scratch(&to.join(".vc-config.json"), &config.to_string())
 }
 
 #[cfg(test)]

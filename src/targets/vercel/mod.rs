@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 pub use function::copy as copy_function;
 
 use super::isolated::Isolated;
-use super::{Build, Local, NodeBundle, Start, Step, Target};
+use super::{Build, Code, Local, NodeBundle, Start, Step, Target};
 use crate::manifest::targets::vercel;
 use crate::plan;
 use crate::toolchain::{Need, ToolId};
@@ -33,6 +33,8 @@ pub const TARGET: Target = Target {
     unfit_in_paths: |c| c.is_ascii_control() || "\"#$%&*+,:;<=>?[]^`{|}".contains(c),
     build,
     start,
+    watch: None,
+    is_chatter: |line| line.starts_with("listening on http://127.0.0.1:"),
     artifact,
     scripts: |root| root.join("dist/vercel"),
     metafile: |build, out, metafile| {
@@ -69,8 +71,10 @@ pub const LAUNCHER: &str = include_str!("launcher.mjs");
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     // What Vercel's Marketplace sets for a database that it made; our own names are declared.
     let store: Vec<&str> = TARGET.store.secrets.iter().map(|secret| secret.alias).collect();
-    let place =
-        Isolated::new(build, start, TARGET.name, &store, |to| function::copy(&artifact(build.root), build.root, to))?;
+    let place = Isolated::new(build, start, TARGET.name, &store, |to| match start.code {
+        Code::Bundle(folder) => function::of_bundle(folder, to),
+        Code::Built | Code::Sources => function::copy(&artifact(build.root), build.root, to),
+    })?;
     let function = place.code.clone();
     let launcher = start.scratch.join("launcher.mjs");
     plan::write_scratch(&launcher, LAUNCHER)?;

@@ -16,11 +16,11 @@ const CLOUDS: Record<string, { started: string; cpu: Cpu }> = {
   vercel: { started: "server", cpu: "x64" },
 };
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { outdir: { type: "string" }, metafile: { type: "string" }, sourcemap: { type: "boolean" } } });
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { outdir: { type: "string" }, metafile: { type: "string" }, sourcemap: { type: "boolean" }, readable: { type: "boolean" } } });
 const cloud = positionals[0] ?? "";
 const known = CLOUDS[cloud];
 if (!known) {
-  console.error(`usage: node src/generated/bundle.ts ${Object.keys(CLOUDS).join("|")} [--outdir FOLDER] [--metafile FILE] [--sourcemap]`);
+  console.error(`usage: node src/generated/bundle.ts ${Object.keys(CLOUDS).join("|")} [--outdir FOLDER] [--metafile FILE] [--sourcemap] [--readable]`);
   process.exit(2);
 }
 const absWorkingDir = resolve(import.meta.dirname, "../..");
@@ -42,7 +42,7 @@ const options: BuildOptions = {
   bundle: true,
   // What the first answer does not need is in a separate file, which is read later.
   splitting: true,
-  minify: true,
+  minify: !values.readable,
   platform: "node",
   format: "esm",
   target: "node24",
@@ -50,6 +50,8 @@ const options: BuildOptions = {
   plugins: [manifestAsJson],
   // For debugging, beside the bundle: a deployment has no source map.
   sourcemap: values.sourcemap ? "external" : false,
+  // A local run has a copy of this folder.
+  ...(values.sourcemap && { sourceRoot: outdir }),
   sourcesContent: false,
   logLevel: "warning",
 };
