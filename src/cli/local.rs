@@ -15,14 +15,18 @@ everything else on stderr.
 
 Examples:
   mcp-deploy dev                                  the first target of the manifest, at http://127.0.0.1:8787/mcp
-  mcp-deploy dev --target all                     all of them, at ports 8787, 8788, …")]
+  mcp-deploy dev --target all                     all of them, at ports 8787, 8788, …
+  mcp-deploy dev --target lambda --built          the build that `ship` would deploy, which follows no change")]
 pub struct Dev {
     /// The targets, comma-separated [default: the first in the manifest]
     #[arg(long, value_name = "CLOUD", value_delimiter = ',')]
     pub target: Vec<TargetArg>,
-    /// The port of the first target; the others have those after it [default: 8787]
+    /// The port of the first target; the others have those after it. 0: any free ones [default: 8787]
     #[arg(long)]
     pub port: Option<u16>,
+    /// Run the whole build of one target, as `ship --local` does, and follow no change
+    #[arg(long)]
+    pub built: bool,
     /// Do not ask; install missing tools into the private cache
     #[arg(long, short)]
     pub yes: bool,

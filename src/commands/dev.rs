@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use super::{End, chosen, report};
 use crate::cli::Dev;
 use crate::dev::{self, Session};
+use crate::error::Error;
 use crate::project::Project;
 use crate::prompt::Mode;
 use crate::ship::local;
@@ -28,8 +29,17 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
     }
     project.has_handlers()?;
     let mode = Mode::of(args.yes);
+    let port = args.port.unwrap_or(dev::PORT);
+    if args.built {
+        let [target] = targets[..] else {
+            bail!(Error::usage("`--built` runs one target").hint("name it with `--target`"));
+        };
+        let tools = local::tools(&[target], Purpose::Run, mode)?;
+        Session { root: project.root, tools, mode, report }.run_built(target, port)?;
+        return Ok(End::Done);
+    }
     // Before anything is installed or built.
-    let lanes = dev::lanes(&project.root, &targets, args.port.unwrap_or(dev::PORT))?;
+    let lanes = dev::lanes(&project.root, &targets, port)?;
     let tools = local::tools(&targets, Purpose::Run, mode)?;
     Session { root: project.root, tools, mode, report }.run(lanes)?;
     Ok(End::Done)

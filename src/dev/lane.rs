@@ -102,16 +102,9 @@ impl Lane {
 
     /// The address, what runs it, and what clients must send.
     pub fn introduce(&self) {
-        let Some(Serving { servers, .. }) = &self.current else { return };
-        ui::mark(Mark::Good, format_args!("{} on {}", self.url(servers), servers.runtime()));
-        if let Some(bearer) = servers.bearer() {
-            ui::say(format_args!("     for as long as it runs, clients may send: Authorization: Bearer {bearer}"));
+        if let Some(Serving { servers, .. }) = &self.current {
+            introduce(servers, &format!("{}{}/mcp", self.front.base(), servers.path()));
         }
-        ui::answer(self.url(servers));
-    }
-
-    fn url(&self, servers: &LocalServers) -> String {
-        format!("{}{}/mcp", self.front.base(), servers.path())
     }
 
     /// From now on requests go to this version; those that began on the one before end there.
@@ -238,7 +231,7 @@ impl Starter {
     fn begin(&self, build: &Build<'_>, code: Code<'_>) -> Result<LocalServers> {
         let state = build.manifest.has_state().then(|| plan::local_state(build.root)).transpose()?;
         let listener = Some(self.listener(matches!(code, Code::Sources)));
-        local::start(self.target, build, &Starting { state: state.as_deref(), listener, code })
+        local::start(self.target, build, &Starting { port: None, state: state.as_deref(), listener, code })
     }
 
     fn listener(&self, watches: bool) -> LogListener {
@@ -254,6 +247,30 @@ impl Starter {
             }
         })
     }
+}
+
+/// Starts what was built, without a front.
+pub fn built(target: &'static Target, port: u16, build: &Build<'_>) -> Result<LocalServers> {
+    let state = build.manifest.has_state().then(|| plan::local_state(build.root)).transpose()?;
+    let root = build.root.to_owned();
+    let listener: LogListener = Arc::new(move |line: &str| {
+        log::shown(line, &root, target.is_chatter).iter().for_each(|line| ui::say(format_args!("     {line}")));
+    });
+    let starting = Starting {
+        port: (port > 0).then_some(port),
+        state: state.as_deref(),
+        listener: Some(listener),
+        code: Code::Built,
+    };
+    local::start(target, build, &starting)
+}
+
+pub fn introduce(servers: &LocalServers, url: &str) {
+    ui::mark(Mark::Good, format_args!("{url} on {}", servers.runtime()));
+    if let Some(bearer) = servers.bearer() {
+        ui::say(format_args!("     for as long as it runs, clients may send: Authorization: Bearer {bearer}"));
+    }
+    ui::answer(url);
 }
 
 fn copied(folder: &Path) -> Result<Scratch> {

@@ -9,9 +9,10 @@ mod types;
 mod watch;
 
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::error::Error;
 use crate::parallel;
@@ -42,15 +43,18 @@ pub struct Session {
     pub report: fn(&Applied),
 }
 
-/// One for each target, the first at `port` and the others at those after it.
+/// One for each target, the first at `port` and the others at those after it; with port 0 each at a free one.
 pub fn lanes(root: &Path, targets: &[&'static Target], port: u16) -> Result<Vec<Lane>> {
     let open = |(port, target): (u16, &&'static Target)| {
-        Lane::open(target, port, root, targets.len() > 1).map_err(|_| {
-            let error = Error::new(format!("port {port} of 127.0.0.1 is taken; nothing was built"));
-            error.hint("stop what listens there, or name another port with `--port`").into()
-        })
+        Lane::open(target, port, root, targets.len() > 1).map_err(|_| taken(port))
     };
-    (port..=u16::MAX).zip(targets).map(open).collect()
+    let ports = (port..=u16::MAX).map(|next| if port == 0 { 0 } else { next });
+    ports.zip(targets).map(open).collect()
+}
+
+fn taken(port: u16) -> anyhow::Error {
+    let error = Error::new(format!("port {port} of 127.0.0.1 is taken; nothing was built"));
+    error.hint("stop what listens there, or name another port with `--port`").into()
 }
 
 impl Session {
@@ -95,6 +99,29 @@ impl Session {
                 }
             }
             types.again();
+        }
+        Ok(())
+    }
+
+    /// The same of the build that would be deployed, which follows no change.
+    pub fn run_built(self, target: &'static Target, port: u16) -> Result<()> {
+        if !process::is_free(port) {
+            bail!(taken(port));
+        }
+        let project = self.rendered()?;
+        local::prepare(&project, &self.tools, self.mode)?;
+        let build = Build { root: &project.root, manifest: &project.manifest, tools: &self.tools };
+        local::build(target, &build)?;
+        let mut servers = lane::built(target, port, &build)?;
+        lane::introduce(&servers, &servers.url());
+        ui::say("Ctrl-C ends");
+        while !process::interrupted() {
+            thread::sleep(TURN);
+            if let Err(error) = servers.still_runs()
+                && !process::interrupted()
+            {
+                bail!(error);
+            }
         }
         Ok(())
     }

@@ -170,6 +170,8 @@ pub struct LocalServers {
 /// How `dev` starts a server otherwise than a local run does.
 #[derive(Default)]
 pub struct Starting<'a> {
+    /// By default a free one.
+    pub port: Option<u16>,
     /// The folder for what tools keep; by default one that goes away with the run.
     pub state: Option<&'a Path>,
     /// Hears the log.
@@ -177,7 +179,7 @@ pub struct Starting<'a> {
     pub code: Code<'a>,
 }
 
-/// Starts what was built on a free port, and waits until it answers.
+/// Starts what was built, and waits until it answers.
 pub fn start(target: &'static Target, build: &Build<'_>, starting: &Starting<'_>) -> Result<LocalServers> {
     let artifact = (target.artifact)(build.root);
     if matches!(starting.code, Code::Built) && !artifact.exists() {
@@ -196,7 +198,7 @@ pub fn start(target: &'static Target, build: &Build<'_>, starting: &Starting<'_>
     let guest = Guest::of(build.manifest, &env)?;
     env.retain(|(name, _)| guest.env.iter().all(|(ours, _)| ours != name));
     env.extend(guest.env.iter().cloned());
-    let port = process::free_port().context("no free port on 127.0.0.1")?;
+    let port = starting.port.map_or_else(process::free_port, Ok).context("no free port on 127.0.0.1")?;
     let fleeting = scratch.path().join("state");
     let state = starting.state.unwrap_or(&fleeting);
     let start = Start { port, scratch: scratch.path(), env: &env, state, code: starting.code };

@@ -197,7 +197,7 @@ fn a_cloud_goes_by_the_name_that_people_try() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["init", "w", "--target", "aws", "--yes"]);
     assert!(sandbox.path("w/template.yaml").exists() && !sandbox.path("w/vercel.json").exists());
-    let all = sandbox.run(&["dev", "--target", "all"]);
+    let all = sandbox.run(&["verify", "--target", "all", "--local"]);
     assert!(all.code == 2 && all.stderr.contains("[possible values: lambda, vercel, cloudflare]"), "{all:?}");
 }
 

@@ -24,12 +24,12 @@ description = \"d\"
 [targets.cloudflare]
 ";
 
-/// Tools that build an empty Worker, and wait where they would serve: this process answers in their place.
+/// Tools that build an empty Worker, tell the port where they would serve, and wait: this process answers in their place.
 const WRANGLER: &str = "#!/bin/sh
 case \"$1\" in
 --version) echo 99.0.0 ;;
 deploy) mkdir -p .wrangler/dist && echo > .wrangler/dist/cloudflare.js ;;
-dev) exec sleep 600 ;;
+dev) while [ \"$1\" != --port ]; do shift; done; echo \"$2\" > ../port; exec sleep 600 ;;
 esac
 ";
 const NODE: &str = "#!/bin/sh\ncase \"$1\" in --version) echo 99.0.0 ;; esac\n";
@@ -75,7 +75,7 @@ struct Dev {
 
 impl Dev {
     /// With a gigabyte of memory.
-    fn start(sandbox: &Sandbox, port: u16) -> Dev {
+    fn start(sandbox: &Sandbox, port: u16, how: &[&str]) -> Dev {
         let program = env!("CARGO_BIN_EXE_mcp-deploy");
         crate::signals::heed();
         let mut command = Command::new("sh");
@@ -88,6 +88,7 @@ impl Dev {
             "--port",
             &port.to_string(),
         ]);
+        command.args(how);
         command.current_dir(sandbox.path("p")).env("NO_COLOR", "1").env("MCP_DEPLOY_CACHE", sandbox.path("cache"));
         command.env("PATH", format!("{}:/usr/bin:/bin", sandbox.path("bin").display()));
         command.env("TMPDIR", sandbox.path("tmp")).env("OF_THE_SHELL", "1").env("UNITS", "of the shell");
@@ -143,18 +144,29 @@ fn serve(port: u16) -> Listener {
     listener
 }
 
+/// The line that a tool writes into a file when it is started.
+#[track_caller]
+fn written(sandbox: &Sandbox, file: &str, dev: &Dev) -> String {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match fs::read_to_string(sandbox.path(file)) {
+            Ok(text) if text.ends_with('\n') => return text,
+            _ => assert!(Instant::now() < deadline, "no `{file}`:\n{}", dev.all),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn linked_folders_end_and_so_does_dev() {
     for signal in ["INT", "TERM"] {
         let sandbox = project();
-        let port = free_port().unwrap();
-        let mut dev = Dev::start(&sandbox, port);
-        dev.says("cloudflare: build");
-        let _server = serve(port);
-        dev.says("Ctrl-C stops it");
+        let mut dev = Dev::start(&sandbox, free_port().unwrap(), &[]);
+        let _server = serve(written(&sandbox, "port", &dev).trim().parse().unwrap());
+        dev.says("Ctrl-C ends");
         // A linked folder of the project's own is watched like any other.
         sandbox.write("p/lib/shared.ts", "export const more = 1;\n");
-        dev.says("changed; building again");
+        dev.says("changed: lib/shared.ts");
         assert!(!dev.all.contains("too many files"), "{}", dev.all);
         dev.ends_at(signal);
     }
@@ -176,16 +188,11 @@ fn a_killed_run_leaves_no_folder() {
     let manifest = MANIFEST.replace("cloudflare]", "lambda]") + "\n[env]\nUNITS = \"metric\"\n";
     let sandbox = rendered(&manifest, &[("node", NODE_OF_LAMBDA), ("npm", NODE), ("sam", SAM)]);
     let port = free_port().unwrap();
-    let mut dev = Dev::start(&sandbox, port);
+    let mut dev = Dev::start(&sandbox, port, &["--built"]);
     dev.says("lambda: build");
     let _server = serve(port);
-    dev.says("Ctrl-C stops it");
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !fs::read_to_string(sandbox.path("folder")).is_ok_and(|text| text.ends_with('\n')) {
-        assert!(Instant::now() < deadline, "the server does not start:\n{}", dev.all);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let code = std::path::PathBuf::from(sandbox.read("folder").trim_end());
+    dev.says("Ctrl-C ends");
+    let code = std::path::PathBuf::from(written(&sandbox, "folder", &dev).trim_end());
     let folder = code.parent().unwrap();
     assert!(
         code.join("chunks/a.mjs").is_file() && folder.file_name().unwrap().to_str().unwrap().starts_with("mcp-deploy-")

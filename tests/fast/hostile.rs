@@ -262,7 +262,7 @@ const COMMANDS: [&[&str]; 16] = [
     &["ship", "--target", "cloudflare", "--dry-run"],
     &["ship", "--target", "cloudflare", "--local", "--yes"],
     SHIP,
-    &["dev", "--target", "cloudflare", "--yes"],
+    &["dev", "--target", "cloudflare", "--yes", "--built", "--port", "0"],
 ];
 
 /// More of them: `PROPTEST_CASES=1000 cargo test --test fast whatever_is_planted`.
@@ -563,7 +563,7 @@ fn only_some_commands_run_what_a_project_brings() {
     theirs.run(&["render"]);
     for (args, ran) in [
         (&["check"][..], "typescript/bin/tsc"),
-        (&["dev", "--target", "cloudflare", "--yes"], "wrangler"),
+        (&["dev", "--target", "cloudflare", "--yes", "--built", "--port", "0"], "wrangler"),
         (SHIP, "wrangler"),
     ] {
         let _earlier = fs::remove_file(theirs.0.path("run.log"));

@@ -62,7 +62,7 @@ impl Site {
     fn dev(&self, target: &str) -> Server {
         let home = self.home(target);
         let _turn = Turn::of(&home);
-        let mut dev = Running::guarded(mcp_deploy(&home, ["dev", "--target", target]));
+        let mut dev = Running::guarded(mcp_deploy(&home, ["dev", "--built", "--target", target, "--port", "0"]));
         let url = dev.until("the URL", LONG, |dev| dev.stdout.text().lines().next().map(str::to_owned));
         assert!(url.starts_with("http://127.0.0.1:") && url.ends_with("/mcp"), "{url}");
         Server { url, _dev: dev }
