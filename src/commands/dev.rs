@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::{End, chosen, report};
 use crate::cli::Dev;
-use crate::dev::{self, Session};
+use crate::dev::{self, DevSession};
 use crate::error::Error;
 use crate::project::Project;
 use crate::prompt::Mode;
@@ -35,12 +35,12 @@ pub fn run(args: Dev, dir: Option<&Path>) -> Result<End> {
             bail!(Error::usage("`--built` runs one target").hint("name it with `--target`"));
         };
         let tools = local::tools(&[target], Purpose::Run, mode)?;
-        Session { root: project.root, tools, mode, report }.run_built(target, port)?;
+        DevSession { root: project.root, tools, mode, report }.run_built(target, port)?;
         return Ok(End::Done);
     }
     // Before anything is installed or built.
     let lanes = dev::lanes(&project.root, &targets, port)?;
     let tools = local::tools(&targets, Purpose::Run, mode)?;
-    Session { root: project.root, tools, mode, report }.run(lanes)?;
+    DevSession { root: project.root, tools, mode, report }.run(lanes)?;
     Ok(End::Done)
 }

@@ -1,4 +1,5 @@
-//! What listens at the address of `dev` for as long as it runs, and passes each request on to the version that serves then.
+//! What listens at the address of `dev` for as long as it runs, and passes each request on to the version that serves
+//! then.
 //!
 //! A request ends on the version that it began on. While no version serves, requests wait.
 
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::traffic::{self, Told};
+use super::traffic::{self, EndedRequest};
 use crate::http_server::{AnswerHead, Conn, Head, Listener, ReadError, Spoke, head_bytes, pair};
+use crate::parallel;
 
 /// Bytes of a request that are kept to pass it on; what a server itself takes is less.
 const LONGEST_REQUEST: usize = 64 << 20;
@@ -22,15 +24,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CONNECTIONS: usize = 256;
 
 /// A server that runs. As long as somebody else holds it, it has requests.
-pub struct Version {
+pub struct RunningVersion {
     address: SocketAddr,
     /// What it was asked before and has not begun to answer, it never answers.
     lost_before: Mutex<Option<Instant>>,
 }
 
-impl Version {
+impl RunningVersion {
     pub fn at(address: SocketAddr) -> Arc<Self> {
-        Arc::new(Version { address, lost_before: Mutex::default() })
+        Arc::new(RunningVersion { address, lost_before: Mutex::default() })
     }
 
     /// Requests of an earlier time that it has not begun to answer go to the version that serves then.
@@ -47,43 +49,43 @@ impl Version {
 pub type Restarted = fn(u16, &[u8]) -> bool;
 
 /// Hears of each request when it has ended.
-pub type Hears = Box<dyn Fn(&Told) + Send + Sync>;
+pub type Hears = Box<dyn Fn(&EndedRequest) + Send + Sync>;
 
 /// Dropped, it closes every connection.
-pub struct Front {
+pub struct DevFront {
     listener: Listener,
-    shared: Arc<Shared>,
+    shared: Arc<SharedFront>,
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct SharedFront {
+    state: Mutex<FrontState>,
     changed: Condvar,
     hears: Hears,
     restarted: Option<Restarted>,
 }
 
 #[derive(Default)]
-struct State {
-    version: Option<Arc<Version>>,
+struct FrontState {
+    version: Option<Arc<RunningVersion>>,
     /// The last call of a tool, as it came.
-    call: Option<Request>,
+    call: Option<KeptRequest>,
     closed: bool,
 }
 
 #[derive(Clone)]
-struct Request {
+struct KeptRequest {
     head: Head,
     body: Vec<u8>,
 }
 
-impl Front {
+impl DevFront {
     /// Takes the port; requests wait until a version serves.
     pub fn bind(port: u16, restarted: Option<Restarted>, hears: Hears) -> io::Result<Self> {
         let mut listener = Listener::bind(port)?;
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), hears, restarted });
+        let shared = Arc::new(SharedFront { state: Mutex::default(), changed: Condvar::new(), hears, restarted });
         let serving = shared.clone();
         listener.serve(CONNECTIONS, move |stream, _| serving.converse(stream))?;
-        Ok(Front { listener, shared })
+        Ok(DevFront { listener, shared })
     }
 
     /// `http://127.0.0.1:PORT`
@@ -92,7 +94,7 @@ impl Front {
     }
 
     /// From now on requests go to this version, or wait.
-    pub fn serve(&self, version: Option<Arc<Version>>) {
+    pub fn serve(&self, version: Option<Arc<RunningVersion>>) {
         self.shared.state().version = version;
         self.shared.changed.notify_all();
     }
@@ -111,7 +113,7 @@ impl Front {
     }
 }
 
-impl Drop for Front {
+impl Drop for DevFront {
     fn drop(&mut self) {
         self.shared.state().closed = true;
         self.shared.changed.notify_all();
@@ -119,7 +121,7 @@ impl Drop for Front {
 }
 
 /// What becomes of a client's connection after an answer.
-enum After {
+enum NextOnConnection {
     Stay,
     Close,
 }
@@ -129,15 +131,15 @@ enum Passed {
     Answered {
         head: AnswerHead,
         looked_at: Vec<u8>,
-        after: After,
+        after: NextOnConnection,
     },
     /// The server or a reload ended it, and nothing of an answer was seen.
     NotAnswered,
     ClientLeft,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl SharedFront {
+    fn state(&self) -> MutexGuard<'_, FrontState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -150,27 +152,27 @@ impl Shared {
                 Err(ReadError::Refused(status)) => return refuse_gently(&mut conn, status),
             };
             if head.lists("connection", "upgrade") {
-                // What follows is no HTTP any more.
+                // What follows belongs to another protocol.
                 return self.tunnel(&head, conn);
             }
             match self.exchange(head, &mut conn) {
-                Ok(After::Stay) => {}
-                Ok(After::Close) | Err(ReadError::Gone) => return,
+                Ok(NextOnConnection::Stay) => {}
+                Ok(NextOnConnection::Close) | Err(ReadError::Gone) => return,
                 Err(ReadError::Refused(status)) => return refuse_gently(&mut conn, status),
             }
         }
     }
 
     /// One request and its answer.
-    fn exchange(&self, head: Head, conn: &mut Conn) -> Result<After, ReadError> {
+    fn exchange(&self, head: Head, conn: &mut Conn) -> Result<NextOnConnection, ReadError> {
         let body = conn.body(&head)?.collect(LONGEST_REQUEST)?;
-        let request = Request { head, body };
+        let request = KeptRequest { head, body };
         let started = Instant::now();
         let asked = traffic::asked(&request.head, &request.body);
         if asked.is_call {
             self.state().call = Some(request.clone());
         }
-        let tell = |outcome| (self.hears)(&Told { asked: &asked, elapsed: started.elapsed(), outcome });
+        let tell = |outcome| (self.hears)(&EndedRequest { asked: &asked, elapsed: started.elapsed(), outcome });
         while let Some(version) = self.version(started + PATIENCE) {
             let passed = self.pass(&version, &request, conn);
             if passed.is_err() {
@@ -183,18 +185,18 @@ impl Shared {
                 }
                 Passed::ClientLeft => {
                     tell(Err("the client left".to_owned()));
-                    return Ok(After::Close);
+                    return Ok(NextOnConnection::Close);
                 }
                 Passed::NotAnswered => self.wait_for_another(&version),
             }
         }
         tell(Err("no version of the server runs".to_owned()));
         refuse(conn, 503, "no version of the server runs; the terminal of `mcp-deploy dev` says why")?;
-        Ok(After::Close)
+        Ok(NextOnConnection::Close)
     }
 
     /// The version that serves, as soon as there is one.
-    fn version(&self, until: Instant) -> Option<Arc<Version>> {
+    fn version(&self, until: Instant) -> Option<Arc<RunningVersion>> {
         let mut state = self.state();
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -207,14 +209,14 @@ impl Shared {
     }
 
     /// A server that reloads is asked again soon.
-    fn wait_for_another(&self, than: &Arc<Version>) {
+    fn wait_for_another(&self, than: &Arc<RunningVersion>) {
         let state = self.state();
         if state.version.as_ref().is_some_and(|version| Arc::ptr_eq(version, than)) {
             drop(self.changed.wait_timeout(state, Duration::from_millis(50)));
         }
     }
 
-    fn pass(&self, version: &Version, request: &Request, client: &mut Conn) -> Result<Passed, ReadError> {
+    fn pass(&self, version: &RunningVersion, request: &KeptRequest, client: &mut Conn) -> Result<Passed, ReadError> {
         let Ok(stream) = TcpStream::connect(version.address) else { return Ok(Passed::NotAnswered) };
         let mut server = Conn::new(stream);
         if server.write(&request.bytes()).is_err() {
@@ -233,10 +235,10 @@ impl Shared {
             if restarted(head.status, &body) {
                 return Ok(Passed::NotAnswered);
             }
-            let whole = Delivery::new(client, &request.head, &head).whole(&body)?;
+            let whole = Relayed::new(client, &request.head, &head).whole(&body)?;
             return Ok(Passed::Answered { head, looked_at: body, after: whole });
         }
-        let mut delivery = Delivery::new(client, &request.head, &head);
+        let mut delivery = Relayed::new(client, &request.head, &head);
         delivery.begin()?;
         let mut looked_at = Vec::new();
         let mut body = server.answer_body(&head, method)?;
@@ -265,19 +267,18 @@ impl Shared {
         if server.write_all(&head_line(head, &head.headers)).is_err() {
             return;
         }
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                let _ended = io::copy(&mut from_client, &mut to_server);
-                let _gone = to_server.shutdown(Shutdown::Both);
-            });
-            let mut to_client = &client;
-            let _ended = io::copy(&mut server, &mut to_client);
+        let from_client = move || {
+            let _ended = io::copy(&mut from_client, &mut to_server);
+            let _gone = to_server.shutdown(Shutdown::Both);
+        };
+        parallel::both(from_client, || {
+            let _ended = io::copy(&mut server, &mut &client);
             let _gone = client.shutdown(Shutdown::Both);
         });
     }
 }
 
-impl Request {
+impl KeptRequest {
     /// As it is passed on: whole, and on a connection that is used once.
     fn bytes(&self) -> Vec<u8> {
         let passed = |(name, _): &&(String, String)| !OF_A_CONNECTION.contains(&name.as_str());
@@ -306,7 +307,7 @@ fn head_line(head: &Head, headers: &[(String, String)]) -> Vec<u8> {
 }
 
 /// An answer on its way to the client.
-struct Delivery<'a> {
+struct Relayed<'a> {
     client: &'a mut Conn,
     status: u16,
     headers: Vec<(String, String)>,
@@ -315,7 +316,7 @@ struct Delivery<'a> {
     takes_chunks: bool,
 }
 
-impl<'a> Delivery<'a> {
+impl<'a> Relayed<'a> {
     fn new(client: &'a mut Conn, asked: &Head, answer: &AnswerHead) -> Self {
         let passed = |(name, _): &&(String, String)| !OF_A_CONNECTION.contains(&name.as_str());
         let mut headers: Vec<(String, String)> = answer.headers.iter().filter(passed).cloned().collect();
@@ -324,7 +325,7 @@ impl<'a> Delivery<'a> {
         if !keeps_alive {
             headers.push(pair("connection", "close"));
         }
-        Delivery { client, status: answer.status, headers, has_body, keeps_alive, takes_chunks: asked.takes_chunks() }
+        Relayed { client, status: answer.status, headers, has_body, keeps_alive, takes_chunks: asked.takes_chunks() }
     }
 
     fn begin(&mut self) -> io::Result<()> {
@@ -344,14 +345,14 @@ impl<'a> Delivery<'a> {
         self.client.write(&chunk)
     }
 
-    fn end(self) -> io::Result<After> {
+    fn end(self) -> io::Result<NextOnConnection> {
         if self.has_body && self.takes_chunks {
             self.client.write(b"0\r\n\r\n")?;
         }
-        Ok(if self.keeps_alive { After::Stay } else { After::Close })
+        Ok(if self.keeps_alive { NextOnConnection::Stay } else { NextOnConnection::Close })
     }
 
-    fn whole(mut self, body: &[u8]) -> io::Result<After> {
+    fn whole(mut self, body: &[u8]) -> io::Result<NextOnConnection> {
         self.begin()?;
         if self.has_body && !body.is_empty() {
             self.send(body)?;
@@ -360,7 +361,7 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// An answer of our own, in the form of the protocol.
+/// An error of the front itself, in the form of the protocol.
 fn refuse(conn: &mut Conn, status: u16, message: &str) -> io::Result<()> {
     let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32603, "message": message } }).to_string();
     conn.answer(status, &[pair("content-type", "application/json"), pair("connection", "close")], body.as_bytes())

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::Session;
-use super::front::{Front, Version};
+use super::DevSession;
+use super::front::{DevFront, RunningVersion};
 use super::log;
-use super::traffic::Told;
+use super::traffic::EndedRequest;
 use crate::plan;
 use crate::process::{self, Io, LogListener, Scratch};
 use crate::project::Project;
@@ -32,13 +32,13 @@ pub fn settings(build: &Build<'_>) -> Result<Settings> {
 
 pub struct Lane {
     pub target: &'static Target,
-    front: Front,
+    front: DevFront,
     root: PathBuf,
     /// `lambda: `, where there are several.
     prefix: String,
-    current: Option<Serving>,
+    current: Option<LaneServer>,
     /// With requests that began on them.
-    ending: Vec<Serving>,
+    ending: Vec<LaneServer>,
     /// That were told to end, and do.
     gone: Vec<JoinHandle<()>>,
     settings: Option<Settings>,
@@ -46,17 +46,17 @@ pub struct Lane {
     hears: Sender<(WatchNews, Instant)>,
     /// Where a tool watches: the last version that it built, and what serves in its place while it cannot build.
     good: Option<Scratch>,
-    substitute: Option<Serving>,
+    substitute: Option<LaneServer>,
     is_broken: bool,
 }
 
-struct Serving {
+struct LaneServer {
     servers: LocalServers,
-    version: Arc<Version>,
+    version: Arc<RunningVersion>,
 }
 
 /// What starts a version, on any thread.
-pub struct Starter {
+pub struct LaneStarter {
     target: &'static Target,
     root: PathBuf,
     prefix: String,
@@ -71,7 +71,7 @@ impl Lane {
         let prefix = if is_one_of_several { format!("{}: ", target.name) } else { String::new() };
         let told = prefix.clone();
         let restarted = target.watch.as_ref().map(|watch| watch.restarted);
-        let front = Front::bind(port, restarted, Box::new(move |request| tell(&told, request)))?;
+        let front = DevFront::bind(port, restarted, Box::new(move |request| tell(&told, request)))?;
         let (hears, news) = mpsc::channel();
         Ok(Lane {
             target,
@@ -90,9 +90,9 @@ impl Lane {
         })
     }
 
-    pub fn starter(&self) -> Starter {
+    pub fn starter(&self) -> LaneStarter {
         let (prefix, hears) = (self.prefix.clone(), self.hears.clone());
-        Starter { target: self.target, root: self.root.clone(), prefix, hears }
+        LaneStarter { target: self.target, root: self.root.clone(), prefix, hears }
     }
 
     /// Whether its server runs, and with these settings.
@@ -102,7 +102,7 @@ impl Lane {
 
     /// The address, what runs it, and what clients must send.
     pub fn introduce(&self) {
-        if let Some(Serving { servers, .. }) = &self.current {
+        if let Some(LaneServer { servers, .. }) = &self.current {
             introduce(servers, &format!("{}{}/mcp", self.front.base(), servers.path()));
         }
     }
@@ -110,7 +110,7 @@ impl Lane {
     /// From now on requests go to this version; those that began on the one before end there.
     pub fn take_over(&mut self, servers: LocalServers, settings: &Settings, time: Option<Duration>) {
         self.settings = Some(settings.clone());
-        let Some(serving) = Serving::new(servers) else { return };
+        let Some(serving) = LaneServer::new(servers) else { return };
         self.front.serve(Some(serving.version.clone()));
         self.ending.extend(self.current.replace(serving));
         self.keep_what_is_good();
@@ -135,11 +135,11 @@ impl Lane {
     }
 
     /// Lets go of versions without requests, and hears what became of the one that serves.
-    pub fn look_after(&mut self, session: &Session) {
-        let (free, busy) = self.ending.drain(..).partition(|serving: &Serving| serving.is_free());
+    pub fn look_after(&mut self, session: &DevSession) {
+        let (free, busy) = self.ending.drain(..).partition(|serving: &LaneServer| serving.is_free());
         self.ending = busy;
         // It may take its time to end.
-        let free: Vec<Serving> = free;
+        let free: Vec<LaneServer> = free;
         self.gone.extend(free.into_iter().map(|serving| thread::spawn(move || drop(serving))));
         self.gone.retain(|ending| !ending.is_finished());
         if let Some(serving) = &mut self.current
@@ -177,8 +177,9 @@ impl Lane {
         self.tell_renewed("");
     }
 
-    /// The tool cannot build the change, and answers nothing until it can: the version before it goes on in another process.
-    fn broken(&mut self, session: &Session) {
+    /// The tool cannot build the change, and answers nothing until it can: the version before it goes on in another
+    /// process.
+    fn broken(&mut self, session: &DevSession) {
         if std::mem::replace(&mut self.is_broken, true) {
             return;
         }
@@ -190,7 +191,7 @@ impl Lane {
             let build = Build { root: &project.root, manifest: &project.manifest, tools: &session.tools };
             self.starter().begin(&build, Code::Bundle(good.path()))
         });
-        match started.map(Serving::new) {
+        match started.map(LaneServer::new) {
             Ok(Some(substitute)) => {
                 self.front.serve(Some(substitute.version.clone()));
                 self.substitute = Some(substitute);
@@ -201,9 +202,9 @@ impl Lane {
     }
 }
 
-impl Serving {
+impl LaneServer {
     fn new(servers: LocalServers) -> Option<Self> {
-        Some(Serving { version: Version::at(servers.address()?), servers })
+        Some(LaneServer { version: RunningVersion::at(servers.address()?), servers })
     }
 
     /// Whether it has no request any more, and the front sends it none.
@@ -212,7 +213,7 @@ impl Serving {
     }
 }
 
-impl Starter {
+impl LaneStarter {
     /// Builds a version and starts it; how long that took.
     pub fn start(&self, build: &Build<'_>) -> Result<(LocalServers, Duration)> {
         let began = Instant::now();
@@ -280,7 +281,7 @@ fn copied(folder: &Path) -> Result<Scratch> {
 }
 
 /// `ok   tools/call get_weather, claude-code 2.1.0, 12 ms`
-fn tell(prefix: &str, Told { asked, elapsed, outcome }: &Told<'_>) {
+fn tell(prefix: &str, EndedRequest { asked, elapsed, outcome }: &EndedRequest<'_>) {
     let client = asked.client.as_ref().map(|client| format!(", {client}")).unwrap_or_default();
     let said = format!("{prefix}{}{client}, {} ms", asked.what, elapsed.as_millis());
     match outcome {

@@ -1,5 +1,5 @@
-//! What a server writes, as a person at a terminal reads it: without the noise of the tool around it, and with the user's own lines in
-//! stacks.
+//! What a server writes, as a person at a terminal reads it: without the noise of the tool around it, and with the
+//! user's own lines in stacks.
 
 use std::path::Path;
 

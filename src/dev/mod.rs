@@ -1,5 +1,5 @@
-//! `dev`: servers of this machine that follow the files. A new version is built and started beside the one that serves, and takes over
-//! when it answers; where a tool watches the sources itself, it is the tool's work.
+//! `dev`: servers of this machine that follow the files. A new version is built and started beside the one that serves,
+//! and takes over when it answers; where a tool watches the sources itself, it is the tool's work.
 
 mod front;
 mod lane;
@@ -24,7 +24,7 @@ use crate::secrets::dotenv;
 use crate::ship::{local, packages};
 use crate::targets::{Build, Target};
 use crate::toolchain::Toolchain;
-use crate::ui::{self, Keys, Mark};
+use crate::ui::{self, KeyPresses, Mark};
 use lane::Lane;
 use types::TypeCheck;
 use watch::Snapshot;
@@ -35,7 +35,7 @@ pub const PORT: u16 = 8787;
 const TURN: Duration = Duration::from_millis(50);
 
 /// What `dev` runs.
-pub struct Session {
+pub struct DevSession {
     pub root: PathBuf,
     pub tools: Toolchain,
     pub mode: Mode,
@@ -57,7 +57,7 @@ fn taken(port: u16) -> anyhow::Error {
     error.hint("stop what listens there, or name another port with `--port`").into()
 }
 
-impl Session {
+impl DevSession {
     /// Until the user ends it.
     pub fn run(self, mut lanes: Vec<Lane>) -> Result<()> {
         let mut seen = Snapshot::of(&self.root);
@@ -74,7 +74,7 @@ impl Session {
                 "there are too many files below `src` and `schemas` to watch them all: some changes are not noticed",
             );
         }
-        let mut keys = Keys::listen();
+        let mut keys = KeyPresses::listen();
         ui::say(if keys.are_heard() { "t calls the last tool again, q ends" } else { "Ctrl-C ends" });
         while !process::interrupted() {
             match keys.wait(TURN) {

@@ -8,7 +8,7 @@ use crate::http_server::{AnswerHead, Head};
 
 /// What was asked.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct Requested {
     /// `tools/call get_weather`, or the method and path of HTTP.
     pub what: String,
     /// `claude-code 2.1.0`
@@ -17,8 +17,8 @@ pub struct Asked {
 }
 
 /// A request that has ended.
-pub struct Told<'a> {
-    pub asked: &'a Asked,
+pub struct EndedRequest<'a> {
+    pub asked: &'a Requested,
     pub elapsed: Duration,
     /// The error in words.
     pub outcome: Result<(), String>,
@@ -29,17 +29,17 @@ const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// Characters of an error.
 const SHOWN: usize = 300;
 
-pub fn asked(head: &Head, body: &[u8]) -> Asked {
+pub fn asked(head: &Head, body: &[u8]) -> Requested {
     let message: Value = serde_json::from_slice(body).unwrap_or_default();
     let params = &message["params"];
     let Some(method) = message["method"].as_str() else {
         let path = head.target.split('?').next().unwrap_or_default();
-        return Asked { what: format!("{} {path}", head.method), client: agent(head), is_call: false };
+        return Requested { what: format!("{} {path}", head.method), client: agent(head), is_call: false };
     };
     let named = params["name"].as_str().or_else(|| params["uri"].as_str());
     let what = named.map_or_else(|| method.to_owned(), |named| format!("{method} {named}"));
     let client = [&params["_meta"][CLIENT_INFO], &params["clientInfo"]].into_iter().find_map(client);
-    Asked { what, client: client.or_else(|| agent(head)), is_call: method == "tools/call" }
+    Requested { what, client: client.or_else(|| agent(head)), is_call: method == "tools/call" }
 }
 
 fn client(info: &Value) -> Option<String> {
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(by(json!({ "clientInfo": { "name": "x" } }), "initialize"), pair("initialize", "x"));
         assert_eq!(by(json!({ "uri": "a://b" }), "resources/read"), pair("resources/read a://b", "curl/8.5.0"));
         let none = asked(&head(&[]), b"no json");
-        assert_eq!(none, Asked { what: "POST /mcp".into(), client: None, is_call: false });
+        assert_eq!(none, Requested { what: "POST /mcp".into(), client: None, is_call: false });
     }
 
     #[test]

@@ -51,7 +51,8 @@ pub enum Spoke {
 }
 
 impl Conn {
-    /// The head of the next answer, past those that only announce one. [`ReadError::Gone`] where the server answers nothing.
+    /// The head of the next answer, past those that only announce one. [`ReadError::Gone`] where the server ends
+    /// without an answer.
     pub fn answer_head(&mut self) -> Result<AnswerHead, ReadError> {
         loop {
             match AnswerHead::parse(&self.buffer[self.start..])? {

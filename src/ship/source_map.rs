@@ -27,8 +27,8 @@ pub struct SourcePlace {
     pub column: usize,
 }
 
-/// A line of a stack, `at f (src/tools/a.ts:3:14)`, with the place in the user's own code for that in a bundle with its map beside it;
-/// `None` for a frame of anything else.
+/// A line of a stack, `at f (src/tools/a.ts:3:14)`, with the place in the user's own code for that in a bundle with its
+/// map beside it; `None` for a frame of anything else.
 pub fn own_frame(root: &Path, line: &str) -> Option<String> {
     let (path, at, column) = frame(line)?;
     let map = beside(&path);

@@ -50,10 +50,10 @@ pub struct Target {
     pub build: fn(&Build<'_>) -> Vec<Step>,
     /// The command that runs what was built, as the cloud would.
     pub start: fn(&Build<'_>, &Start<'_>) -> Result<Local>,
-    /// How `dev` follows its local run, where that watches the sources itself; `None`: `dev` makes a new bundle of a change, and starts
-    /// a server of it.
+    /// How `dev` follows its local run, where that watches the sources itself; `None`: `dev` makes a new bundle of a
+    /// change, and starts a server of it.
     pub watch: Option<Watch>,
-    /// Whether a line of its local run is the tool's own, and nothing that a handler or the server writes.
+    /// Whether a line of its local run is the tool's, and not from a handler or the server.
     pub is_chatter: fn(&str) -> bool,
     /// The files that would be deployed, as far as they are ours to weigh.
     pub artifact: fn(&Path) -> PathBuf,
@@ -85,7 +85,7 @@ pub struct Watch {
     pub news: fn(&str) -> Option<WatchNews>,
     /// Whether an answer, by its status and body, says that a reload ended the request.
     pub restarted: fn(u16, &[u8]) -> bool,
-    /// The folder in which it put the version that serves: while the next one cannot be built, it answers nothing itself.
+    /// The folder in which it put the version that serves: while the next one cannot be built, it answers no request.
     pub made: fn(&Path) -> Option<PathBuf>,
 }
 

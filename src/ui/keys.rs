@@ -1,4 +1,4 @@
-//! Keys that act at once, without Enter, for a command that stays.
+//! KeyPresses that act at once, without Enter, for a command that stays.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -9,16 +9,16 @@ use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
 /// Dropped, it leaves the terminal as it was.
-pub struct Keys {
+pub struct KeyPresses {
     before: Option<Termios>,
     pressed: Option<Receiver<char>>,
 }
 
-impl Keys {
+impl KeyPresses {
     /// From now on; where nobody sits at a terminal, or the command does not have it, no key ever comes.
     pub fn listen() -> Self {
         let stdin = std::io::stdin();
-        let none = Keys { before: None, pressed: None };
+        let none = KeyPresses { before: None, pressed: None };
         // From the background the terminal would stop us.
         if !stdin.is_terminal() || tcgetpgrp(&stdin).ok() != Some(getpgrp()) {
             return none;
@@ -34,7 +34,7 @@ impl Keys {
             let keys = std::io::stdin().lock().bytes().map_while(Result::ok);
             keys.map(char::from).take_while(|key| press.send(*key).is_ok()).for_each(drop);
         });
-        Keys { before: Some(before), pressed: Some(pressed) }
+        KeyPresses { before: Some(before), pressed: Some(pressed) }
     }
 
     /// Whether keys can come at all.
@@ -55,7 +55,7 @@ impl Keys {
     }
 }
 
-impl Drop for Keys {
+impl Drop for KeyPresses {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);

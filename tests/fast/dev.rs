@@ -24,7 +24,8 @@ description = \"d\"
 [targets.cloudflare]
 ";
 
-/// Tools that build an empty Worker, tell the port where they would serve, and wait: this process answers in their place.
+/// Tools that build an empty Worker, tell the port where they would serve, and wait: this process answers in their
+/// place.
 const WRANGLER: &str = "#!/bin/sh
 case \"$1\" in
 --version) echo 99.0.0 ;;

@@ -94,7 +94,7 @@ impl<'a> Visit<'a> for Reader {
 const PLACES: &[(&str, &[&str])] = &[
     ("thread::scope", &["http_server/listener.rs", "parallel.rs"]),
     ("TcpListener", &["http_server/listener.rs", "process/mod.rs"]),
-    ("httparse", &["http_server/mod.rs"]),
+    ("httparse", &["http_server/answer.rs", "http_server/mod.rs"]),
     ("tempfile", &["process/scratch.rs"]),
     // The ways to the terminal. `interactive` asks only whether there is one; a live child has it for itself, to log
     // in.

@@ -89,7 +89,7 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         Code::Sources => cmd.arg("--no-minify"),
         Code::Bundle(folder) => cmd.arg(folder.join(watched::SCRIPT)).arg("--no-bundle"),
     };
-    // Of `.env` wrangler would make values of its own: it expands `$NAME`, and reads `.env.local` and `.dev.vars` as well.
+    // wrangler would read other values from `.env`: it expands `$NAME`, and reads `.env.local` and `.dev.vars` as well.
     let declared = |name: &str| build.manifest.secrets.iter().any(|secret| secret.name == name);
     let (secrets, others): (Vec<_>, Vec<_>) = start.env.iter().partition(|(name, _)| declared(name));
     let values: Vec<_> = secrets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
