@@ -6,7 +6,21 @@ use std::path::Path;
 const MOST: usize = 120;
 
 /// Files, and folders with everything below them.
-const COVERED: &[&str] = &[".github", "CHANGELOG.md", "README.md", "benches", "docs", "src", "templates", "tests"];
+const COVERED: &[&str] = &[
+    ".cargo",
+    ".ci",
+    ".github",
+    ".gitignore",
+    "CHANGELOG.md",
+    "Cargo.toml",
+    "README.md",
+    "benches",
+    "build.rs",
+    "docs",
+    "src",
+    "templates",
+    "tests",
+];
 
 /// What other programs wrote, what the templates make, and this test, which quotes what it refuses.
 const EXEMPT: &[&str] = &["tests/fast/style.rs", "tests/fixtures/", "tests/trees/"];
@@ -116,7 +130,7 @@ impl Language {
             "ts" | "mts" | "js" | "mjs" | "jsonc" => Some(Language::TypeScript),
             "md" => Some(Language::Markdown),
             "py" => Some(Language::Python),
-            "toml" | "yml" | "yaml" | "sh" | "txt" | "example" => Some(Language::Hash),
+            "toml" | "yml" | "yaml" | "sh" | "run" | "txt" | "example" => Some(Language::Hash),
             "gitignore" | "vercelignore" | "Dockerfile" | "dockerignore" => Some(Language::Hash),
             _ => None,
         }
