@@ -228,7 +228,7 @@ fn surroundings(cmd: Cmd, path: &OsString, tool: &Requirement) -> Cmd {
 }
 
 /// PATH as it is when it leads to the chosen tools already, so that a project's own order (pyenv, asdf) is not
-/// disturbed. Else the cached Node goes first, for npm and the scripts it runs.
+/// disturbed. Otherwise the cached Node goes first, for npm and the scripts it runs.
 fn child_path(found: &BTreeMap<ToolId, FoundTool>, search: &Search) -> OsString {
     let cached = found.get(&ToolId::Node).filter(|node| node.origin == Origin::Cache);
     let first = cached.and_then(|node| node.path.parent()).map(Path::to_path_buf);
