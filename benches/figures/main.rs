@@ -1,10 +1,11 @@
 //! The figures of `docs/performance.md`, printed as Markdown tables on stdout: `cargo bench --bench figures`, or one
-//! part of them: `-- program`, `-- commands`, `-- ship`, `-- bundles`, `-- start-up`, `-- warm`; `-- runtime` is the
+//! part of them: `-- program`, `-- commands`, `-- dev`, `-- ship`, `-- bundles`, `-- start-up`, `-- warm`; `-- runtime` is the
 //! last three. Nothing is asserted. What is missing (tools, npm packages) is installed into mcp-deploy's private cache.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bundles;
 mod cli;
+mod dev;
 mod earlier;
 mod requests;
 mod servers;
@@ -29,7 +30,7 @@ fn main() -> Result<()> {
     let bench = Bench::new()?;
     println!("{}\n", conditions());
     // `-- start-up` prints that part alone.
-    let parts = ["program", "commands", "ship", "bundles", "start-up", "warm", "runtime"];
+    let parts = ["program", "commands", "dev", "ship", "bundles", "start-up", "warm", "runtime"];
     let named: Vec<String> = std::env::args().filter(|arg| parts.contains(&arg.as_str())).collect();
     let is_wanted = |part: &str| {
         let in_runtime = ["bundles", "start-up", "warm"].contains(&part);
@@ -42,6 +43,10 @@ fn main() -> Result<()> {
     if is_wanted("commands") {
         note("commands");
         cli::print(&bench)?;
+    }
+    if is_wanted("dev") {
+        note("dev");
+        dev::print(&bench)?;
     }
     if ["ship", "bundles", "start-up", "warm"].into_iter().all(|part| !is_wanted(part)) {
         println!("Load average afterwards: {}.", load());
@@ -83,6 +88,7 @@ struct Bench {
     scratch: TempDir,
     node: PathBuf,
     workerd: PathBuf,
+    wrangler: PathBuf,
     /// A folder with the packages of the usual hand-written server.
     express: PathBuf,
     /// A folder with the other servers that are compared, and their packages.
@@ -134,7 +140,8 @@ impl Bench {
         };
         let node = path("node").context("`doctor --fix` found no Node.js")?;
         let wrangler = path("wrangler").context("`doctor --fix` found no wrangler")?;
-        let workerd = workerd(&std::fs::canonicalize(wrangler)?).context("wrangler brings no workerd")?;
+        let wrangler = std::fs::canonicalize(wrangler)?;
+        let workerd = workerd(&wrangler).context("wrangler brings no workerd")?;
         let express = installed(&EXPRESS.join("+").replace(['@', '/'], "-"), &EXPRESS)?;
         std::fs::write(express.join("server.mjs"), include_str!("servers/express.mjs"))?;
         let peers = installed(&format!("peers-{}", PEERS[..4].join("+").replace(['@', '/'], "-")), &PEERS)?;
@@ -142,7 +149,7 @@ impl Bench {
             std::fs::write(peers.join(name), source)?;
         }
         std::fs::write(scratch.path().join("floor.mjs"), include_str!("servers/floor.mjs"))?;
-        Ok(Bench { scratch, node, workerd, express, peers })
+        Ok(Bench { scratch, node, workerd, wrangler, express, peers })
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -12,7 +12,7 @@ struct Proof {
     run: fn() -> bool,
 }
 
-const PROOFS: [Proof; 7] = [
+const PROOFS: [Proof; 8] = [
     Proof {
         name: "faults",
         shows: "a fault at every request of a deployment, on every cloud (cut: five on each)",
@@ -42,6 +42,11 @@ const PROOFS: [Proof; 7] = [
         name: "managers",
         shows: "npm, pnpm, Yarn 4, Yarn 1 and Bun, each in four layouts, on every cloud (cut: four of them on one cloud each)",
         run: || ignored("e2e", "managers::every_manager_in_every_layout"),
+    },
+    Proof {
+        name: "saves",
+        shows: "twenty saves under constant load lose no request, on every cloud (cut: two saves on two clouds)",
+        run: || ignored("e2e", "dev::twenty_saves_lose_no_request"),
     },
     Proof {
         name: "soak",

@@ -7,6 +7,7 @@ use std::thread;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::support::TARGETS;
 use crate::support::child::{LONG, Running, SHORT};
 use crate::support::mcp::{Era, answer, ask};
 use crate::support::site::{Turn, WEATHER, oslo};
@@ -45,6 +46,33 @@ fn serves_what_was_changed_and_loses_no_request() {
     let ran = dev.wait(SHORT).expect(0);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), urls, "{ran}");
     marked.assert_nothing_left(&project);
+}
+
+#[test]
+#[ignore = "a long proof: `cargo bench --bench long -- saves`"]
+fn twenty_saves_lose_no_request() {
+    let project = clone(&WEATHER.root, "dev-saves");
+    let mut dev = Running::start(mcp_deploy(&project, ["dev", "--target", "all", "--port", "0"]));
+    let urls: Vec<String> = dev.until("all URLs", LONG, |dev| {
+        let urls: Vec<String> = dev.stdout.text().lines().map(str::to_owned).collect();
+        (urls.len() == TARGETS.len()).then_some(urls)
+    });
+    let text = read(project.join(HANDLER));
+    let stop = AtomicBool::new(false);
+    let asked = thread::scope(|scope| {
+        let load: Vec<_> = urls.iter().map(|url| scope.spawn(|| load(url, &stop))).collect();
+        for number in 0..20 {
+            let change = format!("return {{ location: `${{location}} {number}`,");
+            write(project.join(HANDLER), text.replace(RETURN, &change));
+            serve(&mut dev, &urls, &format!("Oslo {number}"));
+        }
+        stop.store(true, Ordering::Relaxed);
+        load.into_iter().map(|load| load.join().expect("no request is lost")).collect::<Vec<usize>>()
+    });
+    println!("requests: {asked:?}");
+    assert!(asked.iter().all(|asked| *asked > 20), "{asked:?}");
+    dev.signal(Signal::INT);
+    dev.wait(SHORT).expect(0);
 }
 
 /// A change, one that cannot be built, one of the wrong type, one that throws.
