@@ -1,6 +1,7 @@
 //! The figures of `docs/performance.md`, printed as Markdown tables on stdout: `cargo bench --bench figures`, or one
-//! part of them: `-- program`, `-- commands`, `-- dev`, `-- ship`, `-- bundles`, `-- start-up`, `-- warm`; `-- runtime` is the
-//! last three. Nothing is asserted. What is missing (tools, npm packages) is installed into mcp-deploy's private cache.
+//! part of them: `-- program`, `-- commands`, `-- dev`, `-- ship`, `-- bundles`, `-- start-up`, `-- warm`;
+//! `-- runtime` is the last three. Nothing is asserted. What is missing (tools, npm packages) is installed into
+//! mcp-deploy's private cache.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bundles;

@@ -123,7 +123,7 @@ fn secure(fields: &Fields<'_, '_>, key: &'static str, url: &str, span: Span) {
         fields.reader().error(span, format!("`{path}` is not a URL"), None);
     } else if !local && !url.starts_with("https://") {
         let hint = format!("write `https://{}`; `http` is for this machine only", names::shown(rest));
-        let message = format!("`{path}` is not encrypted: anybody between could make tokens");
+        let message = format!("`{path}` is not encrypted: anybody on the network could forge tokens");
         fields.reader().error(span, message, Some(hint));
     }
 }
