@@ -231,7 +231,7 @@ pub struct Destroy {
 Examples:
   mcp-deploy connect --client claude-code
   mcp-deploy connect --client cursor --write          adds it to .cursor/mcp.json of the project
-  mcp-deploy connect --url http://127.0.0.1:8787/mcp  for the server of `mcp-deploy dev --port 8787`
+  mcp-deploy connect --url http://127.0.0.1:8787/mcp  for the server of `mcp-deploy dev`
   mcp-deploy connect --registry                       server.json for the MCP registry")]
 pub struct Connect {
     /// [default: all of them]
