@@ -82,8 +82,8 @@ fn message(head: &AnswerHead, body: &[u8]) -> Option<Value> {
     }
     let text = String::from_utf8_lossy(body);
     let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
-    let messages = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
-    messages.filter(|message| message.get("result").is_some() || message.get("error").is_some()).last()
+    let mut messages = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+    messages.rfind(|message| message.get("result").is_some() || message.get("error").is_some())
 }
 
 fn shown(text: String) -> String {

@@ -69,7 +69,6 @@ fn twenty_saves_lose_no_request() {
         stop.store(true, Ordering::Relaxed);
         load.into_iter().map(|load| load.join().expect("no request is lost")).collect::<Vec<usize>>()
     });
-    println!("requests: {asked:?}");
     assert!(asked.iter().all(|asked| *asked > 20), "{asked:?}");
     dev.signal(Signal::INT);
     dev.wait(SHORT).expect(0);
