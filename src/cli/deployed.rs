@@ -16,8 +16,8 @@ Examples:
   mcp-deploy ship --target lambda,vercel --local --call 'get_weather {\"location\": \"Oslo\"}'
   mcp-deploy ship --target all --local --dry-run       prints every file and every command, does nothing")]
 pub struct Ship {
-    /// The clouds, comma-separated; `all` for every one in the manifest
-    #[arg(long, value_name = "CLOUD", value_delimiter = ',', required = true)]
+    /// The clouds, comma-separated; `all` for every one in the manifest [default: the only one there]
+    #[arg(long, value_name = "CLOUD", value_delimiter = ',')]
     pub target: Vec<TargetArg>,
     /// Stop before the deployment: needs no account
     #[arg(long)]

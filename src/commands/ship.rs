@@ -94,14 +94,15 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
     project::print(&project.warnings);
     let project = project.at_stage(&args.stage.stage)?;
     let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
-    let targets = chosen(&args.target, &every)?;
-    if targets.is_empty() {
+    if every.is_empty() {
         bail!(no_cloud());
     }
+    let targets = if args.target.is_empty() { vec![only(&every)?] } else { chosen(&args.target, &every)? };
     if let Some(error) = targets::unfit(&targets, &project.home).filter(|_| !args.is_prebuilt()) {
         bail!(error);
     }
     local::declared(&args.calls.call, &project.manifest)?;
+    local::accepted(&args.calls.call, &project.manifest)?;
     if !args.is_prebuilt() {
         project.has_handlers()?;
     }
@@ -126,6 +127,17 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
         urls.into_iter().for_each(ui::answer);
     }
     end(answer)
+}
+
+/// The target of a manifest that names one.
+fn only(every: &[&'static Target]) -> Result<&'static Target> {
+    let [target] = every else {
+        let names: Vec<&str> = every.iter().map(|target| target.name).collect();
+        let error =
+            Error::usage(format!("the manifest has {} targets, and `--target` names none of them", names.len()));
+        bail!(error.hint(format!("add `--target {}`, or one of them, or `--target all`", names.join(","))));
+    };
+    Ok(*target)
 }
 
 /// The whole local way for every target; one that fails does not stop the others.

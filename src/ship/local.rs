@@ -25,6 +25,7 @@ use crate::process::{self, Interrupted, Io, LogListener, Scratch, ServerProcess}
 use crate::project::npm;
 use crate::project::{self, Project};
 use crate::prompt::{self, Mode};
+use crate::schema::arguments;
 use crate::secrets::dotenv;
 use crate::targets::{self, Build, Code, Local, Start, Step, Target};
 use crate::toolchain::{self, MissingTools, Needs, Purpose, Search, Toolchain};
@@ -350,6 +351,20 @@ pub fn declared(calls: &[Call], manifest: &Manifest) -> Result<()> {
         tools => format!("it declares `{}`", tools.join("`, `")),
     });
     bail!(Error::usage(format!("the manifest declares no tool `{}`, which `--call` names", call.name)).hint(hint))
+}
+
+/// Fails when the tool of a call would refuse its arguments. Every tool is declared.
+pub fn accepted(calls: &[Call], manifest: &Manifest) -> Result<()> {
+    for Call { name, arguments } in calls {
+        let Some(tool) = manifest.tools.iter().find(|tool| tool.name == *name) else { continue };
+        let reasons = arguments::refusals(&tool.input, arguments);
+        if !reasons.is_empty() {
+            let why = format!("the arguments of `{name}` in `--call` do not match its input schema:");
+            let error = Error::usage(why + &reasons.iter().map(|why| format!("\n  {why}")).collect::<String>());
+            bail!(error.hint("correct them, or the schema in `mcp.toml`; nothing was built"));
+        }
+    }
+    Ok(())
 }
 
 /// What the manifest promises a client, of this cloud where it is known which one answers.
