@@ -2,6 +2,7 @@
 //! no `..`, and a link that leads out of the folder is not followed.
 
 mod exclusive;
+pub mod merge;
 mod tree;
 
 use std::collections::BTreeSet;

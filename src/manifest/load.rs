@@ -9,6 +9,7 @@ use super::reader::Reader;
 use super::{FILE, Manifest, beside, sections};
 use crate::fault::{Fault, Position, Severity};
 use crate::files;
+use crate::files::merge::{self, MergeConflict};
 
 /// What reading the manifest gave: a manifest only when no fault is an error.
 pub struct Loaded {
@@ -38,11 +39,22 @@ fn read_schema(dir: &Path, name: &str) -> Result<String, String> {
 
 /// The pure part of [`load`]; `read` gives the text of a file named by `input_schema` or `output_schema`.
 pub fn parse(text: &str, read: &dyn Fn(&str) -> Result<String, String>) -> (Option<Manifest>, Vec<Fault>) {
+    // Also where the text is valid: inside of a string of several lines.
+    let unmerged = unmerged(text);
+    if !unmerged.is_empty() {
+        return (None, unmerged);
+    }
     let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {
             let place = error.span().map_or(0, |span| span.start);
             let at = Position::of(text, place);
+            if let Some(marker) = text.lines().nth(at.line - 1).filter(|line| merge::is_marker(line)) {
+                let message = format!("`{}` is a line that git wrote for a merge conflict", clip(marker));
+                let hint = Some("remove it, if the text around it is as you want it".to_owned());
+                let at = Position { column: 1, ..at };
+                return (None, vec![Fault { severity: Severity::Error, file: FILE.into(), at, message, hint }]);
+            }
             let message = format!("not valid TOML: {}", error.message().lines().collect::<Vec<_>>().join(", "));
             let twice = error.message().starts_with("duplicate key");
             let hint = match twice {
@@ -57,6 +69,27 @@ pub fn parse(text: &str, read: &dyn Fn(&str) -> Result<String, String>) -> (Opti
     let faults = reader.into_faults();
     let sound = faults.iter().all(|fault| fault.severity == Severity::Warning);
     (manifest.filter(|_| sound), faults)
+}
+
+/// What a merge left open, each with its lines.
+fn unmerged(text: &str) -> Vec<Fault> {
+    let fault = |MergeConflict { first, last, .. }| Fault {
+        severity: Severity::Error,
+        file: FILE.into(),
+        at: Position { line: first, column: 1 },
+        message: format!("lines {first} to {last} are a merge conflict: git kept both versions"),
+        hint: Some(
+            "keep what you want of the two, and remove the lines with `<<<<<<<`, `=======` and `>>>>>>>`".into(),
+        ),
+    };
+    merge::conflicts(text).into_iter().take(MOST_CONFLICTS).map(fault).collect()
+}
+
+/// Conflicts that are reported at most.
+const MOST_CONFLICTS: usize = 100;
+
+fn clip(line: &str) -> String {
+    line.chars().take(60).collect()
 }
 
 /// How to write the text without quotes, or the `True`, that broke the TOML at `place`; `None` for anything else.

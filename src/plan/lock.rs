@@ -11,6 +11,7 @@ use toml_edit::{Document, Value};
 use crate::error::Error;
 use crate::fault::Position;
 use crate::files;
+use crate::files::merge::{self, MergeSide};
 use crate::manifest::targets;
 
 pub const FILE: &str = "mcp.lock";
@@ -31,6 +32,8 @@ pub struct Lock {
     files: BTreeMap<String, Vec<String>>,
     /// Only while a run is under way, or after it was killed.
     pub unfinished: Option<UnfinishedRun>,
+    /// It is what two sides of a merge wrote, and git's lines are still in the file.
+    is_unmerged: bool,
 }
 
 /// A run whose commit point is the new `mcp.toml`: as long as the old one stands, the run did not happen.
@@ -44,7 +47,7 @@ pub struct UnfinishedRun {
 
 impl Lock {
     pub fn of(project: &str, files: impl Iterator<Item = (String, Vec<String>)>) -> Self {
-        Lock { project: Some(project.to_owned()), files: files.collect(), unfinished: None }
+        Lock { project: Some(project.to_owned()), files: files.collect(), ..Lock::default() }
     }
 
     /// The project's id, or a new one.
@@ -72,7 +75,25 @@ impl Lock {
         }
     }
 
+    /// Of a merge that is not resolved yet it is what either side wrote.
     fn parse(text: &str) -> Result<Self> {
+        if merge::conflicts(text).is_empty() {
+            return Self::parse_one(text);
+        }
+        let mut lock = Self::parse_one(&merge::one_side(text, MergeSide::Ours))?;
+        let theirs = Self::parse_one(&merge::one_side(text, MergeSide::Theirs))?;
+        if lock.project != theirs.project {
+            bail!("a merge left it with two values of `project`");
+        }
+        for (path, hashes) in theirs.files {
+            let known = lock.files.entry(path).or_default();
+            known.extend(hashes.into_iter().filter(|hash| !known.contains(hash)).collect::<Vec<_>>());
+        }
+        lock.is_unmerged = true;
+        Ok(lock)
+    }
+
+    fn parse_one(text: &str) -> Result<Self> {
         let document = Document::parse(text).map_err(|why| {
             let at = Position::of(text, why.span().map_or(0, |span| span.start));
             Error::new(why.to_string()).at(FILE, at)
@@ -267,6 +288,29 @@ mod tests {
             assert!(born(path).is_err(), "{path}");
         }
         assert!(Lock::parse("version = 1\n[files]\n\"vercel.json\" = \"a\\\"b\"\n").is_err());
+    }
+
+    #[test]
+    fn a_merge_leaves_what_either_side_wrote() {
+        let (id, other) = ("1f".repeat(16), "2e".repeat(16));
+        let merged = |one: &str, two: &str| {
+            let head = "version = 1\n";
+            Lock::parse(&format!(
+                "{head}<<<<<<< HEAD\n{one}\n=======\n{two}\n>>>>>>> other\n\"vercel.json\" = \"{}\"\n",
+                "c".repeat(64)
+            ))
+        };
+        let side = |id: &str, hash: &str| {
+            format!("project = \"{id}\"\n[files]\n\"src/generated/a.ts\" = \"{}\"", hash.repeat(64))
+        };
+        let lock = merged(&side(&id, "a"), &side(&id, "b")).unwrap();
+        assert_eq!(lock.known("src/generated/a.ts"), ["a".repeat(64), "b".repeat(64)]);
+        assert_eq!((lock.known("vercel.json").len(), lock.project.as_deref()), (1, Some(id.as_str())));
+        let alike = merged(&side(&id, "a"), &side(&id, "a")).unwrap();
+        assert_ne!(alike, Lock::parse(&alike.text()).unwrap(), "git's lines are still to be removed");
+        assert!(
+            merged(&side(&id, "a"), &side(&other, "a")).unwrap_err().to_string().contains("two values of `project`")
+        );
     }
 
     #[test]

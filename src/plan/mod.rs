@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::files::{self, Exclusive, Folder};
+use crate::files::{self, Exclusive, Folder, merge};
 use crate::manifest;
 
 pub use apply::{Applied, replace, replace_private};
@@ -140,12 +140,14 @@ impl Plan {
             };
             let found = disk.found(path, *owner, known)?;
             let action = decide(*owner, found.as_deref(), Some(&hash(text)), known);
+            let action = disk.merged(path, action, Action::Update, known)?;
             changes.push(Change { path: path.clone(), owner: *owner, action, text: Some(text.clone()) });
         }
         let ours = before.paths().map(|path| (path, Owner::Generated, before.known(path)));
         let ours = ours.chain(born.iter().map(|(path, hash)| (path.as_str(), Owner::User, std::slice::from_ref(hash))));
         for (path, owner, known) in ours.filter(|(path, ..)| !want.0.contains_key(*path)) {
             let action = decide(owner, disk.found(path, owner, known)?.as_deref(), None, known);
+            let action = disk.merged(path, action, Action::Delete, known)?;
             changes.push(Change { path: path.to_owned(), owner, action, text: None });
         }
         let leftovers = disk.leftovers(changes.iter().map(|change| &change.path).chain(&kept))?;
@@ -267,6 +269,15 @@ impl<'a> Disk<'a> {
         }
         let text = self.read(path)?;
         Ok(text.map(|text| hash(&text)))
+    }
+
+    /// What becomes of a generated file that looks edited: git's lines of a merge conflict are not an edit.
+    fn merged(&self, path: &str, action: Action, instead: Action, known: &[String]) -> Result<Action> {
+        if action != Action::Conflict || known.is_empty() {
+            return Ok(action);
+        }
+        let text = self.read(path)?.unwrap_or_default();
+        Ok(if merge::conflicts(&text).is_empty() { action } else { instead })
     }
 
     /// Whether it is a file that a killed run had begun to write.

@@ -215,3 +215,39 @@ fn verify_names_what_is_missing() {
         assert!(run.code == 2 && run.stderr.starts_with(&expected), "{line:?}: {run:?}");
     }
 }
+
+#[test]
+fn the_only_target_of_a_manifest_need_not_be_named() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["init", "w", "--target", "cloudflare", "--yes"]);
+    let named = sandbox.ok(&["-C", "w", "ship", "--target", "cloudflare", "--local", "--dry-run"]);
+    let unnamed = sandbox.ok(&["-C", "w", "ship", "--local", "--dry-run"]);
+    assert!(named.stdout.contains("wrangler deploy --dry-run"), "{named:?}");
+    assert_eq!(unnamed.stdout, named.stdout);
+}
+
+/// As git leaves two branches that both rendered: the project's own text is merged, generated files are not.
+#[test]
+fn after_a_merge_generated_files_are_written_again() {
+    let sandbox = Sandbox::weather();
+    let expected = sandbox.tree();
+    let merged = |text: &str, line: &str| {
+        let other = line.replace('1', "2");
+        text.replacen(line, &format!("<<<<<<< HEAD\n{line}\n=======\n{other}\n>>>>>>> other"), 1)
+    };
+    for path in ["src/generated/manifest.ts", "template.yaml", "mcp.lock"] {
+        let text = sandbox.read(path);
+        let with_1 = |line: &&str| line.contains('1') && !line.starts_with("project") && !line.starts_with("version");
+        let line = text.lines().find(with_1).unwrap();
+        sandbox.write(path, merged(&text, line));
+    }
+    let check = sandbox.run(&["check", "--no-types"]);
+    assert!(check.code == 1 && !check.stderr.contains("edited by hand"), "{check:?}");
+    sandbox.ok(&["render"]);
+    assert_same(&sandbox.tree(), &expected, "no conflict, and no copy of what git wrote");
+
+    let manifest = sandbox.read("mcp.toml");
+    sandbox.write("mcp.toml", merged(&manifest, "version = \"0.1.0\""));
+    let check = sandbox.run(&["check", "--no-types"]).stderr;
+    assert!(check.contains("are a merge conflict: git kept both versions\n  hint: keep what you want"), "{check}");
+}
