@@ -35,15 +35,17 @@ fn run(command: &str, folder: &Path, sandbox: &Sandbox) -> String {
     finished(&mut shell).stdout.trim().to_owned()
 }
 
+/// A page, its first block that runs here, how many do, and what has to be there before.
+type Step<'a> = (&'static str, RangeFrom<usize>, usize, &'a dyn Fn(&Sandbox));
+
 #[test]
 fn show_what_the_program_prints() {
     let append = |path: &'static str, text: &'static str| {
         move |sandbox: &Sandbox| sandbox.write(path, sandbox.read(path) + text)
     };
-    // Of each page the blocks that run here, in order; and what has to be there before.
     let by_hand = append("weather/vercel.json", "\n");
     let secret = append("weather/mcp.toml", "\n[secrets]\nWEATHER_API_KEY = \"Key of the weather service\"\n");
-    let steps: [(&str, RangeFrom<usize>, usize, &dyn Fn(&Sandbox)); 10] = [
+    let steps: [Step<'_>; 10] = [
         ("commands/init.md", 0.., 3, &|_| ()),
         ("commands/add-tool.md", 0.., 3, &|_| ()),
         ("commands/add-prompt.md", 0.., 2, &|_| ()),

@@ -152,7 +152,7 @@ impl Language {
         let (at, _) = line.match_indices(mark).find(|(at, _)| {
             // Not inside of a string.
             let before = line[..*at].replace("\\\"", "");
-            before.matches('"').count() % 2 == 0
+            before.matches('"').count().is_multiple_of(2)
         })?;
         Some((&line[at + mark.len()..], false))
     }
