@@ -202,7 +202,7 @@ fn faults_of(text: &str, language: Language, phrases: &[Phrase]) -> Vec<String> 
         }
         let ends = line.matches("\"\"\"").count();
         let is_docstring = language == Language::Python && (documents || line.trim_start().starts_with("\"\"\""));
-        documents = is_docstring && documents == (ends % 2 == 0);
+        documents = is_docstring && documents == ends.is_multiple_of(2);
         let prose = if is_docstring { Some((line.trim().trim_matches('"'), true)) } else { language.prose(line) };
         let is_link = |text: &str| {
             let text = text.trim_start_matches(['-', ' ', '!']);
@@ -253,7 +253,7 @@ fn faults_of(text: &str, language: Language, phrases: &[Phrase]) -> Vec<String> 
 
 /// Without what stands in backticks, which is quoted as it is.
 fn without_code(text: &str) -> String {
-    text.split('`').enumerate().map(|(n, part)| if n % 2 == 0 { part } else { "``" }).collect()
+    text.split('`').enumerate().map(|(n, part)| if n.is_multiple_of(2) { part } else { "``" }).collect()
 }
 
 /// The files at `path` and below it, from the root of the repository.
