@@ -48,8 +48,12 @@ pub fn lanes(root: &Path, targets: &[&'static Target], port: u16) -> Result<Vec<
     let open = |(port, target): (u16, &&'static Target)| {
         Lane::open(target, port, root, targets.len() > 1).map_err(|_| taken(port))
     };
-    let ports = (port..=u16::MAX).map(|next| if port == 0 { 0 } else { next });
-    ports.zip(targets).map(open).collect()
+    let ports: Vec<u16> = (port..=u16::MAX).take(targets.len()).map(|next| if port == 0 { 0 } else { next }).collect();
+    if ports.len() < targets.len() {
+        let error = Error::usage(format!("after port {port} there are not enough ports for {} targets", targets.len()));
+        bail!(error.hint("name a smaller one with `--port`"));
+    }
+    ports.into_iter().zip(targets).map(open).collect()
 }
 
 fn taken(port: u16) -> anyhow::Error {

@@ -108,6 +108,8 @@ fn dev_refuses_a_taken_port_before_it_builds() {
         run.stderr.starts_with(&format!("error: port {port} of 127.0.0.1 is taken; nothing was built\nhint: ")),
         "{run:?}"
     );
+    let last = sandbox.run(&["dev", "--target", "lambda,cloudflare", "--port", "65535"]);
+    assert!(last.code == 2 && last.stderr.contains("there are not enough ports for 2 targets"), "{last:?}");
     assert_same(&sandbox.tree(), &before, "nothing was built");
 }
 

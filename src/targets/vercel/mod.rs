@@ -89,7 +89,12 @@ fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
         commands: vec![cmd],
         bundle: function,
         base: format!("http://127.0.0.1:{}", start.port),
-        runtime: format!("the built function ({}) in a launcher", config["runtime"].as_str().unwrap_or("nodejs")),
+        runtime: match start.code {
+            Code::Built => {
+                format!("the built function ({}) in a launcher", config["runtime"].as_str().unwrap_or("nodejs"))
+            }
+            Code::Bundle(_) | Code::Sources => "Node.js, in a launcher of Vercel's functions".to_owned(),
+        },
         platform: None,
         place: Some(place),
     })
