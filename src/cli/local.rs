@@ -98,6 +98,28 @@ pub struct Doctor {
     pub json: bool,
 }
 
+/// Run the project's own tests (`npm test`) on the Node.js that the other commands use
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 every test passed; otherwise that of the tests.")]
+pub struct Test {
+    /// Do not ask; install missing tools into the private cache
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Print the manual of this version, page by page, as Markdown
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mcp-deploy docs                       the names of all pages
+  mcp-deploy docs manifest
+  mcp-deploy docs commands/ship")]
+pub struct Docs {
+    /// The name of a page [default: a list of all]
+    pub page: Option<String>,
+}
+
 /// Print the completion script of a shell
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -76,6 +76,7 @@ pub enum Command {
     Render(Render),
     Check(CheckArgs),
     Dev(Dev),
+    Test(Test),
     Verify(Verify),
     Ship(Ship),
     Status(Status),
@@ -88,6 +89,7 @@ pub enum Command {
     Ci(Ci),
     Try(Try),
     Doctor(Doctor),
+    Docs(Docs),
     Completions(Completions),
     Schema(Schema),
 }

@@ -10,7 +10,7 @@ use super::{End, chosen};
 use crate::cli::Doctor;
 use crate::project::pins::{self, OldPin};
 use crate::targets::{self, Target};
-use crate::toolchain::{self, Need, Origin, Purpose, Requirement, Search, ToolId, ToolStatus};
+use crate::toolchain::{self, Need, Origin, Purpose, Requirement, Search, Source, ToolId, ToolStatus};
 use crate::ui::{self, Mark};
 
 #[derive(Serialize)]
@@ -64,11 +64,35 @@ pub fn run(args: Doctor, dir: Option<&Path>) -> Result<End> {
             true => ui::say("\neverything that is needed was found"),
             false => {
                 ui::say("");
-                ui::hint("`mcp-deploy doctor --fix` installs what is missing into a private cache");
+                hints(&rows, args.fix).iter().for_each(ui::hint);
             }
         }
     }
     Ok(if complete { End::Done } else { End::No })
+}
+
+/// What to do about the tools that are needed and were not found. What `--fix` cannot install is left to its user, and
+/// so is what it has just failed to bring.
+fn hints(rows: &[(&Requirement, ToolStatus)], is_fixed: bool) -> Vec<String> {
+    let missing = rows.iter().filter(|(tool, status)| is_needed(tool) && !matches!(status, ToolStatus::Ready(_)));
+    let (ours, theirs): (Vec<_>, Vec<_>) = missing.partition(|(tool, _)| tool.is_provisioned());
+    let mut hints = Vec::new();
+    if !ours.is_empty() && !is_fixed {
+        hints.push("`mcp-deploy doctor --fix` installs what is missing into a private cache".to_owned());
+    }
+    for (tool, _) in theirs {
+        let how = match tool.source {
+            Source::Host { how } => how,
+            _ => continue,
+        };
+        let (name, least) = (tool.name, tool.minimum);
+        hints.push(format!("install `{name}` {least} or newer yourself: {how}"));
+    }
+    if is_fixed && !ours.is_empty() {
+        let names = ours.iter().map(|(tool, _)| format!("`{}`", tool.name)).collect::<Vec<_>>().join(", ");
+        hints.push(format!("what was installed of {names} does not work here: the reason stands above"));
+    }
+    hints
 }
 
 /// When a target needs a tool; `None`: never.
@@ -158,4 +182,21 @@ fn print(tool: &Requirement, status: &ToolStatus) {
         Need::Extra => "optional, ",
     };
     ui::answer(format_args!("     {:<15} {when}{needed}", ""));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fix_is_not_hinted_at_where_it_was_made_or_would_not_help() {
+        let row = |id: ToolId, status| (id.requirement(), status);
+        let both = || [row(ToolId::Node, ToolStatus::Missing), row(ToolId::Npm, ToolStatus::Missing)];
+        let (asked, fixed) = (hints(&both(), false), hints(&both(), true));
+        assert!(asked[0].contains("`mcp-deploy doctor --fix`") && asked[1].starts_with("install `npm`"), "{asked:?}");
+        assert!(fixed.len() == 2 && fixed.iter().all(|hint| !hint.contains("doctor --fix")), "{fixed:?}");
+        let npm = hints(&[row(ToolId::Npm, ToolStatus::Missing)], false);
+        assert_eq!(npm, ["install `npm` 10.0.0 or newer yourself: it comes with Node.js, see https://nodejs.org"]);
+        assert!(hints(&[row(ToolId::LambdaAdapter, ToolStatus::Missing)], false).is_empty(), "it is optional");
+    }
 }

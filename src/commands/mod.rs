@@ -6,6 +6,7 @@ mod ci;
 mod connect;
 mod destroy;
 mod dev;
+mod docs;
 mod doctor;
 #[cfg(test)]
 mod fourth;
@@ -19,6 +20,7 @@ mod rollback;
 mod secrets;
 mod ship;
 mod status;
+mod test;
 mod trial;
 mod verify;
 
@@ -74,8 +76,10 @@ pub fn run(command: Command, dir: Option<&Path>) -> Result<End> {
         Command::Destroy(args) => destroy::run(args, dir),
         Command::Connect(args) => connect::run(args, dir),
         Command::Ci(args) => ci::run(args, dir),
+        Command::Test(args) => test::run(args, dir),
         Command::Try(args) => trial::run(args),
         Command::Doctor(args) => doctor::run(args, dir),
+        Command::Docs(args) => docs::run(args),
         Command::Completions(args) => print::completions(args),
         Command::Schema(_) => print::schema(),
     }

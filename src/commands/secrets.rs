@@ -11,9 +11,10 @@ use crate::cli::{SecretsAction, TargetArg};
 use crate::deployments::{Deployment, Record};
 use crate::error::Error;
 use crate::files::Exclusive;
-use crate::manifest::{PRODUCTION, Secret};
+use crate::manifest::{API_KEYS, PRODUCTION, Secret};
 use crate::project::Project;
 use crate::prompt::{self, Mode};
+use crate::secrets::api_keys::Keys;
 use crate::secrets::dotenv;
 use crate::ship::local;
 use crate::ship::release;
@@ -50,6 +51,10 @@ fn set(name: &str, dir: Option<&Path>) -> Result<End> {
     let value = if ui::interactive() { prompt::secret(&format!("Value of {name}?"))? } else { from_stdin()? };
     if value.is_empty() {
         bail!("the value is empty; nothing was written");
+    }
+    if name == API_KEYS && Keys::parse(&value).is_err() {
+        let error = Error::new(format!("the value of `{API_KEYS}` is not a list of API keys; nothing was written"));
+        bail!(error.hint("`mcp-deploy keys add NAME` makes a key and writes the list: names, each with the SHA-256 of its key, as JSON"));
     }
     dotenv::set(&project.home, name, &value)?;
     ui::say(format_args!(

@@ -164,6 +164,12 @@ impl Packages {
         self.cmd(tools, self.manager.install())
     }
 
+    /// The command that runs the project's own tests.
+    pub fn test(&self, tools: &Toolchain) -> Result<Cmd> {
+        let arguments: &[&str] = if self.manager == Manager::Npm { &["test"] } else { &["run", "test"] };
+        Ok(self.program(tools)?.args(arguments))
+    }
+
     /// The command that adds these to the project's own.
     pub fn add(&self, tools: &Toolchain, packages: &[Package]) -> Result<Cmd> {
         Ok(self.cmd(tools, &[])?.args(self.add_arguments(packages)))
@@ -254,7 +260,7 @@ impl Packages {
         (self.manager != Manager::Npm).then(|| format!("npm install --global {}", self.pinned()))
     }
 
-    /// The command that runs the project's own tests.
+    /// The same for a shell, where a project may have none.
     pub fn test_line(&self) -> String {
         match self.manager {
             Manager::Npm => "npm test --if-present".to_owned(),

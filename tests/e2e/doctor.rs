@@ -19,7 +19,8 @@ fn names_what_is_missing_and_why() {
     }
     assert_eq!(
         ran.stderr.trim(),
-        "hint: `mcp-deploy doctor --fix` installs what is missing into a private cache",
+        "hint: `mcp-deploy doctor --fix` installs what is missing into a private cache\n\
+         hint: install `npm` 10.0.0 or newer yourself: it comes with Node.js, see https://nodejs.org",
         "{ran}"
     );
 }

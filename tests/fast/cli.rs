@@ -2,6 +2,7 @@
 //! Update with: TRYCMD=overwrite cargo test --test fast cli
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use crate::golden::path;
@@ -252,4 +253,47 @@ fn after_a_merge_generated_files_are_written_again() {
     sandbox.write("mcp.toml", merged(&manifest, "version = \"0.1.0\""));
     let check = sandbox.run(&["check", "--no-types"]).stderr;
     assert!(check.contains("are a merge conflict: git kept both versions\n  hint: keep what you want"), "{check}");
+}
+
+/// With stand-ins of Node.js and npm: the second says what it was asked for, and fails as tests do.
+#[test]
+fn test_runs_the_tests_of_the_project_and_ends_as_they_do() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["init", "w", "--yes"]);
+    sandbox.install("w");
+    let program = |name: &str, script: &str| {
+        sandbox.write(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(sandbox.path(&format!("bin/{name}")), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("node", "echo v24.19.0");
+    let npm = |code: u8| {
+        let case =
+            format!("case $1 in --version) echo 11.0.0;; *) echo \"asked: $*; $(node)\"; pwd; exit {code};; esac");
+        program("npm", &case);
+        let mut command = sandbox.command(&["-C", "w", "test"]);
+        let path = format!("{}:/usr/bin:/bin", sandbox.path("bin").display());
+        finished(command.env("PATH", path).env("MCP_DEPLOY_CACHE", sandbox.path("cache")))
+    };
+    let passed = npm(0);
+    assert_eq!((passed.code, passed.stdout.as_str()), (0, ""), "{passed:?}");
+    assert!(passed.stderr.contains("asked: test; v24.19.0\n"), "{passed:?}");
+    assert!(passed.stderr.contains("/w\n"), "{passed:?}");
+    let failed = npm(7);
+    assert!(failed.code == 7 && failed.stderr.contains("npm test"), "{failed:?}");
+}
+
+/// What the program prints is what this checkout's pages say.
+#[test]
+fn docs_prints_the_manual() {
+    let sandbox = Sandbox::new();
+    let list = sandbox.ok(&["docs"]).stdout;
+    assert!(list.contains("commands/ship") && list.contains("\nmanifest "), "{list}");
+    for line in list.lines() {
+        let page = line.split_whitespace().next().unwrap();
+        let printed = sandbox.ok(&["docs", page]).stdout;
+        let written = crate::golden::read(&format!("docs/{page}.md"));
+        assert!(printed.trim_end() == written.trim_end(), "{page} is not as it is printed");
+    }
+    let wrong = sandbox.run(&["docs", "nothing-like-it"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("hint: `mcp-deploy docs` lists the pages"), "{wrong:?}");
 }

@@ -1,10 +1,11 @@
 //! `keys`: a key is shown once, and nothing but its hash is kept.
 
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, assert_same, finished};
 
 fn with_keys() -> Sandbox {
     let sandbox = Sandbox::weather();
@@ -92,4 +93,28 @@ fn what_is_rendered_follows_the_kind() {
 fn a_token_comes_from_the_environment_alone() {
     let run = Sandbox::new().run(&["verify", "http://127.0.0.1:1/mcp", "--bearer-env", "MCP_DEPLOY_NO_SUCH_VARIABLE"]);
     assert!(run.code == 2 && run.stderr.contains("`MCP_DEPLOY_NO_SUCH_VARIABLE`"), "{run:?}");
+}
+
+/// Whatever is no list of keys would lock every caller out, and `keys` would refuse to read it.
+#[test]
+fn a_value_that_is_not_a_list_of_keys_is_refused() {
+    let sandbox = with_keys();
+    sandbox.ok(&["keys", "add", "alice"]);
+    let before = sandbox.tree();
+    let set = |value: &str| {
+        sandbox.write("value", value);
+        let mut command = sandbox.command(&["secrets", "set", "MCP_API_KEYS"]);
+        let run = finished(command.stdin(File::open(sandbox.path("value")).unwrap()));
+        fs::remove_file(sandbox.path("value")).unwrap();
+        run
+    };
+    for value in ["mcp_hunter2", "{\"alice\":\"mcp_hunter2\"}", "[]"] {
+        let run = set(value);
+        assert!(run.code == 1 && run.stderr.contains("is not a list of API keys; nothing was written"), "{run:?}");
+        assert!(run.stderr.contains("hint: `mcp-deploy keys add NAME`") && !run.stderr.contains("hunter2"), "{run:?}");
+    }
+    assert_same(&sandbox.tree(), &before, "nothing was written");
+    let list = format!("{{\"bob\":\"{}\"}}", "ab".repeat(32));
+    assert_eq!(set(&list).code, 0);
+    assert_eq!(sandbox.ok(&["keys", "list"]).stdout, "bob\n");
 }

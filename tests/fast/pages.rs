@@ -51,7 +51,7 @@ fn show_what_the_program_prints() {
         ("commands/add-prompt.md", 0.., 2, &|_| ()),
         ("commands/add-resource.md", 0.., 2, &|_| ()),
         ("commands/remove.md", 0.., 2, &|_| ()),
-        ("commands/completions.md", 0.., 2, &|_| ()),
+        ("commands/completions.md", 0.., 3, &|_| ()),
         ("commands/verify.md", 1.., 1, &|_| ()),
         ("commands/render.md", 2.., 3, &by_hand),
         ("commands/deploying.md", 0.., 6, &secret),
