@@ -95,7 +95,7 @@ fn a_token_comes_from_the_environment_alone() {
     assert!(run.code == 2 && run.stderr.contains("`MCP_DEPLOY_NO_SUCH_VARIABLE`"), "{run:?}");
 }
 
-/// Whatever is no list of keys would lock every caller out, and `keys` would refuse to read it.
+/// Any value but a list of keys would lock every caller out, and `keys` would refuse to read it.
 #[test]
 fn a_value_that_is_not_a_list_of_keys_is_refused() {
     let sandbox = with_keys();
