@@ -9,6 +9,7 @@ use clap::ValueEnum as _;
 use super::init;
 use crate::cli::{CloudArg, Example};
 use crate::error;
+use crate::manifest::targets::stores;
 use crate::manifest::{self, Manifest, json_schema};
 use crate::plan::{self, FileSet};
 use crate::prompt::Mode;
@@ -88,7 +89,7 @@ fn it_counts_calls_and_keeps_state_in_its_store() {
     let secrets = |manifest: &Manifest| -> Vec<String> {
         manifest.secrets_of(TARGET.name).map(|secret| secret.name.clone()).collect()
     };
-    let names: Vec<&str> = TARGET.store.secrets.iter().map(|secret| secret.name).collect();
+    let names: Vec<&str> = stores::UPSTASH.secrets.iter().map(|secret| secret.name).collect();
     assert!(!names.is_empty());
 
     let manifest = sound(&format!("{TOOL}[access]\nrate_limit = \"10/minute\"\n[targets.fixture]\n"));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 
-use super::{End, chosen, dry_run, mend};
+use super::{End, dry_run, mend, offered};
 use crate::cli::{Example, Init};
 use crate::error::Error;
 use crate::files::Exclusive;
@@ -40,10 +40,9 @@ pub fn run(args: Init, dir: Option<&Path>) -> Result<End> {
     if description.trim().is_empty() {
         bail!(Error::usage("`--description` is empty"));
     }
-    let every: Vec<&'static Target> = targets::ALL.iter().collect();
     let targets = match args.target.as_slice() {
         [] => ask_targets(mode)?,
-        named => chosen(named, &every)?,
+        named => offered(named)?,
     };
     let _alone = alone(&root)?;
     refuse_occupied(&root)?;

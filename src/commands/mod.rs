@@ -37,6 +37,7 @@ use crate::project::Project;
 use crate::prompt::Mode;
 use crate::ship::local;
 use crate::ship::release;
+use crate::targets::delivery::Asked;
 use crate::targets::deployment::Context;
 use crate::targets::ownership::ProjectMark;
 use crate::targets::{self, Build, Target};
@@ -91,6 +92,18 @@ fn no_cloud() -> Error {
     Error::new("the manifest names no cloud").hint(format!("add {} or {last} to `mcp.toml`", others.join(", ")))
 }
 
+/// The rows that `--target` names where there is no manifest yet: `all` stands for those that nobody has to name.
+fn offered(args: &[TargetArg]) -> Result<Vec<&'static Target>> {
+    let every: Vec<&'static Target> = targets::ALL.iter().collect();
+    let unasked =
+        || every.iter().copied().filter(|target| target.unasked).map(|target| TargetArg::One(CloudArg(target)));
+    let named = args.iter().flat_map(|arg| match arg {
+        TargetArg::All => unasked().collect(),
+        TargetArg::One(cloud) => vec![TargetArg::One(*cloud)],
+    });
+    chosen(&named.collect::<Vec<_>>(), &every)
+}
+
 /// The rows that `--target` names; `all` stands for `every`.
 fn chosen(args: &[TargetArg], every: &[&'static Target]) -> Result<Vec<&'static Target>> {
     let mut chosen: Vec<&'static Target> = Vec::new();
@@ -133,8 +146,9 @@ struct Deployments {
 }
 
 impl Deployments {
-    fn open(dir: Option<&Path>, cloud: CloudArg, stage: &str, mode: Mode) -> Result<Self> {
+    fn open(dir: Option<&Path>, asked: Asked, cloud: CloudArg, stage: &str, mode: Mode) -> Result<Self> {
         let project = Project::open(dir)?.at_stage(stage)?;
+        cloud.0.can_be_asked(asked)?;
         // What was deployed to a cloud is still there when the manifest names that cloud no more.
         let target = cloud.0;
         let record = Record::read(&project.home)?;

@@ -18,6 +18,7 @@ use crate::secrets::api_keys::Keys;
 use crate::secrets::dotenv;
 use crate::ship::local;
 use crate::ship::release;
+use crate::targets::delivery::Asked;
 use crate::targets::deployment::Context;
 use crate::targets::ownership::ProjectMark;
 use crate::targets::{self, Build, Target};
@@ -229,6 +230,14 @@ fn push(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Re
     Ok(End::Done)
 }
 
+/// Whether a cloud has a store for secrets; of another target it is said what to use instead.
+fn told_apart(target: &Target) -> bool {
+    if let Some(by_hand) = target.by_hand() {
+        ui::mark(Mark::Skipped, format_args!("{}: {}", target.name, (by_hand.instead)(Asked::Secrets)));
+    }
+    target.by_hand().is_none()
+}
+
 /// A stage of a project, its local values, and the clouds whose stores are asked.
 struct Clouds {
     project: Project,
@@ -247,7 +256,14 @@ impl Clouds {
             bail!(error.hint("name the targets, or leave it out"));
         }
         let every: Vec<_> = targets::chosen(&project.manifest.targets).collect();
-        let targets = chosen(target, &every)?;
+        let mut targets = chosen(target, &every)?;
+        // Of `all` there are those that can be asked; one that is named says why it cannot.
+        match target.iter().any(|one| matches!(one, TargetArg::All))
+            && targets.iter().any(|target| target.by_hand().is_none())
+        {
+            true => targets.retain(|target| told_apart(target)),
+            false => targets.iter().try_for_each(|target| target.can_be_asked(Asked::Secrets))?,
+        }
         let values = dotenv::values(&project.home, &project.manifest)?;
         let tools = if targets.is_empty() { None } else { Some(local::tools(&targets, Purpose::Deploy, mode)?) };
         let mark = if tools.is_some() { Some(project.mark(stage)?) } else { None };

@@ -26,6 +26,7 @@ use crate::ship::comparison;
 use crate::ship::local::{self, LocalRun};
 use crate::ship::release::{self, GET_THEIRS, Release, ReleasePlan, Stranger};
 use crate::ship::server_log;
+use crate::targets::delivery::{HandOver, Way};
 use crate::targets::deployment::Context;
 use crate::targets::{self, Build, Target};
 use crate::template;
@@ -40,6 +41,9 @@ pub struct ShipAnswer {
     pub runs: Vec<LocalRun>,
     /// What is live now; empty under `--local`.
     pub releases: Vec<Release>,
+    /// What was proven here, and its owner brings live.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub handed_over: Vec<HandOver>,
     /// At domains that lead to several regions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<Report>,
@@ -56,11 +60,11 @@ pub struct ShipAnswer {
 impl ShipAnswer {
     /// Says whether all of it went well.
     fn new(runs: Vec<LocalRun>, live: Live, failures: Vec<Failure>, alike: Option<bool>) -> Self {
-        let Live { releases, domains, parity } = live;
+        let Live { releases, handed_over, domains, parity } = live;
         let reports = releases.iter().map(|release| &release.report).chain(&domains);
         let verified = runs.iter().all(LocalRun::ok) && reports.into_iter().all(Report::ok);
         let ok = failures.is_empty() && verified && parity != Some(false) && alike != Some(false);
-        ShipAnswer { ok, runs, releases, domains, failures, parity, alike }
+        ShipAnswer { ok, runs, releases, handed_over, domains, failures, parity, alike }
     }
 }
 
@@ -68,6 +72,7 @@ impl ShipAnswer {
 #[derive(Default)]
 struct Live {
     releases: Vec<Release>,
+    handed_over: Vec<HandOver>,
     domains: Vec<Report>,
     parity: Option<bool>,
 }
@@ -125,6 +130,7 @@ pub fn run(args: Ship, dir: Option<&Path>) -> Result<End> {
         let mut urls: Vec<_> = answer.releases.iter().map(|release| &release.deployment.url).collect();
         urls.dedup(); // one domain of several regions
         urls.into_iter().for_each(ui::answer);
+        answer.handed_over.iter().for_each(|handed| ui::answer(handed.folder.display()));
     }
     end(answer)
 }
@@ -195,7 +201,8 @@ fn live(
         ..Context::new(build, &values, &recorded, mark, template::project)
     };
     project.mirror()?;
-    context.takes = match release::preflight(targets, &context, mode, args.adopt.as_deref()) {
+    let by_api: Vec<&'static Target> = targets.iter().copied().filter(|target| target.by_hand().is_none()).collect();
+    context.takes = match release::preflight(&by_api, &context, mode, args.adopt.as_deref()) {
         Ok(takes) => takes,
         Err(error) => {
             // A secret without a value may have one under another name.
@@ -205,7 +212,7 @@ fn live(
             return Err(error);
         }
     };
-    let accepted = others(targets, &context, &record, &args.stage.stage, mode)?;
+    let accepted = others(&by_api, &context, &record, &args.stage.stage, mode)?;
     if !args.is_prebuilt() {
         report(&project.plan_to_build()?.apply(false)?);
         local::prepare(project, tools, mode)?;
@@ -216,10 +223,12 @@ fn live(
             ready.push((*target, None));
             continue;
         }
-        let prepared = target
-            .cloud()
-            .and_then(|cloud| (cloud.prepare)(&context))
-            .and_then(|steps| steps.iter().try_for_each(|step| local::run_step(target, &project.root, step)));
+        let steps = match target.by_hand() {
+            Some(_) => Ok(Vec::new()),
+            None => target.cloud().and_then(|cloud| (cloud.prepare)(&context)),
+        };
+        let prepared =
+            steps.and_then(|steps| steps.iter().try_for_each(|step| local::run_step(target, &project.root, step)));
         match prepared.and_then(|()| one(target, &context.build, &args.calls.call)) {
             Ok(run) => {
                 if run.ok() {
@@ -248,6 +257,9 @@ fn live(
         accepted: &accepted,
     };
     let (context, plan) = (&context, &plan);
+    let hand_over = |(target, _): &(&'static Target, _)| Some((target.by_hand()?.hand_over)(&context.build));
+    let handed_over: Vec<HandOver> = ready.iter().filter_map(hand_over).collect();
+    ready.retain(|(target, _)| target.by_hand().is_none());
     let results =
         parallel::map(&ready, |(target, bundle)| (*target, release::release(target, context, &plan(*bundle))));
     if process::interrupted() {
@@ -265,16 +277,28 @@ fn live(
     let domains = release::domains(context, &plan(None), &releases)?;
     let parity = parity(&releases);
     live_summary(targets, &runs, &releases, &failures, parity);
+    handed_over.iter().for_each(print_handed_over);
     let mut servers = here(&runs);
     servers.extend(releases.iter().map(|release| (release.deployment.place(), &release.report)));
     servers.extend(domains.iter().map(|report| (report.url.clone(), report)));
     let alike = (!args.no_compare && servers.len() > runs.len()).then(|| comparison::compare(&servers)).flatten();
-    Ok(ShipAnswer::new(runs, Live { releases, domains, parity }, failures, alike))
+    Ok(ShipAnswer::new(runs, Live { releases, handed_over, domains, parity }, failures, alike))
+}
+
+/// The end of the way, for people.
+fn print_handed_over(HandOver { target, folder, ways }: &HandOver) {
+    ui::say(format_args!("\n{target}: nothing was deployed. All that the image needs is in {}\n", folder.display()));
+    for Way { to, commands, note } in ways {
+        ui::say(format_args!("{to}:"));
+        commands.iter().for_each(|command| ui::say(format_args!("  {command}")));
+        note.iter().for_each(|note| ui::hint_below(note));
+    }
+    ui::hint("when it runs: `mcp-deploy verify URL`");
 }
 
 /// Whether the tool of the only target shows what it does.
 fn is_shown(targets: &[&'static Target], manifest: &Manifest) -> bool {
-    matches!(targets, [Target { cloud: Some(cloud), .. }] if (cloud.is_shown)(manifest))
+    matches!(targets, [only] if only.cloud().is_ok_and(|cloud| (cloud.is_shown)(manifest)))
 }
 
 /// What somebody else deployed since the record was written: told before anything is built, and replaced when that is
@@ -417,12 +441,8 @@ struct Intended<'a> {
     commands: Vec<String>,
 }
 
-/// Every file that would be written, every command that would be run; touches nothing. Fails where shipping would at
-/// once.
+/// Every file that would be written, every command that would be run; touches nothing.
 fn dry_run(project: &Project, targets: &[&'static Target], args: &Ship) -> Result<End> {
-    if !args.local {
-        targets.iter().try_for_each(|target| target.cloud().map(drop))?;
-    }
     let plan = project.plan()?;
     let tools = Toolchain::named(&targets::tools(targets), &Search::from_env()?);
     let build = Build { root: &project.root, manifest: &project.manifest, tools: &tools };
@@ -446,7 +466,10 @@ fn dry_run(project: &Project, targets: &[&'static Target], args: &Ship) -> Resul
         run(&format_args!("what was built for {} on a free port, verify it and stop it", target.title));
     }
     for target in targets.iter().filter(|_| !args.local) {
-        ui::answer(format_args!("would deploy it to {}, verify it live and record it", target.title));
+        match target.by_hand() {
+            None => ui::answer(format_args!("would deploy it to {}, verify it live and record it", target.title)),
+            Some(_) => ui::answer(format_args!("would say how what was built for {} gets live", target.title)),
+        }
     }
     Ok(End::Done)
 }

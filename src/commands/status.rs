@@ -9,8 +9,9 @@ use super::End;
 use crate::cli::Status;
 use crate::deployments::{Deployment, Record, Unfinished};
 use crate::probe::{Pulse, Silence};
-use crate::project;
+use crate::project::{self, Project};
 use crate::ship::live;
+use crate::targets::{self, delivery::Asked};
 use crate::ui::{self, Mark};
 
 #[derive(Serialize)]
@@ -55,6 +56,7 @@ pub fn run(args: Status, dir: Option<&Path>) -> Result<End> {
         if deployments.is_empty() {
             ui::say("nothing was deployed from here yet");
             ui::hint("run `mcp-deploy ship --target CLOUD`");
+            by_hand(dir);
         }
         let is_open =
             |entry: &StatusEntry| record.unfinished_of(&entry.deployment.target, &entry.deployment.stage).is_some();
@@ -62,6 +64,16 @@ pub fn run(args: Status, dir: Option<&Path>) -> Result<End> {
         record.unfinished.iter().for_each(|one| print_unfinished(one, &deployments));
     }
     Ok(if ok { End::Done } else { End::Unverified })
+}
+
+/// What is not in the record, because its owner deploys it.
+fn by_hand(dir: Option<&Path>) {
+    let Ok(project) = Project::open(dir) else { return };
+    for target in targets::chosen(&project.manifest.targets) {
+        if let Some(by_hand) = target.by_hand() {
+            ui::hint(format_args!("{}: {}", target.name, (by_hand.instead)(Asked::Status)));
+        }
+    }
 }
 
 fn entry(deployment: Deployment, answer: Result<Pulse, Silence>) -> StatusEntry {

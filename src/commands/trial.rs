@@ -7,15 +7,15 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::ship::{self, ShipAnswer};
-use super::{End, chosen, init};
-use crate::cli::{Example, Try};
+use super::{End, init, offered};
+use crate::cli::{Example, TargetArg, Try};
 use crate::error::Error;
 use crate::probe::Call;
 use crate::process::Scratch;
 use crate::project::Project;
 use crate::prompt::Mode;
 use crate::ship::local;
-use crate::targets::{self, Target};
+use crate::targets;
 use crate::template::Birth;
 use crate::toolchain::Purpose;
 use crate::ui;
@@ -31,8 +31,7 @@ struct Trial {
 }
 
 pub fn run(args: Try) -> Result<End> {
-    let every: Vec<&'static Target> = targets::ALL.iter().collect();
-    let targets = if args.target.is_empty() { every.clone() } else { chosen(&args.target, &every)? };
+    let targets = offered(if args.target.is_empty() { &[TargetArg::All] } else { &args.target })?;
     let tools = local::tools(&targets, Purpose::Run, Mode::for_answer(args.yes, args.json))?;
     let root = folder(args.keep.as_deref())?;
     if let Some(error) = targets::unfit(&targets, &root) {

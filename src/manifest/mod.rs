@@ -246,19 +246,19 @@ pub struct Secret {
     pub description: String,
     /// Handlers do without it: `undefined` when it is not set.
     pub optional: bool,
-    /// The one target that needs it; `None`: the manifest declares it, for all.
-    pub only: Option<&'static str>,
+    /// The targets whose store needs it; empty: the manifest declares it, for all.
+    pub only: Vec<&'static str>,
     /// Another name that the value may go by in that cloud.
     pub alias: Option<&'static str>,
 }
 
 impl Secret {
     pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
-        Secret { name: name.into(), description: description.into(), optional: false, only: None, alias: None }
+        Secret { name: name.into(), description: description.into(), optional: false, only: Vec::new(), alias: None }
     }
 
     pub fn concerns(&self, target: &str) -> bool {
-        self.only.is_none_or(|only| only == target)
+        self.only.is_empty() || self.only.contains(&target)
     }
 }
 
@@ -314,6 +314,8 @@ impl Manifest {
                 }
             }
             staged.targets = stage.targets.clone();
+            // A stage may choose another store.
+            state::secrets(&mut staged);
         }
         Some(staged)
     }

@@ -63,14 +63,23 @@ fn no_handle(tool: &Tool, parameter: &str) -> Option<(String, String)> {
     None
 }
 
-/// The credentials of a cloud's store are secrets of that cloud alone, declared by what needs them.
+/// The credentials of a store are secrets of the targets that keep something in it, declared by what needs them.
 pub fn secrets(manifest: &mut Manifest) {
-    let used: Vec<_> = targets::chosen(&manifest.targets).filter(|target| target.store.is_used(manifest)).collect();
-    for target in used {
-        for Credential { name, alias, description } in target.store.secrets {
-            if manifest.secrets.iter().all(|secret| secret.name != *name) {
-                let secret = Secret::new(*name, format!("{}: {description}", target.title));
-                manifest.secrets.push(Secret { only: Some(target.name), alias: Some(alias), ..secret });
+    manifest.secrets.retain(|secret| secret.only.is_empty());
+    let stores = targets::chosen(&manifest.targets).map(|target| (target, (target.store)(&manifest.targets)));
+    let used: Vec<_> = stores.filter(|(_, store)| store.is_used(manifest)).collect();
+    for (target, store) in used {
+        for Credential { name, alias, description } in store.secrets {
+            match manifest.secrets.iter_mut().find(|secret| secret.name == *name) {
+                Some(shared) if !shared.only.is_empty() => {
+                    shared.description = format!("{}, {}", target.title, shared.description);
+                    shared.only.push(target.name);
+                }
+                Some(_) => {}
+                None => {
+                    let secret = Secret::new(*name, format!("{}: {description}", target.title));
+                    manifest.secrets.push(Secret { only: vec![target.name], alias: Some(alias), ..secret });
+                }
             }
         }
     }

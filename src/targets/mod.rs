@@ -1,7 +1,9 @@
 //! The clouds, one row each: what differs between them is data and a few pure functions.
 
 pub mod cloudflare;
+pub mod container;
 pub mod data_loss;
+pub mod delivery;
 pub mod deployment;
 #[cfg(test)]
 pub mod fixture;
@@ -18,6 +20,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::Value;
 
+use delivery::{Asked, ByHand, Delivery};
 use isolated::Isolated;
 
 use crate::error::Error;
@@ -66,9 +69,8 @@ pub struct Target {
     pub gates: &'static [Gate],
     /// What makes its servers tell which version answers, where that is a setting.
     pub to_tell_versions: Option<&'static str>,
-    /// How it gets into an account, and what the owner can do with it there; `None`: it has no API, and is only built
-    /// and run here.
-    pub cloud: Option<Cloud>,
+    /// How what was built gets live, and who can be asked for it then.
+    pub delivery: Delivery,
 }
 
 /// A bundle for Node.js.
@@ -109,13 +111,28 @@ impl Deref for Target {
 impl Target {
     /// What is asked for all that is live; an error where the target has no API.
     pub fn cloud(&self) -> Result<&Cloud> {
-        let no_api = || {
-            let message = format!("{} has no API to deploy through, and nothing of it is live", self.title);
-            let hint =
-                format!("`mcp-deploy ship --target {} --local` builds it, runs it and verifies it here", self.name);
-            Error::new(message).hint(hint)
-        };
-        self.cloud.as_ref().ok_or_else(|| no_api().into())
+        match &self.delivery {
+            Delivery::Api(cloud) => Ok(cloud),
+            Delivery::ByHand(_) => Err(self.no_api().into()),
+        }
+    }
+
+    /// What its owner does by hand; `None` where mcp-deploy deploys it.
+    pub fn by_hand(&self) -> Option<&ByHand> {
+        match &self.delivery {
+            Delivery::Api(_) => None,
+            Delivery::ByHand(by_hand) => Some(by_hand),
+        }
+    }
+
+    /// Fails for a target without an API, and says what to use instead.
+    pub fn can_be_asked(&self, asked: Asked) -> Result<()> {
+        let Some(by_hand) = self.by_hand() else { return Ok(()) };
+        Err(self.no_api().hint((by_hand.instead)(asked)).into())
+    }
+
+    fn no_api(&self) -> Error {
+        Error::new(format!("mcp-deploy does not deploy the {} itself: there is no API to ask", self.title))
     }
 
     /// The processor for which a package's native code was copied beside the bundle, where this machine has another
@@ -255,6 +272,7 @@ pub static ALL: &[Target] = &[
     lambda::TARGET,
     vercel::TARGET,
     cloudflare::TARGET,
+    container::TARGET,
     #[cfg(test)]
     fixture::TARGET,
 ];

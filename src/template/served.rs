@@ -111,7 +111,7 @@ pub fn json(manifest: &Manifest) -> Result<String> {
         resources: resources.collect(),
         prompts: prompts.collect(),
         env: manifest.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
-        secrets: secrets.clone().filter(|secret| secret.only.is_none()).map(|secret| secret.name.as_str()).collect(),
+        secrets: secrets.clone().filter(|secret| secret.only.is_empty()).map(|secret| secret.name.as_str()).collect(),
         access: ServedAccess { origins: &manifest.access.origins, hosts: hosts(manifest) },
         limits: ServedLimits {
             timeout_ms: milliseconds(limits.timeout),

@@ -20,7 +20,7 @@ pub fn declarations(manifest: &Manifest) -> String {
         manifest.prompts.iter().map(prompt),
     ));
     let settings = manifest.env.iter().map(|(name, _)| (name, false));
-    let secrets = manifest.secrets.iter().filter(|secret| secret.only.is_none());
+    let secrets = manifest.secrets.iter().filter(|secret| secret.only.is_empty());
     let secrets = secrets.map(|secret| (&secret.name, secret.optional));
     let variables = settings.chain(secrets).map(|(name, optional)| {
         let kind = if optional { "string | undefined" } else { "string" };

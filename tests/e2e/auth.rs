@@ -49,7 +49,7 @@ pub fn project(root: &Path, access: &str, tool: &str) {
         "[server]\nname = \"who\"\nversion = \"0.1.0\"\ndescription = \"Tells callers who they are.\"\n\n\
          [tools.whoami]\ndescription = \"Who is calling.\"\n{tool}\
          [tools.whoami.output]\nid = {{ type = \"string\" }}\n\n\
-         [access]\n{access}\n\n[targets.lambda]\n[targets.vercel]\n[targets.cloudflare]\n"
+         [access]\n{access}\n\n[targets.lambda]\n[targets.vercel]\n[targets.cloudflare]\n[targets.container]\n"
     );
     write(root.join("mcp.toml"), manifest);
     write(root.join(".gitignore"), "node_modules/\n.env\n");

@@ -33,7 +33,7 @@ impl Suite {
     /// Its run against a cloud's server. Who says what to the server is kept by the tap in front of it, and is another
     /// test's matter, so each suite runs once.
     pub fn ran(self, target: &str) -> &'static Ran {
-        static RAN: [[OnceLock<Ran>; 3]; 3] = [const { [const { OnceLock::new() }; 3] }; 3];
+        static RAN: [[OnceLock<Ran>; 3]; TARGETS.len()] = [const { [const { OnceLock::new() }; 3] }; TARGETS.len()];
         RAN[at(target)][self as usize].get_or_init(|| {
             let (tool, args) = self.command();
             suite(&tool, &tap(target).url(), &args, None)
@@ -43,12 +43,12 @@ impl Suite {
 
 /// In front of the fixtures' server.
 pub fn tap(target: &str) -> &'static Tap {
-    static TAPS: [OnceLock<Tap>; 3] = [const { OnceLock::new() }; 3];
+    static TAPS: [OnceLock<Tap>; TARGETS.len()] = [const { OnceLock::new() }; TARGETS.len()];
     TAPS[at(target)].get_or_init(|| Tap::before(&CONFORMANCE.server(target).url))
 }
 
 fn at(target: &str) -> usize {
-    TARGETS.iter().position(|name| *name == target).expect("one of the three")
+    TARGETS.iter().position(|name| *name == target).expect("one of the list")
 }
 
 /// What needs the server to ask the client in the middle of a request, and with it a session.

@@ -195,7 +195,8 @@ fn row(example: &Example, clouds: &[&str], services: &Services) -> String {
 /// A new project with its packages.
 fn project(example: &str) -> PathBuf {
     let parent = folder(example);
-    run(mcp_deploy(&parent, ["init", "example", "--example", example, "--yes"])).expect(0);
+    run(mcp_deploy(&parent, ["init", "example", "--example", example, "--target", &TARGETS.join(","), "--yes"]))
+        .expect(0);
     let project = parent.join("example");
     install(&project);
     project

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
+use crate::support::TARGETS;
 use crate::support::child::run;
 use crate::support::mcp::{Era, ask};
 use crate::support::site::Site;
@@ -151,7 +152,7 @@ fn manifest() -> DocumentMut {
     {
         doc[key] = Item::Table(table);
     }
-    doc["targets"] = table(["lambda", "vercel", "cloudflare"].map(|target| (target, Item::Table(Table::new()))));
+    doc["targets"] = table(TARGETS.iter().map(|target| (*target, Item::Table(Table::new()))));
     doc
 }
 

@@ -61,7 +61,7 @@ fn counts(check: &Value, tools: usize) -> bool {
 fn manifest(tools: usize) -> String {
     let mut text = String::from(
         "[server]\nname = \"large\"\nversion = \"1.0.0\"\ndescription = \"Many tools.\"\n\n\
-         [targets.lambda]\n[targets.vercel]\n[targets.cloudflare]\n",
+         [targets.lambda]\n[targets.vercel]\n[targets.cloudflare]\n[targets.container]\n",
     );
     for number in 0..tools {
         let _ = write!(

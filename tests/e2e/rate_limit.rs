@@ -38,7 +38,7 @@ fn project(root: &Path, access: &str) {
     let manifest = format!(
         "[server]\nname = \"limited\"\nversion = \"0.1.0\"\ndescription = \"Has only so much time.\"\n\n\
          [tools.now]\ndescription = \"What time it is.\"\n\n\
-         [access]\n{access}\norigins = [\"https://app.example\"]\n\n[targets.lambda]\n[targets.vercel]\n[targets.cloudflare]\n"
+         [access]\n{access}\norigins = [\"https://app.example\"]\n\n[targets.lambda]\n[targets.vercel]\n[targets.cloudflare]\n[targets.container]\n"
     );
     write(root.join("mcp.toml"), manifest);
     write(root.join(".gitignore"), "node_modules/\n.env\n");
@@ -62,14 +62,14 @@ fn send(url: &str, method: &str, headers: &[(&str, &str)], body: String) -> Answ
     let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).max_idle_connections(0);
     let agent = agent.timeout_global(Some(SHORT)).build().new_agent();
     let mut request = ureq::http::Request::builder().method(method).uri(url);
-    for (name, value) in [
+    let own = [
         ("content-type", "application/json"),
         ("accept", "application/json, text/event-stream"),
         ("mcp-protocol-version", "2025-11-25"),
-    ]
-    .iter()
-    .chain(headers)
-    {
+    ];
+    // Each name once: of two headers of one name platforms take the one or the other.
+    let own = own.iter().filter(|(name, _)| headers.iter().all(|(other, _)| other != name));
+    for (name, value) in own.chain(headers) {
         request = request.header(*name, *value);
     }
     let mut response = agent.run(request.body(body).expect("a request")).expect("an answer");
@@ -216,9 +216,10 @@ impl Entry {
         let entry = root.join(format!("src/generated/{target}.ts"));
         let mut command = match target {
             "lambda" => KIT.node(&entry),
+            "container" => KIT.node(&entry),
             _ => launched(&entry, &port),
         };
-        command.env("AWS_LWA_PORT", &port).current_dir(root).envs(env.iter().copied());
+        command.env("AWS_LWA_PORT", &port).env("PORT", &port).current_dir(root).envs(env.iter().copied());
         let mut running = Running::start(command);
         let health = format!("http://127.0.0.1:{port}/health");
         running.until("its health page", SHORT, |_| ureq::get(&health).call().ok());
@@ -273,7 +274,7 @@ fn while_nobody_can_count_all_are_let_in_or_none() {
     let closed = rendered("shut-out", "rate_limit = \"1/minute\"\nrate_limit_failure = \"closed\"");
     let nowhere = nowhere();
     let nowhere: Vec<(&str, &str)> = nowhere.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    for target in ["lambda", "vercel"] {
+    for target in ["lambda", "vercel", "container"] {
         for env in [nowhere.as_slice(), &[]] {
             let mut server = Entry::start(&open, target, env);
             let begun = Instant::now();
@@ -382,6 +383,36 @@ fn dynamodb_is_exact() {
     let env = moto.env();
     let env: Vec<_> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
     exact(&OPEN.root, "lambda", &env);
+}
+
+#[test]
+fn sqlite_is_exact() {
+    let file = folder("volume").join("counts.sqlite");
+    exact(&OPEN.root, "container", &[("MCP_STATE_FILE", file.to_str().expect("a plain path"))]);
+}
+
+/// Each proxy adds to the end of a list: what a client puts before that changes nothing.
+#[test]
+fn behind_a_proxy_the_last_entry_is_the_client() {
+    let root = clone(&OPEN.root, "proxied");
+    project(&root, "rate_limit = \"5/minute\"");
+    let manifest = crate::support::work::read(root.join("mcp.toml"));
+    let named = "[targets.container]\nclient_address = \"X-Forwarded-For\"\n";
+    write(root.join("mcp.toml"), manifest.replace("[targets.container]\n", named));
+    run(mcp_deploy(&root, ["render"])).expect(0);
+    let file = root.join("counts.sqlite");
+    let server = Entry::start(&root, "container", &[("MCP_STATE_FILE", file.to_str().expect("a plain path"))]);
+    let from = |list: &str| post(&server.url, &[("x-forwarded-for", list)]).status;
+    with_seconds_left(20);
+    for (call, list) in
+        ["192.0.2.1", "8.8.8.8, 192.0.2.1", "192.0.2.1:4000", "a,192.0.2.1:1", " 192.0.2.1 "].iter().enumerate()
+    {
+        assert_eq!(from(list), 200, "call {call}");
+    }
+    assert_eq!(from("203.0.113.9, 192.0.2.1"), 429);
+    assert_eq!(from("192.0.2.1, 203.0.113.9"), 200, "another client");
+    // Who comes past the proxy is who connects.
+    assert_eq!(post(&server.url, &[("x-real-ip", "192.0.2.1")]).status, 200);
 }
 
 #[test]

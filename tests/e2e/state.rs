@@ -1,5 +1,5 @@
-//! `ctx.state`: one contract, held by workerd's Durable Objects, DynamoDB, a Redis behind Upstash's API, and the file
-//! of local runs.
+//! `ctx.state`: one contract, held by workerd's Durable Objects, DynamoDB, a Redis behind Upstash's API, the SQLite file
+//! of containers, and the file of local runs.
 
 use std::path::Path;
 use std::process::Command;
@@ -61,7 +61,7 @@ fn project(root: &Path) {
     }
     // For a busy machine.
     manifest += "\n[limits]\ntimeout = \"55s\"\n";
-    manifest += "\n[access]\nauth = \"api-key\"\n\n[targets.lambda]\n[targets.vercel]\n[targets.cloudflare]\n";
+    manifest += "\n[access]\nauth = \"api-key\"\n\n[targets.lambda]\n[targets.vercel]\n[targets.cloudflare]\n[targets.container]\n";
     write(root.join("mcp.toml"), manifest);
     write(root.join(".gitignore"), "node_modules/\n.env\n");
     write(root.join("src/operate.ts"), OPERATE);
@@ -471,6 +471,22 @@ fn a_file_on_lambda() {
     assert_eq!(Place { urls, keys }.mine("get", "kept"), "for long");
 }
 
+/// Two containers of one machine with the same volume; and what they stored is there when they are not.
+#[test]
+fn sqlite() {
+    let (site, keys) = &*KEEPER;
+    let file = folder("volume").join("state.sqlite");
+    let file = [("MCP_STATE_FILE", file.to_str().expect("a plain path"))];
+    let start = || [container(site, &file), container(site, &file)];
+    let (urls, running): (Vec<_>, Vec<_>) = start().into_iter().unzip();
+    let place = Place { urls, keys };
+    contract(&place);
+    place.set("kept", json!("for long"));
+    drop(running);
+    let (urls, _running): (Vec<_>, Vec<_>) = start().into_iter().unzip();
+    assert_eq!(Place { urls, keys }.mine("get", "kept"), "for long");
+}
+
 #[test]
 fn dynamodb() {
     let (site, keys) = &*KEEPER;
@@ -505,6 +521,8 @@ fn no_store_is_an_error() {
     refuses(&Place { urls: vec![url], keys }, &mut server, "there is no store: set MCP_TABLE to a table");
     let (url, mut server) = vercel(site, &[]);
     refuses(&Place { urls: vec![url], keys }, &mut server, "the secret UPSTASH_REDIS_REST_URL is not set");
+    let (url, mut server) = container(site, &[]);
+    refuses(&Place { urls: vec![url], keys }, &mut server, "there is no store: set MCP_STATE_FILE");
 }
 
 #[track_caller]
@@ -555,10 +573,20 @@ fn vercel(site: &Site, env: &[(&str, &str)]) -> (String, Running) {
     served(node, site, &port, env)
 }
 
+/// What the image starts.
+fn container(site: &Site, env: &[(&str, &str)]) -> (String, Running) {
+    site.server("container");
+    let port = free_port();
+    let mut node = KIT.node(&site.root.join("dist/container/server.mjs"));
+    node.env("PORT", &port);
+    served(node, site, &port, env)
+}
+
 fn served(mut node: Command, site: &Site, port: &str, env: &[(&str, &str)]) -> (String, Running) {
     let dotenv = read(site.root.join(".env"));
     let hashes = dotenv.trim().strip_prefix("MCP_API_KEYS='").and_then(|rest| rest.strip_suffix('\'')).expect("hashes");
-    for name in ["MCP_LOCAL_STATE", "MCP_TABLE", "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"] {
+    for name in ["MCP_LOCAL_STATE", "MCP_STATE_FILE", "MCP_TABLE", "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"]
+    {
         node.env_remove(name);
     }
     node.env("MCP_API_KEYS", hashes).envs(env.iter().copied());

@@ -201,7 +201,8 @@ fn a_cloud_goes_by_the_name_that_people_try() {
     sandbox.ok(&["init", "w", "--target", "aws", "--yes"]);
     assert!(sandbox.path("w/template.yaml").exists() && !sandbox.path("w/vercel.json").exists());
     let all = sandbox.run(&["verify", "--target", "all", "--local"]);
-    assert!(all.code == 2 && all.stderr.contains("[possible values: lambda, vercel, cloudflare]"), "{all:?}");
+    let values = "[possible values: lambda, vercel, cloudflare, container]";
+    assert!(all.code == 2 && all.stderr.contains(values), "{all:?}");
 }
 
 #[test]

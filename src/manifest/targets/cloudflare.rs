@@ -16,7 +16,7 @@ pub static FACTS: Facts = Facts {
     format: Format::Json,
     outputs: &["wrangler.jsonc"],
     leftovers: &[".wrangler"],
-    store: &stores::DURABLE_OBJECTS,
+    store: |_| &stores::DURABLE_OBJECTS,
     reserved: &[("CLOUDFLARE_", "wrangler")],
     unasked: true,
     chosen: |targets| targets.cloudflare.is_some(),

@@ -24,7 +24,7 @@ pub static FACTS: Facts = Facts {
     format: Format::Json,
     outputs: &["fixture.json"],
     leftovers: &[".fixture"],
-    store: &stores::UPSTASH,
+    store: |_| &stores::UPSTASH,
     reserved: &[("FIXTURE_", "Fixture Cloud")],
     unasked: false,
     chosen: |targets| targets.fixture.is_some(),

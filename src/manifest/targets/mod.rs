@@ -3,6 +3,7 @@
 //! names one.
 
 pub mod cloudflare;
+pub mod container;
 #[cfg(test)]
 pub mod fixture;
 pub mod lambda;
@@ -34,8 +35,8 @@ pub struct Facts {
     pub outputs: &'static [&'static str],
     /// Folders that its tools make: git leaves them alone, and a stage's copy does without.
     pub leftovers: &'static [&'static str],
-    /// What keeps state there, and counts calls unless the platform itself does.
-    pub store: &'static Store,
+    /// What keeps state there, and counts calls unless the platform itself does; its table may choose.
+    pub store: fn(&Targets) -> &'static Store,
     /// How names of variables begin that are not the user's to set, and who sets them.
     pub reserved: &'static [(&'static str, &'static str)],
     /// Whether `init` takes it when nobody names a cloud.
@@ -81,6 +82,7 @@ pub static ALL: &[&Facts] = &[
     &lambda::FACTS,
     &vercel::FACTS,
     &cloudflare::FACTS,
+    &container::FACTS,
     #[cfg(test)]
     &fixture::FACTS,
 ];
@@ -96,6 +98,7 @@ pub struct Targets {
     pub lambda: Option<lambda::Lambda>,
     pub vercel: Option<vercel::Vercel>,
     pub cloudflare: Option<cloudflare::Cloudflare>,
+    pub container: Option<container::Container>,
     #[cfg(test)]
     pub fixture: Option<fixture::Fixture>,
 }
@@ -194,8 +197,8 @@ mod tests {
     #[test]
     fn every_cloud_has_its_row() {
         // A new field does not compile until it is listed here, and then the test wants its row.
-        let given = |Targets { lambda, vercel, cloudflare, fixture }: &Targets| {
-            [lambda.is_some(), vercel.is_some(), cloudflare.is_some(), fixture.is_some()]
+        let given = |Targets { lambda, vercel, cloudflare, container, fixture }: &Targets| {
+            [lambda.is_some(), vercel.is_some(), cloudflare.is_some(), container.is_some(), fixture.is_some()]
         };
         assert_eq!(given(&Targets::default()).len(), ALL.len());
         for (index, target) in ALL.iter().enumerate() {

@@ -28,7 +28,7 @@ impl Store {
 }
 
 /// Every store; each holds the contract in `tests/e2e/state.rs`.
-pub static ALL: [&Store; 4] = [&DYNAMODB, &UPSTASH, &DURABLE_OBJECTS, &FILE];
+pub static ALL: [&Store; 5] = [&DYNAMODB, &UPSTASH, &DURABLE_OBJECTS, &SQLITE, &FILE];
 
 pub static DYNAMODB: Store = Store { name: "dynamodb", counts: true, secrets: &[] };
 
@@ -52,6 +52,9 @@ pub static UPSTASH: Store = Store {
 
 /// Each with a database of SQLite.
 pub static DURABLE_OBJECTS: Store = Store { name: "durable-objects", counts: false, secrets: &[] };
+
+/// A database on a volume, which one machine has: its processes share state and counts.
+pub static SQLITE: Store = Store { name: "sqlite", counts: true, secrets: &[] };
 
 /// Of SQLite, on this machine: what runs here keep state in, unless the target's own runtime has its store. Every
 /// server has it, and no bundle for a cloud that has no use for it contains it.

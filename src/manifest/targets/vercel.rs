@@ -29,7 +29,7 @@ pub static FACTS: Facts = Facts {
     format: Format::Json,
     outputs: &[".vercelignore", "public/robots.txt", "vercel.json"],
     leftovers: &[".vercel"],
-    store: &stores::UPSTASH,
+    store: |_| &stores::UPSTASH,
     reserved: &[("VERCEL", "Vercel")],
     unasked: true,
     chosen: |targets| targets.vercel.is_some(),

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 pub use function::copy as copy_function;
 
 use super::isolated::Isolated;
-use super::{Build, Code, Local, NodeBundle, Start, Step, Target};
+use super::{Build, Code, Delivery, Local, NodeBundle, Start, Step, Target};
 use crate::manifest::targets::vercel;
 use crate::plan;
 use crate::toolchain::{Need, ToolId};
@@ -44,7 +44,7 @@ pub const TARGET: Target = Target {
     to_tell_versions: Some(
         "on Vercel: turn on \"Automatically expose System Environment Variables\" in the project's settings",
     ),
-    cloud: Some(deploy::CLOUD),
+    delivery: Delivery::Api(deploy::CLOUD),
 };
 
 fn build(build: &Build<'_>) -> Vec<Step> {
@@ -70,7 +70,7 @@ pub const LAUNCHER: &str = include_str!("launcher.mjs");
 
 fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
     // What Vercel's Marketplace sets for a database that it made; our own names are declared.
-    let store: Vec<&str> = TARGET.store.secrets.iter().map(|secret| secret.alias).collect();
+    let store: Vec<&str> = (TARGET.store)(&build.manifest.targets).secrets.iter().map(|secret| secret.alias).collect();
     let place = Isolated::new(build, start, TARGET.name, &store, |to| match start.code {
         Code::Bundle(folder) => function::of_bundle(folder, to),
         Code::Built | Code::Sources => function::copy(&artifact(build.root), build.root, to),

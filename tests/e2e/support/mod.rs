@@ -11,15 +11,21 @@ pub mod tools;
 pub mod wire;
 pub mod work;
 
-/// The clouds, as `--target` names them.
-pub const TARGETS: [&str; 3] = ["lambda", "vercel", "cloudflare"];
+/// The targets, as `--target` names them: [`TARGETS`], and a test for each function and target with [`on_every_runtime`]:
+/// `lambda::meets_2026_07_28` and so on.
+macro_rules! targets {
+    ($dollar:tt $($target:ident),+) => {
+        pub const TARGETS: &[&str] = &[$(stringify!($target)),+];
 
-/// A test for each function and cloud: `lambda::meets_2026_07_28` and so on.
-macro_rules! on_every_runtime {
-    ($($test:ident),+ $(,)?) => {
-        $crate::support::on_runtimes!([lambda, vercel, cloudflare], $($test),+);
+        macro_rules! on_every_runtime {
+            ($dollar($dollar test:ident),+ $dollar(,)?) => {
+                $crate::support::on_runtimes!([$($target),+], $dollar($dollar test),+);
+            };
+        }
     };
 }
+
+targets!($ lambda, vercel, cloudflare, container);
 
 macro_rules! on_runtimes {
     ([$($target:ident),+], $($test:ident),+) => {

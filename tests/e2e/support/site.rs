@@ -21,7 +21,7 @@ pub static PARTS: LazyLock<Site> = LazyLock::new(|| Site::new("parts", parts));
 
 pub struct Site {
     pub root: PathBuf,
-    servers: [OnceLock<Server>; 3],
+    servers: Vec<OnceLock<Server>>,
     copy: OnceLock<PathBuf>,
 }
 
@@ -41,12 +41,12 @@ impl Site {
         install(&root);
         let check = Running::start(mcp_deploy(&root, ["check", "--json"])).wait(LONG).expect(0).json();
         assert_eq!(check["types"], "passed", "{check:#}");
-        Site { root, servers: [const { OnceLock::new() }; 3], copy: OnceLock::new() }
+        Site { root, servers: TARGETS.iter().map(|_| OnceLock::new()).collect(), copy: OnceLock::new() }
     }
 
     /// Built and started by the first test that asks.
     pub fn server(&self, target: &str) -> &Server {
-        let at = TARGETS.iter().position(|name| *name == target).expect("one of the three");
+        let at = TARGETS.iter().position(|name| *name == target).expect("one of the list");
         self.servers[at].get_or_init(|| self.dev(target))
     }
 
@@ -100,7 +100,9 @@ fn built() -> MutexGuard<'static, HashSet<PathBuf>> {
 pub fn weather(root: &Path) {
     let parent = root.parent().expect("it was made below a folder");
     let name = root.file_name().and_then(|name| name.to_str()).expect("we named it");
-    Running::start(mcp_deploy(parent, ["init", name, "--example", "weather", "--yes"])).wait(LONG).expect(0);
+    let targets = TARGETS.join(",");
+    let init = ["init", name, "--example", "weather", "--target", &targets, "--yes"];
+    Running::start(mcp_deploy(parent, init)).wait(LONG).expect(0);
     let add =
         ["add-tool", "wait_at", "--description", "Reports, waits for a page, reports again.", "--param", "url:string"];
     Running::start(mcp_deploy(root, add)).wait(LONG).expect(0);

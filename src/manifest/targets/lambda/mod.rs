@@ -28,7 +28,7 @@ pub static FACTS: Facts = Facts {
     format: Format::Yaml,
     outputs: &["samconfig.toml", "template.yaml"],
     leftovers: &[".aws-sam"],
-    store: &stores::DYNAMODB,
+    store: |_| &stores::DYNAMODB,
     reserved: &[("AWS_", "AWS Lambda"), ("LAMBDA_", "AWS Lambda")],
     unasked: true,
     chosen: |targets| targets.lambda.is_some(),

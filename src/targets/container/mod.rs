@@ -1,0 +1,95 @@
+//! A container: a Dockerfile and a compose file around a bundle for Node.js. Whoever runs containers runs it;
+//! mcp-deploy asks nobody.
+
+mod by_hand;
+mod template;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::delivery::Delivery;
+use super::isolated::Isolated;
+use super::{Build, Code, LOCAL_STATE, Local, NodeBundle, Start, Step, Target};
+use crate::manifest::Manifest;
+use crate::manifest::targets::{container, stores};
+use crate::plan;
+
+pub const TARGET: Target = Target {
+    facts: &container::FACTS,
+    aliases: &["docker"],
+    tools: &[],
+    packages: |_| &[("esbuild", "0.28.2")],
+    bundle: Some(NodeBundle { started: "server", cpu }),
+    websocket: |_| false,
+    data: |manifest| serde_json::to_value(template::data(manifest)),
+    unfit_in_paths: |_| false,
+    build: |build| vec![Step { judged: Some(super::beside), ..Step::new("build", super::bundle(build, TARGET.name)) }],
+    start,
+    watch: None,
+    is_chatter: |_| false,
+    artifact: |root| root.join(CODE).join(SERVER),
+    scripts: |root| root.join(CODE),
+    metafile: |build, out, metafile| {
+        Ok(super::bundle(build, TARGET.name).arg("--outdir").arg(out).arg("--metafile").arg(metafile))
+    },
+    gates: &[],
+    to_tell_versions: None,
+    delivery: Delivery::ByHand(by_hand::BY_HAND),
+};
+
+/// What the image has of the project, as in `Dockerfile`.
+const CODE: &str = "dist/container";
+/// What the image starts, as in `Dockerfile`.
+const SERVER: &str = "server.mjs";
+/// The variable that names the file of the SQLite store, as in `Dockerfile`.
+const STATE_FILE: &str = "MCP_STATE_FILE";
+
+fn cpu(manifest: &Manifest) -> &'static str {
+    match is_arm(manifest) {
+        true => "arm64",
+        false => "x64",
+    }
+}
+
+fn is_arm(manifest: &Manifest) -> bool {
+    manifest.targets.container.as_ref().is_some_and(|container| container.architecture == "arm64")
+}
+
+/// Whether a file on a volume keeps something.
+fn keeps_a_file(manifest: &Manifest) -> bool {
+    let store = (TARGET.store)(&manifest.targets);
+    store.name == stores::SQLITE.name && store.is_used(manifest)
+}
+
+fn start(build: &Build<'_>, start: &Start<'_>) -> Result<Local> {
+    let built = build.root.join(CODE);
+    let code = match start.code {
+        Code::Bundle(folder) => folder,
+        Code::Built | Code::Sources => &built,
+    };
+    // What its owner sets for the file, and for the database of the other store.
+    let also = ["KV_REST_API_URL", "KV_REST_API_TOKEN"];
+    let place = Isolated::new(build, start, TARGET.name, &also, |to| plan::copy_folder(code, to))?;
+    let cmd = place.node(build).arg(SERVER).env("PORT", start.port.to_string());
+    let file = match keeps_a_file(build.manifest) {
+        true => state_file(start).map(|file| (STATE_FILE, file)),
+        false => start.local_state(build, TARGET.name),
+    };
+    let cmd = file.into_iter().fold(cmd, |cmd, (name, file)| cmd.env(name, file));
+    let cmd = start.env.iter().fold(cmd, |cmd, (name, value)| cmd.env_secret(name, value));
+    Ok(Local {
+        commands: vec![cmd],
+        bundle: place.code.clone(),
+        base: format!("http://127.0.0.1:{}", start.port),
+        runtime: "Node.js, started as the image starts it".to_owned(),
+        platform: None,
+        place: Some(place),
+    })
+}
+
+/// The store itself runs here, so it is the one that is proven. A variable of the user's own names another file.
+fn state_file(start: &Start<'_>) -> Option<PathBuf> {
+    let is_set = std::env::var_os(LOCAL_STATE).is_some_and(|file| !file.is_empty());
+    (!is_set).then(|| Path::new(start.state).join(format!("{}.sqlite", TARGET.name)))
+}
