@@ -10,12 +10,12 @@ use crate::deployments::Record;
 use crate::error::Error;
 use crate::files::Exclusive;
 use crate::prompt::{self, Mode};
-use crate::targets::delivery::Asked;
+use crate::targets::deployer::Inquiry;
 use crate::ui::{self, Mark};
 
 pub fn run(args: Destroy, dir: Option<&Path>) -> Result<End> {
     let mode = Mode::of(args.yes);
-    let all = Deployments::open(dir, Asked::Destroy, args.target, &args.stage.stage, mode)?;
+    let all = Deployments::open(dir, Inquiry::Destroy, args.target, &args.stage.stage, mode)?;
     let app = all.project.manifest.app.clone();
     if mode == Mode::Refuse {
         bail!(Error::usage("`--yes` is missing, and there is no terminal to type the name on"));

@@ -13,10 +13,8 @@ use crate::manifest::targets::stores;
 use crate::manifest::{self, Manifest, json_schema};
 use crate::plan::{self, FileSet};
 use crate::prompt::Mode;
-use crate::ship::release;
-use crate::targets::deployment::Context;
+use crate::targets::deployer::Inquiry;
 use crate::targets::fixture::TARGET;
-use crate::targets::ownership::ProjectMark;
 use crate::targets::{self, Build, Code, Start};
 use crate::template::{self, Birth};
 use crate::toolchain::{Purpose, Search, ToolId, Toolchain};
@@ -144,7 +142,7 @@ fn its_tools_are_wanted_when_they_are_needed() {
 }
 
 #[test]
-fn without_an_api_it_is_built_and_run_here_and_ship_says_that_it_has_none() {
+fn without_an_api_it_is_built_and_run_here_and_handed_over() {
     let manifest = sound("[targets.fixture]\n");
     let search = Search { path: "".into(), cache: "/nonexistent".into() };
     let tools = Toolchain::named(TARGET.tools, &search);
@@ -155,22 +153,17 @@ fn without_an_api_it_is_built_and_run_here_and_ship_says_that_it_has_none() {
     let start = Start { port: 1, scratch: Path::new("."), env: &[], state: Path::new("."), code };
     assert_eq!((TARGET.start)(&build(), &start).unwrap().base, "http://127.0.0.1:1");
 
-    let mark = ProjectMark { project: "0".repeat(32), stage: "production".into(), name: "s".into() };
-    let context = Context::new(build(), &[], &[], mark, template::project);
-    let row = targets::ALL.iter().find(|target| target.name == TARGET.name).expect("its row");
-    let Err(refused) = release::preflight(&[row], &context, Mode::Refuse, None) else { panic!("ready to deploy") };
-    let told = error::document(&refused)["problems"][0].clone();
-    assert_eq!(told["target"], "fixture");
-    assert_eq!(told["message"], "Fixture Cloud has no API to deploy through, and nothing of it is live");
-    assert!(told["hint"].as_str().is_some_and(|hint| hint.contains("ship --target fixture --local")), "{told}");
-    let refused = release::ours(row, &context).expect_err("there is nobody to ask");
-    assert!(format!("{refused:#}").contains("has no API"), "{refused:#}");
-}
+    let handed = (TARGET.by_hand().expect("it has no API").hand_over)(&build());
+    assert_eq!(handed.folder, Path::new("./dist/fixture"));
+    let told = serde_json::to_value(&handed).unwrap();
+    let way = serde_json::json!({ "to": "Fixture Cloud", "commands": ["fixture put s"] });
+    assert_eq!(told, serde_json::json!({ "target": "fixture", "folder": "./dist/fixture", "ways": [way] }));
 
-#[test]
-fn dev_starts_a_server_of_each_bundle_and_leaves_out_the_lines_of_its_tool() {
-    assert!(TARGET.watch.is_none());
-    assert!((TARGET.is_chatter)("fixture: ready") && !(TARGET.is_chatter)("hello"));
+    let refused = TARGET.can_be_asked(Inquiry::Logs).expect_err("there is nobody to ask");
+    let told = error::document(&refused);
+    assert!(told["error"].as_str().is_some_and(|error| error.contains("Fixture Cloud: there is no API")), "{told}");
+    assert_eq!(told["hint"], "run `fixture logs`");
+    assert!(TARGET.cloud().is_err());
 }
 
 #[test]

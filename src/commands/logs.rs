@@ -11,11 +11,11 @@ use crate::deployments::Deployment;
 use crate::error::Error;
 use crate::process;
 use crate::prompt::Mode;
-use crate::targets::delivery::Asked;
+use crate::targets::deployer::Inquiry;
 use crate::ui;
 
 pub fn run(args: Logs, dir: Option<&Path>) -> Result<End> {
-    let all = Deployments::open(dir, Asked::Logs, args.target, &args.stage.stage, Mode::of(false))?;
+    let all = Deployments::open(dir, Inquiry::Logs, args.target, &args.stage.stage, Mode::of(false))?;
     let is_wanted = |asked: &Option<String>, known: &Option<String>| asked.is_none() || asked == known;
     let wanted = |one: &&Deployment| is_wanted(&args.region, &one.region) && is_wanted(&args.account, &one.account);
     let deployment = all.current.iter().find(wanted).ok_or_else(|| {

@@ -37,7 +37,7 @@ use crate::project::Project;
 use crate::prompt::Mode;
 use crate::ship::local;
 use crate::ship::release;
-use crate::targets::delivery::Asked;
+use crate::targets::deployer::Inquiry;
 use crate::targets::deployment::Context;
 use crate::targets::ownership::ProjectMark;
 use crate::targets::{self, Build, Target};
@@ -146,7 +146,7 @@ struct Deployments {
 }
 
 impl Deployments {
-    fn open(dir: Option<&Path>, asked: Asked, cloud: CloudArg, stage: &str, mode: Mode) -> Result<Self> {
+    fn open(dir: Option<&Path>, asked: Inquiry, cloud: CloudArg, stage: &str, mode: Mode) -> Result<Self> {
         let project = Project::open(dir)?.at_stage(stage)?;
         cloud.0.can_be_asked(asked)?;
         // What was deployed to a cloud is still there when the manifest names that cloud no more.

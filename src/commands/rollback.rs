@@ -16,7 +16,7 @@ use crate::process;
 use crate::prompt::{self, Mode};
 use crate::ship::live;
 use crate::ship::release;
-use crate::targets::delivery::Asked;
+use crate::targets::deployer::Inquiry;
 use crate::targets::deployment::{self, Context};
 use crate::ui::{self, Mark};
 
@@ -41,7 +41,7 @@ struct Restored {
 
 pub fn run(args: Rollback, dir: Option<&Path>) -> Result<End> {
     let mode = Mode::for_answer(args.yes, args.json);
-    let all = Deployments::open(dir, Asked::Rollback, args.target, &args.stage.stage, mode)?;
+    let all = Deployments::open(dir, Inquiry::Rollback, args.target, &args.stage.stage, mode)?;
     let question = format!(
         "Roll {} of `{}` back to {}?",
         all.target.title,

@@ -18,7 +18,7 @@ use crate::secrets::api_keys::Keys;
 use crate::secrets::dotenv;
 use crate::ship::local;
 use crate::ship::release;
-use crate::targets::delivery::Asked;
+use crate::targets::deployer::Inquiry;
 use crate::targets::deployment::Context;
 use crate::targets::ownership::ProjectMark;
 use crate::targets::{self, Build, Target};
@@ -233,7 +233,7 @@ fn push(target: &[TargetArg], stage: &str, mode: Mode, dir: Option<&Path>) -> Re
 /// Whether a cloud has a store for secrets; of another target it is said what to use instead.
 fn told_apart(target: &Target) -> bool {
     if let Some(by_hand) = target.by_hand() {
-        ui::mark(Mark::Skipped, format_args!("{}: {}", target.name, (by_hand.instead)(Asked::Secrets)));
+        ui::mark(Mark::Skipped, format_args!("{}: {}", target.name, (by_hand.instead)(Inquiry::Secrets)));
     }
     target.by_hand().is_none()
 }
@@ -262,7 +262,7 @@ impl Clouds {
             && targets.iter().any(|target| target.by_hand().is_none())
         {
             true => targets.retain(|target| told_apart(target)),
-            false => targets.iter().try_for_each(|target| target.can_be_asked(Asked::Secrets))?,
+            false => targets.iter().try_for_each(|target| target.can_be_asked(Inquiry::Secrets))?,
         }
         let values = dotenv::values(&project.home, &project.manifest)?;
         let tools = if targets.is_empty() { None } else { Some(local::tools(&targets, Purpose::Deploy, mode)?) };

@@ -26,7 +26,7 @@ use crate::ship::comparison;
 use crate::ship::local::{self, LocalRun};
 use crate::ship::release::{self, GET_THEIRS, Release, ReleasePlan, Stranger};
 use crate::ship::server_log;
-use crate::targets::delivery::{HandOver, Way};
+use crate::targets::deployer::{HandOver, Way};
 use crate::targets::deployment::Context;
 use crate::targets::{self, Build, Target};
 use crate::template;

@@ -11,7 +11,7 @@ use crate::deployments::{Deployment, Record, Unfinished};
 use crate::probe::{Pulse, Silence};
 use crate::project::{self, Project};
 use crate::ship::live;
-use crate::targets::{self, delivery::Asked};
+use crate::targets::{self, deployer::Inquiry};
 use crate::ui::{self, Mark};
 
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ fn by_hand(dir: Option<&Path>) {
     let Ok(project) = Project::open(dir) else { return };
     for target in targets::chosen(&project.manifest.targets) {
         if let Some(by_hand) = target.by_hand() {
-            ui::hint(format_args!("{}: {}", target.name, (by_hand.instead)(Asked::Status)));
+            ui::hint(format_args!("{}: {}", target.name, (by_hand.instead)(Inquiry::Status)));
         }
     }
 }

@@ -22,7 +22,7 @@ pub fn problem(found: &Found, mode: Mode, adopt: Option<&str>) -> Option<Problem
             format!("{what} cannot be taken over, because data would be lost: {}", found.lost.join("; ")),
             "ship under another `name` or stage, or move the data first",
         )),
-        // Asked for on a terminal.
+        // Inquiry for on a terminal.
         (Whose::Foreign, Some("")) if mode == Mode::Ask => None,
         (Whose::Foreign, Some(name)) if name == found.name => None,
         (Whose::Foreign, Some(name)) => Some(Problem::new(

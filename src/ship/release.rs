@@ -118,6 +118,9 @@ fn not_ready(problems: &[(&'static str, Problem)]) -> Error {
 /// Asks every cloud whether a deployment can work, and whose what is there already is; prints all problems at once.
 /// What is to be marked as ours that is not yet.
 pub fn preflight(targets: &[&'static Target], context: &Context<'_>, mode: Mode, adopt: Option<&str>) -> Result<Takes> {
+    if targets.is_empty() {
+        return Ok(Takes::Nothing);
+    }
     let step = ui::step("preflight: credentials, names, owners, secrets");
     let ask = |target: &Target| match target.cloud() {
         Ok(cloud) => (cloud.preflight)(context),

@@ -3,7 +3,7 @@
 pub mod cloudflare;
 pub mod container;
 pub mod data_loss;
-pub mod delivery;
+pub mod deployer;
 pub mod deployment;
 #[cfg(test)]
 pub mod fixture;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::Value;
 
-use delivery::{Asked, ByHand, Delivery};
+use deployer::{ByHand, Deployer, Inquiry};
 use isolated::Isolated;
 
 use crate::error::Error;
@@ -70,7 +70,7 @@ pub struct Target {
     /// What makes its servers tell which version answers, where that is a setting.
     pub to_tell_versions: Option<&'static str>,
     /// How what was built gets live, and who can be asked for it then.
-    pub delivery: Delivery,
+    pub deployer: Deployer,
 }
 
 /// A bundle for Node.js.
@@ -111,28 +111,28 @@ impl Deref for Target {
 impl Target {
     /// What is asked for all that is live; an error where the target has no API.
     pub fn cloud(&self) -> Result<&Cloud> {
-        match &self.delivery {
-            Delivery::Api(cloud) => Ok(cloud),
-            Delivery::ByHand(_) => Err(self.no_api().into()),
+        match &self.deployer {
+            Deployer::Api(cloud) => Ok(cloud),
+            Deployer::ByHand(_) => Err(self.no_api().into()),
         }
     }
 
     /// What its owner does by hand; `None` where mcp-deploy deploys it.
     pub fn by_hand(&self) -> Option<&ByHand> {
-        match &self.delivery {
-            Delivery::Api(_) => None,
-            Delivery::ByHand(by_hand) => Some(by_hand),
+        match &self.deployer {
+            Deployer::Api(_) => None,
+            Deployer::ByHand(by_hand) => Some(by_hand),
         }
     }
 
     /// Fails for a target without an API, and says what to use instead.
-    pub fn can_be_asked(&self, asked: Asked) -> Result<()> {
+    pub fn can_be_asked(&self, asked: Inquiry) -> Result<()> {
         let Some(by_hand) = self.by_hand() else { return Ok(()) };
         Err(self.no_api().hint((by_hand.instead)(asked)).into())
     }
 
     fn no_api(&self) -> Error {
-        Error::new(format!("mcp-deploy does not deploy the {} itself: there is no API to ask", self.title))
+        Error::new(format!("{}: there is no API to ask, because mcp-deploy does not deploy there", self.title))
     }
 
     /// The processor for which a package's native code was copied beside the bundle, where this machine has another

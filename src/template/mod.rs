@@ -316,9 +316,12 @@ mod tests {
         let all = "[tools.a]\ndescription = \"d\"\nstate = \"shared\"\n[secrets]\nKEY = \"d\"\n[resources.l]\nuri = \"l://{x}{?offset,limit}\"\ndescription = \"d\"\n";
         let oauth = "auth = \"oauth\"\nrate_limit = \"30/minute\"\n[access.oauth]\nissuer = \"https://i.example.com\"\naudience = \"a\"\n";
         let mut seen = BTreeSet::new();
-        for (access, more, vercel) in [("auth = \"api-key\"\n", "", ""), (oauth, all, "adapter = \"mcp-handler\"\n")] {
+        let limited = "rate_limit = \"30/minute\"\n";
+        for (access, more, vercel) in
+            [("auth = \"api-key\"\n", "", ""), (limited, "", ""), (oauth, all, "adapter = \"mcp-handler\"\n")]
+        {
             let text = format!(
-                "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[access]\n{access}{more}[targets.lambda]\n[targets.vercel]\n{vercel}[targets.cloudflare]\nwebsocket = true\n"
+                "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[access]\n{access}{more}[targets.lambda]\n[targets.vercel]\n{vercel}[targets.cloudflare]\nwebsocket = true\n[targets.container]\n"
             );
             let (manifest, faults) = crate::manifest::parse(&text, &|_| Err(String::new()));
             let mut manifest = manifest.unwrap_or_else(|| panic!("{faults:?}"));

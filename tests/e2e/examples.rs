@@ -253,7 +253,7 @@ const END: &str = "<!-- end of the table -->\n";
 
 /// The page's table is what this run has shown, or the test fails.
 fn compare(rows: &str) {
-    let head = "| example | rendered | type-checked | `npm test` | AWS Lambda | Vercel | Cloudflare Workers |\n|---|---|---|---|---|---|---|\n";
+    let head = "| example | rendered | type-checked | `npm test` | AWS Lambda | Vercel | Cloudflare Workers | Containers |\n|---|---|---|---|---|---|---|---|\n";
     let page = read(path(PAGE));
     let (before, rest) = page.split_once(BEGIN).unwrap_or_else(|| panic!("{PAGE} has no line {BEGIN}"));
     let (_, after) = rest.split_once(END).unwrap_or_else(|| panic!("{PAGE} has no line {END}"));

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::support::TARGETS;
 use crate::support::child::run;
 use crate::support::site::{Turn, WEATHER, oslo};
 use crate::support::tools::KIT;

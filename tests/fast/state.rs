@@ -61,11 +61,13 @@ fn what_is_rendered_follows_the_manifest() {
 
 #[test]
 fn each_cloud_has_its_own_store_and_no_other() {
-    for (cloud, own) in [("lambda", "dynamodb"), ("vercel", "upstash"), ("cloudflare", "durable-object")] {
+    for (cloud, own) in
+        [("lambda", "dynamodb"), ("vercel", "upstash"), ("cloudflare", "durable-object"), ("container", "sqlite")]
+    {
         let sandbox = Sandbox::new();
         sandbox.ok(&["init", ".", "--name", "weather", "--target", cloud, "--yes"]);
         keep(&sandbox, "state = \"shared\"\n");
-        for store in ["dynamodb", "upstash", "durable-object"] {
+        for store in ["dynamodb", "upstash", "durable-object", "sqlite"] {
             let file = sandbox.path(&format!("src/generated/runtime/{store}-store.ts"));
             assert_eq!(file.exists(), store == own, "{store}, {cloud}");
         }

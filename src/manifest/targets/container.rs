@@ -9,7 +9,7 @@ use crate::manifest::reader::Fields;
 
 pub static FACTS: Facts = Facts {
     name: "container",
-    title: "container image",
+    title: "Containers",
     // The server holds body and result in memory; whatever runs the image may allow less.
     limits: CloudLimits { timeout: None, body: 100 << 20, result: 100 << 20, rate_windows: &[] },
     file: "compose.yaml",

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::{Build, Code, Delivery, Local, Start, Step, Target, Watch};
+use super::{Build, Code, Deployer, Local, Start, Step, Target, Watch};
 use crate::error::Error;
 use crate::manifest::targets::{Targets, cloudflare};
 use crate::plan;
@@ -36,7 +36,7 @@ pub const TARGET: Target = Target {
     metafile,
     gates: gates::ALL,
     to_tell_versions: None,
-    delivery: Delivery::Api(deploy::CLOUD),
+    deployer: Deployer::Api(deploy::CLOUD),
 };
 
 fn build(build: &Build<'_>) -> Vec<Step> {

@@ -2,7 +2,7 @@
 
 use crate::process::Cmd;
 use crate::targets::Build;
-use crate::targets::delivery::{Asked, ByHand, HandOver, Way};
+use crate::targets::deployer::{ByHand, HandOver, Inquiry, Way};
 
 use super::{TARGET, keeps_a_file};
 
@@ -49,17 +49,17 @@ fn note(build: &Build<'_>, secrets: &[&str], how: &str) -> Option<String> {
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 
-fn instead(asked: Asked) -> &'static str {
+fn instead(asked: Inquiry) -> &'static str {
     match asked {
-        Asked::Logs => "run `docker compose logs`, `gcloud run services logs read NAME` or `fly logs`",
-        Asked::Rollback => {
+        Inquiry::Logs => "run `docker compose logs`, `gcloud run services logs read NAME` or `fly logs`",
+        Inquiry::Rollback => {
             "start the earlier image again: `gcloud run services update-traffic NAME --to-revisions=REVISION=100`, or \
              `fly deploy --image IMAGE`; with compose build the earlier commit"
         }
-        Asked::Destroy => "run `docker compose down`, `gcloud run services delete NAME` or `fly apps destroy NAME`",
-        Asked::Secrets => {
+        Inquiry::Destroy => "run `docker compose down`, `gcloud run services delete NAME` or `fly apps destroy NAME`",
+        Inquiry::Secrets => {
             "compose reads `.env`; elsewhere use `gcloud secrets create NAME --data-file=-` or `fly secrets import`"
         }
-        Asked::Status => "run `mcp-deploy verify URL`, which asks what runs there",
+        Inquiry::Status => "run `mcp-deploy verify URL`, which asks what runs there",
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::delivery::Delivery;
+use super::deployer::Deployer;
 use super::isolated::Isolated;
 use super::{Build, Code, LOCAL_STATE, Local, NodeBundle, Start, Step, Target};
 use crate::manifest::Manifest;
@@ -35,7 +35,7 @@ pub const TARGET: Target = Target {
     },
     gates: &[],
     to_tell_versions: None,
-    delivery: Delivery::ByHand(by_hand::BY_HAND),
+    deployer: Deployer::ByHand(by_hand::BY_HAND),
 };
 
 /// What the image has of the project, as in `Dockerfile`.

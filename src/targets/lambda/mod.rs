@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result};
 
 use self::runtime_api::{LocalFront, RuntimeApi};
 use super::isolated::Isolated;
-use super::{Build, Code, Delivery, Local, NodeBundle, Start, Step, Target};
+use super::{Build, Code, Deployer, Local, NodeBundle, Start, Step, Target};
 use crate::files;
 use crate::manifest::Manifest;
 use crate::manifest::targets::lambda::{self, GATEWAY_STAGE};
@@ -46,7 +46,7 @@ pub const TARGET: Target = Target {
     },
     gates: gates::ALL,
     to_tell_versions: None,
-    delivery: Delivery::Api(deploy::CLOUD),
+    deployer: Deployer::Api(deploy::CLOUD),
 };
 
 fn cpu(manifest: &Manifest) -> &'static str {

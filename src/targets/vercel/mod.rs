@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 pub use function::copy as copy_function;
 
 use super::isolated::Isolated;
-use super::{Build, Code, Delivery, Local, NodeBundle, Start, Step, Target};
+use super::{Build, Code, Deployer, Local, NodeBundle, Start, Step, Target};
 use crate::manifest::targets::vercel;
 use crate::plan;
 use crate::toolchain::{Need, ToolId};
@@ -44,7 +44,7 @@ pub const TARGET: Target = Target {
     to_tell_versions: Some(
         "on Vercel: turn on \"Automatically expose System Environment Variables\" in the project's settings",
     ),
-    delivery: Delivery::Api(deploy::CLOUD),
+    deployer: Deployer::Api(deploy::CLOUD),
 };
 
 fn build(build: &Build<'_>) -> Vec<Step> {

@@ -8,7 +8,7 @@ use super::Build;
 use super::deployment::Cloud;
 
 /// Who brings it live.
-pub enum Delivery {
+pub enum Deployer {
     /// mcp-deploy, in an account of the owner's.
     Api(Cloud),
     /// The owner: mcp-deploy renders, builds and proves it here, and says how it goes on.
@@ -20,12 +20,12 @@ pub struct ByHand {
     /// What is ready, and the commands that bring it live.
     pub hand_over: fn(&Build<'_>) -> HandOver,
     /// What its owner uses in place of a command that asks a cloud.
-    pub instead: fn(Asked) -> &'static str,
+    pub instead: fn(Inquiry) -> &'static str,
 }
 
 /// What the commands ask of a cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum Inquiry {
     Logs,
     Rollback,
     Destroy,
