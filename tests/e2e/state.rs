@@ -1,5 +1,5 @@
-//! `ctx.state`: one contract, held by workerd's Durable Objects, DynamoDB, a Redis behind Upstash's API, the SQLite file
-//! of containers, and the file of local runs.
+//! `ctx.state`: one contract, held by workerd's Durable Objects, DynamoDB, a Redis behind Upstash's API, the SQLite
+//! file of containers, and the file of local runs.
 
 use std::path::Path;
 use std::process::Command;

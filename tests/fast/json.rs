@@ -19,7 +19,7 @@ fn wrong_usage_is_a_document() {
         ),
         (
             "ship --target moon --json",
-            "invalid value 'moon' for '--target <CLOUD>' [possible values: lambda, vercel, cloudflare, all]",
+            "invalid value 'moon' for '--target <CLOUD>' [possible values: lambda, vercel, cloudflare, container, all]",
             "`mcp-deploy --help`",
         ),
         ("verify --call {} --json", "invalid value '{}' for '--call <NAME {JSON}>': ", ""),

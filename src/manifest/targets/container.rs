@@ -43,7 +43,8 @@ pub struct Container {
     pub port: u64,
     /// The processor of the image, as AWS Lambda calls it.
     pub architecture: String,
-    /// The header in which the nearest proxy names the client, in small letters; `None`: the client is the one who connects.
+    /// The header in which the nearest proxy names the client, in small letters; `None`: the client is the one who
+    /// connects.
     pub client_address: Option<String>,
     /// State and counts are in Upstash Redis, and not in a file on a volume.
     pub upstash: bool,
@@ -84,10 +85,10 @@ fn client_address(fields: &Fields<'_, '_>) -> Option<String> {
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if !is_name {
         let hint = "write the name of the header that the nearest proxy sets, such as `X-Forwarded-For`".to_owned();
-        fields.error("client_address", format!("`{}` is no name of a header", shown(&name)), Some(hint));
+        fields.error("client_address", format!("`{}` is not a header's name", shown(&name)), Some(hint));
     } else if name == "forwarded" {
         let hint = "name a header whose value is an address, such as `X-Forwarded-For`".to_owned();
-        fields.error("client_address", "the value of `Forwarded` is no address", Some(hint));
+        fields.error("client_address", "the value of `Forwarded` is not an address", Some(hint));
     }
     Some(name)
 }

@@ -93,3 +93,50 @@ fn state_file(start: &Start<'_>) -> Option<PathBuf> {
     let is_set = std::env::var_os(LOCAL_STATE).is_some_and(|file| !file.is_empty());
     (!is_set).then(|| Path::new(start.state).join(format!("{}.sqlite", TARGET.name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::{self, Manifest};
+    use crate::template;
+
+    fn manifest(rest: &str) -> Manifest {
+        let text = format!(
+            "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[tools.t]\ndescription = \"d\"\n{rest}"
+        );
+        let (manifest, faults) = manifest::parse(&text, &|_| Err("no file".into()));
+        manifest.unwrap_or_else(|| panic!("{faults:?}"))
+    }
+
+    /// A volume only for what is in the file; the secrets of a database for all targets that have the same.
+    #[test]
+    fn its_table_chooses_the_store() {
+        let of = |rest: &str| {
+            let manifest = manifest(rest);
+            let files = template::project(&manifest).unwrap();
+            let text = |path: &str| files.0[path].1.clone();
+            let secrets: Vec<String> = manifest.secrets_of("container").map(|one| one.name.clone()).collect();
+            let volume = text("compose.yaml").contains("data:/data");
+            assert_eq!(volume, text("Dockerfile").contains("MCP_STATE_FILE"));
+            (volume, text("src/generated/container.ts").contains("sqliteStore"), secrets.len())
+        };
+        assert_eq!(of("[targets.container]\n"), (false, false, 0));
+        assert_eq!(of("state = \"shared\"\n[targets.container]\n"), (true, true, 0));
+        assert_eq!(of("[access]\nrate_limit = \"5/minute\"\n[targets.container]\n"), (true, false, 0));
+        let upstash = "state = \"shared\"\n[targets.vercel]\n[targets.container]\nstore = \"upstash\"\n";
+        assert_eq!(of(upstash), (false, false, 2));
+        let staged =
+            manifest("state = \"shared\"\n[targets.container]\n[stages.b.targets.container]\nstore = \"upstash\"\n");
+        assert_eq!(staged.secrets_of("container").count(), 0);
+        assert_eq!(staged.staged("b").unwrap().secrets_of("container").count(), 2);
+    }
+
+    #[test]
+    fn a_header_that_holds_no_address_is_refused() {
+        for header in ["Forwarded", "a b", ""] {
+            let text = format!(
+                "[server]\nname = \"s\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[targets.container]\nclient_address = \"{header}\"\n"
+            );
+            assert!(manifest::parse(&text, &|_| Err(String::new())).0.is_none(), "{header}");
+        }
+    }
+}

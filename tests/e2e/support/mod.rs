@@ -11,8 +11,8 @@ pub mod tools;
 pub mod wire;
 pub mod work;
 
-/// The targets, as `--target` names them: [`TARGETS`], and a test for each function and target with [`on_every_runtime`]:
-/// `lambda::meets_2026_07_28` and so on.
+/// The targets, as `--target` names them: [`TARGETS`], and a test for each function and target with
+/// [`on_every_runtime`]: `lambda::meets_2026_07_28` and so on.
 macro_rules! targets {
     ($dollar:tt $($target:ident),+) => {
         pub const TARGETS: &[&str] = &[$(stringify!($target)),+];

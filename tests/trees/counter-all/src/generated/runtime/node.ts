@@ -1,24 +1,31 @@
 // Part of the runtime of mcp-deploy; edits are reported as conflicts.
 // A plain HTTP server on Node.js, for AWS Lambda behind its Web Adapter and for any machine.
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import { Answer } from "./http.ts";
 import type { EventStream, Incoming } from "./http.ts";
 import type { Server } from "./server.ts";
 
 export interface Options {
   readonly port: number;
+  /** The address to listen on; this machine alone can reach the default. */
+  readonly host?: string;
+  /**
+   * After SIGTERM or SIGINT the server accepts nothing new, gives requests in flight so many milliseconds, and ends the
+   * process with code 0. Without it a signal ends the process at once.
+   */
+  readonly graceMs?: number;
   /** Headers that the platform adds to a request. */
   readonly headersOf?: (incoming: IncomingMessage) => Readonly<Record<string, string>>;
   /** Called after each answer. */
   readonly done?: () => void;
 }
 
-export function listen(server: Server, { port, headersOf, done }: Options): void {
+export function listen(server: Server, { port, host = "127.0.0.1", graceMs, headersOf, done }: Options): void {
   const { log } = server.core;
   // Not imported: an import reads the whole module, and loads the HTTP client behind its `WebSocket` before the first
   // answer.
   const http = process.getBuiltinModule("node:http").createServer((incoming, outgoing) => {
-    respond(server, incoming, outgoing, headersOf?.(incoming)).then(
+    respond(server, incoming, outgoing, () => !http.listening, headersOf?.(incoming)).then(
       () => done && setImmediate(done),
       (error: unknown) => {
         if (!outgoing.destroyed) log("error", "an answer could not be sent", { error });
@@ -32,12 +39,29 @@ export function listen(server: Server, { port, headersOf, done }: Options): void
     log("error", "the server cannot listen", { port, reason: message });
     process.exit(1);
   });
-  http.listen(port, "127.0.0.1");
+  http.listen(port, host);
+  if (graceMs !== undefined) endGently(server, http, graceMs);
   // A promise that a handler forgot must not end the process and all other requests with it.
   process.on("unhandledRejection", (error) => log("error", "unhandled rejection", { error }));
 }
 
-async function respond(server: Server, incoming: IncomingMessage, outgoing: ServerResponse, added: Readonly<Record<string, string>> = {}): Promise<void> {
+/** A signal ends the process, and the requests in flight end first. */
+function endGently({ core: { log } }: Server, http: HttpServer, graceMs: number): void {
+  const end = (signal: NodeJS.Signals) => {
+    if (!http.listening) return;
+    log("info", "the server ends", { signal });
+    http.close(() => process.exit(0));
+    // A connection outlives its request.
+    setInterval(() => http.closeIdleConnections(), 50);
+    setTimeout(() => {
+      log("warn", "requests in flight are cut off", { after_ms: graceMs });
+      http.closeAllConnections();
+    }, graceMs);
+  };
+  process.on("SIGTERM", end).on("SIGINT", end);
+}
+
+async function respond(server: Server, incoming: IncomingMessage, outgoing: ServerResponse, isEnding: () => boolean, added: Readonly<Record<string, string>> = {}): Promise<void> {
   const gone = new AbortController();
   outgoing.once("close", () => outgoing.writableFinished || gone.abort());
   const { method = "GET", url = "/", headers } = incoming;
@@ -59,7 +83,7 @@ async function respond(server: Server, incoming: IncomingMessage, outgoing: Serv
   const { status, body } = answer;
   const head: Record<string, string | number> = { ...answer.headers };
   // Otherwise the rest of a refused body would be read as the next request.
-  if (!incoming.complete) head["connection"] = "close";
+  if (!incoming.complete || isEnding()) head["connection"] = "close";
   if (typeof body === "string") head["content-length"] = Buffer.byteLength(body);
   outgoing.writeHead(status, head);
   // Head and body in one write.
