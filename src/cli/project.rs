@@ -15,7 +15,7 @@ Examples:
   mcp-deploy init weather --example weather --yes       takes the defaults for the rest
   mcp-deploy init api --description 'Orders' --target lambda --target vercel --yes")]
 pub struct Init {
-    /// Where; created when missing, must be empty [default: a folder with the server's name]
+    /// Where; created when missing, may hold only what a new repository has [default: a folder with the server's name]
     #[arg(value_name = "DIR")]
     pub path: Option<PathBuf>,
     /// The server's name, also its name on each cloud (a-z 0-9 -) [default: from the folder]

@@ -8,7 +8,7 @@ use clap::ValueEnum as _;
 use super::{End, dry_run, mend, offered};
 use crate::cli::{Example, Init};
 use crate::error::Error;
-use crate::files::Exclusive;
+use crate::files::{self, Exclusive};
 use crate::manifest::{self, names};
 use crate::plan::{self, Plan};
 use crate::project::Project;
@@ -53,6 +53,15 @@ pub fn run(args: Init, dir: Option<&Path>) -> Result<End> {
     let applied = plan.apply(false)?;
     let count = applied.created.len() + applied.updated.len() + 2;
     ui::say(format_args!("created `{name}` in {} ({count} files)", root.display()));
+    for path in &applied.kept {
+        ui::say(format_args!("kept {path} as it was"));
+    }
+    if applied.kept.iter().any(|path| path == GITIGNORE) {
+        let lacking = not_ignored(&root, plan.text_of(GITIGNORE).unwrap_or_default())?;
+        if !lacking.is_empty() {
+            ui::hint(format_args!("add to `{GITIGNORE}` what it lacks, a line each: {}", lacking.join(", ")));
+        }
+    }
     next_steps(&root);
     Ok(End::Done)
 }
@@ -77,6 +86,11 @@ pub fn plan(root: &Path, birth: &Birth, example: Example) -> Result<Plan> {
     files.0.extend(template::birth(&manifest)?.0);
     // An example's handlers take the place of the starters.
     files.0.extend(examples.0);
+    // One readme is enough, whatever its ending.
+    let there = std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    if there.into_iter().any(|name| name != README && is_readme(&name.to_string_lossy())) {
+        files.0.remove(README);
+    }
     Plan::new(root, &|_| Ok(files.clone()), None, Some(text))
 }
 
@@ -133,7 +147,38 @@ fn ask_example(mode: Mode) -> Result<Example> {
     Ok(Example::value_variants()[picked])
 }
 
-/// A folder with anything in it but an interrupted `init` is not ours to fill.
+/// What a repository has before anything is in it. `init` leaves it as it is.
+fn is_of_a_new_repository(name: &str, is_dir: bool) -> bool {
+    match name {
+        ".git" => true,
+        ".gitignore" | ".gitattributes" => !is_dir,
+        name => !is_dir && (is_readme(name) || begins(name, "LICENSE") || begins(name, "LICENCE")),
+    }
+}
+
+fn is_readme(name: &str) -> bool {
+    begins(name, "README")
+}
+
+/// Whether a name is this word, in capitals or not, or the word and an ending.
+fn begins(name: &str, word: &str) -> bool {
+    name.split(['.', '-', '_']).next().is_some_and(|first| first.eq_ignore_ascii_case(word))
+}
+
+/// Lines of our `.gitignore` that the one which is there lacks.
+fn not_ignored(root: &Path, ours: &str) -> Result<Vec<String>> {
+    let theirs = files::read(root, GITIGNORE, files::ANY).with_context(|| format!("cannot read `{GITIGNORE}`"))?;
+    // A slash at either end changes what a line means, and not whether it covers what we mean.
+    let bare = |line: &str| line.trim().trim_matches('/').to_owned();
+    let has = |line: &str| theirs.lines().any(|theirs| bare(theirs) == bare(line));
+    let lacking = ours.lines().filter(|line| !line.is_empty() && !line.starts_with('#') && !has(line));
+    Ok(lacking.map(|line| format!("`{line}`")).collect())
+}
+
+const GITIGNORE: &str = ".gitignore";
+const README: &str = "README.md";
+
+/// A folder with anything else in it, but for an interrupted `init`, is not ours to fill.
 fn refuse_occupied(root: &Path) -> Result<()> {
     let shown = root.display();
     if root.exists() && !root.is_dir() {
@@ -142,8 +187,14 @@ fn refuse_occupied(root: &Path) -> Result<()> {
     if !root.exists() {
         return Ok(());
     }
-    let mut entries = std::fs::read_dir(root).with_context(|| format!("cannot read `{shown}`"))?;
-    if entries.next().is_none() || plan::is_interrupted_init(root)? {
+    let unread = || format!("cannot read `{shown}`");
+    let mut is_new = true;
+    for entry in std::fs::read_dir(root).with_context(unread)? {
+        let entry = entry.with_context(unread)?;
+        let is_dir = entry.file_type().with_context(unread)?.is_dir();
+        is_new &= is_of_a_new_repository(&entry.file_name().to_string_lossy(), is_dir);
+    }
+    if is_new || plan::is_interrupted_init(root, &is_of_a_new_repository)? {
         return Ok(());
     }
     let project = root.join(manifest::FILE).is_file();

@@ -186,7 +186,8 @@ pub fn is_generated(path: &str) -> bool {
 }
 
 /// The user's files that a new project, or a new declaration, begins with.
-const BORN: [&str; 5] = [".env.example", ".gitignore", "README.md", "package.json", "tsconfig.json"];
+const BORN: [&str; 7] =
+    [".env.example", ".gitattributes", ".gitignore", "AGENTS.md", "README.md", "package.json", "tsconfig.json"];
 
 /// The same for a file of the user.
 pub fn is_born(path: &str) -> bool {

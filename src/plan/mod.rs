@@ -179,6 +179,11 @@ impl Plan {
             || self.changes.iter().any(|change| change.path == path && change.action == Action::Keep)
     }
 
+    /// What should be in a file; `None` where it is not part of the plan.
+    pub fn text_of(&self, path: &str) -> Option<&str> {
+        self.changes.iter().find(|change| change.path == path)?.text.as_deref()
+    }
+
     pub fn conflicts(&self) -> Vec<&Change> {
         self.changes.iter().filter(|change| change.action == Action::Conflict).collect()
     }
@@ -330,16 +335,19 @@ pub fn was_interrupted(dir: &Path) -> Result<bool> {
     Ok(Lock::read(dir)?.unfinished.is_some())
 }
 
-/// Whether `dir` holds nothing but what an interrupted `init` left there.
-pub fn is_interrupted_init(dir: &Path) -> Result<bool> {
+/// Whether `dir` holds nothing but what an interrupted `init` left there. Of names at its top, and whether they are
+/// folders, `beside` says which may be there as well.
+pub fn is_interrupted_init(dir: &Path, beside: &dyn Fn(&str, bool) -> bool) -> Result<bool> {
     let disk = Disk::of(dir)?;
     let lock = Lock::read(dir)?;
     let Some(unfinished) = &lock.unfinished else {
         // Of the very first moment nothing tells but the lock on its way.
-        let left = files_of(dir, false)?;
+        let left = files_of(dir, false, beside)?;
         return Ok(left.is_some_and(|left| !left.is_empty() && left.iter().all(|path| disk.is_leftover(path))));
     };
-    let Some(left) = files_of(dir, true)?.filter(|_| !files::is_there(dir, manifest::FILE)) else { return Ok(false) };
+    let Some(left) = files_of(dir, true, beside)?.filter(|_| !files::is_there(dir, manifest::FILE)) else {
+        return Ok(false);
+    };
     for path in left.iter().filter(|path| *path != LOCK_FILE && !disk.is_leftover(path)) {
         let known: Vec<&String> = lock.known(path).iter().chain(unfinished.born.get(path)).collect();
         if known.is_empty() || disk.read(path)?.is_none_or(|text| !known.contains(&&hash(&text))) {
@@ -349,8 +357,9 @@ pub fn is_interrupted_init(dir: &Path) -> Result<bool> {
     Ok(!left.is_empty())
 }
 
-/// The files of a folder, and those of its folders down to `deep`; `None`: more than any `init` leaves.
-fn files_of(dir: &Path, deep: bool) -> Result<Option<Vec<String>>> {
+/// The files of a folder, without those `beside` them at its top, and those of its folders down to `deep`; `None`: more
+/// than any `init` leaves.
+fn files_of(dir: &Path, deep: bool, beside: &dyn Fn(&str, bool) -> bool) -> Result<Option<Vec<String>>> {
     const MOST: usize = 1000;
     let (mut folders, mut found, mut count) = (vec![String::new()], Vec::new(), 0);
     while let Some(folder) = folders.pop() {
@@ -358,8 +367,12 @@ fn files_of(dir: &Path, deep: bool) -> Result<Option<Vec<String>>> {
         for entry in std::fs::read_dir(dir.join(&folder)).with_context(failed)? {
             let entry = entry.with_context(failed)?;
             let path = format!("{folder}{}", entry.file_name().to_string_lossy());
+            let is_dir = entry.file_type().with_context(failed)?.is_dir();
+            if folder.is_empty() && beside(&path, is_dir) {
+                continue;
+            }
             count += 1;
-            match entry.file_type().with_context(failed)?.is_dir() {
+            match is_dir {
                 _ if count > MOST => return Ok(None),
                 true if deep => folders.push(path + "/"),
                 true => return Ok(None),

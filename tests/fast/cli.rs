@@ -298,3 +298,53 @@ fn docs_prints_the_manual() {
     let wrong = sandbox.run(&["docs", "nothing-like-it"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("hint: `mcp-deploy docs` lists the pages"), "{wrong:?}");
 }
+
+#[test]
+fn init_leaves_what_a_new_repository_has_as_it_is() {
+    let init = ["init", ".", "--name", "w", "--yes"];
+    let sandbox = Sandbox::new();
+    let files = [
+        (".git/HEAD", "ref: refs/heads/main\n"),
+        (".gitignore", "/node_modules\ndist/\n"),
+        ("LICENSE", "MIT\n"),
+        ("Readme.md", "# Mine\n"),
+    ];
+    files.iter().for_each(|(path, text)| sandbox.write(path, text));
+    let run = sandbox.ok(&init);
+    for (path, text) in files {
+        assert_eq!(sandbox.read(path), text);
+    }
+    let readmes = sandbox.tree().into_keys().filter(|path| path.eq_ignore_ascii_case("readme.md")).count();
+    assert_eq!(readmes, 1);
+    assert!(run.stderr.contains("kept .gitignore as it was\nhint: add to `.gitignore`"), "{run:?}");
+    assert!(run.stderr.contains("`.env`, `.env.*`") && !run.stderr.contains("`dist/`"), "{run:?}");
+    assert!(!run.stderr.contains("`node_modules/`"), "{run:?}");
+    assert_eq!(sandbox.read(".gitattributes").lines().count(), 2);
+    for path in ["src/a.ts", "README/a.md", "package.json"] {
+        let sandbox = Sandbox::new();
+        sandbox.write(".git/HEAD", "ref");
+        sandbox.write(path, "");
+        let run = sandbox.run(&init);
+        assert!(run.code == 1 && run.stderr.contains("is not empty; nothing was written"), "{path}: {run:?}");
+    }
+}
+
+/// What an agent reads is true: the commands are there, and so are the keys of the answers.
+#[test]
+fn the_commands_for_agents_are_there() {
+    let sandbox = Sandbox::weather();
+    let text = sandbox.read("AGENTS.md");
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("mcp-deploy ")).collect();
+    assert_eq!(lines.len(), 6, "{text}");
+    for line in lines {
+        let words = line.split(" #").next().unwrap().split_whitespace().skip(1);
+        let (command, flags): (Vec<&str>, Vec<&str>) = words.partition(|word| !word.starts_with("--"));
+        let help = sandbox.ok(&[command[0], "--help"]).stdout;
+        assert!(flags.iter().all(|flag| help.contains(flag)), "{line}: {help}");
+    }
+    let check = sandbox.run(&["check", "--no-types", "--json"]).stdout;
+    let answer: serde_json::Value = serde_json::from_str(&check).unwrap();
+    let keys: Vec<&String> = answer.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["ok", "faults", "types"]);
+    sandbox.ok(&["docs", "writing-handlers"]);
+}

@@ -55,10 +55,14 @@ const INIT: &[&str] = &["init", ".", "--name", "w", "--target", "cloudflare", "-
 
 fn init_cases() -> Vec<Case> {
     let empty = Tree::from([("w/".to_owned(), Vec::new())]);
+    let repository =
+        [(".git/", ""), (".git/HEAD", "ref"), (".gitignore", "dist/\n"), ("LICENSE", "MIT"), ("README.md", "# Mine\n")];
+    let repository = repository.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec())).into();
     let case = |name, before: &Tree, args, root| Case { name, before: before.clone(), args, root };
     vec![
         case("init of this folder", &Tree::new(), INIT, "."),
         case("init of a missing folder", &Tree::new(), &["init", "a/w", "--target", "cloudflare", "--yes"], "a/w"),
+        case("init of a new repository", &repository, INIT, "."),
         case("init of an empty folder", &empty, &["init", "w", "--target", "cloudflare", "--yes"], "w"),
     ]
 }
