@@ -1,5 +1,6 @@
 //! `init`: a new project, all of it or nothing.
 
+use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -147,12 +148,12 @@ fn ask_example(mode: Mode) -> Result<Example> {
     Ok(Example::value_variants()[picked])
 }
 
-/// What a repository has before anything is in it. `init` leaves it as it is.
-fn is_of_a_new_repository(name: &str, is_dir: bool) -> bool {
+/// What a repository has before anything is in it. `init` leaves it as it is. Where a link leads nobody knows.
+fn is_of_a_new_repository(name: &str, kind: FileType) -> bool {
     match name {
-        ".git" => true,
-        ".gitignore" | ".gitattributes" => !is_dir,
-        name => !is_dir && (is_readme(name) || begins(name, "LICENSE") || begins(name, "LICENCE")),
+        ".git" => !kind.is_symlink(),
+        ".gitignore" | ".gitattributes" => kind.is_file(),
+        name => kind.is_file() && (is_readme(name) || begins(name, "LICENSE") || begins(name, "LICENCE")),
     }
 }
 
@@ -191,8 +192,8 @@ fn refuse_occupied(root: &Path) -> Result<()> {
     let mut is_new = true;
     for entry in std::fs::read_dir(root).with_context(unread)? {
         let entry = entry.with_context(unread)?;
-        let is_dir = entry.file_type().with_context(unread)?.is_dir();
-        is_new &= is_of_a_new_repository(&entry.file_name().to_string_lossy(), is_dir);
+        let kind = entry.file_type().with_context(unread)?;
+        is_new &= is_of_a_new_repository(&entry.file_name().to_string_lossy(), kind);
     }
     if is_new || plan::is_interrupted_init(root, &is_of_a_new_repository)? {
         return Ok(());

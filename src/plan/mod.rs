@@ -6,6 +6,7 @@ mod scratch;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -335,9 +336,9 @@ pub fn was_interrupted(dir: &Path) -> Result<bool> {
     Ok(Lock::read(dir)?.unfinished.is_some())
 }
 
-/// Whether `dir` holds nothing but what an interrupted `init` left there. Of names at its top, and whether they are
-/// folders, `beside` says which may be there as well.
-pub fn is_interrupted_init(dir: &Path, beside: &dyn Fn(&str, bool) -> bool) -> Result<bool> {
+/// Whether `dir` holds nothing but what an interrupted `init` left there. Of what is at its top `beside` says what may
+/// be there as well.
+pub fn is_interrupted_init(dir: &Path, beside: &dyn Fn(&str, FileType) -> bool) -> Result<bool> {
     let disk = Disk::of(dir)?;
     let lock = Lock::read(dir)?;
     let Some(unfinished) = &lock.unfinished else {
@@ -359,7 +360,7 @@ pub fn is_interrupted_init(dir: &Path, beside: &dyn Fn(&str, bool) -> bool) -> R
 
 /// The files of a folder, without those `beside` them at its top, and those of its folders down to `deep`; `None`: more
 /// than any `init` leaves.
-fn files_of(dir: &Path, deep: bool, beside: &dyn Fn(&str, bool) -> bool) -> Result<Option<Vec<String>>> {
+fn files_of(dir: &Path, deep: bool, beside: &dyn Fn(&str, FileType) -> bool) -> Result<Option<Vec<String>>> {
     const MOST: usize = 1000;
     let (mut folders, mut found, mut count) = (vec![String::new()], Vec::new(), 0);
     while let Some(folder) = folders.pop() {
@@ -367,12 +368,12 @@ fn files_of(dir: &Path, deep: bool, beside: &dyn Fn(&str, bool) -> bool) -> Resu
         for entry in std::fs::read_dir(dir.join(&folder)).with_context(failed)? {
             let entry = entry.with_context(failed)?;
             let path = format!("{folder}{}", entry.file_name().to_string_lossy());
-            let is_dir = entry.file_type().with_context(failed)?.is_dir();
-            if folder.is_empty() && beside(&path, is_dir) {
+            let kind = entry.file_type().with_context(failed)?;
+            if folder.is_empty() && beside(&path, kind) {
                 continue;
             }
             count += 1;
-            match is_dir {
+            match kind.is_dir() {
                 _ if count > MOST => return Ok(None),
                 true if deep => folders.push(path + "/"),
                 true => return Ok(None),

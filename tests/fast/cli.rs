@@ -280,7 +280,8 @@ fn test_runs_the_tests_of_the_project_and_ends_as_they_do() {
     assert!(passed.stderr.contains("asked: test; v24.19.0\n"), "{passed:?}");
     assert!(passed.stderr.contains("/w\n"), "{passed:?}");
     let failed = npm(7);
-    assert!(failed.code == 7 && failed.stderr.contains("npm test"), "{failed:?}");
+    assert!(failed.code == 7 && failed.stderr.ends_with("npm test` failed\n"), "{failed:?}");
+    assert_eq!(failed.stderr.matches("asked: test").count(), 1, "{failed:?}");
 }
 
 /// What the program prints is what this checkout's pages say.
