@@ -194,3 +194,41 @@ test("nonsense is refused, and does no harm", bounded, async () => {
   assert.ok(await call("open"));
   assert.equal(log.slice(before), "");
 });
+
+/** Another server, which ends gently; a call of `name` is in flight, and the signal is sent. */
+async function ended(name: string, graceMs: number): Promise<{ code: number | null; answer: string; log: string }> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const own = (probe.address() as { port: number }).port;
+  probe.close();
+  await once(probe, "close");
+  const server = spawn(process.execPath, ["--import", "./support/resolve.ts", "support/node-server.ts", `${own}`, `${graceMs}`], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  for (const pipe of [server.stdout, server.stderr]) pipe?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  try {
+    await eventually(async () => (await fetch(`http://127.0.0.1:${own}/health`)).ok);
+    const { headers = {}, body = "" } = callOf(true, "tools/call", { name, arguments: {} });
+    const answer = fetch(`http://127.0.0.1:${own}/mcp`, { method: "POST", headers, body: String(body) }).then((response) => response.text(), () => "cut off");
+    await eventually(async () => said.includes(name));
+    server.kill("SIGTERM");
+    await eventually(async () => said.includes("the server ends"));
+    await assert.rejects(fetch(`http://127.0.0.1:${own}/health`, { headers: { connection: "close" } }), "nothing new is accepted");
+    if (server.exitCode === null) await once(server, "exit");
+    return { code: server.exitCode, answer: await answer, log: said };
+  } finally {
+    server.kill("SIGKILL");
+  }
+}
+
+test("after a signal a request in flight gets its answer", bounded, async () => {
+  const { code, answer, log: said } = await ended("soon", 30_000);
+  assert.equal(code, 0, said);
+  assert.match(answer, /in time/);
+  assert.doesNotMatch(said, /cut off/);
+});
+
+test("after a signal a request that takes too long is cut off", bounded, async () => {
+  const { code, answer, log: said } = await ended("soon", 100);
+  assert.deepEqual([code, answer], [0, "cut off"], said);
+  assert.match(said, /requests in flight are cut off/);
+});

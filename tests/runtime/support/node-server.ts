@@ -1,4 +1,5 @@
-// The runtime's Node.js server in a separate process, on the port that is given.
+// The runtime's Node.js server in a separate process, on the port that is given; and with so many milliseconds after a
+// signal, if they are given.
 import { createServer } from "../../../templates/runtime/server.ts";
 import { listen } from "../../../templates/runtime/node.ts";
 import type { Incoming } from "../../../templates/runtime/http.ts";
@@ -13,7 +14,7 @@ let stopped = 0;
 let reading = 0;
 
 const server = createServer({ variables: { ...variables, LOG_LEVEL: "debug" }, hosts: [] }, {
-  manifest: { ...manifest, tools: [...manifest.tools, ...["forget", "flood", "wait", "memory"].map(tool)] },
+  manifest: { ...manifest, tools: [...manifest.tools, ...["forget", "flood", "wait", "soon", "memory"].map(tool)] },
   handlers: {
     ...handlers,
     tools: {
@@ -33,6 +34,11 @@ const server = createServer({ variables: { ...variables, LOG_LEVEL: "debug" }, h
         await new Promise<void>((resolve) => ctx.signal.addEventListener("abort", () => resolve()));
         stopped += 1;
       }),
+      soon: run(async () => {
+        console.log("soon");
+        await new Promise((resolve) => setTimeout(resolve, 700));
+        return "in time";
+      }),
       memory: run(() => {
         globalThis.gc?.();
         return { used: process.memoryUsage().heapUsed + process.memoryUsage().external, begun, stopped, reading };
@@ -49,4 +55,5 @@ const server = createServer({ variables: { ...variables, LOG_LEVEL: "debug" }, h
     return undefined;
   },
 });
-listen(server, { port: Number(process.argv[2]) });
+const [, , port, graceMs] = process.argv;
+listen(server, { port: Number(port), ...(graceMs !== undefined && { graceMs: Number(graceMs) }) });
