@@ -76,6 +76,25 @@ fn each_cloud_has_its_own_store_and_no_other() {
     }
 }
 
+/// A volume only for what is in the file.
+#[test]
+fn a_container_has_a_volume_for_its_file() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["init", ".", "--name", "weather", "--target", "container", "--yes"]);
+    let has = || {
+        let [compose, image] = ["compose.yaml", "Dockerfile"].map(|path| sandbox.read(path));
+        assert_eq!(compose.contains("- data:/data"), image.contains("MCP_STATE_FILE=/data/"), "{compose}{image}");
+        compose.contains("- data:/data")
+    };
+    assert!(!has());
+    keep(&sandbox, "state = \"shared\"\n");
+    assert!(has());
+    let manifest = sandbox.read("mcp.toml");
+    sandbox.write("mcp.toml", manifest.replace("[targets.container]\n", "[targets.container]\nstore = \"upstash\"\n"));
+    sandbox.ok(&["render"]);
+    assert!(!has());
+}
+
 /// The handler that goes may import it too; one that stays keeps it.
 #[test]
 fn what_nobody_needs_any_more_is_said() {

@@ -14,7 +14,7 @@ test("the client is who connects, unless a header of the nearest proxy names it"
   assert.equal(from({ "x-forwarded-for": "203.0.113.9," }, "x-forwarded-for"), "198.51.100.7");
 });
 
-test("a port is no part of an address", () => {
+test("a port does not belong to an address", () => {
   for (const [value, address] of [["192.0.2.1:4711", "192.0.2.1"], ["[2001:db8::1]:443", "2001:db8::1"], ["[2001:db8::1]", "2001:db8::1"], ["2001:db8::1", "2001:db8::1"]] as const) {
     assert.equal(from({ "fly-client-ip": value }, "fly-client-ip"), address);
   }

@@ -12,7 +12,8 @@ fn hand_over(build: &Build<'_>) -> HandOver {
     let app = build.manifest.app.as_str();
     let port = build.manifest.targets.container.as_ref().map_or(8080, |container| container.port).to_string();
     let here = |program: &str, args: &[&str]| Cmd::new(program).args(args).current_dir(build.root).to_string();
-    let names: Vec<&str> = build.manifest.secrets_of(TARGET.name).map(|secret| secret.name.as_str()).collect();
+    let needed = build.manifest.secrets_of(TARGET.name).filter(|secret| !secret.optional);
+    let names: Vec<&str> = needed.map(|secret| secret.name.as_str()).collect();
     let compose = Way {
         to: "this machine, or any with Docker",
         commands: vec![here("docker", &["compose", "up", "--build", "-d"])],

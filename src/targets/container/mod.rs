@@ -97,7 +97,6 @@ fn state_file(start: &Start<'_>) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use crate::manifest::{self, Manifest};
-    use crate::template;
 
     fn manifest(rest: &str) -> Manifest {
         let text = format!(
@@ -107,27 +106,19 @@ mod tests {
         manifest.unwrap_or_else(|| panic!("{faults:?}"))
     }
 
-    /// A volume only for what is in the file; the secrets of a database for all targets that have the same.
+    /// The secrets of a database are those of all targets that have the same; a stage may choose another store.
     #[test]
     fn its_table_chooses_the_store() {
-        let of = |rest: &str| {
-            let manifest = manifest(rest);
-            let files = template::project(&manifest).unwrap();
-            let text = |path: &str| files.0[path].1.clone();
-            let secrets: Vec<String> = manifest.secrets_of("container").map(|one| one.name.clone()).collect();
-            let volume = text("compose.yaml").contains("data:/data");
-            assert_eq!(volume, text("Dockerfile").contains("MCP_STATE_FILE"));
-            (volume, text("src/generated/container.ts").contains("sqliteStore"), secrets.len())
-        };
-        assert_eq!(of("[targets.container]\n"), (false, false, 0));
-        assert_eq!(of("state = \"shared\"\n[targets.container]\n"), (true, true, 0));
-        assert_eq!(of("[access]\nrate_limit = \"5/minute\"\n[targets.container]\n"), (true, false, 0));
-        let upstash = "state = \"shared\"\n[targets.vercel]\n[targets.container]\nstore = \"upstash\"\n";
-        assert_eq!(of(upstash), (false, false, 2));
+        let secrets = |manifest: &Manifest, target| manifest.secrets_of(target).count();
+        let own = manifest("state = \"shared\"\n[targets.vercel]\n[targets.container]\n");
+        assert_eq!((super::keeps_a_file(&own), secrets(&own, "container"), secrets(&own, "vercel")), (true, 0, 2));
+        let shared = manifest("state = \"shared\"\n[targets.vercel]\n[targets.container]\nstore = \"upstash\"\n");
+        let counts = (secrets(&shared, "container"), secrets(&shared, "vercel"));
+        assert_eq!((super::keeps_a_file(&shared), counts), (false, (2, 2)));
+        assert!(!super::keeps_a_file(&manifest("[targets.container]\n")), "nothing is kept");
         let staged =
             manifest("state = \"shared\"\n[targets.container]\n[stages.b.targets.container]\nstore = \"upstash\"\n");
-        assert_eq!(staged.secrets_of("container").count(), 0);
-        assert_eq!(staged.staged("b").unwrap().secrets_of("container").count(), 2);
+        assert_eq!((secrets(&staged, "container"), secrets(&staged.staged("b").unwrap(), "container")), (0, 2));
     }
 
     #[test]
