@@ -16,6 +16,7 @@ mod clients;
 mod clouds;
 mod conformance;
 mod dev;
+mod dockerfile;
 mod doctor;
 mod dotenv;
 #[path = "../support/editor.rs"]
@@ -30,6 +31,7 @@ mod hostile_text;
 #[allow(dead_code)] // the stand-ins of the clouds use the rest
 #[path = "../support/clouds/http.rs"]
 mod http;
+mod image;
 mod imports;
 mod installed;
 mod interrupt;

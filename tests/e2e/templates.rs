@@ -1,7 +1,7 @@
 //! Every form that `template.yaml` can have: what SAM, CloudFormation's rules as SAM applies them and their newest
 //! version say of it; and that overrides are what a reader of YAML finds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -248,14 +248,19 @@ fn the_policy_templates_are_those_of_sam() {
 }
 
 fn rendered(text: &str) -> String {
+    files(text).remove("template.yaml").expect("Lambda is chosen")
+}
+
+/// All that a manifest is rendered to.
+pub fn files(text: &str) -> BTreeMap<String, String> {
     let (manifest, faults) = manifest::parse(text, &|_| Err("no file".into()));
     let faults = faults.iter().fold(String::new(), |mut all, fault| {
         let _ = writeln!(all, "{fault}");
         all
     });
     let manifest = manifest.unwrap_or_else(|| panic!("{faults}{text}"));
-    let mut files = template::project(&manifest).expect("it can be rendered").0;
-    files.remove("template.yaml").expect("Lambda is chosen").1
+    let files = template::project(&manifest).expect("it can be rendered").0;
+    files.into_iter().map(|(path, (_owner, text))| (path, text)).collect()
 }
 
 fn toml(value: &Value) -> toml_edit::Value {

