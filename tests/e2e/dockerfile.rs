@@ -1,5 +1,5 @@
-//! What `[targets.container]` renders for Docker, in every form: linters find nothing in it, and it is strict where no linter looks.
-//! The whole proof is in `image.rs`: the image, built and run.
+//! What `[targets.container]` renders for Docker, in every form: linters find nothing in it, and it is strict where no
+//! linter looks. `image.rs` builds the image and runs it.
 
 use std::path::Path;
 use std::process::Command;
