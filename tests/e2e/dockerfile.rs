@@ -19,7 +19,7 @@ const STATE: &str = "[tools.b]\ndescription = \"d\"\nstate = \"shared\"\n";
 const FORMS: [(&str, &str, &str); 6] = [
     ("plain", "", ""),
     ("state", "", STATE),
-    ("limit", "client_address = \"X-Forwarded-For\"\n", "[limits]\nrate_limit = \"60/minute\"\n"),
+    ("limit", "client_address = \"X-Forwarded-For\"\n", "[access]\nrate_limit = \"60/minute\"\n"),
     ("upstash", "store = \"upstash\"\n", STATE),
     ("secrets", "port = 9000\narchitecture = \"arm64\"\n", "[secrets]\nTOKEN = \"t\"\n[access]\nauth = \"api-key\"\n"),
     ("overrides", "overrides.services.server.deploy.resources.limits.memory = \"512M\"\n", STATE),
@@ -100,7 +100,7 @@ fn is_strict() {
         let compose = &Yaml::load_from_str(&files["compose.yaml"]).expect("YAML")[0];
         let server = &compose["services"]["server"];
         assert_eq!(server["read_only"].as_bool(), Some(true), "{form}");
-        let volume = server["volumes"].as_sequence().and_then(|volumes| volumes[0].as_str());
+        let volume = server.as_mapping_get("volumes").and_then(|volumes| volumes[0].as_str());
         assert_eq!(volume, keeps_file.then_some("data:/data"), "{form}");
         assert_eq!(server["ports"][0].as_str(), Some(format!("127.0.0.1:{port}:{port}").as_str()), "{form}");
     }
