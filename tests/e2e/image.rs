@@ -1,8 +1,8 @@
 //! The image of `[targets.container]`: built of the rendered Dockerfile, and run as Docker would run it.
 //!
 //! There is no Docker and no registry here. The base image is made of this machine's Node.js, under the name that the
-//! Dockerfile asks for; `buildah` reads the Dockerfile; and the server is what it would be in a container: process 1, in
-//! the image's root, as the image's user.
+//! Dockerfile asks for. `buildah` reads the Dockerfile. The server runs as it would in a container: process 1, in the
+//! image's root, as the image's user.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -174,7 +174,7 @@ impl Container<'_> {
         Running::start(self.command(command)).wait(SHORT)
     }
 
-    /// In the root, the folder, the environment and as the user of the image; the root is read-only, as in the compose file.
+    /// In the root, the folder and the environment of the image, as its user. The root is read-only, as in the compose file.
     fn command(&self, command: &[&str]) -> Command {
         let config = &self.image.config;
         let (user, group) = config["User"].as_str().and_then(|user| user.split_once(':')).expect("USER, by numbers");
