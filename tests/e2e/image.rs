@@ -174,7 +174,8 @@ impl Container<'_> {
         Running::start(self.command(command)).wait(SHORT)
     }
 
-    /// In the root, the folder and the environment of the image, as its user. The root is read-only, as in the compose file.
+    /// In the root, the folder and the environment of the image, as its user. The root is read-only, as in
+    /// the compose file.
     fn command(&self, command: &[&str]) -> Command {
         let config = &self.image.config;
         let (user, group) = config["User"].as_str().and_then(|user| user.split_once(':')).expect("USER, by numbers");
