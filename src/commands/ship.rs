@@ -291,7 +291,7 @@ fn print_handed_over(HandOver { target, folder, ways }: &HandOver) {
     for Way { to, commands, note } in ways {
         ui::say(format_args!("{to}:"));
         commands.iter().for_each(|command| ui::say(format_args!("  {command}")));
-        note.iter().for_each(|note| ui::hint_below(note));
+        note.iter().for_each(ui::hint_below);
     }
     ui::hint("when it runs: `mcp-deploy verify URL`");
 }

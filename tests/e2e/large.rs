@@ -19,7 +19,7 @@ fn two_hundred_tools() {
 #[test]
 #[ignore = "long: `cargo bench --bench long -- tools`"]
 fn a_thousand_tools() {
-    all_the_way(1000, &TARGETS);
+    all_the_way(1000, TARGETS);
 }
 
 fn all_the_way(tools: usize, targets: &[&str]) {

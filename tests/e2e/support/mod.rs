@@ -44,4 +44,6 @@ macro_rules! on_runtimes {
     };
 }
 
-pub(crate) use {on_every_runtime, on_runtimes};
+#[allow(clippy::single_component_path_imports)] // clippy does not see the macro that a macro makes
+pub(crate) use on_every_runtime;
+pub(crate) use on_runtimes;
