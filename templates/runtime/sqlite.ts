@@ -11,8 +11,21 @@ export function openFile(file: string, settings: readonly string[]): Sql {
   mkdirSync(dirname(file), { recursive: true });
   // The milliseconds that a statement waits for another process.
   const database = new DatabaseSync(file, { timeout: 10_000 });
-  for (const setting of settings) database.exec(setting);
+  for (const setting of settings) patiently(() => database.exec(setting));
   return (statement, ...values) => database.prepare(statement).all(...values);
+}
+
+/** SQLite waits for no other process when it changes to a write-ahead log. */
+function patiently(run: () => void): void {
+  for (const end = Date.now() + 10_000; ; ) {
+    try {
+      return run();
+    } catch (error) {
+      const SQLITE_BUSY = 5;
+      if ((error as { errcode?: number }).errcode !== SQLITE_BUSY || Date.now() > end) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
 }
 
 /** Readers and a writer do not block each other; a power cut may lose the last writes, and breaks nothing. */
