@@ -219,7 +219,7 @@ fn own_tests(project: &Path) -> String {
 
 /// Built and started as `ship --local` does it.
 fn started(project: &Path, target: &str) -> (Running, String) {
-    let mut dev = mcp_deploy(project, ["dev", "--target", target]);
+    let mut dev = mcp_deploy(project, ["dev", "--built", "--target", target, "--port", "0"]);
     for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"] {
         dev.env_remove(name);
     }

@@ -145,7 +145,7 @@ fn named(root: &Path) -> Option<String> {
         let (message, hint) =
             (fault["message"].as_str().unwrap_or_default(), fault["hint"].as_str().unwrap_or_default());
         let reason = message.split_once("`: ").map_or(message, |(_, reason)| reason);
-        format!("{reason}; {}", hint.split(", or take ").next().unwrap_or_default())
+        format!("{reason}; {}", hint.split(", or remove ").next().unwrap_or_default())
     });
     told.next()
 }

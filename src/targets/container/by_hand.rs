@@ -4,7 +4,7 @@ use crate::process::Cmd;
 use crate::targets::Build;
 use crate::targets::deployer::{ByHand, HandOver, Inquiry, Way};
 
-use super::{TARGET, keeps_a_file};
+use super::{TARGET, is_arm, keeps_a_file};
 
 pub const BY_HAND: ByHand = ByHand { hand_over, instead };
 
@@ -19,7 +19,9 @@ fn hand_over(build: &Build<'_>) -> HandOver {
         commands: vec![here("docker", &["compose", "up", "--build", "-d"])],
         note: (!names.is_empty()).then(|| format!("`.env` beside the compose file has {}", names.join(", "))),
     };
-    let cloud_run = Cmd::new("gcloud").args(["run", "deploy", app, "--source"]).arg(build.root);
+    // As on the clouds, the server itself checks who calls.
+    let cloud_run = Cmd::new("gcloud").args(["run", "deploy", app, "--allow-unauthenticated", "--source"]);
+    let cloud_run = cloud_run.arg(build.root);
     let cloud_run = match names.as_slice() {
         [] => cloud_run,
         _ => {
@@ -45,7 +47,8 @@ fn hand_over(build: &Build<'_>) -> HandOver {
 
 fn note(build: &Build<'_>, secrets: &[&str], how: &str) -> Option<String> {
     let file = "the SQLite file does not outlive the machine there: set `store = \"upstash\"`";
-    let notes = [(keeps_a_file(build.manifest), file), (!secrets.is_empty(), how)];
+    let processor = "it runs x86-64: set `architecture = \"x86_64\"`";
+    let notes = [(is_arm(build.manifest), processor), (keeps_a_file(build.manifest), file), (!secrets.is_empty(), how)];
     let notes: Vec<&str> = notes.into_iter().filter_map(|(holds, note)| holds.then_some(note)).collect();
     (!notes.is_empty()).then(|| notes.join("; "))
 }

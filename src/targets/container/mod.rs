@@ -96,7 +96,11 @@ fn state_file(start: &Start<'_>) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use crate::manifest::{self, Manifest};
+    use crate::targets::Build;
+    use crate::toolchain::{Search, Toolchain};
 
     fn manifest(rest: &str) -> Manifest {
         let text = format!(
@@ -129,5 +133,26 @@ mod tests {
             );
             assert!(manifest::parse(&text, &|_| Err(String::new())).0.is_none(), "{header}");
         }
+    }
+
+    #[test]
+    fn the_lines_to_paste_have_the_secrets_and_say_what_does_not_fit() {
+        let search = Search { path: "".into(), cache: "/nonexistent".into() };
+        let tools = Toolchain::named(super::TARGET.tools, &search);
+        let ways = |rest: &str| {
+            let manifest = manifest(rest);
+            let build = Build { root: Path::new("/p"), manifest: &manifest, tools: &tools };
+            let handed = (super::by_hand::BY_HAND.hand_over)(&build).ways.into_iter();
+            handed.map(|way| (way.commands.join("; "), way.note.unwrap_or_default())).collect::<Vec<_>>()
+        };
+        let [compose, cloud_run, fly] = &ways("[targets.container]\n")[..] else { panic!("three ways") };
+        assert!(compose.0.ends_with("docker compose up --build -d") && fly.0.contains("--internal-port 8080"));
+        assert_eq!(cloud_run.0, "gcloud run deploy s --allow-unauthenticated --source /p");
+        let secret = ways("[secrets]\nKEY = \"k\"\n[targets.container]\narchitecture = \"arm64\"\n");
+        assert!(secret[0].1.contains("`.env`") && secret[0].1.contains("KEY"), "{secret:?}");
+        assert!(secret[1].0.contains("--set-secrets=KEY=KEY:latest"), "{secret:?}");
+        assert!(secret[1..].iter().all(|(_, note)| note.contains("it runs x86-64")), "{secret:?}");
+        let file = ways("state = \"shared\"\n[targets.container]\n");
+        assert!(file[1..].iter().all(|(_, note)| note.contains("set `store = \"upstash\"`")), "{file:?}");
     }
 }
