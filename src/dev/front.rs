@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::traffic::{self, EndedRequest};
-use crate::http_server::{AnswerHead, Conn, Head, Listener, ReadError, Spoke, head_bytes, pair};
+use crate::http_server::{
+    AnswerHead, Conn, Head, LAST_CHUNK, Listener, ReadError, Spoke, chunk, head_after, head_bytes, pair,
+};
 use crate::parallel;
 
 /// Bytes of a request that are kept to pass it on; what a server itself takes is less.
@@ -264,7 +266,7 @@ impl SharedFront {
         let client = client.into_stream();
         let ways = (client.try_clone(), server.try_clone());
         let (Ok(mut from_client), Ok(mut to_server)) = ways else { return };
-        if server.write_all(&head_line(head, &head.headers)).is_err() {
+        if server.write_all(&request_head(head, &head.headers)).is_err() {
             return;
         }
         let from_client = move || {
@@ -281,13 +283,12 @@ impl SharedFront {
 impl KeptRequest {
     /// As it is passed on: whole, and on a connection that is used once.
     fn bytes(&self) -> Vec<u8> {
-        let passed = |(name, _): &&(String, String)| !OF_A_CONNECTION.contains(&name.as_str());
-        let mut headers: Vec<(String, String)> = self.head.headers.iter().filter(passed).cloned().collect();
+        let mut headers = passed_on(&self.head.headers);
         if !self.body.is_empty() || self.head.get("content-length").is_some() {
             headers.push(pair("content-length", self.body.len()));
         }
         headers.push(pair("connection", "close"));
-        let mut bytes = head_line(&self.head, &headers);
+        let mut bytes = request_head(&self.head, &headers);
         bytes.extend_from_slice(&self.body);
         bytes
     }
@@ -297,13 +298,12 @@ impl KeptRequest {
 const OF_A_CONNECTION: [&str; 6] =
     ["connection", "keep-alive", "content-length", "transfer-encoding", "expect", "proxy-connection"];
 
-fn head_line(head: &Head, headers: &[(String, String)]) -> Vec<u8> {
-    let mut text = format!("{} {} HTTP/1.1\r\n", head.method, head.target);
-    for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
-    }
-    text.push_str("\r\n");
-    text.into_bytes()
+fn passed_on(headers: &[(String, String)]) -> Vec<(String, String)> {
+    headers.iter().filter(|(name, _)| !OF_A_CONNECTION.contains(&name.as_str())).cloned().collect()
+}
+
+fn request_head(head: &Head, headers: &[(String, String)]) -> Vec<u8> {
+    head_after(format!("{} {} HTTP/1.1\r\n", head.method, head.target), headers)
 }
 
 /// An answer on its way to the client.
@@ -318,8 +318,7 @@ struct Relayed<'a> {
 
 impl<'a> Relayed<'a> {
     fn new(client: &'a mut Conn, asked: &Head, answer: &AnswerHead) -> Self {
-        let passed = |(name, _): &&(String, String)| !OF_A_CONNECTION.contains(&name.as_str());
-        let mut headers: Vec<(String, String)> = answer.headers.iter().filter(passed).cloned().collect();
+        let mut headers = passed_on(&answer.headers);
         let has_body = !answer.is_all(&asked.method);
         let keeps_alive = asked.keeps_alive() && (asked.takes_chunks() || !has_body);
         if !keeps_alive {
@@ -339,15 +338,12 @@ impl<'a> Relayed<'a> {
         if !self.takes_chunks {
             return self.client.write(piece);
         }
-        let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
-        chunk.extend_from_slice(piece);
-        chunk.extend_from_slice(b"\r\n");
-        self.client.write(&chunk)
+        self.client.write(&chunk(piece))
     }
 
     fn end(self) -> io::Result<NextOnConnection> {
         if self.has_body && self.takes_chunks {
-            self.client.write(b"0\r\n\r\n")?;
+            self.client.write(LAST_CHUNK)?;
         }
         Ok(if self.keeps_alive { NextOnConnection::Stay } else { NextOnConnection::Close })
     }

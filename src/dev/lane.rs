@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -17,7 +17,7 @@ use crate::plan;
 use crate::process::{self, Io, LogListener, Scratch};
 use crate::project::Project;
 use crate::secrets::dotenv;
-use crate::ship::local::{self, LocalServers, Starting, shortened};
+use crate::ship::local::{self, LocalServers, Starting};
 use crate::targets::{self, Build, Code, Target, WatchNews};
 use crate::ui::{self, Mark};
 
@@ -31,19 +31,13 @@ pub fn settings(build: &Build<'_>) -> Result<Settings> {
 }
 
 pub struct Lane {
-    pub target: &'static Target,
+    pub starter: LaneStarter,
     front: DevFront,
-    root: PathBuf,
-    /// `lambda: `, where there are several.
-    prefix: String,
     current: Option<LaneServer>,
     /// With requests that began on them.
     ending: Vec<LaneServer>,
-    /// That were told to end, and do.
-    gone: Vec<JoinHandle<()>>,
     settings: Option<Settings>,
     news: Receiver<(WatchNews, Instant)>,
-    hears: Sender<(WatchNews, Instant)>,
     /// Where a tool watches: the last version that it built, and what serves in its place while it cannot build.
     good: Option<Scratch>,
     substitute: Option<LaneServer>,
@@ -56,9 +50,11 @@ struct LaneServer {
 }
 
 /// What starts a version, on any thread.
+#[derive(Clone)]
 pub struct LaneStarter {
-    target: &'static Target,
+    pub target: &'static Target,
     root: PathBuf,
+    /// `lambda: `, where there are several.
     prefix: String,
     hears: Sender<(WatchNews, Instant)>,
 }
@@ -69,30 +65,20 @@ impl Lane {
     /// Takes the port. Requests wait until there is a version.
     pub fn open(target: &'static Target, port: u16, root: &Path, is_one_of_several: bool) -> io::Result<Self> {
         let prefix = if is_one_of_several { format!("{}: ", target.name) } else { String::new() };
-        let told = prefix.clone();
+        let (starter, news) = LaneStarter::new(target, root, prefix.clone());
         let restarted = target.watch.as_ref().map(|watch| watch.restarted);
-        let front = DevFront::bind(port, restarted, Box::new(move |request| tell(&told, request)))?;
-        let (hears, news) = mpsc::channel();
+        let front = DevFront::bind(port, restarted, Box::new(move |request| tell(&prefix, request)))?;
         Ok(Lane {
-            target,
+            starter,
             front,
-            root: root.to_owned(),
-            prefix,
             current: None,
             ending: Vec::new(),
-            gone: Vec::new(),
             settings: None,
             news,
-            hears,
             good: None,
             substitute: None,
             is_broken: false,
         })
-    }
-
-    pub fn starter(&self) -> LaneStarter {
-        let (prefix, hears) = (self.prefix.clone(), self.hears.clone());
-        LaneStarter { target: self.target, root: self.root.clone(), prefix, hears }
     }
 
     /// Whether its server runs, and with these settings.
@@ -120,28 +106,26 @@ impl Lane {
     }
 
     fn tell_renewed(&self, how: &str) {
-        ui::mark(Mark::Good, format_args!("{}the new version serves{how}", self.prefix));
+        ui::mark(Mark::Good, format_args!("{}the new version serves{how}", self.starter.prefix));
     }
 
     /// Calls the last tool once more, and shows what it answers.
     pub fn call_again(&self) {
         let Some(call) = self.front.call_again() else { return };
-        let prefix = self.prefix.clone();
+        let prefix = self.starter.prefix.clone();
         thread::spawn(move || {
             if let Ok(Some(result)) = call.join() {
-                ui::say(format_args!("     {prefix}{}", shortened(&result)));
+                ui::say(format_args!("     {prefix}{result}"));
             }
         });
     }
 
     /// Lets go of versions without requests, and hears what became of the one that serves.
     pub fn look_after(&mut self, session: &DevSession) {
-        let (free, busy) = self.ending.drain(..).partition(|serving: &LaneServer| serving.is_free());
-        self.ending = busy;
-        // It may take its time to end.
-        let free: Vec<LaneServer> = free;
-        self.gone.extend(free.into_iter().map(|serving| thread::spawn(move || drop(serving))));
-        self.gone.retain(|ending| !ending.is_finished());
+        for free in self.ending.extract_if(.., |serving| serving.is_free()) {
+            // It may take its time to end.
+            thread::spawn(move || drop(free));
+        }
         if let Some(serving) = &mut self.current
             && let Err(error) = serving.servers.still_runs()
             && !process::interrupted()
@@ -163,7 +147,8 @@ impl Lane {
 
     /// A copy of what the tool has built: it is there while the next version cannot be.
     fn keep_what_is_good(&mut self) {
-        let made = self.target.watch.as_ref().and_then(|watch| (watch.made)(&self.root));
+        let LaneStarter { target, root, .. } = &self.starter;
+        let made = target.watch.as_ref().and_then(|watch| (watch.made)(root));
         self.good = made.and_then(|made| copied(&made).ok());
     }
 
@@ -183,13 +168,13 @@ impl Lane {
         if std::mem::replace(&mut self.is_broken, true) {
             return;
         }
-        ui::say(format_args!("{}the version before the change goes on", self.prefix));
+        ui::say(format_args!("{}the version before the change goes on", self.starter.prefix));
         let (Some(serving), Some(good)) = (&self.current, &self.good) else { return };
         self.front.serve(None);
         serving.version.lose(Instant::now());
-        let started = Project::open(Some(&self.root)).and_then(|project| {
+        let started = Project::open(Some(&self.starter.root)).and_then(|project| {
             let build = Build { root: &project.root, manifest: &project.manifest, tools: &session.tools };
-            self.starter().begin(&build, Code::Bundle(good.path()))
+            self.starter.begin(&build, Code::Bundle(good.path()), None)
         });
         match started.map(LaneServer::new) {
             Ok(Some(substitute)) => {
@@ -214,25 +199,32 @@ impl LaneServer {
 }
 
 impl LaneStarter {
+    /// With what the servers that it starts say of changes.
+    pub fn new(target: &'static Target, root: &Path, prefix: String) -> (Self, Receiver<(WatchNews, Instant)>) {
+        let (hears, news) = mpsc::channel();
+        (LaneStarter { target, root: root.to_owned(), prefix, hears }, news)
+    }
+
     /// Builds a version and starts it; how long that took.
     pub fn start(&self, build: &Build<'_>) -> Result<(LocalServers, Duration)> {
         let began = Instant::now();
         let servers = match self.target.watch {
-            Some(_) => self.begin(build, Code::Sources)?,
+            Some(_) => self.begin(build, Code::Sources, None)?,
             None => {
                 let folder = Scratch::new()?;
                 let cmd = targets::bundle(build, self.target.name).args(["--readable", "--sourcemap", "--outdir"]);
                 process::run(&cmd.arg(folder.path()), Io::Quiet, Some(BUNDLE_LIMIT))?;
-                self.begin(build, Code::Bundle(folder.path()))?
+                self.begin(build, Code::Bundle(folder.path()), None)?
             }
         };
         Ok((servers, began.elapsed()))
     }
 
-    fn begin(&self, build: &Build<'_>, code: Code<'_>) -> Result<LocalServers> {
+    /// Starts a server at this port, or at a free one.
+    pub fn begin(&self, build: &Build<'_>, code: Code<'_>, port: Option<u16>) -> Result<LocalServers> {
         let state = build.manifest.has_state().then(|| plan::local_state(build.root)).transpose()?;
         let listener = Some(self.listener(matches!(code, Code::Sources)));
-        local::start(self.target, build, &Starting { port: None, state: state.as_deref(), listener, code })
+        local::start(self.target, build, &Starting { port, state: state.as_deref(), listener, code })
     }
 
     fn listener(&self, watches: bool) -> LogListener {
@@ -250,22 +242,7 @@ impl LaneStarter {
     }
 }
 
-/// Starts what was built, without a front.
-pub fn built(target: &'static Target, port: u16, build: &Build<'_>) -> Result<LocalServers> {
-    let state = build.manifest.has_state().then(|| plan::local_state(build.root)).transpose()?;
-    let root = build.root.to_owned();
-    let listener: LogListener = Arc::new(move |line: &str| {
-        log::shown(line, &root, target.is_chatter).iter().for_each(|line| ui::say(format_args!("     {line}")));
-    });
-    let starting = Starting {
-        port: (port > 0).then_some(port),
-        state: state.as_deref(),
-        listener: Some(listener),
-        code: Code::Built,
-    };
-    local::start(target, build, &starting)
-}
-
+/// The address, what runs there, and what clients must send.
 pub fn introduce(servers: &LocalServers, url: &str) {
     ui::mark(Mark::Good, format_args!("{url} on {}", servers.runtime()));
     if let Some(bearer) = servers.bearer() {

@@ -22,10 +22,10 @@ use crate::project::Project;
 use crate::prompt::Mode;
 use crate::secrets::dotenv;
 use crate::ship::{local, packages};
-use crate::targets::{Build, Target};
+use crate::targets::{Build, Code, Target};
 use crate::toolchain::Toolchain;
 use crate::ui::{self, KeyPresses, Mark};
-use lane::Lane;
+use lane::{Lane, LaneStarter};
 use types::TypeCheck;
 use watch::Snapshot;
 
@@ -116,7 +116,8 @@ impl DevSession {
         local::prepare(&project, &self.tools, self.mode)?;
         let build = Build { root: &project.root, manifest: &project.manifest, tools: &self.tools };
         local::build(target, &build)?;
-        let mut servers = lane::built(target, port, &build)?;
+        let (starter, _) = LaneStarter::new(target, &project.root, String::new());
+        let mut servers = starter.begin(&build, Code::Built, (port > 0).then_some(port))?;
         lane::introduce(&servers, &servers.url());
         ui::say("Ctrl-C ends");
         while !process::interrupted() {
@@ -151,9 +152,9 @@ impl DevSession {
         let build = Build { root: &project.root, manifest: &project.manifest, tools: &self.tools };
         let settings = lane::settings(&build)?;
         let due: Vec<usize> = (0..lanes.len())
-            .filter(|at| lanes[*at].target.watch.is_none() || !lanes[*at].runs_with(&settings))
+            .filter(|at| lanes[*at].starter.target.watch.is_none() || !lanes[*at].runs_with(&settings))
             .collect();
-        let parts: Vec<_> = due.iter().map(|at| lanes[*at].starter()).collect();
+        let parts: Vec<_> = due.iter().map(|at| lanes[*at].starter.clone()).collect();
         let started = parallel::map(&parts, |starter| starter.start(&build));
         let mut failed = None;
         for (at, started) in due.into_iter().zip(started) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::http_server::{AnswerHead, Head};
+use crate::ui;
 
 /// What was asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,11 +59,12 @@ pub fn outcome(head: &AnswerHead, body: &[u8]) -> Result<(), String> {
     let said = |value: &Value| value.as_str().map(str::to_owned);
     if let Some(answer) = &answer {
         if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
-            return Err(shown(said(&error["message"]).or_else(|| said(error)).unwrap_or_else(|| error.to_string())));
+            let text = said(&error["message"]).or_else(|| said(error)).unwrap_or_else(|| error.to_string());
+            return Err(ui::shorten(&text, SHOWN));
         }
         if answer["result"]["isError"] == true {
             let text = said(&answer["result"]["content"][0]["text"]);
-            return Err(shown(text.unwrap_or_else(|| "the tool reports an error".to_owned())));
+            return Err(ui::shorten(text.as_deref().unwrap_or("the tool reports an error"), SHOWN));
         }
     }
     if head.status < 400 { Ok(()) } else { Err(format!("HTTP {}", head.status)) }
@@ -71,7 +73,7 @@ pub fn outcome(head: &AnswerHead, body: &[u8]) -> Result<(), String> {
 /// What a tool answered, as a line.
 pub fn result(head: &AnswerHead, body: &[u8]) -> Option<String> {
     let result = message(head, body)?.get("result")?.clone();
-    Some(result.get("structuredContent").unwrap_or(&result).to_string())
+    Some(ui::shorten(&result.get("structuredContent").unwrap_or(&result).to_string(), SHOWN))
 }
 
 /// The answer of a body that is JSON, or the last message of one that is a stream of events.
@@ -84,13 +86,6 @@ fn message(head: &AnswerHead, body: &[u8]) -> Option<Value> {
     let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
     let mut messages = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
     messages.rfind(|message| message.get("result").is_some() || message.get("error").is_some())
-}
-
-fn shown(text: String) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
-    }
 }
 
 #[cfg(test)]

@@ -334,7 +334,12 @@ pub fn pair(name: &str, value: impl ToString) -> (String, String) {
 }
 
 pub fn head_bytes<'a>(status: u16, headers: impl IntoIterator<Item = &'a (String, String)>) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(status));
+    head_after(format!("HTTP/1.1 {status} {}\r\n", reason(status)), headers)
+}
+
+/// A head whose first line is written already.
+pub fn head_after<'a>(first: String, headers: impl IntoIterator<Item = &'a (String, String)>) -> Vec<u8> {
+    let mut head = first;
     for (name, value) in headers {
         head.push_str(name);
         head.push_str(": ");
@@ -344,6 +349,17 @@ pub fn head_bytes<'a>(status: u16, headers: impl IntoIterator<Item = &'a (String
     head.push_str("\r\n");
     head.into_bytes()
 }
+
+/// A piece of a chunked body.
+pub fn chunk(data: &[u8]) -> Vec<u8> {
+    let mut chunk = format!("{:x}\r\n", data.len()).into_bytes();
+    chunk.extend_from_slice(data);
+    chunk.extend_from_slice(b"\r\n");
+    chunk
+}
+
+/// The end of a chunked body.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// The words for the statuses answered here; those of a function may do without, as HTTP allows.
 pub fn reason(status: u16) -> &'static str {

@@ -1,6 +1,7 @@
 //! What may be called how: the rules of the protocol, of the file system and of the three clouds.
 
 use super::{Kind, targets};
+use crate::ui;
 
 /// Why `name` cannot name a tool, resource or prompt; `None` when it can.
 pub fn declaration(kind: Kind, name: &str) -> Option<String> {
@@ -115,10 +116,7 @@ pub fn variable(name: &str) -> Option<String> {
 
 /// At most 40 characters of a name somebody gave, for a message.
 pub fn shown(name: &str) -> String {
-    match name.char_indices().nth(40) {
-        Some((at, _)) => format!("{}…", &name[..at]),
-        None => name.to_owned(),
-    }
+    ui::shorten(name, 40)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::eras::{EraServer, LISTS, List, count, settle};
-use super::http::shorten;
 use super::{CheckFault, Probe};
+use crate::ui::shorten;
 
 /// What servers made by 0.1.0 say of a tool beside the manifest.
 const NOT_OURS: &str = "execution";

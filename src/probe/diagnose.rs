@@ -119,7 +119,7 @@ fn ordinary(reply: &Reply, asked: &SentWith<'_>) -> CheckFault {
 pub fn challenge(reply: &Reply) -> String {
     let names = ["www-authenticate", "x-amzn-remapped-www-authenticate"];
     match names.iter().find_map(|name| Some((name, reply.header(name)?))) {
-        Some((name, value)) => format!(", `{name}: {}`", super::http::shorten(value, 120)),
+        Some((name, value)) => format!(", `{name}: {}`", crate::ui::shorten(value, 120)),
         None => String::new(),
     }
 }

@@ -18,6 +18,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::{CheckFault, diagnose};
+use crate::ui::shorten;
 
 /// One request, still open to being spoiled on purpose.
 #[derive(Clone)]
@@ -214,13 +215,6 @@ pub fn is_loopback(host: &str) -> bool {
 pub fn quoted(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() { String::new() } else { format!("`{}`", shorten(&line, 120)) }
-}
-
-pub fn shorten(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// A value for an MCP header: as it is, or in the base64 form where HTTP could not carry it.

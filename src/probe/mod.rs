@@ -32,8 +32,8 @@ use std::time::{Duration, Instant};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::ui::shorten;
 use client::Client;
-use http::shorten;
 pub use http::{Reply, quoted};
 
 use crate::error::Error;

@@ -17,7 +17,7 @@ fn tunnel(reply: &Reply) -> Option<Gated> {
                 "send the header `ngrok-skip-browser-warning`, or use an address without that page",
             ),
             _ => gated(
-                format!("the tunnel answers in place of the server: ngrok `{}`", super::http::shorten(code, 40)),
+                format!("the tunnel answers in place of the server: ngrok `{}`", crate::ui::shorten(code, 40)),
                 "start the tunnel and the server behind it, and check the URL: it may be an old one",
             ),
         });

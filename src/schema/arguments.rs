@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::ui;
+
 /// Reasons that are given at most.
 const MOST: usize = 20;
 /// Characters of one reason.
@@ -16,7 +18,7 @@ pub fn refusals(schema: &Value, arguments: &Value) -> Vec<String> {
     let reason = |error: jsonschema::ValidationError<'_>| {
         let place = error.instance_path().to_string();
         let at = if place.is_empty() { String::new() } else { format!("`{place}`: ") };
-        format!("{at}{}", clip(&error.to_string()))
+        format!("{at}{}", ui::shorten(&error.to_string(), LONGEST))
     };
     validator.iter_errors(&arguments).take(MOST).map(reason).collect()
 }
@@ -31,13 +33,6 @@ fn with_defaults(schema: &Value, arguments: &Value) -> Value {
         }
     }
     filled
-}
-
-fn clip(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::error::{self, Error};
 use crate::fault::Fault;
 pub use keys::KeyPresses;
-pub use visible::{flat, visible};
+pub use visible::{flat, shorten, visible};
 
 /// All spinners, so that several pieces of work can go on side by side and lines find their place above them.
 static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);

@@ -36,6 +36,14 @@ pub fn flat(text: &str) -> Cow<'_, str> {
     shown(text, |_| false)
 }
 
+/// At most so many characters of a text, and `…` where there were more.
+pub fn shorten(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// The same for a text that is JSON, where such characters stand in strings alone: it stays JSON, and says the same.
 pub fn visible_json(text: &str) -> Cow<'_, str> {
     let is_escaped = |c: char| is_hidden(c) && c != '\n';

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::event::{self, Prelude, RequestContext};
 use super::{LocalFront, LocalLambda, MAX_PAYLOAD, Piece, new_ids, rest};
-use crate::http_server::{Conn, Head, ReadError, head_bytes, pair, reason};
+use crate::http_server::{Conn, Head, LAST_CHUNK, ReadError, chunk, head_bytes, pair, reason};
 
 pub fn serve(shared: &LocalLambda, mut conn: Conn) {
     conn.set_read_timeout(shared.limits.idle);
@@ -154,12 +154,7 @@ impl Delivery<'_> {
 
     fn send(&mut self, data: &[u8]) {
         match self.form {
-            Some(Form::Chunks) => {
-                let mut chunk = format!("{:x}\r\n", data.len()).into_bytes();
-                chunk.extend_from_slice(data);
-                chunk.extend_from_slice(b"\r\n");
-                self.write(&chunk);
-            }
+            Some(Form::Chunks) => self.write(&chunk(data)),
             Some(Form::UntilClosed) => self.write(data),
             Some(Form::NoBody) | None => {}
         }
@@ -167,7 +162,7 @@ impl Delivery<'_> {
 
     fn end(mut self) -> After {
         if self.form == Some(Form::Chunks) {
-            self.write(b"0\r\n\r\n");
+            self.write(LAST_CHUNK);
         }
         if self.gone || !self.head.keeps_alive() { After::Close } else { After::Stay }
     }
